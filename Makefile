@@ -1,0 +1,52 @@
+# `make run` and `make test` set everything up themselves; nothing else needs to be called first.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: run test lint bench install lock format clean
+
+run: install
+	@$(BIN)/python manage.py setup
+	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
+	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
+
+test: .venv/.dev
+	@$(BIN)/pytest
+
+lint: .venv/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: .venv/.dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: .venv/.dev
+	@$(BIN)/python -m tests.bench
+
+install: .venv/.run
+
+.venv/.run: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "NextVoice needs Python 3.11 or newer: apt-get install python3 python3-venv, or make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
+	  || { rm -rf .venv; echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
+	@echo "Installing what NextVoice needs into .venv (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/.dev: .venv/.run requirements-dev.lock
+	@echo "Installing what the tests need into .venv (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Needs uv; writes the lock files from pyproject.toml, for every supported Python and platform.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra voice -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra voice --group dev -o requirements-dev.lock
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

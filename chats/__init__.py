@@ -1,0 +1,1 @@
+"""What people keep: users, accounts, conversations, messages and recordings."""

@@ -1,0 +1,125 @@
+"""People, accounts and conversations in Django's admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from chats.models import Account, Conversation, Membership, Message, Recording, User
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ["user", "account"]
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    list_display = [
+        "username",
+        "email",
+        "first_name",
+        "last_name",
+        "is_active",
+        "is_staff",
+        "last_login",
+    ]
+    list_filter = ["is_active", "is_staff", "is_superuser", "accounts"]
+    add_fieldsets = (
+        (
+            None,
+            {
+                "classes": ("wide",),
+                "fields": ("username", "email", "usable_password", "password1", "password2"),
+            },
+        ),
+    )
+
+    def get_inlines(
+        self, request: HttpRequest, obj: User | None = None
+    ) -> list[type[MembershipInline]]:
+        # A new person gets an own account on the first save; teams come after that.
+        return [MembershipInline] if obj else []
+
+
+@admin.register(Account)
+class AccountAdmin(admin.ModelAdmin):
+    list_display = ["name", "slug", "kind", "people", "created"]
+    list_filter = [("owner", admin.EmptyFieldListFilter), "created"]
+    search_fields = ["name", "slug", "owner__username", "owner__email"]
+    prepopulated_fields = {"slug": ["name"]}
+    autocomplete_fields = ["owner"]
+    inlines = [MembershipInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        return super().get_queryset(request).annotate(people_=Count("memberships"))
+
+    @admin.display(description=_("kind"), ordering="owner")
+    def kind(self, account: Account) -> str:
+        return str(_("own") if account.owner_id else _("team"))
+
+    @admin.display(description=_("people"), ordering="people_")
+    def people(self, account: Account) -> int:
+        return int(getattr(account, "people_", 0))
+
+
+@admin.register(Membership)
+class MembershipAdmin(admin.ModelAdmin):
+    list_display = ["user", "account", "role", "created"]
+    list_filter = ["role", "account"]
+    search_fields = ["user__username", "user__email", "account__name"]
+    autocomplete_fields = ["user", "account"]
+    list_select_related = ["user", "account"]
+
+
+class ReadOnly(admin.ModelAdmin):
+    """What people said is kept as it was: the admin may look and delete, never alter."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnly):
+    list_display = ["__str__", "owner", "account", "messages_", "updated", "deleted"]
+    list_filter = ["account", "updated", ("deleted", admin.EmptyFieldListFilter)]
+    search_fields = ["title", "owner__username", "owner__email", "id"]
+    list_select_related = ["owner", "account"]
+    date_hierarchy = "created"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        return super().get_queryset(request).annotate(messages__=Count("messages"))
+
+    @admin.display(description=_("messages"), ordering="messages__")
+    def messages_(self, conversation: Conversation) -> int:
+        return int(getattr(conversation, "messages__", 0))
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnly):
+    list_display = ["__str__", "role", "kind", "status", "conversation", "created"]
+    list_filter = ["role", "kind", "status", "created"]
+    search_fields = ["text", "conversation__id", "conversation__owner__username", "call_id"]
+    list_select_related = ["conversation"]
+    date_hierarchy = "created"
+
+
+@admin.register(Recording)
+class RecordingAdmin(ReadOnly):
+    list_display = ["id", "message", "state", "seconds", "size", "created"]
+    list_filter = ["state", "message__role", "created"]
+    search_fields = ["id", "message__conversation__id", "message__conversation__owner__username"]
+    list_select_related = ["message"]
+    # The file's place on disk helps nobody here; the thread plays it to those who may hear it.
+    exclude = ["file"]
+
+    @admin.display(description=_("seconds"), ordering="duration_ms")
+    def seconds(self, recording: Recording) -> str:
+        return f"{recording.duration_ms / 1000:.1f}"

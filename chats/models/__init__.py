@@ -1,0 +1,7 @@
+"""The models of `chats`, one subject a module."""
+
+from chats.models.conversation import Conversation
+from chats.models.message import Message, Recording
+from chats.models.people import Account, Membership, User
+
+__all__ = ["Account", "Conversation", "Membership", "Message", "Recording", "User"]

@@ -1,0 +1,75 @@
+"""Conversations: the ordered threads that people keep."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from chats.models.people import Account, User
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+TITLE_LENGTH = 60
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def owned_by(self, user: User | AnonymousUser) -> ConversationQuerySet:
+        """Conversations of an active person who is still in the account, deleted ones too."""
+        if not user.is_authenticated or not user.is_active:
+            return self.none()
+        return self.filter(owner=user, account__memberships__user=user)
+
+    def visible_to(self, user: User | AnonymousUser) -> ConversationQuerySet:
+        """Every conversation the person may see. What is not in here is 404."""
+        return self.owned_by(user).filter(deleted__isnull=True)
+
+    def matching(self, words: str) -> ConversationQuerySet:
+        """Conversations whose title or messages hold `words`."""
+        from chats.models.message import Message
+
+        said = Message.objects.filter(conversation=models.OuterRef("pk"), text__icontains=words)
+        return self.filter(models.Q(title__icontains=words) | models.Exists(said))
+
+
+class Conversation(models.Model):
+    """An ordered thread of messages, text and spoken alike."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="conversations", verbose_name=_("owner")
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="conversations", verbose_name=_("account")
+    )
+    title = models.CharField(_("title"), max_length=120, blank=True)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    updated = models.DateTimeField(_("updated"), default=timezone.now)
+    deleted = models.DateTimeField(_("deleted"), null=True, blank=True)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
+        ordering = ["-updated"]
+        indexes = [models.Index(fields=["owner", "deleted", "-updated"])]
+
+    def __str__(self) -> str:
+        return self.title or str(_("New conversation"))
+
+    def get_absolute_url(self) -> str:
+        return reverse("conversation", args=[self.pk])
+
+
+def title_from(text: str) -> str:
+    """Return a title of at most `TITLE_LENGTH` characters from the first words said."""
+    words = " ".join(text.split())
+    if len(words) <= TITLE_LENGTH:
+        return words
+    return words[:TITLE_LENGTH].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"

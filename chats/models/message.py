@@ -1,0 +1,107 @@
+"""Messages and their recordings."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from chats.models.conversation import Conversation
+from chats.models.people import User
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+
+class Message(models.Model):
+    """One thing said or typed by either side. Made and written to while the call runs."""
+
+    class Role(models.TextChoices):
+        USER = "user", _("Person")
+        ASSISTANT = "assistant", _("Assistant")
+
+    class Kind(models.TextChoices):
+        SPOKEN = "spoken", _("Spoken")
+        TYPED = "typed", _("Typed")
+
+    class Status(models.TextChoices):
+        IN_PROGRESS = "in_progress", _("In progress")
+        COMPLETED = "completed", _("Completed")
+        INTERRUPTED = "interrupted", _("Interrupted")
+        FAILED = "failed", _("Failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(
+        Conversation,
+        on_delete=models.CASCADE,
+        related_name="messages",
+        verbose_name=_("conversation"),
+    )
+    # A plain id, because `chats` knows nothing of calls.
+    call_id = models.UUIDField(_("call"), null=True, blank=True, db_index=True)
+    item_id = models.CharField(_("item"), max_length=128, blank=True)
+    # A float, so that a late item finds room between two neighbours without moving them.
+    position = models.FloatField(_("position"))
+    role = models.CharField(_("role"), max_length=10, choices=Role)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.SPOKEN)
+    status = models.CharField(
+        _("status"), max_length=12, choices=Status, default=Status.IN_PROGRESS
+    )
+    text = models.TextField(_("text"), blank=True)
+    # What an interrupted answer would have said after the cut.
+    unheard = models.TextField(_("unheard"), blank=True)
+    heard_ms = models.PositiveIntegerField(_("heard (ms)"), null=True, blank=True)
+    created = models.DateTimeField(_("created"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ["position", "created"]
+        indexes = [models.Index(fields=["conversation", "position"])]
+
+    def __str__(self) -> str:
+        return self.text[:80] or f"{self.role} {self.status}"
+
+
+class RecordingQuerySet(models.QuerySet["Recording"]):
+    def visible_to(self, user: User | AnonymousUser) -> RecordingQuerySet:
+        """Recordings of the conversations the person may see."""
+        return self.filter(message__conversation__in=Conversation.objects.visible_to(user))
+
+
+class Recording(models.Model):
+    """The audio of one spoken message: what was said, or what was heard of an answer."""
+
+    class State(models.TextChoices):
+        LIVE = "live", _("Being recorded")
+        READY = "ready", _("Ready")
+        FAILED = "failed", _("Failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    message = models.OneToOneField(
+        Message, on_delete=models.CASCADE, related_name="recording", verbose_name=_("message")
+    )
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.LIVE)
+    file = models.FileField(_("file"), upload_to="recordings/", blank=True)
+    content_type = models.CharField(_("type"), max_length=40, default="audio/mpeg")
+    duration_ms = models.PositiveIntegerField(_("duration (ms)"), default=0)
+    size = models.PositiveIntegerField(_("size (bytes)"), default=0)
+    created = models.DateTimeField(_("created"), default=timezone.now)
+
+    objects = RecordingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("recording")
+        verbose_name_plural = _("recordings")
+
+    def __str__(self) -> str:
+        return f"{self.duration_ms / 1000:.1f} s, {self.state}"
+
+    @property
+    def url(self) -> str:
+        """The private address of the audio, served with Range to those who may see it."""
+        return reverse("recording", args=[self.pk])

@@ -1,0 +1,6 @@
+"""How other apps add to the pages of `chats` without `chats` knowing them."""
+
+from django.dispatch import Signal
+
+# Sent with `request` and `conversation`; receivers return a dict for the template's context.
+conversation_page = Signal()

@@ -1,0 +1,40 @@
+"""Secrets that make themselves: a fresh install gets its own keys, kept in files only it reads."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def made_once(path: Path, make: Callable[[], str]) -> str:
+    """Return the text of `path`, making the file (mode 0600) with `make()` when it is absent."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written aside and linked into place: two processes that start together agree on one value.
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(make())
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()
+    return path.read_text().strip()
+
+
+def new_secret_key() -> str:
+    """Return a new Django SECRET_KEY."""
+    from django.core.management.utils import get_random_secret_key
+
+    return get_random_secret_key()
+
+
+def new_fernet_key() -> str:
+    """Return a new Fernet key, 32 random bytes in URL-safe base64."""
+    from cryptography.fernet import Fernet
+
+    return Fernet.generate_key().decode()

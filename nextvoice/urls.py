@@ -1,0 +1,15 @@
+"""Every URL of the site."""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path
+
+# Django's own admin login knows no rate limit; this sends people to the site's sign-in.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("", include("chats.urls")),
+    path("", include("realtime.urls")),
+]

@@ -1,0 +1,1 @@
+"""What happens during a call, and what it costs."""

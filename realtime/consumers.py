@@ -1,0 +1,4 @@
+class CallConsumer:
+    @classmethod
+    def as_asgi(cls):
+        return cls

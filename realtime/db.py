@@ -1,0 +1,30 @@
+"""Database work of calls, off the event loop and off Django's one thread-sensitive thread.
+
+`sync_to_async` sends every query of the process through one thread, so one slow query anywhere
+would hold up each call's start and end. Calls use these few threads instead.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from django.db import close_old_connections
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="call-db")
+
+
+async def in_database(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `work` in a database thread and return what it returns, or raise what it raises."""
+
+    def run() -> T:
+        close_old_connections()
+        try:
+            return work(*args, **kwargs)
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(_threads, run)

@@ -1,0 +1,87 @@
+"""The embedded provider as a child process of the site.
+
+`manage.py serve` starts it; under `runserver` the first call does. It runs outside this process
+because recognition holds Python's lock for hundreds of milliseconds at a time, and because the
+synthesiser's licence (GPL) is not ours.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from django.conf import settings
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 20.0
+PATH = "/v1/realtime"
+
+_lock = threading.Lock()
+_child: subprocess.Popen[bytes] | None = None
+_port = 0
+
+
+class NotAvailable(Exception):
+    """The embedded provider is switched off or did not start; the text says which."""
+
+
+def url() -> str:
+    """Return its address, ws://127.0.0.1:port/v1/realtime, starting it when it does not run.
+
+    Blocks until it answers: call it from a thread. Raises NotAvailable.
+    """
+    if settings.LOCAL_VOICE_URL:
+        return str(settings.LOCAL_VOICE_URL).rstrip("/") + PATH
+    if not settings.LOCAL_VOICE:
+        raise NotAvailable("LOCAL_VOICE is off")
+    with _lock:
+        if _child is None or _child.poll() is not None:
+            _start()
+        return f"ws://127.0.0.1:{_port}{PATH}"
+
+
+def stop() -> None:
+    """End the child, if this process started one."""
+    global _child
+    with _lock:
+        if _child is not None and _child.poll() is None:
+            _child.terminate()
+            try:
+                _child.wait(3)
+            except subprocess.TimeoutExpired:
+                _child.kill()
+        _child = None
+
+
+def _start() -> None:
+    global _child, _port
+    with tempfile.TemporaryDirectory() as folder:
+        port_file = Path(folder) / "port"
+        # Its standard input is ours: when this process dies, however, the child reads the end of
+        # it and stops.
+        _child = subprocess.Popen(
+            [sys.executable, "-m", "realtime.local", "--port", "0", "--port-file", str(port_file)]
+            + ["--parent", str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            cwd=settings.BASE_DIR,
+        )
+        atexit.register(stop)
+        deadline = time.monotonic() + START_SECONDS
+        while not port_file.exists():
+            if _child.poll() is not None:
+                raise NotAvailable(f"it ended with {_child.returncode} while starting")
+            if time.monotonic() > deadline:
+                _child.kill()
+                raise NotAvailable(f"it did not answer within {START_SECONDS:.0f} s")
+            time.sleep(0.02)
+        _port = int(port_file.read_text())
+    log.info("embedded provider on 127.0.0.1:%d", _port)

@@ -1,0 +1,42 @@
+"""The calls that run in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+# Ends a call for a reason of `realtime.bridge.ends`.
+Stop = Callable[[str], None]
+
+_calls: dict[str, tuple[str, Stop]] = {}
+_stopping = False
+
+
+def enter(call_id: str, conversation_id: str, stop: Stop) -> None:
+    """Register a call; one that already runs in its conversation makes room for it."""
+    for other, (place, stop_other) in list(_calls.items()):
+        if place == conversation_id and other != call_id:
+            stop_other("taken_over")
+    _calls[call_id] = (conversation_id, stop)
+
+
+def leave(call_id: str) -> None:
+    """Forget a call that ended."""
+    _calls.pop(call_id, None)
+
+
+def count() -> int:
+    """How many calls run here."""
+    return len(_calls)
+
+
+def stopping() -> bool:
+    """Whether this process takes no more calls."""
+    return _stopping
+
+
+def stop_all() -> None:
+    """Take no more calls and end those that run, telling their browsers to come back."""
+    global _stopping
+    _stopping = True
+    for _place, stop in list(_calls.values()):
+        stop("server_stopping")

@@ -1,0 +1,19 @@
+"""Run the embedded provider alone."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from realtime.local.__main__ import main
+
+
+class Command(BaseCommand):
+    help = "Run the embedded realtime provider alone, without the site."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8911, help="TCP port; 0 finds a free one")
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        main(["--host", options["host"], "--port", str(options["port"])])

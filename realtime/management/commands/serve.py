@@ -1,0 +1,101 @@
+"""Serve the site: pages, calls and the embedded provider, with a drain on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from realtime import embedded, janitor, live, store, tracks
+
+log = logging.getLogger(__name__)
+
+# How long running calls may take to say goodbye before the sockets are closed.
+DRAIN_SECONDS = 8
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that lets calls end properly before it closes their sockets."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        live.stop_all()
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while live.count():
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            log.error("%d calls did not end in time", live.count())
+        await super().shutdown(sockets)
+
+
+class Command(BaseCommand):
+    help = "Serve the site with uvicorn."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=8000, help="TCP port")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = options["host"], options["port"]
+        stop_sweeping = threading.Event()
+        threading.Thread(target=_sweep, args=[stop_sweeping], name="janitor", daemon=True).start()
+        if settings.LOCAL_VOICE and not settings.LOCAL_VOICE_URL:
+            try:
+                embedded.url()
+            except embedded.NotAvailable as problem:
+                log.error("the embedded provider does not run: %s", problem)
+        shown = f"[{host}]" if ":" in host else host
+        self.stdout.write(f"\n  NextVoice is on  http://{shown}:{port}  (Ctrl-C stops it)\n")
+        self.stdout.flush()
+        server = Server(_config(host, port))
+        # Uvicorn raises the signal that stopped it once more when it is done. As an exception it
+        # lets the `finally` below keep what is still to be written.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            server.run()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            stop_sweeping.set()
+            tracks.settle(5)
+            store.store().flush(5)
+            embedded.stop()
+        if not server.started:
+            raise CommandError(f"Port {port} on {host} is taken: choose another with PORT=")
+
+
+def _config(host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        "nextvoice.asgi:application",
+        host=host,
+        port=port,
+        ws="websockets-sansio",
+        # Audio does not compress, and every compressing socket costs 26-51 kB.
+        ws_per_message_deflate=False,
+        ws_max_size=256 * 1024,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        timeout_graceful_shutdown=10,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=settings.ALLAUTH_TRUSTED_PROXY_COUNT > 0,
+        server_header=False,
+    )
+
+
+def _sweep(stop: threading.Event) -> None:
+    while True:
+        try:
+            janitor.sweep()
+        except Exception:
+            log.exception("the janitor failed; it tries again")
+        if stop.wait(janitor.DEAD_SECONDS):
+            return

@@ -1,0 +1,50 @@
+"""Make a fresh install ready: tables, the embedded provider, the first admin."""
+
+import secrets
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from chats.models import User
+from realtime.models import Provider, VoiceModel
+from realtime.models.providers import EMBEDDED_URL
+
+INSTRUCTIONS = "You are a friendly assistant. Answer in short spoken sentences."
+
+
+class Command(BaseCommand):
+    help = "Migrate, add the embedded provider and the first admin. Running it again keeps all."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        self._provider()
+        self._admin()
+
+    def _provider(self) -> None:
+        # Only on a site without providers: an admin who removed it does not get it back.
+        if Provider.objects.exists():
+            return
+        provider = Provider.objects.create(
+            name="NextVoice demo", url=EMBEDDED_URL, allow_private=True
+        )
+        VoiceModel.objects.create(
+            provider=provider,
+            name="nextvoice-demo",
+            label="Demo voice",
+            voices=["alloy", "marin", "cedar"],
+            transcription_model="nextvoice-demo",
+            instructions=INSTRUCTIONS,
+            default=True,
+        )
+
+    def _admin(self) -> None:
+        if User.objects.exists():
+            return
+        password = secrets.token_urlsafe(9)
+        User.objects.create_superuser("admin", password=password)
+        self.stdout.write(
+            "\n  First sign-in:   admin\n"
+            f"  Password:        {password}\n"
+            "  It is shown this once. Change it under Admin, Users.\n"
+        )

@@ -1,0 +1,40 @@
+"""What the call panel on a conversation's page needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from chats.models import Conversation
+from chats.signals import conversation_page
+from realtime.models import VoiceModel
+from realtime.words import call_strings
+
+
+@receiver(conversation_page)
+def add_call(
+    sender: type[Conversation], request: HttpRequest, conversation: Conversation, **_: Any
+) -> dict[str, Any]:
+    """Give the template `call_config`: socket, models to choose from, and the panel's words."""
+    if not request.user.is_authenticated:
+        return {}
+    models = list(VoiceModel.objects.available_to(request.user))
+    return {
+        "call_config": {
+            "ws_url": f"/ws/call/{conversation.pk}/",
+            "models": [
+                {
+                    "id": model.pk,
+                    "name": str(model),
+                    "provider": model.provider.name,
+                    "voices": model.voices,
+                    "default": model.default,
+                }
+                for model in models
+            ],
+            "default_model": models[0].pk if models else None,
+            "strings": call_strings(),
+        }
+    }

@@ -1,0 +1,149 @@
+"""The audio of running calls on disk: raw PCM while an item is spoken, one MP3 when it is complete.
+
+Nothing here runs on the event loop: appends go through one thread in order, encoding through
+another, so that a long encode holds up nobody's append. A process that dies leaves its `.pcm`
+files; `realtime.janitor` turns them into recordings.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from realtime.bridge.audio import bytes_to_ms, ms_to_bytes
+from realtime.mp3 import encode
+
+log = logging.getLogger(__name__)
+
+# How much audio is gathered before it goes to disk: what a killed process loses at most.
+FLUSH_BYTES = ms_to_bytes(500)
+# Above this much unwritten audio the disk is not keeping up, and the rest is not recorded.
+MAX_PENDING_BYTES = 8 * 1024 * 1024
+
+_appends = ThreadPoolExecutor(max_workers=1, thread_name_prefix="track-append")
+_encodes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="track-encode")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A finished recording: its name in the storage, length and size."""
+
+    name: str
+    duration_ms: int
+    size: int
+
+
+def live_folder(call_id: str) -> Path:
+    """Where the raw audio of a running call lies."""
+    return Path(settings.DATA_DIR) / "live" / call_id
+
+
+class Track:
+    """The growing audio of one item. Used from the event loop; never blocks."""
+
+    def __init__(self, call_id: str, recording_id: str) -> None:
+        self.recording_id = recording_id
+        self._path = live_folder(call_id) / f"{recording_id}.pcm"
+        # Audio that is not on its way to the disk yet.
+        self._pending = bytearray()
+        # Bytes handed to the append thread and not written yet.
+        self._unwritten = 0
+        # Bytes of the item so far.
+        self.size = 0
+
+    @property
+    def duration_ms(self) -> int:
+        return bytes_to_ms(self.size)
+
+    def append(self, pcm: bytes | memoryview) -> None:
+        """Add PCM16; it reaches the disk within half a second of audio."""
+        if self._unwritten > MAX_PENDING_BYTES:
+            return
+        self._pending += pcm
+        self.size += len(pcm)
+        if len(self._pending) >= FLUSH_BYTES:
+            self._flush()
+
+    def finish(self, keep_ms: int | None, done: Callable[[Encoded | None], None]) -> None:
+        """Encode the first `keep_ms` (all when None) and call `done`, in another thread.
+
+        `done` gets None when there was nothing to keep or the disk refused it.
+        """
+        self._flush()
+        path, recording_id = self._path, self.recording_id
+
+        def work() -> None:
+            done(_encode_file(path, recording_id, keep_ms))
+
+        # Through the append thread first, so that the file is whole when it is read.
+        _appends.submit(_encodes.submit, work)
+
+    def discard(self) -> None:
+        """Forget the audio."""
+        self._pending.clear()
+        _appends.submit(self._path.unlink, missing_ok=True)
+
+    def _flush(self) -> None:
+        if self._pending:
+            chunk, self._pending = bytes(self._pending), bytearray()
+            self._unwritten += len(chunk)
+            _appends.submit(self._write, chunk)
+
+    def _write(self, chunk: bytes) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("ab") as file:
+                file.write(chunk)
+        except OSError as problem:
+            log.error("audio could not be kept: %s", problem)
+        finally:
+            self._unwritten -= len(chunk)
+
+
+def _encode_file(path: Path, recording_id: str, keep_ms: int | None) -> Encoded | None:
+    try:
+        return encode_file(path, recording_id, keep_ms)
+    except Exception:
+        # The raw audio stays, so that the janitor can try again.
+        log.exception("recording %s could not be encoded", recording_id)
+        return None
+
+
+def encode_file(path: Path, recording_id: str, keep_ms: int | None = None) -> Encoded | None:
+    """Turn a raw `.pcm` file into a stored MP3 and remove it; None when it is empty or absent."""
+    try:
+        pcm = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    pcm = pcm[: len(pcm) // 2 * 2]
+    if keep_ms is not None:
+        pcm = pcm[: ms_to_bytes(keep_ms)]
+    name = ""
+    if pcm:
+        mp3 = encode(pcm)
+        name = default_storage.save(
+            f"recordings/{recording_id[:2]}/{recording_id}.mp3", ContentFile(mp3)
+        )
+    path.unlink(missing_ok=True)
+    return Encoded(name, bytes_to_ms(len(pcm)), len(mp3)) if pcm else None
+
+
+def settle(timeout: float) -> None:
+    """Wait until all audio handed over so far is on disk and encoded, at most `timeout` seconds."""
+    _appends.submit(lambda: None).result(timeout)
+    _encodes.submit(lambda: None).result(timeout)
+
+
+def remove_folder(call_id: str) -> None:
+    """Remove an ended call's folder once it is empty of audio worth keeping."""
+    folder = live_folder(call_id)
+    if folder.is_dir() and not any(folder.iterdir()):
+        shutil.rmtree(folder, ignore_errors=True)

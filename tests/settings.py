@@ -1,0 +1,19 @@
+"""The site's settings with what tests need: a throw-away data folder and quick passwords."""
+
+import os
+import tempfile
+from pathlib import Path
+
+DATA = Path(os.environ.get("NEXTVOICE_TEST_DATA") or tempfile.mkdtemp(prefix="nextvoice-test-"))
+os.environ["DATA_DIR"] = str(DATA)
+
+from nextvoice.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {  # noqa: F405
+    "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # A file, because an in-memory database is one connection and calls use several threads.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA / "test.sqlite3")}  # noqa: F405
+ACCOUNT_RATE_LIMITS = False
