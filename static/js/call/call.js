@@ -1,0 +1,383 @@
+// One call: the socket, the sound and the captions, and the state they share.
+
+import { diagnose } from "./diagnose.js";
+import { Captions } from "./captions.js";
+import { mayReconnect, reasonForClose } from "./end-reasons.js";
+import { CallSocket } from "./socket.js";
+import { CallState, isActive, isLive } from "./state.js";
+import { VoiceLine } from "./voice-line.js";
+
+const RECONNECT_WAITS_MS = [300, 1000, 2000, 4000, 8000];
+const FAREWELL_MS = 6000; // the server stores the last words before it closes
+const THINKING_MS = 25_000; // a turn that nobody answers must not look like work for ever
+const QUIET_ERRORS = [
+  "response_cancel_not_active",
+  "input_audio_buffer_commit_empty",
+  "conversation_already_has_active_response",
+];
+const SILENT = { user: 0, assistant: 0 };
+
+/**
+ * The call of this page; at most one at a time. Events: `state`, `caption` (Caption), `saved`,
+ * `title`, `ready`, `notice` ({code, message}) and `ended` ({reason, message, remedy, durationMs}).
+ */
+export class Call extends EventTarget {
+  captions = new Captions();
+  options = null;
+  #worklets;
+  #state = new CallState((name) => this.#onState(name));
+  #line = null; // the sound; null in a written call
+  #socket = null;
+  #attempt = 0; // changes whenever what was begun no longer counts
+  #response = null; // id of the response that is being made
+  #readyAt = null;
+  #reconnects = 0;
+  #reconnectTimer;
+  #thinkingTimer;
+  #unsent = []; // typed before the connection was ready
+  #framesSent = 0; // by the sockets before this one
+
+  /** @param {{capture: string, player: string}} worklets addresses of the worklet modules */
+  constructor(worklets) {
+    super();
+    this.#worklets = worklets;
+  }
+
+  get state() {
+    return this.#state.name;
+  }
+
+  get muted() {
+    return this.#state.muted;
+  }
+
+  get handsFree() {
+    return this.#line?.gate.handsFree ?? true;
+  }
+
+  get held() {
+    return this.#line?.gate.held ?? false;
+  }
+
+  get live() {
+    return isLive(this.state);
+  }
+
+  get active() {
+    return isActive(this.state);
+  }
+
+  /** How loud both sides are now, 0 to 1. */
+  get levels() {
+    return this.active ? (this.#line?.levels ?? SILENT) : SILENT;
+  }
+
+  /** Whether there is anything to stop: an answer that is being made or heard. */
+  get answering() {
+    return this.#response !== null || (this.#line?.playback.pending ?? false);
+  }
+
+  /** Milliseconds since the call was first ready. */
+  get elapsedMs() {
+    return this.#readyAt === null ? 0 : performance.now() - this.#readyAt;
+  }
+
+  /** What tests may see. */
+  get counters() {
+    const sent = this.#framesSent + (this.#socket?.framesSent ?? 0);
+    const heard = this.#line?.counters ?? { samplesRendered: 0, peakRendered: 0, itemsHeard: 0 };
+    return { state: this.state, framesSent: sent, ...heard };
+  }
+
+  /**
+   * Begin. A spoken call must be begun inside the person's tap.
+   * @param {object} options
+   * @param {string} options.conversation id  @param {string} options.url of the socket
+   * @param {"voice"|"text"} options.mode
+   * @param {string} [options.model] @param {string} [options.voice]
+   * @param {boolean} [options.handsFree] @param {boolean} [options.rawMicrophone]
+   */
+  async start(options) {
+    this.hangUp();
+    const attempt = ++this.#attempt;
+    if (options !== this.options) this.#unsent = [];
+    this.options = options;
+    this.captions = new Captions((item) => this.#emit("caption", item));
+    this.#line = null;
+    this.#readyAt = this.#response = null;
+    this.#reconnects = this.#framesSent = 0;
+    this.#state.apply("start");
+    const reason = options.mode === "voice" ? await this.#openLine() : null;
+    if (attempt !== this.#attempt) return;
+    if (reason) {
+      this.#end(reason);
+      return;
+    }
+    this.#state.apply("checked");
+    this.#connect();
+  }
+
+  /** Begin again as before. Call inside a tap. */
+  retry() {
+    return this.start(this.options);
+  }
+
+  /** End the call from this side. */
+  hangUp() {
+    if (!this.active) return;
+    const socket = this.#socket;
+    if (socket) this.#sayFarewell(socket, this.#cutAnswer());
+    this.#end("hang_up");
+  }
+
+  toggleMute() {
+    if (!this.live || !this.#line) return;
+    this.release();
+    this.#line.gate.mute(!this.muted);
+    const changed = this.#state.apply(this.muted ? "unmute" : "mute");
+    if (!changed) this.#emit("state", { name: this.state });
+  }
+
+  /** Make the assistant fall silent, whatever it is doing. */
+  stopSpeaking() {
+    if (this.#response !== null) this.#send({ type: "response.cancel" });
+    this.#response = null;
+    this.#cutAnswer();
+    this.#state.apply("playback_cut");
+    this.#state.apply("response_ended");
+  }
+
+  /** Put typed words into the call and ask for an answer. */
+  say(text) {
+    if (!this.live || this.state === "reconnecting") {
+      this.#unsent.push(text);
+      return;
+    }
+    if (this.answering) this.stopSpeaking();
+    const item = {
+      id: newItemId(),
+      type: "message",
+      role: "user",
+      content: [{ type: "input_text", text }],
+    };
+    const previous = this.captions.items.at(-1)?.id;
+    this.captions.take({ type: "conversation.item.added", item, previous_item_id: previous });
+    this.#send({ type: "conversation.item.create", item });
+    this.#send({ type: "response.create" });
+  }
+
+  /** Hold to talk: the person pressed. */
+  press() {
+    if (!this.live || this.handsFree || this.held || this.muted) return;
+    if (this.answering) this.stopSpeaking();
+    this.#line.gate.press();
+    this.#state.apply("speech_started");
+  }
+
+  /** Hold to talk: the person let go. */
+  release() {
+    if (!this.held) return;
+    if (this.#line.gate.release()) {
+      this.#send({ type: "input_audio_buffer.commit" });
+      this.#send({ type: "response.create" });
+      this.#state.apply("speech_stopped");
+    } else {
+      this.#send({ type: "input_audio_buffer.clear" });
+      this.#state.apply("speech_dropped");
+    }
+  }
+
+  /** Change between hands-free and hold to talk during the call. */
+  setHandsFree(handsFree) {
+    if (!this.#line || handsFree === this.handsFree) return;
+    this.release();
+    this.#line.gate.handsFree = handsFree;
+    this.options.handsFree = handsFree;
+    const detection = handsFree ? { type: "server_vad" } : null;
+    const audio = { input: { turn_detection: detection } };
+    this.#send({ type: "session.update", session: { type: "realtime", audio } });
+    this.#emit("state", { name: this.state });
+  }
+
+  async #openLine() {
+    const { rawMicrophone: raw, handsFree } = this.options;
+    const line = new VoiceLine(this.#worklets, { raw, handsFree });
+    this.#line = line;
+    line.onframe = (frame) => this.live && this.#socket?.sendAudio(frame);
+    line.onnotice = (code) => this.live && this.#emit("notice", { code });
+    line.onlost = (reason) => this.active && this.#end(reason);
+    line.playback.send = (event) => this.#send(event);
+    line.playback.onstarted = () => this.#state.apply("playback_started");
+    line.playback.onstopped = () => this.#state.apply("playback_ended");
+    return line.open();
+  }
+
+  #connect() {
+    const { url, mode, model, voice } = this.options;
+    const socket = new CallSocket(url, {
+      output_modalities: [mode === "voice" ? "audio" : "text"],
+      ...(model ? { model } : {}),
+      ...(voice ? { voice } : {}),
+      turn_detection: this.#line && this.handsFree ? "server_vad" : null,
+    });
+    socket.onevent = (event) => this.#take(event);
+    socket.onaudio = (id, pcm) => this.#line?.playback.play(id, pcm);
+    socket.onclose = (how) => this.#onClose(how);
+    this.#socket = socket;
+  }
+
+  #take(event) {
+    this.captions.take(event);
+    switch (event.type) {
+      case "nextvoice.ready":
+        return this.#onReady(event);
+      case "nextvoice.audio":
+        return this.#line?.playback.begin(event);
+      case "nextvoice.saved":
+        return this.#emit("saved", event);
+      case "nextvoice.title":
+        return this.#emit("title", event);
+      case "nextvoice.notice":
+        return this.#emit("notice", event);
+      case "nextvoice.ended":
+        return this.#onEnded(event);
+      case "input_audio_buffer.speech_started":
+        this.#cutAnswer();
+        return this.#state.apply("speech_started");
+      case "input_audio_buffer.speech_stopped":
+        return this.#state.apply("speech_stopped");
+      case "response.created":
+        this.#response = event.response?.id ?? "";
+        return this.#state.apply("response_started");
+      case "response.output_audio.done":
+        return this.#line?.playback.end(event.item_id);
+      case "response.done":
+        return this.#onResponseDone(event.response);
+      case "error":
+        return this.#onError(event.error);
+    }
+  }
+
+  #onReady(event) {
+    this.#readyAt ??= performance.now();
+    this.#reconnects = 0;
+    this.#state.apply("ready");
+    this.#emit("ready", event);
+    for (const text of this.#unsent.splice(0)) this.say(text);
+  }
+
+  #onResponseDone(response) {
+    this.#response = null;
+    this.#line?.playback.endAll();
+    if (!this.answering) this.#state.apply("response_ended");
+    if (response?.status === "failed") this.#onError(response.status_details?.error);
+  }
+
+  #onError(error) {
+    const { code = "error", message = "" } = error ?? {};
+    // A truncation that comes too late is refused; the call is none the worse for it.
+    if (QUIET_ERRORS.includes(code) || /truncat|audio_end_ms/i.test(`${code} ${message}`)) return;
+    this.#emit("notice", { code, message });
+  }
+
+  #onEnded(event) {
+    // A worker that stops hands over: the close that follows leads to another one.
+    if (event.reason === "server_stopping" && this.live) return;
+    this.#end(event.reason, event);
+  }
+
+  async #onClose({ code, timedOut }) {
+    const attempt = this.#attempt;
+    this.#framesSent += this.#socket?.framesSent ?? 0;
+    this.#socket = null;
+    if (!this.active) return;
+    if (timedOut && this.state === "connecting") {
+      this.#end("provider_timeout");
+    } else if (!mayReconnect(code)) {
+      this.#end(reasonForClose(code));
+    } else {
+      if (this.live) this.#onLost();
+      const reason = await diagnose();
+      if (attempt === this.#attempt) this.#connectAgain(reason);
+    }
+  }
+
+  #onLost() {
+    this.#cutAnswer();
+    this.captions.closeOpen();
+    this.#response = null;
+    this.#state.apply("lost");
+  }
+
+  #connectAgain(reason) {
+    const wait = RECONNECT_WAITS_MS[this.#reconnects];
+    const hopeless = ["signed_out", "not_found", "not_allowed"].includes(reason);
+    if (this.state !== "reconnecting" || hopeless || wait === undefined) {
+      this.#end(reason);
+      return;
+    }
+    this.#reconnects += 1;
+    this.#reconnectTimer = setTimeout(() => this.#connect(), wait);
+  }
+
+  #cutAnswer() {
+    if (!this.#line?.playback.pending) return Promise.resolve();
+    const captions = this.captions;
+    return this.#line.cut().then((items) => {
+      for (const { id, fraction } of items) captions.interrupt(id, fraction);
+    });
+  }
+
+  #sayFarewell(socket, cut) {
+    const captions = this.captions;
+    this.#framesSent += socket.framesSent;
+    this.#socket = null;
+    if (this.#line) this.#line.playback.send = (event) => socket.send(event);
+    socket.onaudio = socket.onclose = null;
+    socket.onevent = (event) => {
+      if (event.type === "nextvoice.saved") captions.take(event);
+      if (event.type === "nextvoice.saved") this.#emit("saved", event);
+      if (event.type === "nextvoice.title") this.#emit("title", event);
+    };
+    // What was cut must be told before the goodbye, or the record would hold words nobody heard.
+    cut.finally(() => socket.send({ type: "nextvoice.hang_up" }));
+    setTimeout(() => socket.abandon(), FAREWELL_MS);
+  }
+
+  #end(reason, { message = "", remedy = "" } = {}) {
+    const durationMs = this.elapsedMs;
+    this.#attempt += 1;
+    clearTimeout(this.#reconnectTimer);
+    if (reason === "hang_up") this.#unsent = [];
+    this.#response = null;
+    this.#cutAnswer();
+    this.#line?.close();
+    this.#socket?.close();
+    if (reason !== "hang_up") this.captions.closeOpen();
+    this.#state.apply("end", reason);
+    this.#emit("ended", { reason, message, remedy, durationMs });
+  }
+
+  #onState(name) {
+    clearTimeout(this.#thinkingTimer);
+    if (name === "thinking") {
+      this.#thinkingTimer = setTimeout(() => {
+        if (!this.answering) this.#state.apply("response_ended");
+      }, THINKING_MS);
+    }
+    this.#emit("state", { name });
+  }
+
+  #send(event) {
+    return this.#socket?.send(event) ?? false;
+  }
+
+  #emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+function newItemId() {
+  const random = crypto.getRandomValues(new Uint8Array(12));
+  return `item_${Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}

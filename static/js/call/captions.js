@@ -1,0 +1,223 @@
+// What is being said, as items in the order of the conversation. Events of GA in, items out.
+//
+// Transcripts come late and shuffled: an answer can be written before the question it answers.
+// Order therefore follows `previous_item_id`, never arrival.
+
+const RESPONSE_STATUS = { completed: "completed", failed: "failed" };
+
+/**
+ * @typedef {object} Caption
+ * @property {string} id
+ * @property {"user"|"assistant"} role
+ * @property {"spoken"|"typed"} kind
+ * @property {"in_progress"|"completed"|"interrupted"|"failed"} status
+ * @property {string} text
+ * @property {string|null} previous id of the item before it, when known
+ */
+export class Captions {
+  #items = new Map(); // id -> Caption
+  #order = [];
+  #removed = new Set();
+  #onchange;
+
+  /** @param {(item: Caption) => void} onchange */
+  constructor(onchange = () => {}) {
+    this.#onchange = onchange;
+  }
+
+  /** The items, first said first. @returns {Caption[]} */
+  get items() {
+    return this.#order.map((id) => this.#items.get(id));
+  }
+
+  get(id) {
+    return this.#items.get(id) ?? null;
+  }
+
+  /** The newest item of a role that has words, or null. */
+  latest(role) {
+    return this.items.findLast((item) => item.role === role && item.text !== "") ?? null;
+  }
+
+  /** Take in one GA event. Returns whether it was about captions. */
+  take(event) {
+    switch (event.type) {
+      case "input_audio_buffer.speech_started":
+        return this.#speechStarted(event);
+      case "input_audio_buffer.committed":
+        return this.#place(event.item_id, "user", "spoken", event.previous_item_id);
+      case "conversation.item.added":
+      case "conversation.item.created":
+      case "conversation.item.done":
+        return this.#added(event);
+      case "conversation.item.deleted":
+        return this.#remove(event.item_id);
+      case "conversation.item.input_audio_transcription.delta":
+        return this.#append(event.item_id, "user", "spoken", event.delta);
+      case "conversation.item.input_audio_transcription.completed":
+        return this.#complete(event.item_id, "user", "spoken", event.transcript);
+      case "conversation.item.input_audio_transcription.failed":
+        return this.#change(event.item_id, { status: "failed" });
+      case "response.output_item.added":
+        return this.#outputAdded(event);
+      case "response.output_audio_transcript.delta":
+        return this.#append(event.item_id, "assistant", "spoken", event.delta);
+      case "response.output_audio_transcript.done":
+        return this.#wrote(event.item_id, "spoken", event.transcript);
+      case "response.output_text.delta":
+        return this.#append(event.item_id, "assistant", "typed", event.delta);
+      case "response.output_text.done":
+        return this.#wrote(event.item_id, "typed", event.text);
+      case "response.done":
+        return this.#responseDone(event.response);
+      case "nextvoice.saved":
+        return this.#saved(event);
+      default:
+        return false;
+    }
+  }
+
+  /** Mark an answer as cut after `fraction` (0 to 1) of it was heard. */
+  interrupt(id, fraction) {
+    const item = this.#items.get(id);
+    if (!item) return;
+    this.#change(id, { status: "interrupted", text: heardPart(item.text, fraction) });
+  }
+
+  /** Close what can no longer go on: the connection is gone. */
+  closeOpen() {
+    for (const item of this.items) {
+      if (item.status !== "in_progress") continue;
+      if (item.text === "" && item.role === "user") this.#remove(item.id);
+      else this.#change(item.id, { status: item.text === "" ? "failed" : "interrupted" });
+    }
+  }
+
+  #speechStarted({ item_id: id }) {
+    if (!id) return true;
+    return this.#place(id, "user", "spoken", undefined);
+  }
+
+  #added({ item, previous_item_id: previous }) {
+    if (item?.type !== "message" || !["user", "assistant"].includes(item.role)) return false;
+    const content = item.content ?? [];
+    const spoken = content.some((part) => part.type === "input_audio" || part.type === "output_audio");
+    const kind = spoken || (item.role === "assistant" && content.length === 0) ? "spoken" : "typed";
+    this.#place(item.id, item.role, kind, previous);
+    const text = content.map((part) => part.text ?? part.transcript ?? "").join("");
+    const known = this.#items.get(item.id);
+    if (text && known && known.text === "") {
+      const complete = item.role === "user" || item.status === "completed";
+      this.#change(item.id, { text, status: complete ? "completed" : known.status });
+    }
+    return true;
+  }
+
+  #outputAdded({ item }) {
+    if (item?.type !== "message") return false;
+    return this.#place(item.id, "assistant", "spoken", undefined);
+  }
+
+  #append(id, role, kind, delta) {
+    const item = this.#ensure(id, role, kind);
+    if (!item || item.status === "interrupted" || !delta) return true;
+    return this.#change(id, { text: item.text + delta, kind });
+  }
+
+  #complete(id, role, kind, text) {
+    const item = this.#ensure(id, role, kind);
+    if (!item) return true;
+    const words = (text ?? "").trim();
+    if (words === "") return this.#remove(id);
+    return this.#change(id, { text: words, status: "completed" });
+  }
+
+  #wrote(id, kind, text) {
+    const item = this.#ensure(id, "assistant", kind);
+    if (!item || item.status === "interrupted") return true;
+    return this.#change(id, { text: text ?? item.text, kind });
+  }
+
+  #responseDone(response) {
+    const status = RESPONSE_STATUS[response?.status] ?? "interrupted";
+    for (const output of response?.output ?? []) {
+      const item = this.#items.get(output.id);
+      if (item?.status === "in_progress") this.#change(item.id, { status });
+    }
+    return true;
+  }
+
+  #saved(event) {
+    const item = this.#items.get(event.item_id);
+    if (!item) return false;
+    return this.#change(event.item_id, { text: event.text ?? item.text, status: event.status });
+  }
+
+  #ensure(id, role, kind) {
+    if (!id || this.#removed.has(id)) return null;
+    if (!this.#items.has(id)) this.#place(id, role, kind, undefined);
+    return this.#items.get(id);
+  }
+
+  #place(id, role, kind, previous) {
+    if (!id || this.#removed.has(id)) return true;
+    const known = this.#items.get(id);
+    if (!known) {
+      this.#items.set(id, { id, role, kind, status: "in_progress", text: "", previous: previous ?? null });
+      this.#insert(id, previous);
+      this.#onchange(this.#items.get(id));
+    } else if (previous && known.previous !== previous) {
+      known.previous = previous;
+      this.#order.splice(this.#order.indexOf(id), 1);
+      this.#insert(id, previous);
+      this.#onchange(known);
+    }
+    this.#adopt(id);
+    return true;
+  }
+
+  /** Bring items that wait for `id` as their predecessor behind it. */
+  #adopt(id) {
+    for (const item of this.items) {
+      if (item.previous !== id || this.#order.indexOf(item.id) > this.#order.indexOf(id)) continue;
+      this.#order.splice(this.#order.indexOf(item.id), 1);
+      this.#insert(item.id, id);
+      this.#onchange(item);
+    }
+  }
+
+  #insert(id, previous) {
+    const after = previous ? this.#order.indexOf(previous) : -1;
+    if (after === -1) this.#order.push(id);
+    else this.#order.splice(after + 1, 0, id);
+  }
+
+  #change(id, changes) {
+    const item = this.#items.get(id);
+    if (!item) return true;
+    Object.assign(item, changes);
+    this.#onchange(item);
+    return true;
+  }
+
+  #remove(id) {
+    const item = this.#items.get(id);
+    this.#removed.add(id);
+    if (!item) return true;
+    this.#items.delete(id);
+    this.#order.splice(this.#order.indexOf(id), 1);
+    this.#onchange({ ...item, status: "removed" });
+    return true;
+  }
+}
+
+/** The start of `text` up to about `fraction` of it, cut between words. */
+export function heardPart(text, fraction) {
+  if (fraction >= 1) return text;
+  const length = Math.floor(text.length * Math.max(0, fraction));
+  if (length === 0) return "";
+  const cut = text.slice(0, length);
+  const space = cut.lastIndexOf(" ");
+  // Chinese and Japanese have no spaces; there any character is a fair place.
+  return (space > length * 0.6 ? cut.slice(0, space) : cut).trimEnd();
+}

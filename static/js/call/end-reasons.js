@@ -1,0 +1,99 @@
+// How each end of a call is shown: its words, and what the person can do next.
+//
+// tone: "quiet" closes the panel, "info" explains, "problem" asks for something.
+// retry: whether trying again may help. type: whether typing works without what failed.
+
+export const END_REASONS = {
+  // Found here, before or during the call.
+  insecure: { tone: "problem", retry: false, type: true },
+  unsupported: { tone: "problem", retry: false, type: true },
+  mic_blocked: { tone: "problem", retry: true, type: true },
+  mic_absent: { tone: "problem", retry: true, type: true },
+  mic_busy: { tone: "problem", retry: true, type: true },
+  mic_failed: { tone: "problem", retry: true, type: true },
+  audio_failed: { tone: "problem", retry: true, type: true },
+  no_model: { tone: "problem", retry: false, type: false },
+  offline: { tone: "problem", retry: true, type: false },
+  socket_lost: { tone: "problem", retry: true, type: false },
+  not_allowed: { tone: "problem", retry: false, type: false },
+  not_found: { tone: "problem", retry: false, type: false },
+  // Told by the server.
+  hang_up: { tone: "quiet", retry: false, type: false },
+  browser_gone: { tone: "info", retry: true, type: false },
+  idle: { tone: "info", retry: true, type: false },
+  signed_out: { tone: "problem", retry: false, type: false, signIn: true },
+  taken_over: { tone: "info", retry: true, type: false },
+  slow_reader: { tone: "problem", retry: true, type: true },
+  flood: { tone: "problem", retry: true, type: false },
+  bad_frame: { tone: "problem", retry: true, type: false },
+  no_start: { tone: "problem", retry: true, type: false },
+  provider_unreachable: { tone: "problem", retry: true, type: false },
+  provider_refused_key: { tone: "problem", retry: true, type: false },
+  provider_unknown_model: { tone: "problem", retry: true, type: false },
+  provider_quota: { tone: "problem", retry: true, type: false },
+  provider_error: { tone: "problem", retry: true, type: false },
+  provider_gone: { tone: "problem", retry: true, type: false },
+  provider_timeout: { tone: "problem", retry: true, type: false },
+  session_limit: { tone: "info", retry: true, type: false },
+  server_stopping: { tone: "info", retry: true, type: false },
+  internal_error: { tone: "problem", retry: true, type: false },
+};
+
+const CLOSE_CODES = {
+  1000: "hang_up",
+  1009: "bad_frame",
+  1011: "internal_error",
+  1012: "server_stopping",
+  4400: "bad_frame",
+  4401: "signed_out",
+  4403: "not_allowed",
+  4404: "not_found",
+  4408: "slow_reader",
+  4409: "taken_over",
+  4429: "flood",
+  4502: "provider_unreachable",
+  4504: "provider_timeout",
+};
+
+/** The reason that a close code means when no `nextvoice.ended` came before it. */
+export function reasonForClose(code) {
+  return CLOSE_CODES[code] ?? "socket_lost";
+}
+
+/** Whether a new socket may save the call after this close code. */
+export function mayReconnect(code) {
+  return [1001, 1005, 1006, 1012].includes(code);
+}
+
+/** The entry of a reason; one that is unknown (a newer server) is shown like `internal_error`. */
+export function describeEnd(reason) {
+  return END_REASONS[reason] ?? END_REASONS.internal_error;
+}
+
+/** The reason that a refused getUserMedia means. @param {DOMException} problem */
+export function reasonForMicrophone(problem) {
+  switch (problem?.name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return "mic_blocked";
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return "mic_absent";
+    case "NotReadableError":
+    case "AbortError":
+      return "mic_busy";
+    default:
+      return "mic_failed";
+  }
+}
+
+/** What keeps this browser from a spoken call, or null. @param {Window} page */
+export function missingForVoice(page) {
+  if (!page.isSecureContext) return "insecure";
+  const supported =
+    page.navigator.mediaDevices?.getUserMedia &&
+    page.AudioContext &&
+    page.AudioWorkletNode &&
+    page.WebSocket;
+  return supported ? null : "unsupported";
+}

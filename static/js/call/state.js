@@ -1,0 +1,112 @@
+// The states of a call, all of them, and what leads from one to another.
+//
+// REST stands for where a call waits for the person: `muted` when the microphone is off,
+// `listening` otherwise. An event that a state does not list is ignored there.
+
+export const REST = "(rest)";
+
+export const TRANSITIONS = {
+  idle: { start: "checking" },
+  checking: { checked: "connecting", end: "ended" },
+  connecting: { ready: REST, end: "ended" },
+  listening: {
+    speech_started: "hearing",
+    response_started: "thinking",
+    playback_started: "speaking",
+    mute: "muted",
+    lost: "reconnecting",
+    end: "ended",
+  },
+  hearing: {
+    speech_stopped: "thinking",
+    speech_dropped: REST,
+    response_started: "thinking",
+    playback_started: "speaking",
+    mute: "muted",
+    lost: "reconnecting",
+    end: "ended",
+  },
+  thinking: {
+    speech_started: "hearing",
+    playback_started: "speaking",
+    response_ended: REST,
+    lost: "reconnecting",
+    end: "ended",
+  },
+  speaking: {
+    speech_started: "hearing",
+    playback_ended: REST,
+    playback_cut: REST,
+    lost: "reconnecting",
+    end: "ended",
+  },
+  muted: {
+    speech_stopped: "thinking",
+    response_started: "thinking",
+    playback_started: "speaking",
+    unmute: "listening",
+    lost: "reconnecting",
+    end: "ended",
+  },
+  reconnecting: { ready: REST, end: "ended" },
+  ended: { start: "checking" },
+};
+
+export const STATES = Object.keys(TRANSITIONS);
+
+/** Where the table leads from `state` on `event`; `state` itself when the event means nothing. */
+export function next(state, event, muted = false) {
+  const target = TRANSITIONS[state][event];
+  if (target === undefined) return state;
+  if (target === REST) return muted ? "muted" : "listening";
+  return target;
+}
+
+/** Whether a call in this state holds a connection and counts time. */
+export function isLive(state) {
+  return !["idle", "checking", "connecting", "ended"].includes(state);
+}
+
+/** Whether something was started that has not ended. */
+export function isActive(state) {
+  return state !== "idle" && state !== "ended";
+}
+
+/** Keeps one call's state; the only place that changes it. */
+export class CallState {
+  #name = "idle";
+  #muted = false;
+  #reason = null;
+  #onchange;
+
+  /** @param {(name: string, before: string) => void} onchange */
+  constructor(onchange) {
+    this.#onchange = onchange;
+  }
+
+  get name() {
+    return this.#name;
+  }
+
+  get muted() {
+    return this.#muted;
+  }
+
+  /** Why the call ended, or null. */
+  get reason() {
+    return this.#reason;
+  }
+
+  /** Apply an event; `reason` goes with "end". Returns whether the state changed. */
+  apply(event, reason = null) {
+    if (event === "mute") this.#muted = true;
+    if (event === "unmute" || event === "start") this.#muted = false;
+    const before = this.#name;
+    const after = next(before, event, this.#muted);
+    if (after === before) return false;
+    this.#name = after;
+    this.#reason = after === "ended" ? reason : null;
+    this.#onchange(after, before);
+    return true;
+  }
+}

@@ -1,0 +1,44 @@
+// Small things that every panel does with the DOM.
+
+/** The first match inside `root`. */
+export function find(selector, root = document) {
+  return root.querySelector(selector);
+}
+
+/** All matches inside `root`, as an array. */
+export function findAll(selector, root = document) {
+  return [...root.querySelectorAll(selector)];
+}
+
+/** Show or hide. */
+export function show(element, visible) {
+  if (element) element.hidden = !visible;
+}
+
+/** Set text only when it changed, so that screen readers and selections are left alone. */
+export function setText(element, text) {
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+/** A fresh copy of the only element in a template. */
+export function fromTemplate(id) {
+  return document.getElementById(id).content.firstElementChild.cloneNode(true);
+}
+
+/** An icon of the sprite, drawn anew in an existing <svg class="icon">. */
+export function setIcon(svg, name) {
+  const use = svg?.querySelector("use");
+  const href = `${document.body.dataset.sprite}#${name}`;
+  if (use && use.getAttribute("href") !== href) use.setAttribute("href", href);
+}
+
+/** Whether the person is writing in `target`, so that letters are not shortcuts. */
+export function isWriting(target) {
+  return target instanceof Element && target.closest("input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]") !== null;
+}
+
+/** The JSON of a <script type="application/json">, or null. */
+export function jsonOf(id, root = document) {
+  const text = root.querySelector(`#${CSS.escape(id)}`)?.textContent;
+  return text ? JSON.parse(text) : null;
+}

@@ -1,0 +1,68 @@
+// Times and durations as people read them.
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** "3 minutes ago", "yesterday", or the date when it is longer ago than a week. */
+export function relativeTime(date, now, locale) {
+  const seconds = Math.round((date - now) / 1000);
+  const ago = Math.abs(seconds);
+  const format = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+  if (ago < 45) return format.format(0, "second");
+  if (ago < HOUR) return format.format(Math.round(seconds / MINUTE), "minute");
+  if (ago < DAY) return format.format(Math.round(seconds / HOUR), "hour");
+  if (ago < 7 * DAY) return format.format(Math.round(seconds / DAY), "day");
+  const sameYear = date.getFullYear() === now.getFullYear();
+  const parts = { day: "numeric", month: "short", ...(sameYear ? {} : { year: "numeric" }) };
+  return new Intl.DateTimeFormat(locale, parts).format(date);
+}
+
+/** Milliseconds as "0:07", "12:30" or "1:02:03". */
+export function clock(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const rest = String(seconds % 60).padStart(2, "0");
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}:${rest}`;
+  return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
+}
+
+/** The length of a recording: a sound never lasts "0:00". */
+export function soundLength(milliseconds) {
+  return clock(milliseconds > 0 ? Math.max(1000, Math.round(milliseconds / 1000) * 1000) : 0);
+}
+
+/** The time of day. */
+export function timeOfDay(date, locale) {
+  return new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" }).format(date);
+}
+
+/** Day and time of day, for the start of a call. */
+export function moment(date, now, locale) {
+  const sameDay = date.toDateString() === now.toDateString();
+  if (sameDay) return timeOfDay(date, locale);
+  const options = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
+  return new Intl.DateTimeFormat(locale, options).format(date);
+}
+
+/** Fill the times and durations the server left in the page. */
+export function showTimes(root, now = new Date()) {
+  const locale = document.documentElement.lang || undefined;
+  const shown = {
+    "data-relative": (date) => relativeTime(date, now, locale),
+    "data-clock": (date) => timeOfDay(date, locale),
+    "data-moment": (date) => moment(date, now, locale),
+  };
+  for (const [attribute, format] of Object.entries(shown)) {
+    for (const element of root.querySelectorAll(`time[${attribute}]`)) {
+      const date = new Date(element.dateTime);
+      if (Number.isNaN(date.getTime())) continue;
+      element.textContent = format(date);
+      element.title = date.toLocaleString(locale);
+    }
+  }
+  for (const element of root.querySelectorAll("[data-duration-ms]:not([data-player-time])")) {
+    const milliseconds = Number(element.dataset.durationMs);
+    if (milliseconds > 0) element.textContent = soundLength(milliseconds);
+  }
+}

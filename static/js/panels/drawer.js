@@ -1,0 +1,28 @@
+// The list of conversations, as a drawer where there is no room beside the thread.
+
+import { find, findAll, show } from "../helpers/dom.js";
+
+export function connectDrawer(root) {
+  const drawer = find("[data-drawer]", root);
+  const opener = find("[data-drawer-open]", root);
+  if (!drawer || !opener) return;
+  const veil = find(".drawer-veil", root);
+  const set = (open) => {
+    drawer.toggleAttribute("data-open", open);
+    opener.setAttribute("aria-expanded", String(open));
+    show(veil, open);
+    find("#main").inert = open;
+    if (open) find("a, button", drawer).focus();
+    else if (drawer.contains(document.activeElement)) opener.focus();
+  };
+  opener.addEventListener("click", () => set(true));
+  for (const closer of findAll("[data-drawer-close]", root)) {
+    closer.addEventListener("click", () => set(false));
+  }
+  drawer.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !drawer.hasAttribute("data-open")) return;
+    event.stopPropagation();
+    set(false);
+    opener.focus();
+  });
+}

@@ -1,0 +1,24 @@
+// <details> menus that close as people expect: by Escape, by a click elsewhere, by one another.
+
+const OPEN = "details[data-menu][open]";
+
+export function connectMenus() {
+  document.addEventListener("click", ({ target }) => {
+    for (const menu of document.querySelectorAll(OPEN)) {
+      if (!menu.contains(target)) menu.open = false;
+      else if (target.closest?.(".menu__item[data-rename-open]")) menu.open = false;
+    }
+  });
+  // Before the call's own Escape, so that closing a menu never counts towards hanging up.
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      const menu = event.key === "Escape" ? document.querySelector(OPEN) : null;
+      if (!menu) return;
+      menu.open = false;
+      menu.querySelector("summary").focus();
+      event.stopPropagation();
+    },
+    true,
+  );
+}

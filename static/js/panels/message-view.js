@@ -1,0 +1,59 @@
+// One message of the thread.
+
+import { find, fromTemplate, setText } from "../helpers/dom.js";
+import { t } from "../helpers/strings.js";
+import { showTimes } from "../helpers/time.js";
+import { RecordingPlayer } from "./recording-player.js";
+import { toast } from "./toasts.js";
+
+/** A new message element for something that is being said. @param {object} caption */
+export function makeMessage(caption) {
+  const element = fromTemplate("message-template");
+  element.dataset.itemId = caption.id;
+  element.dataset.live = "";
+  find("[data-clock]", element).dateTime = new Date().toISOString();
+  showTimes(element);
+  connectMessage(element);
+  return element;
+}
+
+/** Bring an element to the state of a caption. */
+export function showCaption(element, { role, kind, status, text }) {
+  Object.assign(element.dataset, { role, kind, status });
+  setText(find("[data-message-who]", element), t(role === "user" ? "who_user" : "who_assistant"));
+  setText(find("[data-message-text]", element), text);
+}
+
+/** Bring an element to the state that was stored. @param {object} saved `nextvoice.saved` */
+export function showSaved(element, { message_id: id, recording, text, status }) {
+  element.dataset.message = id ?? "";
+  if (status) element.dataset.status = status;
+  if (typeof text === "string") setText(find("[data-message-text]", element), text);
+  if (recording?.url) showPlayer(element, recording);
+}
+
+/** Make the buttons of a message work. */
+export function connectMessage(element) {
+  find("[data-copy]", element)?.addEventListener("click", () => copy(element));
+  const player = find("[data-player]", element);
+  if (player) new RecordingPlayer(player);
+}
+
+function showPlayer(element, { url, duration_ms: durationMs }) {
+  const place = find("[data-message-player]", element);
+  if (find("audio", place)?.getAttribute("src") === url) return;
+  const player = fromTemplate("player-template");
+  find("audio", player).src = url;
+  find("[data-player-time]", player).dataset.durationMs = String(durationMs ?? 0);
+  place.replaceChildren(player);
+  new RecordingPlayer(player);
+}
+
+async function copy(element) {
+  try {
+    await navigator.clipboard.writeText(find("[data-message-text]", element).textContent);
+    toast(t("copied"));
+  } catch {
+    toast(t("copy_failed"));
+  }
+}

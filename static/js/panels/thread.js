@@ -1,0 +1,112 @@
+// The thread: what was said, what is being said, and where the reader is.
+
+import { find, findAll, fromTemplate, show } from "../helpers/dom.js";
+import { clock, showTimes } from "../helpers/time.js";
+import { connectMessage, makeMessage, showCaption, showSaved } from "./message-view.js";
+
+const NEAR_END_PX = 96;
+
+export class Thread {
+  conversation;
+  #scroller;
+  #list;
+  #empty;
+  #jump;
+  #following = true; // whether the reader is at the end and wants to stay there
+  #divider = null; // of the call that is running
+
+  constructor(root) {
+    this.conversation = find("[data-conversation-page]", root).dataset.conversationPage;
+    this.#scroller = find("[data-thread]", root);
+    this.#list = find("[data-messages]", root);
+    this.#empty = find("[data-thread-empty]", root);
+    this.#jump = find("[data-jump-latest]", root);
+    for (const element of findAll(".message", this.#list)) connectMessage(element);
+    this.#scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    this.#jump.addEventListener("click", () => this.toEnd());
+    const observer = new ResizeObserver(() => this.#keepEnd());
+    observer.observe(this.#list);
+    observer.observe(this.#scroller);
+    this.#keepEnd();
+  }
+
+  /** Go to the newest message. */
+  toEnd() {
+    this.#following = true;
+    this.#keepEnd();
+  }
+
+  /** Open the part of a new call. */
+  beginCall(id) {
+    if (this.#divider?.dataset.call === id) return;
+    this.#divider = fromTemplate("divider-template");
+    this.#divider.dataset.call = id;
+    find("time", this.#divider).dateTime = new Date().toISOString();
+    showTimes(this.#divider);
+  }
+
+  /** Say how long the call took. */
+  endCall(durationMs) {
+    const place = this.#divider && find("[data-call-duration]", this.#divider);
+    if (place) place.textContent = clock(durationMs);
+    this.#divider = null;
+  }
+
+  /**
+   * Show a caption, new or changed, at its place.
+   * @param {object} caption  @param {object[]} order all captions of the call, in order
+   */
+  put(caption, order) {
+    const known = this.#element(caption.id);
+    if (caption.status === "removed") {
+      // What was stored stays; only what was never more than a guess goes.
+      if (known && !known.dataset.message) known.remove();
+      return;
+    }
+    const element = known ?? makeMessage(caption);
+    showCaption(element, caption);
+    this.#place(element, caption, order);
+    show(this.#empty, false);
+  }
+
+  /** Show what was stored of an item. */
+  saved(event) {
+    let element = this.#element(event.item_id);
+    if (!element) {
+      if (!event.role) return;
+      const caption = { id: event.item_id, role: event.role, kind: event.kind ?? "spoken", status: event.status, text: event.text ?? "" };
+      this.put(caption, []);
+      element = this.#element(event.item_id);
+    }
+    showSaved(element, event);
+  }
+
+  #element(itemId) {
+    return find(`[data-item-id="${CSS.escape(itemId)}"]`, this.#list);
+  }
+
+  #place(element, caption, order) {
+    if (this.#divider && !this.#divider.isConnected) this.#list.append(this.#divider);
+    const at = order.findIndex((one) => one.id === caption.id);
+    const after = order.slice(at + 1).map((one) => this.#element(one.id)).find(Boolean) ?? null;
+    if (element.isConnected && element.nextElementSibling === after) return;
+    if (element.isConnected && at === -1) return;
+    this.#list.insertBefore(element, after);
+  }
+
+  #onScroll() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    this.#following = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    show(this.#jump, !this.#following);
+  }
+
+  #keepEnd() {
+    if (this.#following) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#onScrollLater();
+  }
+
+  #onScrollLater() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    show(this.#jump, !this.#following && scrollHeight - scrollTop - clientHeight >= NEAR_END_PX);
+  }
+}

@@ -1,0 +1,44 @@
+// Short messages that pass.
+
+import { find, findAll, fromTemplate, setText } from "../helpers/dom.js";
+
+const STAY_MS = 7000;
+const STAY_WITH_ACTION_MS = 12_000;
+
+/** Show `text`; `action` is {label, run}. */
+export function toast(text, action = null) {
+  const element = fromTemplate("toast-template");
+  setText(find(".toast__text", element), text);
+  const button = find(".toast__action", element);
+  if (action) {
+    button.textContent = action.label;
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      element.remove();
+      action.run();
+    });
+  }
+  const region = find("#toasts");
+  // The same message twice is one message.
+  for (const shown of findAll(".toast", region)) {
+    if (find(".toast__text", shown).textContent === text) shown.remove();
+  }
+  region.append(element);
+  watch(element, action ? STAY_WITH_ACTION_MS : STAY_MS);
+}
+
+/** Make the messages that came with the page behave like the others. */
+export function connectToasts() {
+  for (const element of findAll("[data-toast]")) watch(element, STAY_WITH_ACTION_MS);
+}
+
+function watch(element, stay) {
+  find("[data-toast-close]", element).addEventListener("click", () => element.remove());
+  let timer = setTimeout(() => element.remove(), stay);
+  const hold = () => clearTimeout(timer);
+  const go = () => (timer = setTimeout(() => element.remove(), stay));
+  element.addEventListener("pointerenter", hold);
+  element.addEventListener("focusin", hold);
+  element.addEventListener("pointerleave", go);
+  element.addEventListener("focusout", go);
+}
