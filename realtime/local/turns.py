@@ -1,0 +1,65 @@
+"""Where speech starts and stops, decided from one probability per short frame."""
+
+from dataclasses import dataclass
+
+ONSET_MS = 96
+HYSTERESIS = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Speech was found; `at_ms` is where its audio begins, padding included."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Speech ended; `at_ms` is where its audio ends, the silence included."""
+
+    at_ms: int
+
+
+class TurnDetector:
+    """Hysteresis and counters only. Times are ms since the first audio of the session."""
+
+    def __init__(
+        self, *, threshold: float, prefix_ms: int, silence_ms: int, longest_ms: int = 300_000
+    ) -> None:
+        self.on = threshold
+        self.off = max(0.01, threshold - HYSTERESIS)
+        self.prefix_ms = prefix_ms
+        self.silence_ms = silence_ms
+        self.longest_ms = longest_ms
+        self.speaking = False
+        self._since = 0.0
+        self._voiced_ms = 0.0
+        self._quiet_ms = 0.0
+
+    def feed(self, probability: float, end_ms: float, frame_ms: float) -> Started | Stopped | None:
+        """One frame that ends at `end_ms`; returns what it changed."""
+        if self.speaking:
+            return self._while_speaking(probability, end_ms, frame_ms)
+        if probability < self.on:
+            # One doubtful frame inside an onset must not throw the onset away.
+            self._voiced_ms = max(0.0, self._voiced_ms - frame_ms)
+            return None
+        if not self._voiced_ms:
+            self._since = end_ms - frame_ms
+        self._voiced_ms += frame_ms
+        if self._voiced_ms < ONSET_MS:
+            return None
+        self.speaking, self._voiced_ms, self._quiet_ms = True, 0.0, 0.0
+        self._since = max(0.0, self._since - self.prefix_ms)
+        return Started(int(self._since))
+
+    def _while_speaking(self, probability: float, end_ms: float, frame_ms: float) -> Stopped | None:
+        self._quiet_ms = self._quiet_ms + frame_ms if probability < self.off else 0.0
+        too_long = end_ms - self._since >= self.longest_ms
+        if self._quiet_ms < self.silence_ms and not too_long:
+            return None
+        self.reset()
+        return Stopped(int(end_ms))
+
+    def reset(self) -> None:
+        self.speaking, self._voiced_ms, self._quiet_ms = False, 0.0, 0.0
