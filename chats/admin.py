@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import Count, QuerySet
@@ -39,9 +41,7 @@ class UserAdmin(DjangoUserAdmin):
         ),
     )
 
-    def get_inlines(
-        self, request: HttpRequest, obj: User | None = None
-    ) -> list[type[MembershipInline]]:
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[Any]]:  # type: ignore[override]
         # A new person gets an own account on the first save; teams come after that.
         return [MembershipInline] if obj else []
 
@@ -56,7 +56,8 @@ class AccountAdmin(admin.ModelAdmin):
     inlines = [MembershipInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        return super().get_queryset(request).annotate(people_=Count("memberships"))
+        queryset: QuerySet[Account] = super().get_queryset(request)
+        return queryset.annotate(people_=Count("memberships"))
 
     @admin.display(description=_("kind"), ordering="owner")
     def kind(self, account: Account) -> str:
@@ -95,7 +96,8 @@ class ConversationAdmin(ReadOnly):
     date_hierarchy = "created"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        return super().get_queryset(request).annotate(messages__=Count("messages"))
+        queryset: QuerySet[Conversation] = super().get_queryset(request)
+        return queryset.annotate(messages__=Count("messages"))
 
     @admin.display(description=_("messages"), ordering="messages__")
     def messages_(self, conversation: Conversation) -> int:

@@ -36,9 +36,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_POST
 def new(request: HttpRequest) -> HttpResponse:
     """Start a conversation in the person's own account and open it."""
-    made = Conversation.objects.create(
-        owner=request.user, account=Account.objects.own(_person(request))
-    )
+    person = _person(request)
+    made = Conversation.objects.create(owner=person, account=Account.objects.own(person))
     # `?call=1` lets the page open the call at once: the tap was a wish to talk.
     return redirect(made.get_absolute_url() + ("?call=1" if request.POST.get("call") else ""))
 
@@ -60,9 +59,9 @@ def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "conversations": _conversations(request, ""),
     }
     # `realtime` adds what the call panel needs; this app knows nothing of calls.
-    for _receiver, extra in conversation_page.send(
-        Conversation, request=request, conversation=found
-    ):
+    added = conversation_page.send(Conversation, request=request, conversation=found)
+    for _receiver, extra in added:
+        assert isinstance(extra, dict)
         context.update(extra)
     return render(request, "chats/conversation.html", context)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -67,12 +66,10 @@ def _start() -> None:
         port_file = Path(folder) / "port"
         # Its standard input is ours: when this process dies, however, the child reads the end of
         # it and stops.
+        command = [sys.executable, "-m", "realtime.local", "--port", "0"]
+        command += ["--port-file", str(port_file), "--until-stdin-closes"]
         _child = subprocess.Popen(
-            [sys.executable, "-m", "realtime.local", "--port", "0", "--port-file", str(port_file)]
-            + ["--parent", str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            cwd=settings.BASE_DIR,
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=settings.BASE_DIR
         )
         atexit.register(stop)
         deadline = time.monotonic() + START_SECONDS

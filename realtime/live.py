@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 # Ends a call for a reason of `realtime.bridge.ends`.
@@ -9,6 +10,8 @@ Stop = Callable[[str], None]
 
 _calls: dict[str, tuple[str, Stop]] = {}
 _stopping = False
+# Set when the last call has left after `stop_all`.
+_drained: asyncio.Event | None = None
 
 
 def enter(call_id: str, conversation_id: str, stop: Stop) -> None:
@@ -22,6 +25,8 @@ def enter(call_id: str, conversation_id: str, stop: Stop) -> None:
 def leave(call_id: str) -> None:
     """Forget a call that ended."""
     _calls.pop(call_id, None)
+    if _drained is not None and not _calls:
+        _drained.set()
 
 
 def count() -> int:
@@ -34,9 +39,16 @@ def stopping() -> bool:
     return _stopping
 
 
-def stop_all() -> None:
-    """Take no more calls and end those that run, telling their browsers to come back."""
-    global _stopping
+async def drain(seconds: float) -> None:
+    """Take no more calls and end those that run, telling their browsers to come back.
+
+    Raises TimeoutError when some still run after `seconds`.
+    """
+    global _stopping, _drained
     _stopping = True
+    _drained = asyncio.Event()
     for _place, stop in list(_calls.values()):
         stop("server_stopping")
+    if _calls:
+        async with asyncio.timeout(seconds):
+            await _drained.wait()

@@ -26,7 +26,7 @@ def add_call(
             "ws_url": f"/ws/call/{conversation.pk}/",
             "models": [
                 {
-                    "id": model.pk,
+                    "id": str(model.pk),
                     "name": str(model),
                     "provider": model.provider.name,
                     "voices": model.voices,
@@ -34,7 +34,7 @@ def add_call(
                 }
                 for model in models
             ],
-            "default_model": models[0].pk if models else None,
+            "default_model": str(models[0].pk) if models else None,
             "strings": call_strings(),
         }
     }

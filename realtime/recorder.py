@@ -415,7 +415,7 @@ class Recorder(Tap):
         self._store.put("chats.Conversation", self._conversation_id, fields)
 
     @staticmethod
-    def saved(item: Item) -> Event:
+    def saved(item: Item) -> dict[str, Any]:
         """The `nextvoice.saved` event of an item."""
         return {
             "type": "nextvoice.saved",

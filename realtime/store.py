@@ -205,7 +205,7 @@ def write_journal(path: Path, rows: list[Row]) -> None:
 
 
 def replay_journals(journals: Path) -> int:
-    """Write what dead processes left behind; returns the number of rows. Running it twice is safe."""
+    """Write what dead processes left behind; returns the number of rows. Safe to repeat."""
     total = 0
     for path in sorted(journals.glob("*.jsonl")):
         if _alive(int(path.name.split("-", 1)[0])):

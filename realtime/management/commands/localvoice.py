@@ -1,10 +1,11 @@
 """Run the embedded provider alone."""
 
+import asyncio
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from realtime.local.__main__ import main
+from realtime.local.__main__ import arguments, run
 
 
 class Command(BaseCommand):
@@ -16,4 +17,5 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        main(["--host", options["host"], "--port", str(options["port"])])
+        options_ = arguments(["--host", options["host"], "--port", str(options["port"])])
+        asyncio.run(run(options_))

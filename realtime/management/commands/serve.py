@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import signal
 import socket
@@ -25,11 +24,8 @@ class Server(uvicorn.Server):
     """Uvicorn that lets calls end properly before it closes their sockets."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        live.stop_all()
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while live.count():
-                    await asyncio.sleep(0.05)
+            await live.drain(DRAIN_SECONDS)
         except TimeoutError:
             log.error("%d calls did not end in time", live.count())
         await super().shutdown(sockets)
@@ -47,10 +43,8 @@ class Command(BaseCommand):
         stop_sweeping = threading.Event()
         threading.Thread(target=_sweep, args=[stop_sweeping], name="janitor", daemon=True).start()
         if settings.LOCAL_VOICE and not settings.LOCAL_VOICE_URL:
-            try:
-                embedded.url()
-            except embedded.NotAvailable as problem:
-                log.error("the embedded provider does not run: %s", problem)
+            # Its speech models take seconds to load; pages need not wait for them.
+            threading.Thread(target=_start_embedded, name="embedded", daemon=True).start()
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(f"\n  NextVoice is on  http://{shown}:{port}  (Ctrl-C stops it)\n")
         self.stdout.flush()
@@ -89,6 +83,13 @@ def _config(host: str, port: int) -> uvicorn.Config:
         proxy_headers=settings.ALLAUTH_TRUSTED_PROXY_COUNT > 0,
         server_header=False,
     )
+
+
+def _start_embedded() -> None:
+    try:
+        embedded.url()
+    except embedded.NotAvailable as problem:
+        log.error("the embedded provider does not run: %s", problem)
 
 
 def _sweep(stop: threading.Event) -> None:

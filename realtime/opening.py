@@ -1,0 +1,140 @@
+"""What must be known before a call can start: may this person, with which model, on what terms."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Max
+from django.utils import timezone
+
+from chats.models import Conversation, User
+from realtime import embedded
+from realtime.bridge.dialects import Target
+from realtime.bridge.start import Start
+from realtime.models import CallRecord, VoiceModel
+from realtime.sealing import SealBroken
+
+Person = User | AnonymousUser
+
+
+class Refused(Exception):
+    """The call cannot start. `reason` is an end reason, the text is for operators."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A call that may start: where to connect, how to configure it, and its place in the thread."""
+
+    call_id: str
+    conversation_id: str
+    target: Target
+    session: dict[str, Any]
+    ready: dict[str, Any]
+    last_position: float
+    titled: bool
+
+
+def find_conversation(user: Person, pk: uuid.UUID) -> Conversation | None:
+    """The conversation, if the person may see it."""
+    return Conversation.objects.visible_to(user).filter(pk=pk).first()
+
+
+def open_call(user: User, conversation: Conversation, start: Start) -> Opening:
+    """Choose the model, build the session and write the call's row. Raises Refused."""
+    model = _chosen(user, start)
+    target = _target(model)
+    now = timezone.now()
+    record = CallRecord.objects.create(
+        conversation=conversation,
+        user=user,
+        account=conversation.account,
+        provider=model.provider,
+        provider_name=model.provider.name,
+        model_name=model.name,
+        started=now,
+        heartbeat=now,
+    )
+    last = conversation.messages.aggregate(last=Max("position"))["last"]
+    return Opening(
+        call_id=str(record.pk),
+        conversation_id=str(conversation.pk),
+        target=target,
+        session=start.applied_to(base_session(model)),
+        ready={
+            "call_id": str(record.pk),
+            "conversation_id": str(conversation.pk),
+            "model": {"id": str(model.pk), "name": str(model)},
+            "provider": {"name": model.provider.name},
+        },
+        last_position=last or 0.0,
+        titled=bool(conversation.title),
+    )
+
+
+def base_session(model: VoiceModel) -> dict[str, Any]:
+    """The GA session configuration a call with this model starts from."""
+    audio_in: dict[str, Any] = {"turn_detection": {"type": "server_vad"}}
+    if model.transcription_model:
+        audio_in["transcription"] = {"model": model.transcription_model}
+    session: dict[str, Any] = {
+        "type": "realtime",
+        "output_modalities": ["audio"],
+        "audio": {"input": audio_in, "output": {}},
+    }
+    if model.voices:
+        session["audio"]["output"]["voice"] = model.voices[0]
+    if model.instructions:
+        session["instructions"] = model.instructions
+    return session
+
+
+def _chosen(user: User, start: Start) -> VoiceModel:
+    models = VoiceModel.objects.available_to(user)
+    if start.model is not None:
+        # An id that is no number is as unknown as one that does not exist.
+        models = models.filter(
+            pk=int(start.model) if start.model.isascii() and start.model.isdigit() else -1
+        )
+    model = models.first()
+    if model is None:
+        raise Refused("provider_unknown_model", "no such model for this person")
+    if start.voice is not None and model.voices and start.voice not in model.voices:
+        raise Refused("provider_error", "the model has no such voice")
+    return model
+
+
+def _target(model: VoiceModel) -> Target:
+    provider = model.provider
+    try:
+        url = embedded.url() if provider.embedded else provider.url
+        return Target(
+            name=provider.name,
+            url=url,
+            model=model.name,
+            key=provider.key(),
+            dialect=provider.dialect,
+            allow_private=provider.allow_private or provider.embedded,
+        )
+    except embedded.NotAvailable as problem:
+        raise Refused("provider_unreachable", f"the embedded provider: {problem}") from None
+    except SealBroken as problem:
+        raise Refused("provider_refused_key", f"the key cannot be opened: {problem}") from None
+    except ValueError as problem:
+        raise Refused("provider_error", str(problem)) from None
+
+
+def may_go_on(user_pk: int, conversation_pk: uuid.UUID, session_key: str | None) -> bool:
+    """Whether the person is still active, signed in and allowed to see the conversation."""
+    from django.contrib.sessions.backends.db import SessionStore
+
+    user = User.objects.filter(pk=user_pk, is_active=True).first()
+    if user is None or find_conversation(user, conversation_pk) is None:
+        return False
+    return session_key is None or SessionStore().exists(session_key)

@@ -1,0 +1,177 @@
+"""The list, the thread, renaming, deleting and undoing; and none of it for strangers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from chats.models import Conversation, Message, User
+from chats.models.conversation import title_from
+
+pytestmark = pytest.mark.django_db
+
+POSTS = ["conversation-rename", "conversation-delete", "conversation-restore"]
+
+
+@pytest.fixture
+def signed_in(client: Client) -> Callable[[User], Client]:
+    def sign_in(user: User) -> Client:
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+def test_the_list_shows_only_ones_own(
+    signed_in: Callable[[User], Client], conversation: Conversation, bob: User
+) -> None:
+    page = signed_in(bob).get(reverse("home"))
+    assert list(page.context["conversations"]) == []
+    page = signed_in(conversation.owner).get(reverse("home"))
+    assert list(page.context["conversations"]) == [conversation]
+
+
+def test_the_list_finds_words_in_titles_and_messages(
+    signed_in: Callable[[User], Client], conversation: Conversation
+) -> None:
+    Message.objects.create(conversation=conversation, position=1, role="user", text="Appian Way")
+    client = signed_in(conversation.owner)
+    found = [
+        list(client.get(reverse("home"), {"q": q}).context["conversations"])
+        for q in ("rome", "appian", "Paris")
+    ]
+    assert found == [[conversation], [conversation], []]
+
+
+@pytest.mark.parametrize("how_many", [1, 3])
+def test_the_list_asks_the_same_number_of_queries_however_long(
+    signed_in: Callable[[User], Client],
+    conversation: Conversation,
+    how_many: int,
+    django_assert_num_queries: Callable[..., object],
+) -> None:
+    for number in range(how_many - 1):
+        Conversation.objects.create(
+            owner=conversation.owner, account=conversation.account, title=str(number)
+        )
+    client = signed_in(conversation.owner)
+    with django_assert_num_queries(4):
+        client.get(reverse("home"))
+
+
+def test_a_thread_is_in_the_order_of_positions(
+    signed_in: Callable[[User], Client], conversation: Conversation
+) -> None:
+    for position, text in ((2.0, "third"), (1.0, "first"), (1.5, "second")):
+        Message.objects.create(conversation=conversation, position=position, role="user", text=text)
+    page = signed_in(conversation.owner).get(conversation.get_absolute_url())
+    assert [m.text for m in page.context["messages_"]] == ["first", "second", "third"]
+
+
+def test_a_long_thread_opens_with_its_end_and_a_way_back(
+    signed_in: Callable[[User], Client], conversation: Conversation
+) -> None:
+    Message.objects.bulk_create(
+        Message(conversation=conversation, position=n, role="user", text=str(n)) for n in range(250)
+    )
+    client = signed_in(conversation.owner)
+    page = client.get(conversation.get_absolute_url())
+    assert [m.text for m in page.context["messages_"]] == [str(n) for n in range(50, 250)]
+    earlier = client.get(conversation.get_absolute_url(), {"before": page.context["earlier"]})
+    assert [m.text for m in earlier.context["messages_"]] == [str(n) for n in range(50)]
+    assert earlier.context["earlier"] is None
+
+
+@pytest.mark.parametrize("before", ["", "x", "nan", "inf", "1e999", "\0"])
+def test_a_broken_place_in_the_thread_shows_its_end(
+    signed_in: Callable[[User], Client], conversation: Conversation, before: str
+) -> None:
+    page = signed_in(conversation.owner).get(conversation.get_absolute_url(), {"before": before})
+    assert page.status_code == 200
+
+
+def test_starting_one_opens_it(signed_in: Callable[[User], Client], ann: User) -> None:
+    response = signed_in(ann).post(reverse("conversation-new"), {"call": "1"})
+    made = Conversation.objects.get(owner=ann)
+    assert (response["Location"], made.account) == (
+        made.get_absolute_url() + "?call=1",
+        ann.own_account,
+    )
+
+
+def test_renaming_keeps_one_clean_line(
+    signed_in: Callable[[User], Client], conversation: Conversation
+) -> None:
+    client = signed_in(conversation.owner)
+    url = reverse("conversation-rename", args=[conversation.pk])
+    client.post(url, {"title": "  All\nroads \0 " + "x" * 300})
+    conversation.refresh_from_db()
+    assert conversation.title == ("All roads " + "x" * 300)[:120]
+    client.post(url, {"title": "   "})
+    conversation.refresh_from_db()
+    assert conversation.title == ("All roads " + "x" * 300)[:120]
+
+
+def test_deleting_hides_it_and_undo_brings_it_back(
+    signed_in: Callable[[User], Client], conversation: Conversation
+) -> None:
+    client = signed_in(conversation.owner)
+    client.post(reverse("conversation-delete", args=[conversation.pk]))
+    assert client.get(conversation.get_absolute_url()).status_code == 404
+    client.post(reverse("conversation-restore", args=[conversation.pk]))
+    assert client.get(conversation.get_absolute_url()).status_code == 200
+
+
+def test_strangers_get_404_from_every_page(
+    signed_in: Callable[[User], Client], conversation: Conversation, bob: User, eve: User
+) -> None:
+    for stranger in (bob, eve):
+        client = signed_in(stranger)
+        assert client.get(conversation.get_absolute_url()).status_code == 404
+        for name in POSTS:
+            url = reverse(name, args=[conversation.pk])
+            assert client.post(url, {"title": "Mine"}).status_code == 404
+    conversation.refresh_from_db()
+    assert (conversation.title, conversation.deleted) == ("Rome", None)
+
+
+def test_a_person_who_left_the_account_sees_nothing_of_it(
+    signed_in: Callable[[User], Client], bob: User
+) -> None:
+    team = bob.accounts.get(slug="team")
+    shared = Conversation.objects.create(owner=bob, account=team)
+    client = signed_in(bob)
+    assert client.get(shared.get_absolute_url()).status_code == 200
+    bob.memberships.filter(account=team).delete()
+    assert client.get(shared.get_absolute_url()).status_code == 404
+
+
+def test_visitors_are_sent_to_the_sign_in(client: Client, conversation: Conversation) -> None:
+    for url in (reverse("home"), conversation.get_absolute_url()):
+        assert client.get(url)["Location"] == f"{reverse('account_login')}?next={url}"
+    for name in POSTS:
+        response = client.post(reverse(name, args=[conversation.pk]))
+        assert response["Location"].startswith(reverse("account_login"))
+
+
+def test_reading_changes_nothing(
+    signed_in: Callable[[User], Client], conversation: Conversation
+) -> None:
+    client = signed_in(conversation.owner)
+    for name in POSTS:
+        assert client.get(reverse(name, args=[conversation.pk])).status_code == 405
+    assert client.get(reverse("conversation-new")).status_code == 405
+
+
+def test_an_unknown_id_is_404(signed_in: Callable[[User], Client], ann: User) -> None:
+    url = reverse("conversation", args=[uuid.uuid4()])
+    assert signed_in(ann).get(url).status_code == 404
+
+
+def test_a_title_ends_at_a_word() -> None:
+    assert title_from("  what\n is this ") == "what is this"
+    assert title_from("word " * 30) == " ".join(["word"] * 12) + "…"

@@ -1,0 +1,3 @@
+from tests.people import ann, bob, conversation, eve, own_data
+
+__all__ = ["ann", "bob", "conversation", "eve", "own_data"]

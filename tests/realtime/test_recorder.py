@@ -1,0 +1,253 @@
+"""The recorder: from what happens in a call to messages, recordings and their order."""
+
+from __future__ import annotations
+
+import math
+import struct
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chats.models import Conversation, Message, Recording
+from realtime import tracks
+from realtime.bridge.ends import ENDS
+from realtime.bridge.taps import EndRecord
+from realtime.recorder import Recorder, split_heard
+from realtime.store import Store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def tone(ms: int) -> bytes:
+    return b"".join(
+        struct.pack("<h", int(9000 * math.sin(2 * math.pi * 440 * n / 24000)))
+        for n in range(24 * ms)
+    )
+
+
+class Call:
+    """Drives a recorder the way a call does, and waits for what it wrote."""
+
+    def __init__(self, conversation: Conversation, folder: Path) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.store = Store(folder / "journal")
+        self.sent = 0
+        self.recorder = Recorder(
+            store=self.store,
+            conversation_id=str(conversation.pk),
+            call_id=str(uuid.uuid4()),
+            last_position=0.0,
+            titled=False,
+            notify=self.told.append,
+        )
+
+    def speak(self, ms: int) -> None:
+        for _ in range(ms // 20):
+            self.recorder.on_user_audio(tone(20), self.sent)
+            self.sent += 480
+
+    def event(self, type_: str, **fields: Any) -> None:
+        self.recorder.on_event({"type": type_, "event_id": "event_1", **fields})
+
+    def turn(self, item_id: str, start: int, stop: int, after: str | None = None) -> None:
+        self.event("input_audio_buffer.speech_started", item_id=item_id, audio_start_ms=start)
+        self.speak(stop - self.sent // 24)
+        self.event("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=stop)
+        self.event("input_audio_buffer.committed", item_id=item_id, previous_item_id=after)
+
+    def transcribe(self, item_id: str, text: str) -> None:
+        self.event(
+            "conversation.item.input_audio_transcription.completed",
+            item_id=item_id,
+            content_index=0,
+            transcript=text,
+        )
+
+    def answer(self, item_id: str, ms: int, text: str, after: str | None = None) -> None:
+        item = {"id": item_id, "type": "message", "role": "assistant", "content": []}
+        self.event("conversation.item.added", item=item, previous_item_id=after)
+        for word in text.split(" "):
+            self.event("response.output_audio_transcript.delta", item_id=item_id, delta=word + " ")
+        self.recorder.on_assistant_audio(item_id, 0, tone(ms))
+
+    def done(self, item_id: str, status: str = "completed") -> None:
+        self.event("response.done", response={"status": status, "output": [{"id": item_id}]})
+
+    def end(self, reason: str = "hang_up") -> None:
+        self.recorder.on_end(EndRecord(ENDS[reason]))
+        self.wait()
+
+    def wait(self) -> None:
+        tracks.settle(10)
+        assert self.store.flush(10)
+
+
+@pytest.fixture
+def call(conversation: Conversation, tmp_path: Path) -> Call:
+    return Call(conversation, tmp_path)
+
+
+def thread() -> list[tuple[str, str, str]]:
+    return [(m.role, m.status, m.text.strip()) for m in Message.objects.all()]
+
+
+def lengths() -> list[int]:
+    return [r.duration_ms for r in Recording.objects.order_by("message__position")]
+
+
+def test_a_spoken_turn_and_its_answer_become_two_messages_with_recordings(call: Call) -> None:
+    call.speak(1000)
+    call.turn("u1", 700, 2000)
+    call.answer("a1", 1500, "It is noon.", after="u1")
+    call.transcribe("u1", "What time is it?")
+    call.done("a1")
+    call.recorder.on_played("a1", 0, 1500)
+    call.wait()
+    assert thread() == [
+        ("user", "completed", "What time is it?"),
+        ("assistant", "completed", "It is noon."),
+    ]
+    assert lengths() == [1300, 1500]
+    assert [r.state for r in Recording.objects.all()] == ["ready", "ready"]
+    saved = [e for e in call.told if e["type"] == "nextvoice.saved" and e["recording"]]
+    assert {e["item_id"]: e["recording"]["duration_ms"] for e in saved} == {"u1": 1300, "a1": 1500}
+
+
+def test_rows_appear_while_the_call_runs(call: Call) -> None:
+    call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
+    call.wait()
+    assert thread() == [("user", "in_progress", "")]
+    assert Recording.objects.get().state == "live"
+
+
+def test_raw_audio_is_on_disk_within_half_a_second_of_speech(call: Call, tmp_path: Path) -> None:
+    call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
+    call.speak(1100)
+    call.wait()
+    (raw,) = tmp_path.glob("live/*/*.pcm")
+    assert raw.stat().st_size == 1000 * 48
+
+
+def test_an_interrupted_answer_ends_where_it_was_heard(call: Call) -> None:
+    call.answer("a1", 4000, "one two three four five six seven eight")
+    call.event("conversation.item.truncated", item_id="a1", content_index=0, audio_end_ms=2000)
+    call.done("a1", "cancelled")
+    call.wait()
+    message = Message.objects.get()
+    assert (message.status, message.heard_ms) == ("interrupted", 2000)
+    assert (message.text, message.unheard.strip()) == ("one two three four five", "six seven eight")
+    assert lengths() == [2000]
+
+
+def test_text_and_audio_after_the_cut_are_not_kept(call: Call) -> None:
+    call.answer("a1", 1000, "heard words")
+    call.event("conversation.item.truncated", item_id="a1", content_index=0, audio_end_ms=1000)
+    call.recorder.on_assistant_audio("a1", 0, tone(1000))
+    call.event("response.output_audio_transcript.delta", item_id="a1", delta=" unheard")
+    call.wait()
+    assert (Message.objects.get().text.strip(), lengths()) == ("heard words", [1000])
+
+
+def test_hanging_up_in_an_answer_cuts_it_where_playback_was(call: Call) -> None:
+    call.answer("a1", 3000, "a long answer that goes on")
+    call.done("a1")
+    call.recorder.on_played("a1", 0, 1000)
+    call.end()
+    message = Message.objects.get()
+    assert (message.status, message.heard_ms, lengths()) == ("interrupted", 1000, [1000])
+
+
+def test_hanging_up_in_the_middle_of_a_sentence_keeps_it(call: Call) -> None:
+    call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
+    call.speak(600)
+    call.end("browser_gone")
+    assert (thread(), lengths()) == ([("user", "interrupted", "")], [600])
+
+
+def test_a_turn_whose_transcript_never_comes_is_whole(call: Call) -> None:
+    call.turn("u1", 0, 500)
+    call.end()
+    assert (thread(), lengths()) == ([("user", "completed", "")], [500])
+
+
+def test_late_items_find_their_place(call: Call) -> None:
+    call.answer("a1", 100, "first answer")
+    call.turn("u2", 0, 100, after="a1")
+    call.turn("u1", 100, 200)
+    call.transcribe("u1", "first question")
+    call.transcribe("u2", "second question")
+    item = {"id": "a0", "type": "message", "role": "assistant", "content": []}
+    call.event("conversation.item.added", item=item, previous_item_id="a1")
+    call.end()
+    assert [m.item_id for m in Message.objects.all()] == ["a1", "a0", "u2", "u1"]
+
+
+def test_a_repeated_item_makes_no_second_row(call: Call) -> None:
+    for _ in range(3):
+        call.turn("u1", 0, 200)
+        call.transcribe("u1", "once")
+    call.end()
+    assert thread() == [("user", "completed", "once")]
+
+
+def test_a_typed_question_and_a_written_answer_have_no_recording(call: Call) -> None:
+    content = [{"type": "input_text", "text": "Hello"}]
+    item = {"id": "u1", "type": "message", "role": "user", "content": content}
+    call.event("conversation.item.added", item=item, previous_item_id=None)
+    item = {"id": "a1", "type": "message", "role": "assistant", "content": []}
+    call.event("conversation.item.added", item=item, previous_item_id="u1")
+    call.event("response.output_text.delta", item_id="a1", delta="Hi!")
+    call.done("a1")
+    call.end()
+    assert [(m.kind, m.text) for m in Message.objects.all()] == [
+        ("typed", "Hello"),
+        ("typed", "Hi!"),
+    ]
+    assert Recording.objects.count() == 0
+
+
+def test_with_turn_detection_off_a_turn_is_what_was_sent_since_the_last(call: Call) -> None:
+    call.event("session.updated", session={"audio": {"input": {"turn_detection": None}}})
+    call.speak(400)
+    call.recorder.on_client_event({"type": "input_audio_buffer.clear"})
+    call.speak(600)
+    call.event("input_audio_buffer.committed", item_id="u1", previous_item_id=None)
+    call.speak(300)
+    call.event("input_audio_buffer.committed", item_id="u2", previous_item_id="u1")
+    call.end()
+    assert lengths() == [600, 300]
+
+
+def test_a_failed_response_is_marked(call: Call) -> None:
+    call.answer("a1", 100, "I")
+    call.done("a1", "failed")
+    call.end()
+    assert thread() == [("assistant", "failed", "I")]
+
+
+def test_an_untitled_conversation_is_named_after_the_first_words(
+    call: Call, conversation: Conversation
+) -> None:
+    call.turn("u1", 0, 100)
+    call.transcribe("u1", "Plan a trip to Rome")
+    call.end()
+    conversation.refresh_from_db()
+    assert conversation.title == "Plan a trip to Rome"
+    assert {"type": "nextvoice.title", "title": "Plan a trip to Rome"} in call.told
+
+
+@pytest.mark.parametrize(
+    ("heard", "total", "parts"),
+    [
+        (0, 1000, ("", "one two")),
+        (300, 1000, ("one", "two")),
+        (1000, 1000, ("one two", "")),
+        (5, 0, ("one two", "")),
+    ],
+)
+def test_a_transcript_is_split_after_a_whole_word(
+    heard: int, total: int, parts: tuple[str, str]
+) -> None:
+    assert split_heard("one two", heard, total) == parts

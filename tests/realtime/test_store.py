@@ -1,0 +1,144 @@
+"""The writer between calls and the database, with the database there and away."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from chats.models import Conversation, Message
+from realtime.store import Row, Store, replay_journals, write_journal
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "journal")
+
+
+@pytest.fixture
+def database_away(db: None) -> Iterator[Callable[[], None]]:
+    """The message table is gone, as far as queries can tell; call the fixture to bring it back."""
+    with connection.schema_editor() as editor:
+        editor.execute("ALTER TABLE chats_message RENAME TO chats_message_away")
+    back = False
+
+    def come_back() -> None:
+        nonlocal back
+        with connection.schema_editor() as editor:
+            editor.execute("ALTER TABLE chats_message_away RENAME TO chats_message")
+        back = True
+
+    yield come_back
+    if not back:
+        come_back()
+
+
+def message(conversation: Conversation, **fields: Any) -> dict[str, Any]:
+    return {"conversation_id": str(conversation.pk), "position": 1.0, "role": "user", **fields}
+
+
+def texts() -> list[str]:
+    return list(Message.objects.values_list("text", flat=True))
+
+
+def test_a_row_is_made_once_and_then_kept_up(store: Store, conversation: Conversation) -> None:
+    pk = str(uuid.uuid4())
+    for text in ("a", "ab", "abc"):
+        store.put("chats.Message", pk, message(conversation, text=text))
+        assert store.flush(10)
+        assert texts() == [text]
+
+
+def test_the_newest_state_wins_and_all_are_told(store: Store, conversation: Conversation) -> None:
+    pk, told = str(uuid.uuid4()), []
+    for number in range(100):
+        store.put(
+            "chats.Message",
+            pk,
+            message(conversation, text=str(number)),
+            lambda number=number: told.append(number),
+        )
+    assert store.flush(10)
+    assert (texts(), sorted(told)) == (["99"], list(range(100)))
+
+
+def test_nul_characters_do_not_reach_the_database(store: Store, conversation: Conversation) -> None:
+    store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="a\0b"))
+    assert store.flush(10)
+    assert texts() == ["ab"]
+
+
+def test_a_row_the_database_refuses_costs_only_itself(
+    store: Store, conversation: Conversation
+) -> None:
+    gone = {"conversation_id": str(uuid.uuid4()), "position": 1.0, "role": "user", "text": "lost"}
+    store.put("chats.Message", str(uuid.uuid4()), gone)
+    store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="kept"))
+    assert store.flush(10)
+    assert texts() == ["kept"]
+
+
+def test_an_update_does_not_revive_a_deleted_row(store: Store, conversation: Conversation) -> None:
+    pk = str(conversation.pk)
+    conversation.delete()
+    store.put("chats.Conversation", pk, {"title": "back"})
+    assert store.flush(10)
+    assert Conversation.objects.count() == 0
+
+
+def test_rows_wait_for_a_database_that_is_away(
+    store: Store,
+    conversation: Conversation,
+    database_away: Callable[[], None],
+    tmp_path: Path,
+) -> None:
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+    store.put("chats.Message", first, message(conversation, text="old"))
+    assert not store.flush(0.5)
+    store.put("chats.Message", first, message(conversation, text="new"))
+    store.put("chats.Message", second, message(conversation, text="more", position=2.0))
+    assert not store.flush(0.5)
+    assert len(list((tmp_path / "journal").glob("*.jsonl"))) == 1
+    database_away()
+    assert store.flush(30)
+    assert texts() == ["new", "more"]
+    assert list((tmp_path / "journal").glob("*.jsonl")) == []
+
+
+def test_a_dead_process_s_journal_is_replayed_once(
+    conversation: Conversation, tmp_path: Path
+) -> None:
+    rows = [
+        Row("chats.Message", str(uuid.uuid4()), message(conversation, text="one")),
+        Row("chats.Message", str(uuid.uuid4()), message(conversation, text="two", position=2.0)),
+    ]
+    dead = tmp_path / f"{_dead_pid()}-aa.jsonl"
+    write_journal(dead, rows)
+    dead.write_bytes(dead.read_bytes() + b'["chats.Mess')
+    assert replay_journals(tmp_path) == 2
+    write_journal(dead, rows)
+    assert replay_journals(tmp_path) == 2
+    assert (texts(), dead.exists()) == (["one", "two"], False)
+
+
+def test_a_living_process_s_journal_is_left_alone(
+    conversation: Conversation, tmp_path: Path
+) -> None:
+    own = tmp_path / f"{os.getpid()}-aa.jsonl"
+    write_journal(own, [Row("chats.Message", str(uuid.uuid4()), message(conversation))])
+    assert (replay_journals(tmp_path), own.exists()) == (0, True)
+
+
+def _dead_pid() -> int:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return child
