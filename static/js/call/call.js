@@ -24,6 +24,8 @@ const SILENT = { user: 0, assistant: 0 };
 export class Call extends EventTarget {
   captions = new Captions();
   options = null;
+  /** The server's id of the call, once it is ready. */
+  callId = "";
   #worklets;
   #state = new CallState((name) => this.#onState(name));
   #line = null; // the sound; null in a written call
@@ -260,6 +262,7 @@ export class Call extends EventTarget {
 
   #onReady(event) {
     this.#readyAt ??= performance.now();
+    this.callId = event.call_id;
     this.#reconnects = 0;
     this.#state.apply("ready");
     this.#emit("ready", event);

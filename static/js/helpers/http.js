@@ -14,12 +14,15 @@ export async function post(url, fields = {}) {
 /**
  * Get a page as a document whose scripts do not run.
  * XMLHttpRequest parses it, because parsing strings is closed under Trusted Types.
+ * @param {string} url
+ * @param {FormData|null} fields posted when given
  * @returns {Promise<{page: Document, url: string}>} `url` after redirects
  */
-export function fetchPage(url) {
+export function fetchPage(url, fields = null) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("GET", url);
+    request.open(fields ? "POST" : "GET", url);
+    if (fields) request.setRequestHeader("X-CSRFToken", document.body.dataset.csrf);
     request.responseType = "document";
     request.onload = () => {
       if (request.status === 200 && request.response) {
@@ -29,6 +32,6 @@ export function fetchPage(url) {
       }
     };
     request.onerror = () => reject(new Error(`no answer ${url}`));
-    request.send();
+    request.send(fields);
   });
 }

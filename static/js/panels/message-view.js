@@ -6,11 +6,11 @@ import { showTimes } from "../helpers/time.js";
 import { RecordingPlayer } from "./recording-player.js";
 import { toast } from "./toasts.js";
 
-/** A new message element for something that is being said. @param {object} caption */
-export function makeMessage(caption) {
+/** A new message element for something that is being said in the call `call`. */
+export function makeMessage(caption, call) {
   const element = fromTemplate("message-template");
   element.dataset.itemId = caption.id;
-  element.dataset.live = "";
+  element.dataset.callId = call;
   find("[data-clock]", element).dateTime = new Date().toISOString();
   showTimes(element);
   connectMessage(element);

@@ -14,6 +14,8 @@ export class Thread {
   #jump;
   #following = true; // whether the reader is at the end and wants to stay there
   #divider = null; // of the call that is running
+  #call = ""; // id of the call that is running, or ran last
+  #calls = new Set(); // ids of the calls made on this page
 
   constructor(root) {
     this.conversation = find("[data-conversation-page]", root).dataset.conversationPage;
@@ -37,8 +39,10 @@ export class Thread {
   }
 
   /** Open the part of a new call. */
-  beginCall(id) {
-    if (this.#divider?.dataset.call === id) return;
+  beginCall(id, { spoken }) {
+    this.#calls.add(id);
+    this.#call = id;
+    if (!spoken || this.#divider) return;
     this.#divider = fromTemplate("divider-template");
     this.#divider.dataset.call = id;
     find("time", this.#divider).dateTime = new Date().toISOString();
@@ -57,13 +61,13 @@ export class Thread {
    * @param {object} caption  @param {object[]} order all captions of the call, in order
    */
   put(caption, order) {
-    const known = this.#element(caption.id);
+    const known = this.#element(caption.id) ?? null;
     if (caption.status === "removed") {
       // What was stored stays; only what was never more than a guess goes.
       if (known && !known.dataset.message) known.remove();
       return;
     }
-    const element = known ?? makeMessage(caption);
+    const element = known ?? makeMessage(caption, this.#call);
     showCaption(element, caption);
     this.#place(element, caption, order);
     show(this.#empty, false);
@@ -82,7 +86,10 @@ export class Thread {
   }
 
   #element(itemId) {
-    return find(`[data-item-id="${CSS.escape(itemId)}"]`, this.#list);
+    // Providers may use an id again in another call.
+    return findAll(`[data-item-id="${CSS.escape(itemId)}"]`, this.#list).findLast((one) =>
+      this.#calls.has(one.dataset.callId),
+    );
   }
 
   #place(element, caption, order) {
@@ -102,11 +109,6 @@ export class Thread {
 
   #keepEnd() {
     if (this.#following) this.#scroller.scrollTop = this.#scroller.scrollHeight;
-    this.#onScrollLater();
-  }
-
-  #onScrollLater() {
-    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    show(this.#jump, !this.#following && scrollHeight - scrollTop - clientHeight >= NEAR_END_PX);
+    show(this.#jump, !this.#following);
   }
 }

@@ -29,10 +29,11 @@ export function toast(text, action = null) {
 
 /** Make the messages that came with the page behave like the others. */
 export function connectToasts() {
-  for (const element of findAll("[data-toast]")) watch(element, STAY_WITH_ACTION_MS);
+  for (const element of findAll("[data-toast]:not([data-watched])")) watch(element, STAY_WITH_ACTION_MS);
 }
 
 function watch(element, stay) {
+  element.dataset.watched = "";
   find("[data-toast-close]", element).addEventListener("click", () => element.remove());
   let timer = setTimeout(() => element.remove(), stay);
   const hold = () => clearTimeout(timer);

@@ -1,0 +1,159 @@
+// Where every page begins: connects the panels to the page, and the call to the panels.
+
+import { audioContext } from "./audio/context.js";
+import { Call } from "./call/call.js";
+import { ConversationPage } from "./conversation.js";
+import { find, findAll } from "./helpers/dom.js";
+import { has, t } from "./helpers/strings.js";
+import { showTimes } from "./helpers/time.js";
+import { keepAwake } from "./helpers/wake-lock.js";
+import { CallPanel } from "./panels/call-panel.js";
+import { connectConversationList } from "./panels/conversation-list.js";
+import { connectDrawer } from "./panels/drawer.js";
+import { LevelMeter } from "./panels/level-meter.js";
+import { connectMenus } from "./panels/menus.js";
+import { connectThemeToggles } from "./panels/theme-toggle.js";
+import { connectToasts, toast } from "./panels/toasts.js";
+import { isOurPage, isOurs, Visits } from "./visits.js";
+
+const TIMES_MS = 30_000;
+const WRITTEN_IDLE_MS = 180_000; // a written call holds a connection, but not for ever
+
+const { captureWorklet, playerWorklet } = document.body.dataset;
+const call = new Call({ capture: captureWorklet, player: playerWorklet });
+const visits = new Visits(arrive);
+let panel = null;
+let page = null; // the ConversationPage, or null on other pages
+let writtenTimer;
+
+function arrive() {
+  const root = find("#page") ?? document.body;
+  showTimes(document);
+  connectThemeToggles(root);
+  connectDrawer(root);
+  connectConversationList(root);
+  connectToasts();
+  for (const canvas of findAll("[data-strings]", root)) {
+    new LevelMeter(canvas, () => ({ user: 0, assistant: 0 }));
+  }
+  const panelRoot = find("[data-call-panel]");
+  if (panelRoot && panel?.root !== panelRoot) connectPanel(panelRoot);
+  page = find("[data-conversation-page]", root) ? new ConversationPage(root, call, panel) : null;
+  panel?.setHere(page?.isHere ?? false);
+}
+
+function connectPanel(root) {
+  panel = new CallPanel(root, call);
+  panel.ontypeinstead = () => page?.composer.focusText();
+  panel.onclose = (focused) => focused && page?.composer.focusTalk();
+}
+
+/** The page when it shows the conversation that the call is about. */
+function pageOfCall() {
+  return page?.isHere ? page : null;
+}
+
+function connectCall() {
+  call.addEventListener("state", ({ detail: { name } }) => {
+    keepAwake(call.live && call.options.mode === "voice");
+    panel?.setHere(page?.isHere ?? false);
+    panel?.show();
+    page?.show(name);
+    watchWritten();
+  });
+  call.addEventListener("ready", ({ detail }) => {
+    panel?.ready(detail);
+    pageOfCall()?.thread.beginCall(detail.call_id, { spoken: call.options.mode === "voice" });
+  });
+  call.addEventListener("caption", ({ detail }) => {
+    panel?.caption(detail, call.captions);
+    pageOfCall()?.thread.put(detail, call.captions.items);
+    const written = call.options.mode === "text" && detail.role === "assistant";
+    if (written && detail.status === "completed") panel?.say(detail.text);
+  });
+  call.addEventListener("saved", ({ detail }) => pageOfCall()?.thread.saved(detail));
+  call.addEventListener("title", ({ detail: { title } }) => {
+    pageOfCall()?.retitle(title);
+    panel?.retitle(title);
+  });
+  call.addEventListener("notice", ({ detail }) => showNotice(detail));
+  call.addEventListener("ended", ({ detail }) => {
+    pageOfCall()?.thread.endCall(detail.durationMs);
+    panel?.ended({ ...detail, mode: call.options.mode });
+  });
+}
+
+function showNotice({ code, message, remedy }) {
+  const text = [message || (has(code) ? t(code) : ""), remedy].filter(Boolean).join(" ");
+  if (!text) return;
+  if (call.options.mode === "voice") panel?.notice(text);
+  else toast(text);
+}
+
+function watchWritten() {
+  clearTimeout(writtenTimer);
+  if (!call.live || call.options.mode !== "text") return;
+  writtenTimer = setTimeout(() => call.hangUp(), WRITTEN_IDLE_MS);
+}
+
+function connectVisits() {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]");
+    if (!link || !call.active || !isOurs(link, event)) return;
+    event.preventDefault();
+    visits.go(link.href);
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented) return;
+    if (form.matches("[data-start-talking]") && event.submitter?.name === "call") startTalking(event);
+    else if (call.active && isOurPage(new URL(form.action))) submitDuringCall(event);
+  });
+}
+
+/** One tap on the front page: a new conversation, and a call in it. */
+async function startTalking(event) {
+  event.preventDefault();
+  const form = event.target;
+  // Sound may be switched on only here, inside the tap.
+  if (window.AudioContext) audioContext();
+  event.submitter.disabled = true;
+  try {
+    await visits.go(form.action, { fields: new FormData(form) });
+    page?.talk();
+  } catch {
+    event.submitter.disabled = false;
+    toast(t("request_failed"));
+  }
+}
+
+function submitDuringCall(event) {
+  const form = event.target;
+  const fields = new FormData(form, event.submitter);
+  event.preventDefault();
+  if (form.method === "get") {
+    visits.go(`${form.action}?${new URLSearchParams(fields)}`);
+    return;
+  }
+  // The call cannot outlive its conversation.
+  if (pageOfCall() && /\/delete\/$/.test(new URL(form.action).pathname)) call.hangUp();
+  visits.go(form.action, { fields }).catch(() => toast(t("request_failed")));
+}
+
+/** What tests may read: counters and nothing else. */
+function exposeCounters() {
+  Object.defineProperty(window, "__nextvoice", {
+    get: () => Object.freeze({ ...call.counters }),
+  });
+}
+
+connectMenus();
+connectCall();
+connectVisits();
+exposeCounters();
+arrive();
+setInterval(() => showTimes(document), TIMES_MS);
+window.addEventListener("pagehide", ({ persisted }) => persisted || call.hangUp());
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible" && call.live && call.options.mode === "voice") audioContext();
+});

@@ -1,0 +1,146 @@
+// The page of one conversation: its thread, its composer, and the call when it is about it.
+
+import { find, jsonOf, setText } from "./helpers/dom.js";
+import { post } from "./helpers/http.js";
+import { t } from "./helpers/strings.js";
+import { CallSetup } from "./panels/call-setup.js";
+import { Composer } from "./panels/composer.js";
+import { retitle } from "./panels/conversation-list.js";
+import { stopRecordings } from "./panels/recording-player.js";
+import { Thread } from "./panels/thread.js";
+import { toast } from "./panels/toasts.js";
+
+const TEXT_STATUS = {
+  connecting: "text_connecting",
+  thinking: "text_waiting",
+  reconnecting: "text_reconnecting",
+};
+
+export class ConversationPage {
+  thread;
+  composer;
+  #root;
+  #call;
+  #panel;
+  #config;
+  #setup;
+
+  /** @param {ParentNode} root  @param {object} call a Call  @param {object} panel a CallPanel */
+  constructor(root, call, panel) {
+    this.#root = root;
+    this.#call = call;
+    this.#panel = panel;
+    this.#config = jsonOf("call-config") ?? { models: [] };
+    this.thread = new Thread(root);
+    this.composer = new Composer(root);
+    this.#setup = new CallSetup(root, this.#config);
+    this.composer.ontalk = () => this.talk();
+    this.composer.onsend = (text) => this.write(text);
+    this.#connectRename();
+    if (this.isHere) this.#catchUp();
+    const query = new URLSearchParams(location.search);
+    if (query.has("call")) this.#invite();
+  }
+
+  get id() {
+    return this.thread.conversation;
+  }
+
+  /** Whether the call, running or over, is about this conversation. */
+  get isHere() {
+    return this.#call.options?.conversation === this.id;
+  }
+
+  get title() {
+    return find("[data-conversation-title]", this.#root).textContent.trim();
+  }
+
+  /** Begin a spoken call. Call this inside the person's tap. */
+  talk() {
+    stopRecordings();
+    this.thread.toEnd();
+    this.#panel.open({ title: this.title, href: location.pathname });
+    this.#begin("voice");
+  }
+
+  /** Send typed words: into the call that runs here, else into a written one. */
+  write(text) {
+    this.thread.toEnd();
+    if (!this.isHere || !this.#call.active) this.#begin("text");
+    if (this.#call.active) this.#call.say(text);
+  }
+
+  /** Bring the composer to the state of a written call. */
+  show(state) {
+    const written = this.isHere && this.#call.options.mode === "text";
+    const key = written && state !== "ended" ? TEXT_STATUS[state] : null;
+    this.composer.status(key ? t(key) : "");
+  }
+
+  /** Show a new title everywhere on the page. */
+  retitle(title) {
+    setText(find("[data-conversation-title]", this.#root), title);
+    find("[data-rename] input[name=title]", this.#root).value = title;
+    document.title = document.title.replace(/^.*(?= · )/s, title);
+    retitle(this.id, title);
+  }
+
+  #begin(mode) {
+    if (this.#config.models.length === 0) {
+      this.#panel.ended({ reason: "no_model", durationMs: 0, mode });
+      return;
+    }
+    const { dataset } = document.body;
+    this.#call.start({
+      conversation: this.id,
+      url: this.#config.ws_url,
+      mode,
+      ...this.#setup.choice,
+      // Tests compare samples, which the browser's own processing would change.
+      rawMicrophone: dataset.rawMic !== undefined || new URLSearchParams(location.search).has("rawmic"),
+    });
+  }
+
+  #catchUp() {
+    this.thread.beginCall(this.#call.callId, { spoken: false });
+    for (const caption of this.#call.captions.items) {
+      this.thread.put(caption, this.#call.captions.items);
+    }
+    this.show(this.#call.state);
+  }
+
+  #invite() {
+    history.replaceState(null, "", location.pathname);
+    if (this.#call.active) return;
+    this.composer.status(t("press_talk"));
+    this.composer.focusTalk();
+  }
+
+  #connectRename() {
+    const form = find("[data-rename]", this.#root);
+    const heading = find("[data-conversation-title]", this.#root);
+    const set = (open) => {
+      form.hidden = !open;
+      heading.hidden = open;
+      if (open) find("input[name=title]", form).select();
+    };
+    find("[data-rename-open]", this.#root).addEventListener("click", () => set(true));
+    find("[data-rename-cancel]", this.#root).addEventListener("click", () => set(false));
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      set(false);
+    });
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const title = find("input[name=title]", form).value.trim();
+      try {
+        await post(form.action, { title });
+        this.retitle(title);
+        set(false);
+      } catch {
+        toast(t("request_failed"));
+      }
+    });
+  }
+}

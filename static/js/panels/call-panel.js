@@ -1,0 +1,255 @@
+// What a call looks like. Reads the call and calls its methods; knows nothing of sockets or sound.
+
+import { describeEnd } from "../call/end-reasons.js";
+import { find, setIcon, setText, show } from "../helpers/dom.js";
+import { has, t } from "../helpers/strings.js";
+import { clock } from "../helpers/time.js";
+import { remember, remembered } from "../helpers/storage.js";
+import { connectCallKeys, connectHold } from "./call-keys.js";
+import { LevelMeter } from "./level-meter.js";
+import { toast } from "./toasts.js";
+
+const TICK_MS = 250;
+const NOTICE_MS = 6000;
+const ANNOUNCE_AFTER_MS = 400; // states that pass faster are not worth hearing
+const NARROW = matchMedia("(width < 40rem)");
+
+export class CallPanel {
+  ontypeinstead = null; // ()
+  onclose = null; // () the panel went away
+  #root;
+  #call;
+  #parts;
+  #timer = null;
+  #noticeTimer;
+  #announceTimer;
+
+  /** @param {HTMLElement} root  @param {object} call a Call */
+  constructor(root, call) {
+    this.#root = root;
+    this.#call = call;
+    const parts = partsOf(root);
+    this.#parts = parts;
+    new LevelMeter(parts.strings, () => call.levels);
+    const onclick = (part, action) => part.addEventListener("click", action);
+    onclick(parts.mute, () => call.toggleMute());
+    onclick(parts.stop, () => call.stopSpeaking());
+    onclick(parts["hang-up"], () => call.hangUp());
+    onclick(parts["hold-mode"], () => this.#changeHold());
+    onclick(parts.keyboard, () => this.#toggleTyping());
+    onclick(parts.resize, () => this.#resize(this.form === "full" ? "docked" : "full"));
+    onclick(parts.retry, () => call.retry());
+    onclick(parts.dismiss, () => this.close());
+    onclick(parts["type-instead"], () => this.#typeInstead());
+    // Any tap may give the sound back to a phone that took it away.
+    onclick(parts.notice, () => show(parts.notice, false));
+    parts["type-form"].addEventListener("submit", (event) => this.#onType(event));
+    connectHold(parts.hold, call);
+    connectCallKeys(root, call, {
+      warn: () => this.notice(t("escape_again")),
+      dismiss: () => this.close(),
+    });
+    NARROW.addEventListener("change", () => this.#holdBack());
+  }
+
+  get root() {
+    return this.#root;
+  }
+
+  get form() {
+    return this.#root.dataset.form;
+  }
+
+  /** Open for a spoken call about to begin. */
+  open({ title, href }) {
+    setText(this.#parts.title, title);
+    this.#parts.title.href = href;
+    setText(this.#parts.model, "");
+    setText(this.#parts["caption-user"], "");
+    setText(this.#parts["caption-assistant"], "");
+    this.#root.dataset.mode = "voice";
+    delete this.#root.dataset.typing;
+    show(this.#parts.error, false);
+    show(this.#root, true);
+    this.#resize(NARROW.matches ? "full" : (remembered("form") ?? "docked"), { keep: false });
+    this.#root.focus({ preventScroll: true });
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** Say whose voice answers. */
+  ready({ model, provider }) {
+    const names = [model?.name, provider?.name].filter(Boolean);
+    setText(this.#parts.model, names.join(" · "));
+  }
+
+  /** Say whether the page shows the conversation of the call. */
+  setHere(here) {
+    this.#root.toggleAttribute("data-here", here);
+  }
+
+  retitle(title) {
+    setText(this.#parts.title, title);
+  }
+
+  /** Bring everything to the call's state. */
+  show() {
+    const { state, muted, handsFree, held, answering, live } = this.#call;
+    const parts = this.#parts;
+    const words = this.#stateWords();
+    this.#root.dataset.state = state;
+    parts.strings.dataset.state = state;
+    this.#root.toggleAttribute("data-muted", muted);
+    setText(parts.status, words);
+    setText(parts["state-large"], words);
+    parts.mute.setAttribute("aria-pressed", String(muted));
+    setText(parts["mute-label"], t(muted ? "unmute" : "mute"));
+    parts.mute.setAttribute("aria-label", t(muted ? "unmute" : "mute"));
+    setIcon(find("svg", parts.mute), muted ? "mic-off" : "mic");
+    parts.mute.disabled = parts["hold-mode"].disabled = !live;
+    parts["hold-mode"].setAttribute("aria-pressed", String(!handsFree));
+    show(parts.hold, live && !handsFree && !muted);
+    parts.hold.toggleAttribute("data-held", held);
+    setText(parts["hold-label"], t(held ? "release" : "hold"));
+    parts.stop.disabled = !answering;
+    this.#announce(words);
+  }
+
+  /** Show a caption in the panel. */
+  caption({ role, status }, captions) {
+    const latest = captions.latest(role);
+    const part = this.#parts[role === "user" ? "caption-user" : "caption-assistant"];
+    setText(part, latest?.text ?? "");
+    if (latest) part.dataset.status = latest.status;
+    if (status !== "removed") this.#parts.captions.scrollTop = this.#parts.captions.scrollHeight;
+  }
+
+  /** Show a passing remark. */
+  notice(text) {
+    if (!text) return;
+    setText(this.#parts.notice, text);
+    show(this.#parts.notice, true);
+    clearTimeout(this.#noticeTimer);
+    this.#noticeTimer = setTimeout(() => show(this.#parts.notice, false), NOTICE_MS);
+  }
+
+  /** Show why the call ended. `mode` is that of the call that did. */
+  ended({ reason, message, remedy, durationMs, mode }) {
+    const end = describeEnd(reason);
+    clearInterval(this.#timer);
+    this.#timer = null;
+    show(this.#parts.notice, false);
+    if (end.tone === "quiet") {
+      if (durationMs > 0 && mode === "voice") toast(t("call_ended", { duration: clock(durationMs) }));
+      this.close();
+      return;
+    }
+    const parts = this.#parts;
+    const key = has(`end_${reason}_title`) ? reason : "internal_error";
+    this.#root.dataset.mode = mode;
+    this.#root.dataset.state = "ended";
+    parts.error.dataset.tone = end.tone;
+    setText(parts["error-title"], t(`end_${key}_title`));
+    setText(parts["error-text"], message || t(`end_${key}_text`));
+    setText(parts["error-remedy"], remedy || t(`end_${key}_remedy`));
+    show(parts.retry, end.retry);
+    show(parts["type-instead"], end.type && mode === "voice");
+    show(parts["sign-in"], end.signIn ?? false);
+    parts["sign-in"].href = `${this.#root.dataset.loginUrl}?next=${encodeURIComponent(location.pathname)}`;
+    if (mode === "text") this.#resize("docked", { keep: false });
+    show(this.#root, true);
+    show(parts.error, true);
+    find("button:not([hidden]), a:not([hidden])", parts.error)?.focus({ preventScroll: true });
+  }
+
+  /** Put the panel away and give the page back. */
+  close() {
+    const focused = this.#root.contains(document.activeElement) || document.activeElement === document.body;
+    clearInterval(this.#timer);
+    this.#timer = null;
+    show(this.#root, false);
+    this.#holdBack();
+    this.onclose?.(focused);
+  }
+
+  /** Speak to screen readers only. */
+  say(text) {
+    setText(this.#parts.announce, text);
+  }
+
+  #stateWords() {
+    const { state, handsFree, muted } = this.#call;
+    if (state === "listening" && !handsFree && !muted) return t("state_listening_hold");
+    return t(`state_${state}`);
+  }
+
+  #announce(words) {
+    clearTimeout(this.#announceTimer);
+    if (this.#root.hidden) return;
+    this.#announceTimer = setTimeout(() => this.say(words), ANNOUNCE_AFTER_MS);
+  }
+
+  #tick() {
+    const { elapsedMs, answering } = this.#call;
+    setText(this.#parts.timer, clock(elapsedMs));
+    this.#parts.stop.disabled = !answering;
+  }
+
+  #changeHold() {
+    this.#call.setHandsFree(!this.#call.handsFree);
+    remember("hold", this.#call.handsFree ? null : "1");
+  }
+
+  #toggleTyping() {
+    const on = this.#root.toggleAttribute("data-typing");
+    this.#parts.keyboard.setAttribute("aria-expanded", String(on));
+    if (on) this.#parts["type-text"].focus();
+  }
+
+  #onType(event) {
+    event.preventDefault();
+    const text = this.#parts["type-text"].value.trim();
+    if (text === "") return;
+    this.#parts["type-text"].value = "";
+    this.#call.say(text);
+  }
+
+  #typeInstead() {
+    this.close();
+    this.ontypeinstead?.();
+  }
+
+  #resize(form, { keep = true } = {}) {
+    this.#root.dataset.form = form;
+    const full = form === "full";
+    const label = t(full ? "shrink" : "expand");
+    setIcon(find("svg", this.#parts.resize), full ? "shrink" : "expand");
+    this.#parts.resize.setAttribute("aria-label", label);
+    this.#parts.resize.title = label;
+    if (keep && !NARROW.matches) remember("form", form);
+    this.#holdBack();
+  }
+
+  /** What lies under the panel can be neither seen nor reached. */
+  #holdBack() {
+    const covers = !this.#root.hidden && this.form === "full";
+    const main = find("#main");
+    if (main) main.inert = covers;
+    const sidebar = find("#sidebar");
+    if (sidebar) sidebar.inert = covers && NARROW.matches;
+  }
+}
+
+function partsOf(root) {
+  const parts = {};
+  for (const name of [
+    "announce", "status", "title", "model", "timer", "resize", "strings", "state-large", "captions",
+    "notice", "error", "error-title", "error-text", "error-remedy", "retry", "sign-in",
+    "type-instead", "dismiss", "hold", "hold-label", "type-form", "type-text", "mute", "mute-label",
+    "hold-mode", "stop", "keyboard", "hang-up",
+  ]) {
+    parts[name] = find(`[data-call-${name}]`, root);
+  }
+  parts["caption-user"] = find("[data-caption-user]", root);
+  parts["caption-assistant"] = find("[data-caption-assistant]", root);
+  return parts;
+}

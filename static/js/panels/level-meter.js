@@ -1,0 +1,201 @@
+// The two strings: one for the person, one for the assistant. What a call is doing can be seen
+// from them alone; each state makes them hang, sway, swing or break in its own way.
+
+const STILL = { amplitude: 0, level: 0, waves: 1.5, speed: 0, alpha: 0.5, broken: 0, dash: 0, beat: 0, fill: 0 };
+
+// Per state: how the person's and the assistant's string behave. `level` is how far loudness
+// moves it, `beat` a slow swelling, `broken` a gap in the middle, `dash` a dotted line.
+const LOOKS = {
+  idle: {
+    user: { amplitude: 0.3, waves: 1.5, speed: 0.35, alpha: 0.75 },
+    assistant: { amplitude: 0.46, waves: 2, speed: -0.28, alpha: 1 },
+  },
+  checking: {
+    user: { amplitude: 0.06, waves: 2, speed: 0.8, alpha: 1, dash: 1 },
+    assistant: { alpha: 0.25 },
+  },
+  connecting: {
+    user: { amplitude: 0.1, waves: 1, speed: 0.9, alpha: 0.5 },
+    assistant: { amplitude: 0.1, waves: 1, speed: -0.9, alpha: 0.9, dash: 1 },
+  },
+  listening: {
+    user: { amplitude: 0.05, level: 1, waves: 2.5, speed: 0.5, alpha: 0.9, beat: 0.4 },
+    assistant: { amplitude: 0.02, waves: 1.5, speed: 0.3, alpha: 0.4 },
+  },
+  hearing: {
+    user: { amplitude: 0.1, level: 2.6, waves: 4.5, speed: 1.6, alpha: 1, fill: 0.1 },
+    assistant: { amplitude: 0.01, waves: 1.5, speed: 0.2, alpha: 0.3 },
+  },
+  thinking: {
+    user: { alpha: 0.25 },
+    assistant: { amplitude: 0.3, waves: 3, speed: 0, alpha: 1, beat: 1 },
+  },
+  speaking: {
+    user: { amplitude: 0.01, level: 0.5, waves: 2, speed: 0.4, alpha: 0.35 },
+    assistant: { amplitude: 0.14, level: 3.2, waves: 3, speed: -1.5, alpha: 1, fill: 0.16 },
+  },
+  muted: {
+    user: { alpha: 0.6, dash: 1, broken: 0.12 },
+    assistant: { amplitude: 0.02, waves: 1.5, speed: 0.3, alpha: 0.4 },
+  },
+  reconnecting: {
+    user: { amplitude: 0.04, waves: 2, speed: 0.7, alpha: 0.6, broken: 0.34 },
+    assistant: { amplitude: 0.04, waves: 2, speed: -0.7, alpha: 0.8, broken: 0.34 },
+  },
+  ended: { user: { alpha: 0.3 }, assistant: { alpha: 0.3 } },
+};
+
+const SETTLE = 0.11; // how fast a look turns into the next, per frame
+const OVERTONES = 3;
+
+export class LevelMeter {
+  #canvas;
+  #levels;
+  #looks = { user: { ...STILL }, assistant: { ...STILL } };
+  #loudness = { user: 0, assistant: 0 };
+  #phases = { user: 0, assistant: 0 };
+  #time = 0;
+  #colors = null;
+  #frame = null;
+  #still = matchMedia("(prefers-reduced-motion: reduce)");
+  #observer;
+
+  /**
+   * @param {HTMLCanvasElement} canvas its `data-state` says what to show
+   * @param {() => {user: number, assistant: number}} levels RMS, 0 to 1
+   */
+  constructor(canvas, levels) {
+    this.#canvas = canvas;
+    this.#levels = levels;
+    this.#observer = new ResizeObserver(() => this.#wake());
+    this.#observer.observe(canvas);
+    const forget = () => (this.#colors = null);
+    document.addEventListener("nextvoice:theme", forget);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", forget);
+    this.#settle(1);
+    this.#wake();
+  }
+
+  #wake() {
+    if (this.#frame === null) this.#frame = requestAnimationFrame((now) => this.#tick(now, now));
+  }
+
+  #tick(now, before) {
+    this.#frame = null;
+    // A canvas that is not shown has no size; the observer wakes it when it has.
+    if (!this.#canvas.isConnected || this.#canvas.clientWidth === 0) return;
+    const seconds = Math.min(0.05, (now - before) / 1000);
+    this.#time += seconds;
+    this.#settle(SETTLE);
+    this.#listen();
+    if (!this.#still.matches) {
+      for (const side of ["user", "assistant"]) {
+        this.#phases[side] += seconds * this.#looks[side].speed * Math.PI * 2;
+      }
+    }
+    this.#draw();
+    this.#frame = requestAnimationFrame((next) => this.#tick(next, now));
+  }
+
+  #settle(share) {
+    const goal = LOOKS[this.#canvas.dataset.state] ?? LOOKS.idle;
+    for (const side of ["user", "assistant"]) {
+      const look = this.#looks[side];
+      for (const name of Object.keys(STILL)) {
+        look[name] += ((goal[side][name] ?? STILL[name]) - look[name]) * share;
+      }
+    }
+  }
+
+  #listen() {
+    const levels = this.#levels();
+    for (const side of ["user", "assistant"]) {
+      const goal = Math.min(1, Math.sqrt(levels[side] ?? 0) * 0.9);
+      const share = goal > this.#loudness[side] ? 0.35 : 0.1;
+      this.#loudness[side] += (goal - this.#loudness[side]) * share;
+    }
+  }
+
+  #draw() {
+    const scale = Math.min(2, devicePixelRatio || 1);
+    const width = this.#canvas.clientWidth;
+    const height = this.#canvas.clientHeight;
+    if (this.#canvas.width !== Math.round(width * scale)) this.#canvas.width = Math.round(width * scale);
+    if (this.#canvas.height !== Math.round(height * scale)) this.#canvas.height = Math.round(height * scale);
+    const pen = this.#canvas.getContext("2d");
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    pen.lineCap = "round";
+    this.#colors ??= colorsOf(this.#canvas);
+    this.#drawString(pen, "user", width, height);
+    this.#drawString(pen, "assistant", width, height);
+  }
+
+  #drawString(pen, side, width, height) {
+    const look = this.#looks[side];
+    const weight = height > 60 ? 2.5 : 2;
+    pen.strokeStyle = pen.fillStyle = this.#colors[side];
+    pen.setLineDash(look.dash > 0.5 ? [1, 7] : []);
+    pen.lineDashOffset = this.#still.matches ? 0 : -this.#time * 40;
+    for (let overtone = OVERTONES - 1; overtone >= 0; overtone--) {
+      const curve = this.#curve(side, overtone, width, height);
+      pen.globalAlpha = look.alpha * [1, 0.34, 0.16][overtone];
+      pen.lineWidth = overtone === 0 ? weight : 1.25;
+      stroke(pen, curve, look.broken, width);
+      if (overtone === 0 && look.fill > 0.01) {
+        pen.globalAlpha = look.fill;
+        fill(pen, curve, height);
+      }
+    }
+    pen.globalAlpha = 1;
+    pen.setLineDash([]);
+  }
+
+  #curve(side, overtone, width, height) {
+    const look = this.#looks[side];
+    const swell = this.#still.matches ? 1 : 1 - look.beat / 2 + (look.beat / 2) * Math.sin(this.#time * 3.4 + overtone * 0.7);
+    const loud = Math.min(0.92, look.amplitude * swell + look.level * this.#loudness[side] * 0.42);
+    const reach = (height / 2 - 3) * loud * (1 - overtone * 0.32);
+    const phase = this.#phases[side] + overtone * 0.8 + (side === "user" ? 0 : 1.1);
+    const points = [];
+    const step = Math.max(2, width / 240);
+    for (let x = 0; x <= width + step; x += step) {
+      const along = Math.min(1, x / width);
+      // Both ends are tied, like those of any string.
+      const tied = Math.sin(Math.PI * along) ** 1.4;
+      const angle = along * look.waves * Math.PI * 2 - phase;
+      const wave = Math.sin(angle) + 0.35 * Math.sin(angle * 2.3 + phase * 0.6);
+      points.push([Math.min(x, width), height / 2 + (reach * tied * wave) / 1.2]);
+    }
+    return points;
+  }
+}
+
+function stroke(pen, points, broken, width) {
+  const gap = (broken * width) / 2;
+  pen.beginPath();
+  let down = false;
+  for (const [x, y] of points) {
+    if (Math.abs(x - width / 2) < gap) down = false;
+    else if (down) pen.lineTo(x, y);
+    else {
+      pen.moveTo(x, y);
+      down = true;
+    }
+  }
+  pen.stroke();
+}
+
+function fill(pen, points, height) {
+  pen.beginPath();
+  pen.moveTo(0, height / 2);
+  for (const [x, y] of points) pen.lineTo(x, y);
+  for (const [x, y] of points.toReversed()) pen.lineTo(x, height - y);
+  pen.closePath();
+  pen.fill();
+}
+
+function colorsOf(canvas) {
+  const style = getComputedStyle(canvas);
+  return { user: style.color, assistant: style.outlineColor };
+}

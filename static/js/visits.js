@@ -1,0 +1,64 @@
+// Moving about the site without leaving the page, so that a call goes on.
+
+import { find } from "./helpers/dom.js";
+import { fetchPage } from "./helpers/http.js";
+import { forgetStrings } from "./helpers/strings.js";
+
+/** Takes people to other pages of the site while the call and its panel stay. */
+export class Visits {
+  #onarrive;
+  #wanted = 0; // only the visit asked for last may arrive
+
+  /** @param {() => void} onarrive the new page stands in the document */
+  constructor(onarrive) {
+    this.#onarrive = onarrive;
+    window.addEventListener("popstate", () => this.go(location.href, { push: false }));
+  }
+
+  /**
+   * Bring in the page at `url`; when that does not work, go there as browsers do.
+   * @param {{push?: boolean, fields?: FormData}} options `fields` are posted
+   */
+  async go(url, { push = true, fields = null } = {}) {
+    const visit = ++this.#wanted;
+    try {
+      const { page, url: arrived } = await fetchPage(url, fields);
+      if (visit !== this.#wanted) return;
+      if (!find("#page", page)) throw new Error(`no page at ${url}`);
+      if (push) history.pushState(null, "", arrived);
+      this.#swap(page);
+    } catch (problem) {
+      if (fields) throw problem;
+      location.assign(url);
+    }
+  }
+
+  #swap(page) {
+    document.title = page.title;
+    document.body.className = page.body.className;
+    document.body.dataset.csrf = page.body.dataset.csrf;
+    find("#page").replaceWith(document.adoptNode(find("#page", page)));
+    const panel = find("#call-host", page);
+    if (panel && !find("[data-call-panel]")) {
+      find("#call-host").replaceWith(document.adoptNode(panel));
+    }
+    find("#toasts").append(...[...find("#toasts", page).children].map((one) => document.adoptNode(one)));
+    forgetStrings();
+    this.#onarrive();
+  }
+}
+
+/** Whether a click on this link is an ordinary one to a page of ours. */
+export function isOurs(link, event) {
+  if (event.defaultPrevented || event.button !== 0) return false;
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return false;
+  if (link.target || link.hasAttribute("download")) return false;
+  return isOurPage(new URL(link.href, location.href));
+}
+
+/** Whether an address is one that can be brought in. */
+export function isOurPage(url) {
+  if (url.origin !== location.origin) return false;
+  if (url.hash && url.pathname === location.pathname) return false;
+  return !/^\/(admin|accounts|static)\//.test(url.pathname);
+}
