@@ -1,0 +1,77 @@
+"""Answers as the call follows them: audio received, heard and cut, and the response under way."""
+
+from __future__ import annotations
+
+from .audio import SAMPLE_BYTES, bytes_to_ms
+from .events import Event
+from .items import Item
+
+
+def take_audio(item: Item, content_index: int, pcm: bytes) -> bytes:
+    """Count audio of an answer. Returns whole samples; half a sample waits for the next piece."""
+    pcm = item.odd_byte.pop(content_index, b"") + pcm
+    if len(pcm) % SAMPLE_BYTES:
+        item.odd_byte[content_index] = pcm[-1:]
+        pcm = pcm[:-1]
+    item.received[content_index] = item.received.get(content_index, 0) + len(pcm)
+    return pcm
+
+
+def received_ms(item: Item, content_index: int) -> int:
+    """How much of an answer's audio has arrived."""
+    return bytes_to_ms(item.received.get(content_index, 0))
+
+
+def cut(item: Item, content_index: int, audio_end_ms: int) -> int:
+    """Cut an answer. Returns where: never beyond what arrived or an earlier cut, because a
+    provider refuses that, and then does not know what was heard."""
+    most = received_ms(item, content_index)
+    most = min(most, item.truncated_ms.get(content_index, most))
+    item.truncated_ms[content_index] = min(audio_end_ms, most)
+    return item.truncated_ms[content_index]
+
+
+def heard(item: Item, content_index: int, audio_end_ms: int) -> int:
+    """Note what left the speaker. Returns the position: it only grows, up to what arrived."""
+    so_far = item.heard_ms.get(content_index, 0)
+    position = max(so_far, min(audio_end_ms, received_ms(item, content_index)))
+    item.heard_ms[content_index] = position
+    return position
+
+
+class Answering:
+    """The response under way, and a request for the next one that has to wait for its end.
+
+    A provider makes one response at a time and refuses a second request, which would leave a
+    typed message unanswered.
+    """
+
+    def __init__(self) -> None:
+        self.active: str | None = None
+        self._held: Event | None = None
+        self._asked: Event | None = None
+
+    def ask(self, event: Event) -> Event | None:
+        """A `response.create` to send now, or None when it is held."""
+        if self.active is not None:
+            self._held = event
+            return None
+        self._asked = event
+        return event
+
+    def refused(self, client_event_id: str | None) -> None:
+        """The provider was already answering: hold what it refused."""
+        if self._asked is not None and self._asked.get("event_id") == client_event_id:
+            self._held, self._asked = self._asked, None
+
+    def started(self, response_id: str) -> None:
+        """A response has begun."""
+        self.active = response_id
+
+    def done(self, response_id: str) -> Event | None:
+        """A response has ended. Returns the `response.create` that waited for it."""
+        if self.active not in (None, response_id):
+            return None
+        self.active = None
+        held, self._held = self._held, None
+        return self.ask(held) if held is not None else None

@@ -1,0 +1,173 @@
+"""The browser's half of a call: its frames checked and sent on, or answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .answers import cut, heard, received_ms
+from .core import Core
+from .events import Event, Problem, check_pcm, parse, problem_event
+from .ids import new_id
+from .items import Item
+from .limits import FloodGuard
+from .session import changes_of
+from .waiting import Waiting
+
+Handler = Callable[[Event], None]
+
+WITHOUT_PROVIDER = frozenset(
+    {"session.update", "nextvoice.played", "nextvoice.hang_up", "nextvoice.start"}
+)
+"""Events that make sense at once; others wait while no provider is attached."""
+
+
+class ClientSide:
+    """Takes the browser's frames. A bad one is answered with an `error` event and changes
+    nothing."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._flood = FloodGuard(core.limits)
+        self._waiting = Waiting(core.limits)
+        self._told_dropped = False  # one notice for each time without a provider
+        self._handlers: dict[str, Handler] = {
+            "session.update": self._session_update,
+            "input_audio_buffer.append": self._append,
+            "input_audio_buffer.commit": core.to_upstream,
+            "input_audio_buffer.clear": core.to_upstream,
+            "conversation.item.create": self._item_create,
+            "conversation.item.truncate": self._truncate,
+            "conversation.item.delete": self._delete,
+            "response.create": self._response_create,
+            "response.cancel": self._response_cancel,
+            "nextvoice.start": self._second_start,
+            "nextvoice.played": self._played,
+            "nextvoice.hang_up": self._hang_up,
+        }
+
+    def take_audio(self, pcm: bytes) -> None:
+        """One binary frame."""
+        if self._admits(audio=len(pcm)):
+            try:
+                check_pcm(pcm)
+            except Problem as problem:
+                self._core.tell(problem_event(problem))
+            else:
+                self._send_audio(pcm)
+
+    def take_text(self, text: str) -> None:
+        """One text frame."""
+        if self._admits(text=len(text)):
+            try:
+                event = parse(text)
+            except Problem as problem:
+                self._core.tell(problem_event(problem))
+            else:
+                self._take(event)
+
+    def flush(self) -> None:
+        """Send on what waited for a provider."""
+        self._told_dropped = False
+        for kept in self._waiting.take():
+            if isinstance(kept, bytes):
+                self._send_audio(kept)
+            else:
+                self._take(kept)
+
+    def _take(self, event: Event) -> None:
+        kind = event["type"]
+        if kind == "input_audio_buffer.append":
+            self._append(event)
+            return
+        self._core.active_at = self._core.clock()
+        if self._core.upstream is None and kind not in WITHOUT_PROVIDER:
+            if not self._waiting.add_event(event):
+                self._notice_dropped("event_dropped")
+            return
+        try:
+            self._handlers[kind](event)
+        except Problem as problem:
+            problem.event_id = event.get("event_id")
+            self._core.tell(problem_event(problem))
+
+    def _admits(self, frames: int = 1, audio: int = 0, text: int = 0) -> bool:
+        if self._core.ended is not None:
+            return False
+        if not self._flood.admits(self._core.clock(), frames=frames, audio=audio, text=text):
+            self._core.end("flood")
+            return False
+        return True
+
+    def _append(self, event: Event) -> None:
+        if self._admits(frames=0, audio=len(event["audio"])):
+            self._send_audio(event["audio"])
+
+    def _send_audio(self, pcm: bytes) -> None:
+        if self._core.upstream is not None:
+            self._core.send_audio(pcm)
+        elif not self._waiting.add_audio(pcm):
+            self._notice_dropped("audio_dropped")
+
+    def _notice_dropped(self, code: str) -> None:
+        if not self._told_dropped:
+            self._told_dropped = True
+            self._core.notice(code)
+
+    def _session_update(self, event: Event) -> None:
+        changes = changes_of(event["session"])
+        event["event_id"] = event.get("event_id") or new_id("nextvoice")
+        part = self._core.settings.change(changes, event["event_id"])
+        # Without a provider it is enough to remember: the next session opens with it.
+        if self._core.upstream is not None:
+            self._core.to_upstream(event, session=part)
+
+    def _item_create(self, event: Event) -> None:
+        after: dict[str, Any] = {}
+        if (previous := event.get("previous_item_id")) is not None:
+            after = {
+                "previous_item_id": previous if previous == "root" else self._known(previous).id
+            }
+        item = {
+            "id": event["item"].get("id") or new_id("item"),
+            "type": "message",
+            "role": "user",
+            "content": [
+                {"type": "input_text", "text": part["text"]} for part in event["item"]["content"]
+            ],
+        }
+        self._core.to_upstream(event, **after, item=item)
+
+    def _truncate(self, event: Event) -> None:
+        item, index = self._known(event["item_id"]), event["content_index"]
+        # With no audio received there is nothing to cut, and the provider would refuse.
+        if received_ms(item, index):
+            at = cut(item, index, event["audio_end_ms"])
+            self._core.to_upstream(event, item_id=item.id, content_index=index, audio_end_ms=at)
+
+    def _delete(self, event: Event) -> None:
+        self._core.to_upstream(event, item_id=self._known(event["item_id"]).id)
+
+    def _response_create(self, event: Event) -> None:
+        if (asked := self._core.answering.ask(event)) is not None:
+            self._core.ask(asked)
+
+    def _response_cancel(self, event: Event) -> None:
+        response_id = event.get("response_id") or self._core.answering.active
+        self._core.to_upstream(event, **({"response_id": response_id} if response_id else {}))
+
+    def _played(self, event: Event) -> None:
+        item, index = self._known(event["item_id"]), event["content_index"]
+        self._core.taps.on_played(item.id, index, heard(item, index, event["audio_end_ms"]))
+
+    def _hang_up(self, event: Event) -> None:
+        self._core.end("hang_up")
+
+    def _second_start(self, event: Event) -> None:
+        raise Problem("already_started", "The call has started.", "type")
+
+    def _known(self, item_id: str) -> Item:
+        item = self._core.items.get(item_id)
+        if item is None:
+            raise Problem("item_not_found", "There is no such item.", "item_id")
+        return item

@@ -1,0 +1,226 @@
+"""Opening a WebSocket to a provider: resolve once, check the address, connect to that very one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+import orjson
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as ws_connect
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
+
+from .dialects.base import Dialect
+from .dialects.target import Target
+from .errors import judge_status
+from .guard import Forbidden, check_url, is_allowed
+from .redact import shown_message
+
+Step = Literal["dns", "tcp", "tls", "handshake", "session"]
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+"""Host and port to IP addresses. Raises `OSError`."""
+
+MAX_FRAME = 4 * 1024 * 1024
+MAX_BODY = 16_384
+FRAMES_AHEAD = 8
+ADDRESSES_TRIED = 4
+
+# At DEBUG the library logs the handshake, key included. This logger is in no registry, so no
+# logging configuration can lower its level.
+_socket_logger = logging.Logger("nextvoice.upstream.socket", logging.WARNING)
+_socket_logger.parent = logging.getLogger(__name__)
+
+
+class UpstreamFailed(Exception):
+    """An upstream session could not be opened. `reason`: an end reason of `ends.ENDS`.
+
+    `provider_message`: the provider's own words, key removed. `retry_after`: seconds it asked for.
+    `detail` is for operators.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        reason: str,
+        detail: str,
+        provider_message: str | None = None,
+        http_status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{step}: {detail}")
+        self.step = step
+        self.reason = reason
+        self.detail = detail
+        self.provider_message = provider_message
+        self.http_status = http_status
+        self.retry_after = retry_after
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Addresses of a host by the system's resolver."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class Connecting:
+    """One attempt to open a connection. `step` says how far it has come.
+
+    Raises `UpstreamFailed` only; nothing of what the library raised is kept with it, because that
+    may hold headers.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        dialect: Dialect,
+        resolve: Resolve = resolve,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.step: Step = "dns"
+        self._target = target
+        self._dialect = dialect
+        self._resolve = resolve
+        self._tls = tls
+
+    async def open(self) -> ClientConnection:
+        """Connect and upgrade. Raises `UpstreamFailed`; cancellation leaves nothing open."""
+        try:
+            return await self._attempt()
+        except Exception as error:
+            failed = self._failure(error)
+        # Outside of `except`: a chained error would carry frames with the key in their locals.
+        raise failed
+
+    async def _attempt(self) -> ClientConnection:
+        url = self._dialect.url(self._target)
+        host, port, secure = check_url(url, self._target.allow_private)
+        addresses = await self._addresses(host, port)
+        self.step = "tcp"
+        sock = await self._dial(addresses, port)
+        self.step = "tls" if secure else "handshake"
+        return await self._upgrade(url, host, secure, sock)
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        async with asyncio.timeout(self._target.timeouts.dns):
+            addresses = await self._resolve(host, port)
+        # Every answer must be fine: one bad among them is how a rebinding host looks.
+        if not addresses or not all(
+            is_allowed(address, self._target.allow_private) for address in addresses
+        ):
+            raise Forbidden("the host has an address that is not allowed")
+        return addresses[:ADDRESSES_TRIED]
+
+    async def _dial(self, addresses: list[str], port: int) -> socket.socket:
+        *others, last = addresses
+        for address in others:
+            try:
+                return await self._dial_one(address, port)
+            except OSError:
+                continue
+        return await self._dial_one(last, port)
+
+    async def _dial_one(self, address: str, port: int) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(self._target.timeouts.tcp):
+                await loop.sock_connect(sock, (address, port))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _upgrade(
+        self, url: str, host: str, secure: bool, sock: socket.socket
+    ) -> ClientConnection:
+        connecting = self
+
+        class Connection(ClientConnection):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                connecting.step = "handshake"
+                super().connection_made(transport)
+
+        options: dict[str, Any] = {"sock": sock}
+        if secure:
+            options |= {"ssl": self._tls or ssl.create_default_context(), "server_hostname": host}
+        try:
+            return await ws_connect(
+                url,
+                additional_headers=dict(self._dialect.headers(self._target)),
+                subprotocols=[Subprotocol(name) for name in self._dialect.subprotocols] or None,
+                compression=None,
+                proxy=None,
+                open_timeout=None,
+                ping_interval=None,
+                close_timeout=self._target.timeouts.close,
+                max_size=MAX_FRAME,
+                max_queue=FRAMES_AHEAD,
+                logger=_socket_logger,
+                create_connection=Connection,
+                **options,
+            )
+        except BaseException:
+            sock.close()
+            raise
+
+    def _failure(self, error: Exception) -> UpstreamFailed:
+        if isinstance(error, UpstreamFailed):
+            return error
+        if isinstance(error.__cause__, InvalidStatus):
+            error = error.__cause__  # a redirect, which a pinned socket does not follow
+        if isinstance(error, InvalidStatus):
+            return self._refused(error)
+        if isinstance(error, TimeoutError):
+            return UpstreamFailed(self.step, "provider_timeout", "no answer in time")
+        if isinstance(error, Forbidden):
+            # Told apart by operators only: people get the text of a closed port.
+            return UpstreamFailed(self.step, "provider_unreachable", str(error))
+        return UpstreamFailed(self.step, "provider_unreachable", type(error).__name__)
+
+    def _refused(self, error: InvalidStatus) -> UpstreamFailed:
+        response = error.response
+        told = _error_in(response.body)
+        message = shown_message(str(told.get("message") or ""), self._target.secrets())
+        return UpstreamFailed(
+            "handshake",
+            judge_status(response.status_code, told),
+            f"HTTP {response.status_code}",
+            provider_message=message or None,
+            http_status=response.status_code,
+            retry_after=_retry_after(response.headers),
+        )
+
+
+def _error_in(body: bytes | bytearray | memoryview | None) -> Mapping[str, Any]:
+    """The error object of a JSON body, in the shapes providers use; empty when there is none."""
+    try:
+        told = orjson.loads(bytes(body or b"")[:MAX_BODY])
+    except ValueError:
+        return {}
+    error = told.get("error", told) if isinstance(told, dict) else {}
+    if isinstance(error, str):
+        return {"message": error}
+    return error if isinstance(error, dict) else {}
+
+
+def _retry_after(headers: Headers) -> float | None:
+    value = headers.get("Retry-After", "")
+    if value.isascii() and value.isdigit():
+        return float(value[:6])
+    try:
+        at = parsedate_to_datetime(value)
+        sent = parsedate_to_datetime(headers.get("Date", ""))
+        return max(0.0, (at - sent).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,181 @@
+"""What the two sides of a call share: its state, its legs, its taps and its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import orjson
+
+from .answers import Answering
+from .audio import bytes_to_ms, bytes_to_samples, samples_to_ms
+from .dialects.base import Dialect
+from .ends import ENDS, End
+from .events import Event
+from .ids import new_id
+from .items import Items
+from .limits import Limits
+from .notices import notice_event
+from .session import Settings
+from .taps import EndRecord, Tap, Taps
+from .words import Translate, untranslated
+from .writer import Frame
+
+
+class Leg(Protocol):
+    """One side of a call. Both methods take the frame and return at once."""
+
+    def send_text(self, text: str) -> None: ...
+
+    def send_bytes(self, data: bytes) -> None: ...
+
+
+class Core:
+    """The state of one call and the plain verbs on it; see `call.Call`."""
+
+    def __init__(
+        self,
+        browser: Leg,
+        session: Mapping[str, Any],
+        *,
+        ready: Mapping[str, Any] | None = None,
+        taps: Sequence[Tap] = (),
+        limits: Limits | None = None,
+        translate: Translate = untranslated,
+        on_end: Callable[[End], None] = lambda end: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.clock = clock
+        self.items = Items()
+        self.settings = Settings(session)
+        self.answering = Answering()
+        self.taps = Taps(taps)
+        self.ended: End | None = None
+        self.active_at = clock()  # when somebody last did something
+        self.last_error: Mapping[str, Any] = {}  # the provider's, since its last answer began
+        self.received = 0  # bytes of answers' audio
+        self.samples_before = 0  # microphone samples sent before this upstream session
+        self.replayed: set[str] = set()  # history items, which everybody knows
+        self.upstream: Leg | None = None
+        self.dialect: Dialect | None = None
+        self.ready_at: float | None = None
+        self._provider_message: str | None = None
+        self._detail: str | None = None
+        self._browser = browser
+        self._ready = dict(ready or {})
+        self._translate = translate
+        self._on_end = on_end
+        self._samples = 0  # microphone samples sent upstream, in the whole call
+        self._skipped = 0  # by dialects already detached
+
+    def tell(self, event: Mapping[str, Any]) -> None:
+        """Send the browser an event, `nextvoice.*` or GA."""
+        self._browser.send_text(orjson.dumps(event).decode())
+
+    def notice(self, code: str) -> None:
+        """Send the browser a notice of `notices.NOTICES`."""
+        self.tell(notice_event(code, self._translate))
+
+    def end(
+        self, reason: str, provider_message: str | None = None, detail: str | None = None
+    ) -> None:
+        """End the call for a reason of `ends.ENDS`. The first reason stands."""
+        if self.ended is None:
+            self.ended = ENDS[reason]
+            self._provider_message = provider_message or None
+            self._detail = detail
+            self._on_end(self.ended)
+
+    def finish(self) -> EndRecord:
+        """The call's account, which taps are told too, as the last thing they are told."""
+        since = self.ready_at
+        record = EndRecord(
+            end=self.ended or ENDS["internal_error"],
+            duration_ms=0 if since is None else round((self.clock() - since) * 1000),
+            provider_message=self._provider_message,
+            detail=self._detail,
+            user_ms=samples_to_ms(self._samples),
+            assistant_ms=bytes_to_ms(self.received),
+            skipped_events=self._skipped + (self.dialect.skipped if self.dialect else 0),
+            tap_errors=self.taps.errors,
+        )
+        self.taps.on_end(record)
+        self.taps = Taps(())
+        return record
+
+    def ended_event(self, record: EndRecord) -> Event:
+        """The `nextvoice.ended` frame. A provider's own words follow ours."""
+        message = self._translate(record.end.message)
+        if record.provider_message:
+            message = f"{message} ({record.provider_message})"
+        return {
+            "type": "nextvoice.ended",
+            "reason": record.reason,
+            "message": message,
+            "remedy": self._translate(record.end.remedy) if record.end.remedy else "",
+            "duration_ms": record.duration_ms,
+        }
+
+    # Towards the provider
+
+    def send_audio(self, pcm: bytes) -> None:
+        """Microphone audio to the attached provider."""
+        assert self.dialect is not None
+        self.taps.on_user_audio(pcm, self._samples)
+        self._samples += bytes_to_samples(len(pcm))
+        for frame in self.dialect.audio(pcm):
+            self.send(frame)
+
+    def to_upstream(self, event: Event, **fields: Any) -> None:
+        """Send on a client event with these fields only, under its own id or a new one."""
+        event_id = event.get("event_id") or new_id("nextvoice")
+        sent = {"type": event["type"], "event_id": event_id, **fields}
+        self.taps.on_client_event(sent)
+        if self.dialect is not None:
+            for frame in self.dialect.encode(sent):
+                self.send(frame)
+
+    def ask(self, event: Event) -> None:
+        """Send a `response.create`."""
+        # Said with each request too: after text in the history a model tends to answer in text.
+        modalities = self.settings.session.get("output_modalities", ["audio"])
+        response = {"output_modalities": modalities} | (event.get("response") or {})
+        event["event_id"] = event.get("event_id") or new_id("nextvoice")
+        self.to_upstream(event, response=response)
+
+    def send(self, frame: Frame) -> None:
+        """Send the provider a frame of its own language."""
+        if self.upstream is None:
+            return
+        if isinstance(frame, str):
+            self.upstream.send_text(frame)
+        else:
+            self.upstream.send_bytes(frame)
+
+    def send_to_browser(self, pcm: bytes) -> None:
+        """Send the browser audio of the answer last announced."""
+        self._browser.send_bytes(pcm)
+
+    # One upstream session after another
+
+    def plug(self, upstream: Leg, dialect: Dialect) -> None:
+        """Take up a provider."""
+        self.upstream, self.dialect = upstream, dialect
+        self.samples_before = self._samples
+
+    def unplug(self) -> None:
+        """Forget the provider."""
+        if self.dialect is not None:
+            self._skipped += self.dialect.skipped
+        self.upstream = self.dialect = None
+
+    def say_ready(self, created: Mapping[str, Any]) -> None:
+        """Tell the browser that a provider is there: the first time, or again."""
+        if self.ready_at is not None:
+            self.notice("reconnected")
+            return
+        self.ready_at = self.clock()
+        shown = self.settings.shown(created)
+        self.tell({"type": "nextvoice.ready", **self._ready, "session": shown})

@@ -1,0 +1,53 @@
+"""What a provider's wire language must do for a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from ..writer import Frame
+from .target import Target
+
+Event = dict[str, Any]
+"""A Realtime GA event. Inside the bridge an audio delta carries PCM `bytes` in its `delta`."""
+
+OPENING_IDS = "nextvoice_open_"
+"""Event ids of opening frames start so, which tells an error about one of them."""
+
+
+class Dialect(Protocol):
+    """One provider's wire language, for one upstream session; it may keep state.
+
+    The call thinks in GA events only. A protocol with no turns invents responses and items here;
+    one with another sample rate resamples here. Nothing here waits or does I/O.
+    """
+
+    name: ClassVar[str]
+    subprotocols: Sequence[str]
+    skipped: int
+    """Frames and events dropped so far: unknown, broken or repeated."""
+
+    def url(self, target: Target) -> str:
+        """The WebSocket URL with its query."""
+
+    def headers(self, target: Target) -> Mapping[str, str]:
+        """The handshake's headers, the key among them."""
+
+    def greeting(self, session: Mapping[str, Any]) -> Iterable[Frame]:
+        """Frames to send at once, for providers that wait for the client to speak first."""
+
+    def opening(
+        self, session: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
+    ) -> Iterable[Frame]:
+        """Frames to send once the session exists: its GA configuration, then GA items of
+        `history`, oldest first."""
+
+    def decode(self, frame: Frame) -> Iterable[Event]:
+        """The GA events of one received frame, complete: ids and indexes filled, audio as PCM
+        bytes. The session's start is `session.created`. Never raises on bad input."""
+
+    def encode(self, event: Mapping[str, Any]) -> Iterable[Frame]:
+        """The frames for one GA client event other than an audio append."""
+
+    def audio(self, pcm: bytes) -> Iterable[Frame]:
+        """The frames that carry microphone audio; none while a resampler still gathers."""

@@ -1,0 +1,71 @@
+"""Which provider, model and key an upstream session uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+HEADER_NAME = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
+)
+
+
+SECRET_LENGTH = 6
+"""A shorter value is no secret worth hiding, and would blank out ordinary words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `total` bounds everything from the name look-up to the session."""
+
+    dns: float = 5.0
+    tcp: float = 5.0
+    total: float = 10.0
+    close: float = 1.0
+    ping_every: float = 20.0
+    ping_wait: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One way to reach one model.
+
+    `url`: the endpoint, `wss://host/v1/realtime`; `https:` and a base ending in `/v1` are
+    understood too. `key`, `headers` and `query` are kept out of `repr`, since any may be secret.
+    `allow_private` admits loopback and private addresses, `ws:` and any port.
+    Raises `ValueError`, without the value, on characters that do not belong in an HTTP header.
+    """
+
+    name: str
+    url: str
+    model: str
+    key: str = field(default="", repr=False)
+    dialect: str = "openai_ga"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    organization: str = ""
+    project: str = ""
+    allow_private: bool = False
+    timeouts: Timeouts = Timeouts()
+
+    def __post_init__(self) -> None:
+        for what in ("key", "organization", "project", "url", "model"):
+            if not _fits_header(getattr(self, what)):
+                raise ValueError(f"the {what} has characters that do not belong in it")
+        for name, value in self.headers.items():
+            if not name or not HEADER_NAME.issuperset(name) or not _fits_header(value):
+                raise ValueError("a header has characters that do not belong in it")
+
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must never be shown: the key, and headers and query values named as such."""
+        extra = [*self.headers.items(), *self.query.items()]
+        named = [value.removeprefix("Bearer ") for name, value in extra if _is_secret(name)]
+        return tuple(value for value in (self.key, *named) if len(value) >= SECRET_LENGTH)
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in ("key", "auth", "token", "secret"))
+
+
+def _fits_header(value: str) -> bool:
+    return value.isascii() and (not value or value.isprintable()) and value == value.strip()

@@ -1,0 +1,71 @@
+"""Where an upstream may connect to. Keeps an address typed by somebody off our own network."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
+
+NAT64 = IPv6Network("64:ff9b::/96")
+NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
+SIX_TO_FOUR = IPv6Network("2002::/16")
+V4_COMPATIBLE = IPv6Network("::/96")
+METADATA = frozenset({ip_address("169.254.169.254"), ip_address("fd00:ec2::254")})
+
+
+class Forbidden(Exception):
+    """The URL or address may not be used. The text never repeats it."""
+
+
+def check_url(url: str, allow_private: bool) -> tuple[str, int, bool]:
+    """Host, port and whether TLS is used, of a WebSocket URL that may be tried.
+
+    `ws:` and other ports than 443 are for targets whose operator vouches for them
+    (`allow_private`). Raises `Forbidden`.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise Forbidden("not a URL") from None
+    if parts.scheme not in ("ws", "wss") or not host:
+        raise Forbidden("not a WebSocket URL")
+    if "@" in parts.netloc or parts.fragment:
+        raise Forbidden("a user name, password or fragment is in the URL")
+    tls = parts.scheme == "wss"
+    port = (443 if tls else 80) if port is None else port
+    if not allow_private and (not tls or port != 443):
+        raise Forbidden("only wss on port 443")
+    return host, port, tls
+
+
+def is_allowed(address: str, allow_private: bool) -> bool:
+    """Whether to connect to this resolved IP address (an IPv6 zone is ignored).
+
+    Public unicast always; loopback and private networks with `allow_private`; link-local,
+    multicast, unspecified and cloud metadata addresses never. An IPv6 address that carries an
+    IPv4 one is judged by what it carries.
+    """
+    try:
+        ip = _carried(ip_address(address.partition("%")[0]))
+    except ValueError:
+        return False
+    if ip in METADATA or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+        return False
+    if isinstance(ip, IPv6Address) and (ip in NAT64_LOCAL or ip.is_site_local):
+        return False
+    if ip.is_global:
+        return not ip.is_reserved
+    return allow_private and (ip.is_loopback or ip.is_private)
+
+
+def _carried(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    if isinstance(ip, IPv4Address):
+        return ip
+    if ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    number = int(ip)
+    if ip in SIX_TO_FOUR:
+        return IPv4Address((number >> 80) & 0xFFFFFFFF)
+    if ip in NAT64 or (ip in V4_COMPATIBLE and number > 1):
+        return IPv4Address(number & 0xFFFFFFFF)
+    return ip

@@ -1,0 +1,87 @@
+"""The conversation's items as the provider orders them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Item:
+    """What a call knows of one conversation item. Audio is counted per content index."""
+
+    id: str
+    previous_item_id: str | None = None
+    role: str | None = None
+    received: dict[int, int] = field(default_factory=dict)
+    """Bytes of answer audio received."""
+    truncated_ms: dict[int, int] = field(default_factory=dict)
+    """Where the answer was cut, once it was."""
+    heard_ms: dict[int, int] = field(default_factory=dict)
+    """What has left the speaker."""
+    odd_byte: dict[int, bytes] = field(default_factory=dict)
+    """Half a sample left over by a provider that cuts frames anywhere."""
+    placed: bool = False
+    deleted: bool = False
+
+
+class Items:
+    """Items in `previous_item_id` order, whatever order the events arrived in.
+
+    Each item hangs below the one it follows; where several follow the same one, the later
+    arrival was inserted in between and goes first. Without a predecessor an item goes last.
+    """
+
+    def __init__(self) -> None:
+        self._items: dict[str, Item] = {}
+        self._followers: dict[str | None, list[str]] = {None: []}
+
+    def get(self, item_id: str) -> Item | None:
+        """The item, or None when unknown or deleted."""
+        item = self._items.get(item_id)
+        return None if item is None or item.deleted else item
+
+    def touch(self, item_id: str) -> Item:
+        """The item, made on first mention; an item only mentioned has no place yet."""
+        item = self._items.get(item_id)
+        if item is None:
+            item = self._items[item_id] = Item(item_id)
+        return item
+
+    def place(self, item_id: str, previous_item_id: str | None) -> Item:
+        """Give an item its place. The first placement wins: repeats change nothing."""
+        item = self.touch(item_id)
+        if not item.placed and previous_item_id != item_id:
+            item.placed = True
+            item.previous_item_id = previous_item_id
+            self._followers.setdefault(previous_item_id, []).append(item_id)
+        return item
+
+    def delete(self, item_id: str) -> None:
+        """Forget an item; what follows it stays where it is."""
+        self.touch(item_id).deleted = True
+
+    def order(self) -> list[str]:
+        """Ids of the placed items, first to last. Items whose predecessor never came are last."""
+        seen: set[str] = set()
+        ids = list(self._walk(self._followers[None], seen))
+        placed = [item for item in self._items.values() if item.placed]
+        lost = [item.id for item in placed if not self._is_placed(item.previous_item_id)]
+        ids.extend(self._walk(lost, seen))
+        # What is left follows itself in a circle; it is still shown.
+        ids.extend(self._walk([item.id for item in placed], seen))
+        return [item_id for item_id in ids if not self._items[item_id].deleted]
+
+    def _is_placed(self, item_id: str | None) -> bool:
+        return item_id in self._items and self._items[item_id].placed
+
+    def _walk(self, roots: list[str], seen: set[str]) -> Iterator[str]:
+        waiting = list(reversed(roots))
+        while waiting:
+            item_id = waiting.pop()
+            if item_id in seen:
+                continue
+            seen.add(item_id)
+            yield item_id
+            # The stack turns arrival order round, which is what an insertion means.
+            waiting.extend(self._followers.get(item_id, ()))

@@ -1,0 +1,67 @@
+"""Things a person should know while the call goes on: `nextvoice.notice`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .events import Event
+from .words import Translate
+from .words import gettext_noop as _
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`message` and `remedy` are marked English."""
+
+    code: str
+    message: str
+    remedy: str = ""
+
+
+_ROWS = (
+    Notice(
+        "audio_dropped",
+        _("The beginning of what you said was lost while the call was connecting."),
+        _("Please say it again."),
+    ),
+    Notice(
+        "event_dropped",
+        _("Too much was sent while the call was connecting."),
+        _("Please send it again."),
+    ),
+    Notice("reconnected", _("The call was interrupted and goes on now.")),
+    Notice(
+        "setting_refused",
+        _("The voice provider refused one of the call's settings."),
+        _("Choose another voice or model, or tell your administrator."),
+    ),
+    Notice(
+        "answer_failed",
+        _("The voice provider could not finish its answer."),
+        _("Ask again in a moment."),
+    ),
+    Notice(
+        "rate_limited",
+        _("The voice provider is being asked too often right now."),
+        _("Ask again in a moment."),
+    ),
+    Notice(
+        "provider_quota",
+        _("The voice provider's quota or credit is used up."),
+        _("Ask your administrator to check the provider's account."),
+    ),
+)
+
+NOTICES: dict[str, Notice] = {row.code: row for row in _ROWS}
+"""Every notice by its code."""
+
+
+def notice_event(code: str, translate: Translate) -> Event:
+    """The frame for a notice of the table."""
+    notice = NOTICES[code]
+    return {
+        "type": "nextvoice.notice",
+        "code": code,
+        "message": translate(notice.message),
+        "remedy": translate(notice.remedy) if notice.remedy else "",
+    }

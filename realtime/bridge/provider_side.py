@@ -1,0 +1,153 @@
+"""The provider's half of a call: its events followed, shown to taps and passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .answers import take_audio
+from .audio import samples_to_ms
+from .core import Core
+from .dialects.base import OPENING_IDS
+from .errors import FATAL_CODES, judge
+from .events import Event
+from .ids import new_id
+from .session import shown_session
+
+AUDIO_DELTA = "response.output_audio.delta"
+AUDIO_PLACE = ("item_id", "response_id", "output_index", "content_index")
+ALREADY_ANSWERING = "conversation_already_has_active_response"
+RATE_LIMITED = ("rate_limit_exceeded", "inference_rate_limit_exceeded")
+
+
+class ProviderSide:
+    """Takes GA events, complete as a dialect gives them."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._announced: tuple[Any, ...] | None = None  # by the last nextvoice.audio
+        self._handlers: dict[str, Callable[[Event], None]] = {
+            AUDIO_DELTA: self._audio,
+            "session.created": self._session,
+            "session.updated": self._session,
+            "conversation.item.added": self._item,
+            "conversation.item.done": self._item,
+            "conversation.item.deleted": self._deleted,
+            "input_audio_buffer.committed": self._committed,
+            "input_audio_buffer.speech_started": self._speech,
+            "input_audio_buffer.speech_stopped": self._speech,
+            "input_audio_buffer.timeout_triggered": self._speech,
+            "response.created": self._response_created,
+            "response.done": self._response_done,
+            "error": self._error,
+        }
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Follow events in the order they came."""
+        for event in events:
+            self._handlers.get(event["type"], self._pass_on)(event)
+
+    def lost(self) -> None:
+        """The provider is gone: close the answer under way, which it never will."""
+        self._announced = None
+        response_id = self._core.answering.active
+        if response_id is None:
+            return
+        response: Event = {
+            "id": response_id,
+            "object": "realtime.response",
+            "status": "incomplete",
+            "status_details": {"type": "incomplete", "reason": "upstream_lost"},
+            "output": [],
+            "usage": None,
+        }
+        self._response_done(
+            {"type": "response.done", "event_id": new_id("event"), "response": response}
+        )
+
+    def _pass_on(self, event: Event) -> None:
+        self._core.active_at = self._core.clock()
+        self._core.taps.on_event(event)
+        self._core.tell(event)
+
+    def _audio(self, event: Event) -> None:
+        core, index = self._core, event["content_index"]
+        item = core.items.touch(event["item_id"])
+        pcm = take_audio(item, index, event["delta"])
+        if not pcm:
+            return
+        core.received += len(pcm)
+        core.taps.on_assistant_audio(item.id, index, pcm)
+        place = tuple(event[name] for name in AUDIO_PLACE)
+        if place != self._announced:
+            self._announced = place
+            core.tell({"type": "nextvoice.audio"} | dict(zip(AUDIO_PLACE, place, strict=True)))
+        core.send_to_browser(pcm)
+
+    def _session(self, event: Event) -> None:
+        if event["type"] == "session.updated":
+            self._core.settings.accepted()
+        self._core.taps.on_event(event)
+        self._core.tell(event | {"session": shown_session(event["session"])})
+
+    def _item(self, event: Event) -> None:
+        item = self._core.items.place(event["item"]["id"], event["previous_item_id"])
+        if item.id not in self._core.replayed:
+            self._pass_on(event)
+
+    def _committed(self, event: Event) -> None:
+        self._core.items.place(event["item_id"], event["previous_item_id"])
+        self._pass_on(event)
+
+    def _deleted(self, event: Event) -> None:
+        self._core.items.delete(event["item_id"])
+        self._pass_on(event)
+
+    def _speech(self, event: Event) -> None:
+        # A provider counts from the start of its session, a call from its own.
+        for name in ("audio_start_ms", "audio_end_ms"):
+            if name in event:
+                event[name] += samples_to_ms(self._core.samples_before)
+        self._pass_on(event)
+
+    def _response_created(self, event: Event) -> None:
+        self._core.answering.started(event["response"]["id"])
+        self._core.last_error = {}
+        self._pass_on(event)
+
+    def _response_done(self, event: Event) -> None:
+        response = event["response"]
+        held = self._core.answering.done(response["id"])
+        self._pass_on(event)
+        if response.get("status") == "failed":
+            self._core.notice(_failure_notice(response))
+        if held is not None and self._core.ended is None:
+            self._core.ask(held)
+
+    def _error(self, event: Event) -> None:
+        error = event["error"]
+        verdict = judge(error)
+        self._core.taps.on_event(event)
+        if verdict.kind == "benign":
+            if error["code"] == ALREADY_ANSWERING:
+                self._core.answering.refused(error["event_id"])
+            return
+        self._core.last_error = error
+        if verdict.reason is not None:
+            self._core.end(verdict.reason, error["message"])
+            return
+        self._core.settings.refused(error["event_id"])
+        if (error["event_id"] or "").startswith(OPENING_IDS):
+            self._core.notice("setting_refused")
+        self._core.tell(event)
+
+
+def _failure_notice(response: Mapping[str, Any]) -> str:
+    details = response.get("status_details")
+    error = details.get("error") if isinstance(details, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    if code in RATE_LIMITED:
+        return "rate_limited"
+    if isinstance(code, str) and FATAL_CODES.get(code) == "provider_quota":
+        return "provider_quota"
+    return "answer_failed"

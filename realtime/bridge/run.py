@@ -1,0 +1,304 @@
+"""One call from its start to its account: the shell around the core.
+
+Every task of a call lives in its TaskGroup. Whatever ends the call (a frame, a timer, either side
+going away, an error in a handler, cancellation) sets one reason; then the call is wound down the
+same way each time, within `Limits.finalise_seconds`, and cancelling `run_call` cannot skip it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from .call import Call
+from .connect import Resolve, UpstreamFailed, resolve
+from .dialects.target import Target
+from .ends import ENDS, End
+from .errors import judge_opening
+from .events import Problem, problem_event
+from .limits import Limits
+from .redact import shown_message
+from .start import Start, parse_start
+from .taps import EndRecord, Tap
+from .upstream import Closed, Upstream, open_upstream
+from .words import Translate, untranslated
+from .writer import Frame, Writer
+
+logger = logging.getLogger(__name__)
+
+MAX_BEFORE_START = 100
+"""Frames that may come before the start frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The browser is away; `code` as far as it is known."""
+
+    code: int | None = None
+
+
+class Browser(Protocol):
+    """The browser leg's socket. `send` raises when it cannot send any more.
+
+    Closing is left to whoever owns the socket, with `EndRecord.close_code`, after `run_call` has
+    returned; bound that in time, since a stuck browser blocks a close as it blocks any send.
+    """
+
+    async def receive(self) -> Frame | Gone:
+        """The next frame: binary as bytes, text as str; `Gone` when there will be none."""
+
+    async def send(self, frame: Frame, /) -> None:
+        """Send one frame."""
+
+
+async def receive_start(browser: Browser, seconds: float = 10.0) -> Start | End:
+    """Wait for `nextvoice.start`. Anything else before it is answered with an `error` event.
+
+    Returns the end (`no_start`, `browser_gone` or `flood`) when the call never starts.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            for _attempt in range(MAX_BEFORE_START):
+                frame = await browser.receive()
+                if isinstance(frame, Gone):
+                    return ENDS["browser_gone"]
+                try:
+                    if isinstance(frame, bytes):
+                        raise Problem("not_started", "Audio before nextvoice.start.", "type")
+                    return parse_start(frame)
+                except Problem as problem:
+                    await browser.send(orjson.dumps(problem_event(problem)).decode())
+    except TimeoutError:
+        return ENDS["no_start"]
+    return ENDS["flood"]
+
+
+async def run_call(
+    browser: Browser,
+    target: Target,
+    session: Mapping[str, Any],
+    *,
+    taps: Sequence[Tap] = (),
+    history: Sequence[Mapping[str, Any]] = (),
+    ready: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
+    translate: Translate = untranslated,
+    on_call: Callable[[Call], None] | None = None,
+    finalise: Callable[[EndRecord], Awaitable[None]] | None = None,
+    resolve: Resolve = resolve,
+    tls: ssl.SSLContext | None = None,
+) -> EndRecord:
+    """Run one call until it ends, and return its account. Raises only `CancelledError`, after
+    winding down all the same.
+
+    `session`: GA configuration for the provider; `history`: GA items, oldest first, that open the
+    conversation; `ready`: what `nextvoice.ready` tells besides the session. `on_call` gets the
+    live `Call` at once: `call.tell(event)` sends the browser an event, `call.end(reason)` ends it;
+    both on this event loop. `finalise(record)` is awaited after taps have been told of the end
+    and before the browser gets `nextvoice.ended`, so that what it tells still comes first.
+    """
+    running = _Running(browser, target, history, limits or Limits(), finalise, resolve, tls)
+    call = running.call = Call(
+        running,
+        session,
+        ready=ready,
+        taps=taps,
+        limits=limits,
+        translate=translate,
+        on_end=running.on_end,
+        clock=asyncio.get_running_loop().time,
+    )
+    body = asyncio.create_task(running.run())
+    if on_call is not None:
+        on_call(call)
+    cancelled = False
+    while not body.done():
+        try:
+            await asyncio.wait({body})
+        except asyncio.CancelledError:
+            cancelled = True
+            call.end("server_stopping")
+    if cancelled or body.cancelled():
+        raise asyncio.CancelledError
+    return body.result()
+
+
+class _Running:
+    """What one call owns while it lives. It is the browser's `Leg` too."""
+
+    call: Call
+
+    def __init__(
+        self,
+        browser: Browser,
+        target: Target,
+        history: Sequence[Mapping[str, Any]],
+        limits: Limits,
+        finalise: Callable[[EndRecord], Awaitable[None]] | None,
+        resolve: Resolve,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._browser = browser
+        self._target = target
+        self._history = history
+        self._limits = limits
+        self._finalise = finalise
+        self._resolve = resolve
+        self._tls = tls
+        self._upstream: Upstream | None = None
+        self._ended = asyncio.Event()
+        self._quiet = asyncio.Event()  # the call has ended and no answer is being made
+        self._record: EndRecord | None = None
+        self._writer = Writer(
+            browser.send,
+            on_stuck=lambda: self.call.end("slow_reader"),
+            on_lost=lambda error: self.call.end("browser_gone", detail=type(error).__name__),
+            on_pause=self._pause,
+            on_resume=self._resume,
+            max_queued=limits.queued_bytes,
+            stuck_after=limits.stuck_seconds,
+        )
+
+    def send_text(self, text: str) -> None:
+        self._writer.write(text)
+
+    def send_bytes(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    def on_end(self, end: End) -> None:
+        self._ended.set()
+
+    def _pause(self) -> None:
+        if self._upstream is not None:
+            self._upstream.pause()
+
+    def _resume(self) -> None:
+        if self._upstream is not None:
+            self._upstream.resume()
+
+    async def run(self) -> EndRecord:
+        try:
+            async with asyncio.TaskGroup() as group:
+                reading = group.create_task(self._guarded(self._read_browser))
+                serving = group.create_task(self._guarded(self._serve_upstream))
+                watching = group.create_task(self._guarded(self._watch_idle))
+                await self._ended.wait()
+                await self._wind_down(serving)
+                for job in (reading, serving, watching):
+                    job.cancel()
+            return self._account()
+        finally:
+            # Reached without a winding down only when the loop itself is being torn down.
+            self._account()
+            if self._upstream is not None:
+                self._upstream.abort()
+            await self._writer.close()
+
+    async def _guarded(self, job: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await job()
+        except Exception as error:
+            logger.exception("a call failed: %s", type(error).__name__)
+            self.call.end("internal_error", detail=type(error).__name__)
+
+    async def _read_browser(self) -> None:
+        # Always drained, also while the call winds down: a server that is not asked for frames
+        # does not notice that a browser has gone.
+        while True:
+            frame = await self._browser.receive()
+            if isinstance(frame, Gone):
+                self.call.end("browser_gone", detail=f"closed with {frame.code}")
+                return
+            if isinstance(frame, bytes):
+                self.call.from_browser_audio(frame)
+            else:
+                self.call.from_browser_text(frame)
+
+    async def _serve_upstream(self) -> None:
+        call = self.call
+        try:
+            upstream = await open_upstream(
+                self._target, call.settings.session, resolve=self._resolve, tls=self._tls
+            )
+        except UpstreamFailed as failed:
+            call.end(failed.reason, failed.provider_message, str(failed))
+            return
+        self._upstream = upstream
+        try:
+            call.attach(upstream, upstream.dialect, upstream.first, self._history)
+            closed = await upstream.read(self._on_upstream_frame)
+            self._end_closed(closed)
+        finally:
+            # The seam for another session: until something attaches one, the call only waits.
+            call.detach()
+            self._quiet.set()
+            await upstream.close()
+
+    def _on_upstream_frame(self, frame: Frame) -> None:
+        self.call.from_upstream(frame)
+        if self.call.ended is not None and self.call.answering.active is None:
+            self._quiet.set()
+
+    def _end_closed(self, closed: Closed) -> None:
+        error = self.call.last_error
+        reason, message = closed.end_reason, closed.reason
+        if error and not message:
+            # Some providers say why in an error event, and then close without a word.
+            message = shown_message(error["message"], self._target.secrets())
+            told = judge_opening(error)
+            reason = told if told != "provider_error" else reason
+        self.call.end(reason, message, f"closed with {closed.code}")
+
+    async def _watch_idle(self) -> None:
+        now = asyncio.get_running_loop().time
+        while True:
+            left = self.call.active_at + self._limits.idle_seconds - now()
+            if left <= 0:
+                return self.call.end("idle")
+            await asyncio.sleep(left)
+
+    async def _wind_down(self, serving: asyncio.Task[None]) -> None:
+        try:
+            async with asyncio.timeout(self._limits.finalise_seconds):
+                if self.call.ended is not None and self.call.ended.cancels:
+                    await self._cancel_answer()
+                serving.cancel()
+                await asyncio.wait({serving})
+                record = self._account()
+                if self._finalise is not None:
+                    await self._finalise(record)
+        except TimeoutError:
+            logger.warning("a call took too long to finalise")
+        except Exception as error:
+            logger.exception("finalising a call failed: %s", type(error).__name__)
+        await self._say_ended(self._account())
+
+    async def _cancel_answer(self) -> None:
+        """Stop an answer nobody will hear, and wait a little for what it cost."""
+        if not self.call.cancel_answer():
+            return
+        self._resume()
+        try:
+            async with asyncio.timeout(self._limits.drain_seconds):
+                await self._quiet.wait()
+        except TimeoutError:
+            pass
+
+    async def _say_ended(self, record: EndRecord) -> None:
+        self.call.tell(self.call.ended_event(record))
+        try:
+            async with asyncio.timeout(1.0):
+                await self._writer.drain()
+        except TimeoutError:
+            pass
+
+    def _account(self) -> EndRecord:
+        if self._record is None:
+            self._record = self.call.finish()
+        return self._record

@@ -1,0 +1,188 @@
+"""The session's configuration: what a browser may change of it, and what it may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from .events import Event, Problem, check_modalities
+
+Path = tuple[str, ...]
+Change = tuple[Path, Any]
+
+MAX_NAME = 64
+SHOWN = ("type", "object", "id", "model", "output_modalities", "audio", "expires_at")
+VAD_NUMBERS = {
+    "threshold": (0.0, 1.0),
+    "prefix_padding_ms": (0, 5_000),
+    "silence_duration_ms": (50, 10_000),
+    "idle_timeout_ms": (1_000, 600_000),
+}
+VAD_FLAGS = ("create_response", "interrupt_response")
+
+
+def shown_session(session: Mapping[str, Any]) -> Event:
+    """What a browser may see. Instructions and tools (whose headers hold secrets) stay here."""
+    return {name: session[name] for name in SHOWN if name in session}
+
+
+def changes_of(session: Mapping[str, Any]) -> list[Change]:
+    """A browser's partial session as single changes. Raises `Problem` for anything it may not
+    change or says wrongly; then nothing is changed."""
+    changes = []
+    for path, value in _leaves(session, ()):
+        CHANGEABLE[path](value, "session." + ".".join(path))
+        if path != ("type",):
+            changes.append((path, value))
+    return changes
+
+
+def with_changes(session: Mapping[str, Any], changes: list[Change]) -> tuple[Event, Event]:
+    """The whole session after the changes, and the part of it to tell the provider."""
+    whole, part = _copy(session), {"type": "realtime"}
+    for path, value in changes:
+        if path[-1] == "transcription":
+            # The provider wants the whole object; the browser only names a language.
+            value = _get(whole, path) | value if _get(whole, path) else None
+        _set(whole, path, value)
+        _set(part, path, value)
+    return whole, part
+
+
+class Settings:
+    """The session's configuration during a call; a change the provider refuses is taken back."""
+
+    def __init__(self, session: Mapping[str, Any]) -> None:
+        self.session: Event = _copy(session)
+        self._before: dict[str, Event] = {}
+
+    def change(self, changes: list[Change], event_id: str) -> Event:
+        """Make the changes; returns the partial session to tell the provider under `event_id`."""
+        self._before[event_id] = self.session
+        self.session, part = with_changes(self.session, changes)
+        return part
+
+    def refused(self, event_id: str | None) -> None:
+        """The provider refused the change of this client event."""
+        if event_id in self._before:
+            self.session = self._before[event_id]
+            self._before.clear()
+
+    def accepted(self) -> None:
+        """The provider has confirmed its configuration."""
+        self._before.clear()
+
+    def shown(self, created: Mapping[str, Any]) -> Event:
+        """What a browser may see of the provider's new session under our configuration."""
+        return shown_session(_overlaid(created, self.session))
+
+
+def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:
+    both = dict(below)
+    for name, value in above.items():
+        under = both.get(name)
+        inner = isinstance(value, Mapping) and isinstance(under, Mapping)
+        both[name] = _overlaid(under, value) if inner else value  # type: ignore[arg-type]
+    return both
+
+
+def _leaves(session: Mapping[str, Any], above: Path) -> Iterator[Change]:
+    for name, value in session.items():
+        path = (*above, name)
+        if path in CHANGEABLE:
+            yield path, value
+        elif path in INNER and isinstance(value, dict):
+            yield from _leaves(value, path)
+        else:
+            shown = ".".join(("session", *above, name[:MAX_NAME]))
+            raise Problem("not_allowed", "This cannot be changed here.", shown)
+
+
+def _get(session: Mapping[str, Any], path: Path) -> Any:
+    value: Any = session
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _set(session: Event, path: Path, value: Any) -> None:
+    *above, last = path
+    for name in above:
+        inner = session.get(name)
+        if not isinstance(inner, dict):
+            inner = session[name] = {}
+        session = inner
+    session[last] = value
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _copy(each) for name, each in value.items()}
+    return [_copy(each) for each in value] if isinstance(value, list) else value
+
+
+def _type(value: object, param: str) -> None:
+    if value != "realtime":
+        raise Problem("invalid_value", "The type must be realtime.", param)
+
+
+def _turn_detection(value: object, param: str) -> None:
+    if value is None:
+        return
+    if not isinstance(value, dict) or value.get("type") not in ("server_vad", "semantic_vad"):
+        raise Problem("invalid_value", "Expected null, server_vad or semantic_vad.", param)
+    for name, each in value.items():
+        if not _fits_vad(name, each):
+            raise Problem("invalid_value", "Not a turn detection setting.", f"{param}.{name[:64]}")
+
+
+def _fits_vad(name: str, value: object) -> bool:
+    if name == "type":
+        return True
+    if name == "eagerness":
+        return value in ("low", "medium", "high", "auto")
+    if name in VAD_FLAGS:
+        return isinstance(value, bool)
+    if name == "idle_timeout_ms" and value is None:
+        return True
+    return name in VAD_NUMBERS and _between(value, *VAD_NUMBERS[name])
+
+
+def _noise_reduction(value: object, param: str) -> None:
+    if value not in (None, {"type": "near_field"}, {"type": "far_field"}):
+        raise Problem("invalid_value", "Expected null, near_field or far_field.", param)
+
+
+def _transcription(value: object, param: str) -> None:
+    if not isinstance(value, dict) or set(value) != {"language"}:
+        raise Problem("not_allowed", "Only the language can be changed here.", param)
+    check_name(value["language"], f"{param}.language")
+
+
+def check_name(value: object, param: str) -> None:
+    """Raise `Problem` unless `value` is a short printable name."""
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= MAX_NAME:
+        raise Problem("invalid_value", "Expected a short name.", param)
+
+
+def _speed(value: object, param: str) -> None:
+    if not _between(value, 0.25, 1.5):
+        raise Problem("invalid_value", "The speed must be from 0.25 to 1.5.", param)
+
+
+def _between(value: object, least: float, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+CHANGEABLE: dict[Path, Callable[[object, str], None]] = {
+    ("type",): _type,
+    ("output_modalities",): check_modalities,
+    ("audio", "input", "turn_detection"): _turn_detection,
+    ("audio", "input", "noise_reduction"): _noise_reduction,
+    ("audio", "input", "transcription"): _transcription,
+    ("audio", "output", "voice"): check_name,
+    ("audio", "output", "speed"): _speed,
+}
+"""What a browser may change, with the check of its value."""
+
+INNER: frozenset[Path] = frozenset({("audio",), ("audio", "input"), ("audio", "output")})

@@ -1,0 +1,66 @@
+"""The first frame of a call: `nextvoice.start`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .events import Event, Problem, check_modalities, count, need, parse
+from .session import Change, check_name, with_changes
+
+TURN_DETECTION = ("audio", "input", "turn_detection")
+MAX_RATE = 384_000
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the page asks for. `sample_rate`: what its microphone runs at, 0 when not said."""
+
+    output_modalities: tuple[str, ...] = ("audio",)
+    model: str | None = None
+    voice: str | None = None
+    manual: bool = False
+    """Push to talk: the page commits and asks for answers itself."""
+    sample_rate: int = 0
+
+    def applied_to(self, session: Mapping[str, Any]) -> Event:
+        """A GA session configuration with these wishes in it."""
+        changes: list[Change] = [(("output_modalities",), list(self.output_modalities))]
+        if self.voice is not None:
+            changes.append((("audio", "output", "voice"), self.voice))
+        if self.manual:
+            changes.append((TURN_DETECTION, None))
+        elif not _turn_detection(session):
+            changes.append((TURN_DETECTION, {"type": "server_vad"}))
+        return with_changes(session, changes)[0]
+
+
+def parse_start(text: str) -> Start:
+    """The start frame. Raises `Problem` on any other or a wrong one."""
+    event = parse(text)
+    if event["type"] != "nextvoice.start":
+        raise Problem(
+            "not_started", "The first frame must be nextvoice.start.", "type", event.get("event_id")
+        )
+    modalities = event.get("output_modalities", ["audio"])
+    check_modalities(modalities, "output_modalities")
+    for name in ("model", "voice"):
+        if event.get(name) is not None:
+            check_name(event[name], name)
+    turns = event.get("turn_detection", "server_vad")
+    if turns not in (None, "server_vad", "semantic_vad"):
+        raise Problem("invalid_value", "Expected null or server_vad.", "turn_detection")
+    client = need(event, "client", dict) if event.get("client") is not None else {}
+    return Start(
+        output_modalities=tuple(modalities),
+        model=event.get("model"),
+        voice=event.get("voice"),
+        manual=turns is None,
+        sample_rate=count(client, "sample_rate", 0, MAX_RATE),
+    )
+
+
+def _turn_detection(session: Mapping[str, Any]) -> object:
+    audio = session.get("audio") or {}
+    return (audio.get("input") or {}).get("turn_detection")

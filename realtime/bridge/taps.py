@@ -1,0 +1,115 @@
+"""Taps watch a call and cannot alter it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .ends import End
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EndRecord:
+    """How a call ended. Told to taps once, and returned by `run_call`.
+
+    `duration_ms` counts from the moment the call was ready; 0 when it never was.
+    `detail` is for operators (the step that failed, never a key); `provider_message` is the
+    provider's own wording, key removed. `user_ms` is the audio sent to the provider,
+    `assistant_ms` the audio received from it.
+    """
+
+    end: End
+    duration_ms: int = 0
+    provider_message: str | None = None
+    detail: str | None = None
+    user_ms: int = 0
+    assistant_ms: int = 0
+    skipped_events: int = 0
+    tap_errors: int = 0
+
+    @property
+    def reason(self) -> str:
+        """The end reason, a key of `ends.ENDS`."""
+        return self.end.reason
+
+    @property
+    def close_code(self) -> int:
+        """The WebSocket close code for the browser."""
+        return self.end.close_code
+
+
+class Tap(Protocol):
+    """Synchronous watcher. Each method appends somewhere and returns at once; it never blocks,
+    never awaits and never changes what it is given. What it raises is logged and counted and
+    does not reach the call. A tap is told before the other leg is, so what it has appended is
+    never older than what a person has seen. Subclass it and override what you need: by default
+    every method ignores what it is told.
+    """
+
+    def on_user_audio(self, pcm: bytes, start_sample: int) -> None:
+        """Microphone audio as sent upstream. `start_sample`: its place on the call's one timeline
+        (24 000 per second of audio sent), the same the `audio_start_ms` of events refer to."""
+
+    def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
+        """Audio of an answer as received, which is faster than it is heard."""
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        """A GA server event, complete (ids and indexes filled); audio deltas are left out."""
+
+    def on_client_event(self, event: Mapping[str, Any]) -> None:
+        """A GA client event as sent upstream; audio appends are left out."""
+
+    def on_played(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
+        """How much of an answer has left the speaker; grows, and never beyond what was received."""
+
+    def on_end(self, record: EndRecord) -> None:
+        """The call is over. Called exactly once, last."""
+
+
+class Taps:
+    """Several taps as one, each kept from harming the call or the other taps."""
+
+    def __init__(self, taps: Sequence[Tap]) -> None:
+        self.errors = 0
+        self._user_audio = [tap.on_user_audio for tap in taps]
+        self._assistant_audio = [tap.on_assistant_audio for tap in taps]
+        self._event = [tap.on_event for tap in taps]
+        self._client_event = [tap.on_client_event for tap in taps]
+        self._played = [tap.on_played for tap in taps]
+        self._end = [tap.on_end for tap in taps]
+
+    def on_user_audio(self, pcm: bytes, start_sample: int) -> None:
+        self._tell(self._user_audio, pcm, start_sample)
+
+    def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
+        self._tell(self._assistant_audio, item_id, content_index, pcm)
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        self._tell(self._event, event)
+
+    def on_client_event(self, event: Mapping[str, Any]) -> None:
+        self._tell(self._client_event, event)
+
+    def on_played(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
+        self._tell(self._played, item_id, content_index, audio_end_ms)
+
+    def on_end(self, record: EndRecord) -> None:
+        self._tell(self._end, record)
+
+    def _tell(self, methods: Sequence[Callable[..., None]], *args: object) -> None:
+        for method in methods:
+            try:
+                method(*args)
+            except Exception:
+                self._failed(method)
+
+    def _failed(self, method: Callable[..., None]) -> None:
+        # A tap that fails on every frame would flood the log: say it on 1, 2, 4, 8, ...
+        self.errors += 1
+        if self.errors & (self.errors - 1) == 0:
+            name = getattr(method, "__qualname__", "?")
+            logger.exception("tap %s failed (%d failures so far)", name, self.errors)

@@ -1,0 +1,197 @@
+"""The upstream shell: one provider connection, from its opening to its close."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from .connect import Connecting, Resolve, UpstreamFailed, resolve
+from .dialects import dialect_for
+from .dialects.base import Dialect, Event
+from .dialects.target import Target
+from .errors import judge_close, judge_opening
+from .redact import hide, shown_message
+from .writer import Frame, Writer
+
+ABNORMAL = 1006
+OUR_REFUSALS = (1002, 1007, 1009)
+"""Close codes with which we end a connection over a broken, ill-encoded or oversized frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How the provider's connection ended. `code` 1006: without a close frame."""
+
+    code: int
+    reason: str
+    end_reason: str
+    """An end reason of `ends.ENDS`, should this end the call."""
+
+
+class Upstream:
+    """An open upstream session; a `Leg` of the call. Get one with `open_upstream`.
+
+    `first` holds the events received so far, `session.created` last. Everything received has the
+    target's secrets taken out before anybody sees it.
+    """
+
+    def __init__(self, socket: ClientConnection, target: Target, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.first: list[Event] = []
+        self._socket = socket
+        self._timeouts = target.timeouts
+        self._secrets = target.secrets()
+        self._running = asyncio.Event()
+        self._running.set()
+        self._heard = 0  # frames received, for the keepalive
+        self._silent = False  # given up for not answering
+        self._writer = Writer(self._socket.send, on_stuck=self._give_up)
+
+    def send_text(self, text: str) -> None:
+        """Send a text frame; never blocks."""
+        self._writer.write(text)
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send a binary frame; never blocks."""
+        self._writer.write(data)
+
+    def pause(self) -> None:
+        """Read no further until `resume`; the provider is slowed down by TCP."""
+        self._running.clear()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._running.set()
+
+    async def read(self, on_frame: Callable[[Frame], None]) -> Closed:
+        """Hand on every frame until the connection ends, and say how it did."""
+        keepalive = asyncio.create_task(self._keep_alive())
+        try:
+            while True:
+                await self._running.wait()
+                on_frame(await self._receive())
+        except ConnectionClosed as closed:
+            return self._closed(closed)
+        finally:
+            keepalive.cancel()
+
+    async def close(self) -> None:
+        """Close politely within the target's `close` time, else at once. Idempotent."""
+        try:
+            await self._writer.close()
+            async with asyncio.timeout(self._timeouts.close):
+                await self._socket.close()
+        except TimeoutError:
+            pass
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        self._socket.transport.abort()
+
+    async def begin(self, session: Mapping[str, Any]) -> None:
+        """Wait until the provider has a session for us. Raises `UpstreamFailed`."""
+        for frame in self.dialect.greeting(session):
+            self._writer.write(frame)
+        try:
+            while not self._take_first(await self._receive()):
+                pass
+            return
+        except ConnectionClosed as error:
+            closed = self._closed(error)
+        raise UpstreamFailed(
+            "session",
+            closed.end_reason,
+            f"closed with {closed.code} before the session",
+            provider_message=closed.reason or None,
+        )
+
+    def _take_first(self, frame: Frame) -> bool:
+        for event in self.dialect.decode(frame):
+            if event["type"] == "error":
+                error = event["error"]
+                raise UpstreamFailed(
+                    "session",
+                    judge_opening(error),
+                    f"refused with {error['code']}",
+                    provider_message=shown_message(error["message"], self._secrets) or None,
+                )
+            self.first.append(event)
+        return any(event["type"] == "session.created" for event in self.first)
+
+    async def _receive(self) -> Frame:
+        frame = await self._socket.recv()
+        self._heard += 1
+        if isinstance(frame, str):
+            return hide(frame, self._secrets)
+        return frame
+
+    def _closed(self, error: ConnectionClosed) -> Closed:
+        close = error.rcvd
+        code = close.code if close is not None else ABNORMAL
+        reason = shown_message(close.reason, self._secrets) if close is not None else ""
+        if self._silent:
+            return Closed(code, reason, "provider_timeout")
+        if error.sent is not None and not error.rcvd_then_sent and error.sent.code in OUR_REFUSALS:
+            return Closed(code, reason, "provider_error")
+        return Closed(code, reason, judge_close(code, reason))
+
+    def _give_up(self) -> None:
+        self._silent = True
+        self.abort()
+
+    async def _keep_alive(self) -> None:
+        """Give up a provider that sends nothing, not even a pong.
+
+        Not left to the library: while the browser is slow we do not read, and a pong behind
+        unread audio must not count as silence.
+        """
+        while True:
+            await asyncio.sleep(self._timeouts.ping_every)
+            heard = self._heard
+            try:
+                pong = asyncio.ensure_future(await self._socket.ping())
+            except ConnectionClosed:
+                return
+            await asyncio.wait({pong}, timeout=self._timeouts.ping_wait)
+            alive = pong.done() or self._heard != heard or not self._running.is_set()
+            if not alive:
+                self._give_up()
+                return
+
+
+async def open_upstream(
+    target: Target,
+    session: Mapping[str, Any],
+    *,
+    resolve: Resolve = resolve,
+    tls: ssl.SSLContext | None = None,
+) -> Upstream:
+    """Connect and wait for the session, within `target.timeouts.total` seconds in all.
+
+    `resolve` and `tls` replace the system's resolver and certificates. Raises `UpstreamFailed`.
+    """
+    dialect = dialect_for(target)
+    connecting = Connecting(target, dialect, resolve, tls)
+    upstream: Upstream | None = None
+    begun = False
+    try:
+        async with asyncio.timeout(target.timeouts.total):
+            upstream = Upstream(await connecting.open(), target, dialect)
+            connecting.step = "session"
+            await upstream.begin(session)
+        begun = True
+        return upstream
+    except TimeoutError:
+        pass
+    finally:
+        if upstream is not None and not begun:
+            await upstream.close()
+    raise UpstreamFailed(connecting.step, "provider_timeout", "no answer in time")
