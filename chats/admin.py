@@ -41,7 +41,7 @@ class UserAdmin(DjangoUserAdmin):
         ),
     )
 
-    def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[Any]]:  # type: ignore[override]
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[Any]]:
         # A new person gets an own account on the first save; teams come after that.
         return [MembershipInline] if obj else []
 

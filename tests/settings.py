@@ -6,6 +6,7 @@ from pathlib import Path
 
 DATA = Path(os.environ.get("NEXTVOICE_TEST_DATA") or tempfile.mkdtemp(prefix="nextvoice-test-"))
 os.environ["DATA_DIR"] = str(DATA)
+(DATA / "static").mkdir(parents=True, exist_ok=True)
 
 from nextvoice.settings import *  # noqa: E402, F403
 

@@ -1,0 +1,123 @@
+"""The admin: every list opens and searches, and keys go in but never come out."""
+
+from __future__ import annotations
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from chats.models import Conversation, Message, Recording, User
+from realtime.models import CallRecord, Provider, VoiceModel
+
+pytestmark = pytest.mark.django_db
+
+KEY = "sk-canary-0123456789abcdef"
+OURS = [m for app in ("chats", "realtime") for m in apps.get_app_config(app).get_models()]
+
+
+@pytest.fixture
+def boss(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("boss", password="boss-password"))
+    return client
+
+
+def provider_form(**fields: str) -> dict[str, str]:
+    management = {f"models-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+    return {
+        "name": "OpenAI",
+        "dialect": "openai_ga",
+        "url": " wss://api.example.org/v1/realtime ",
+        "enabled": "on",
+        **management,
+        **fields,
+    }
+
+
+def test_every_model_is_in_the_admin() -> None:
+    assert [m for m in OURS if not admin.site.is_registered(m)] == []
+
+
+def test_every_list_opens_and_searches(boss: Client, conversation: Conversation) -> None:
+    message = Message.objects.create(conversation=conversation, position=1, role="user", text="hi")
+    Recording.objects.create(message=message, duration_ms=1500)
+    provider = Provider.objects.create(name="P", url="wss://example.org")
+    VoiceModel.objects.create(provider=provider, name="m")
+    CallRecord.objects.create(
+        conversation=conversation,
+        user=conversation.owner,
+        account=conversation.account,
+        provider=provider,
+        provider_name="P",
+        model_name="m",
+        started=conversation.created,
+        heartbeat=conversation.created,
+        duration_ms=61_000,
+    )
+    for model in OURS:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        for query in ({}, {"q": "ann"}):
+            assert boss.get(reverse(f"{name}_changelist"), query).status_code == 200, name
+        row = model._default_manager.first()
+        assert boss.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200, name
+
+
+def test_a_person_can_be_made(boss: Client) -> None:
+    boss.post(
+        reverse("admin:chats_user_add"),
+        {
+            "username": "carol",
+            "email": "carol@example.org",
+            "usable_password": "true",
+            "password1": "a-long-password-1",
+            "password2": "a-long-password-1",
+        },
+    )
+    assert User.objects.get(username="carol").own_account.name == "carol"
+
+
+def test_a_key_is_kept_sealed_and_never_shown(boss: Client) -> None:
+    boss.post(reverse("admin:realtime_provider_add"), provider_form(new_key=f" {KEY} "))
+    provider = Provider.objects.get()
+    assert (provider.key(), provider.url) == (KEY, "wss://api.example.org/v1/realtime")
+    assert KEY not in provider.sealed_key
+    change = reverse("admin:realtime_provider_change", args=[provider.pk])
+    pages = [boss.get(change), boss.get(reverse("admin:realtime_provider_changelist"))]
+    pages.append(boss.post(change, provider_form(url="no address", new_key=KEY)))
+    for page in pages:
+        assert KEY not in page.content.decode()
+        assert provider.sealed_key not in page.content.decode()
+    assert "…cdef" in pages[0].content.decode()
+
+
+def test_an_empty_key_field_keeps_the_key_and_a_tick_removes_it(boss: Client) -> None:
+    provider = Provider(name="P", url="wss://example.org")
+    provider.set_key(KEY)
+    provider.save()
+    change = reverse("admin:realtime_provider_change", args=[provider.pk])
+    boss.post(change, provider_form(name="Renamed"))
+    provider.refresh_from_db()
+    assert (provider.name, provider.key()) == ("Renamed", KEY)
+    boss.post(change, provider_form(remove_key="on"))
+    provider.refresh_from_db()
+    assert (provider.sealed_key, provider.key_end) == ("", "")
+
+
+@pytest.mark.parametrize("key", ["sk-a b", "sk-\r\nX: y", "sk-é"])
+def test_a_key_that_does_not_fit_a_header_is_refused(boss: Client, key: str) -> None:
+    page = boss.post(reverse("admin:realtime_provider_add"), provider_form(new_key=key))
+    assert (Provider.objects.count(), "accented" in page.content.decode()) == (0, True)
+
+
+def test_the_admin_is_closed_to_people_who_are_not_staff(client: Client, ann: User) -> None:
+    client.force_login(ann)
+    assert client.get(reverse("admin:index")).status_code in (302, 403)
+    assert client.get(reverse("admin:realtime_provider_changelist")).status_code in (302, 403)
+
+
+def test_what_people_said_cannot_be_altered(boss: Client, conversation: Conversation) -> None:
+    message = Message.objects.create(conversation=conversation, position=1, role="user", text="hi")
+    boss.post(reverse("admin:chats_message_change", args=[message.pk]), {"text": "no"})
+    message.refresh_from_db()
+    assert message.text == "hi"
