@@ -155,6 +155,7 @@ class _Running:
         self._ended = asyncio.Event()
         self._quiet = asyncio.Event()  # the call has ended and no answer is being made
         self._record: EndRecord | None = None
+        self._said_ended = False  # which is the last word
         self._writer = Writer(
             browser.send,
             on_stuck=lambda: self.call.end("slow_reader"),
@@ -166,7 +167,8 @@ class _Running:
         )
 
     def send_text(self, text: str) -> None:
-        self._writer.write(text)
+        if not self._said_ended:
+            self._writer.write(text)
 
     def send_bytes(self, data: bytes) -> None:
         self._writer.write(data)
@@ -292,6 +294,7 @@ class _Running:
 
     async def _say_ended(self, record: EndRecord) -> None:
         self.call.tell(self.call.ended_event(record))
+        self._said_ended = True
         try:
             async with asyncio.timeout(1.0):
                 await self._writer.drain()
