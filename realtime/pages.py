@@ -10,14 +10,13 @@ from django.http import HttpRequest
 from chats.models import Conversation
 from chats.signals import conversation_page
 from realtime.models import VoiceModel
-from realtime.words import call_strings
 
 
 @receiver(conversation_page)
 def add_call(
     sender: type[Conversation], request: HttpRequest, conversation: Conversation, **_: Any
 ) -> dict[str, Any]:
-    """Give the template `call_config`: socket, models to choose from, and the panel's words."""
+    """Give the template `call_config`: the socket and the models to choose from."""
     if not request.user.is_authenticated:
         return {}
     models = list(VoiceModel.objects.available_to(request.user))
@@ -35,6 +34,5 @@ def add_call(
                 for model in models
             ],
             "default_model": str(models[0].pk) if models else None,
-            "strings": call_strings(),
         }
     }
