@@ -93,26 +93,27 @@ class LinearResampler:
     """Straight-line interpolation: the fallback where soxr is not installed."""
 
     def __init__(self, source: int, target: int) -> None:
-        self._step = source / target
-        self._place = 0.0
+        # Positions count in target-ths of a source sample, so that nothing is rounded away.
+        self._source, self._target = source, target
+        self._place = 0
         self._rest = array.array("h")
 
     def feed(self, pcm: bytes) -> bytes:
         self._rest.extend(_samples(pcm))
         samples, place, out = self._rest, self._place, array.array("h")
-        last = len(samples) - 1
+        last = (len(samples) - 1) * self._target
         while place < last:
-            left = int(place)
-            part = place - left
-            out.append(int(samples[left] * (1 - part) + samples[left + 1] * part))
-            place += self._step
-        used = min(int(place), len(samples))
+            left, part = divmod(place, self._target)
+            rise = (samples[left + 1] - samples[left]) * part // self._target
+            out.append(samples[left] + rise)
+            place += self._source
+        used = min(place // self._target, len(samples))
         del samples[:used]
-        self._place = place - used
+        self._place = place - used * self._target
         return _bytes(out)
 
     def flush(self) -> bytes:
-        rest, self._rest, self._place = self._rest, array.array("h"), 0.0
+        rest, self._rest, self._place = self._rest, array.array("h"), 0
         return _bytes(rest[:1])
 
 
@@ -167,6 +168,10 @@ class Decoder:
                 param=param,
             )
         return data
+
+    def flush(self) -> bytes:
+        """The last audio that a stream still holds back."""
+        return self._resampler.flush()
 
 
 class Encoder:

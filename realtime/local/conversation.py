@@ -212,7 +212,7 @@ def _part(entry: Any, role: str, decoder: Decoder, path: str) -> Part:
     if kind == "input_audio":
         if "audio" not in entry:
             raise missing(f"{path}.audio")
-        pcm = decoder.decode(entry["audio"], f"{path}.audio")
+        pcm = decoder.decode(entry["audio"], f"{path}.audio") + decoder.flush()
         transcript = c.nullable(_text_limit)(entry.get("transcript"), f"{path}.transcript")
         return Part(kind, transcript, pcm, len(pcm) / BYTES_PER_MS)
     if kind == "input_image":

@@ -119,7 +119,7 @@ class _DeafUtterance:
     def finish(self) -> None:
         settle(
             self.result,
-            EarsFailed("recogniser_unavailable", "No speech recogniser is installed here."),
+            EarsFailed("recogniser_unavailable", "No speech recogniser works on this server."),
         )
 
     def cancel(self) -> None:
@@ -198,6 +198,10 @@ class PocketEars:
         await asyncio.gather(*(worker.close() for worker in self._workers))
 
     @property
+    def broken(self) -> bool:
+        return all(worker.broken for worker in self._workers)
+
+    @property
     def ready(self) -> bool:
         return any(worker.ready for worker in self._workers)
 
@@ -213,6 +217,8 @@ class PocketEars:
         }
 
     def open(self, language: str | None) -> Utterance:
+        if self.broken:
+            return _DeafUtterance()
         self._jobs = (self._jobs + 1) % 2**32
         utterance = PocketUtterance(self, self._jobs)
         if language and not language.lower().startswith("en"):
@@ -267,7 +273,7 @@ class PocketEars:
         settle(utterance.result, EarsFailed("recogniser_slow", "Speech recognition took too long."))
         if utterance.worker is not None:
             utterance.worker.kill()
-        else:
+        elif utterance in self._queue:
             self._queue.remove(utterance)
 
     def cancelled(self, utterance: PocketUtterance) -> None:

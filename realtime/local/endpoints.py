@@ -10,8 +10,9 @@ from typing import Any
 from realtime.local.audio import BYTES_PER_MS
 from realtime.local.ears import BYTES_PER_S, LONGEST_S, EarsFailed, Heard, Utterance, settle
 from realtime.local.http import Endpoint, HttpFailed, post
-from realtime.local.mouth import MouthFailed, Speech, spread_words
+from realtime.local.mouth import MouthFailed, Speech
 from realtime.local.voices import Voice
+from realtime.local.word_times import spread_words
 
 EARS_LIMIT_S = 30.0
 MOUTH_LIMIT_S = 30.0

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 CONNECT_S = 10.0
-READ_S = 30.0
+READ_S = 60.0
 HEAD_LIMIT = 64 * 1024
 LINE_LIMIT = 1024 * 1024
 ERROR_BODY_LIMIT = 4096
@@ -68,7 +68,7 @@ class Answer:
         while True:
             line = await _soon(self._reader.readuntil(b"\r\n"))
             size = int(line.split(b";")[0].strip() or b"0", 16)
-            if size == 0:
+            if size <= 0:
                 return
             while size:
                 piece = await _soon(self._reader.read(min(size, 65536)))

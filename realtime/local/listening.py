@@ -51,9 +51,9 @@ class Listening:
             self._format = self._input["format"]
             self.decoder = Decoder(self._input["format"])
         detection = self._input["turn_detection"]
+        if (detection is None) != (self.mic.detector is None):
+            self._drop_turn()
         if detection is None:
-            if self._turn_id is not None:
-                self._drop_turn()
             self.mic.detect(None)
             return
         self.mic.detect(
@@ -124,14 +124,18 @@ class Listening:
         self.mic.clear()
         self._commit(pcm)
 
-    def commit_silence(self) -> tuple[str, int]:
-        """Commit what is there after an idle timeout; returns the item id and the end in ms."""
+    def commit_silence(self, idle_ms: int) -> None:
+        """Nobody spoke for `idle_ms`: say so and commit the quiet audio."""
         end_ms = self.mic.end_ms
         self._turn_id = new_id("item")
-        item_id = self._turn_id
-        return item_id, end_ms
-
-    def finish_silence(self) -> None:
+        self._send(
+            event(
+                "input_audio_buffer.timeout_triggered",
+                audio_start_ms=max(0, end_ms - idle_ms),
+                audio_end_ms=end_ms,
+                item_id=self._turn_id,
+            )
+        )
         self._commit(self.mic.take(), recognise=False)
         self.mic.clear()
 

@@ -45,9 +45,8 @@ class Mic:
             self._vad = self._pool.take()
         elif detector is None:
             self._return_vad()
-        if detector is not None and self.detector is not None and self.detector.speaking:
-            # Changed settings must not lose a turn that is being spoken.
-            detector.speaking, detector._since = True, self.detector._since
+        if detector is not None and self.detector is not None:
+            detector.carry_on(self.detector)
         self.detector = detector
 
     def close(self) -> None:
@@ -128,7 +127,7 @@ class Mic:
 
     def clear(self) -> None:
         self.take()
-        self._rest.clear()
+        self.tail()
         self._heard_ms = self._start_ms
         self._preroll.clear()
         if self.detector is not None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from realtime.local.audio import BYTES_PER_MS, RATE, resampler
 from realtime.local.conversation import Word
 from realtime.local.voices import Voice
+from realtime.local.word_times import spread_words, timed_words
 from realtime.local.workers import Worker
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ class Speech:
 
 
 class Mouth(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def start(self) -> None: ...
 
@@ -55,50 +57,6 @@ class Mouth(Protocol):
     async def say(self, text: str, voice: Voice) -> Speech: ...
 
     def health(self) -> dict[str, Any]: ...
-
-
-def spread_words(text: str, ms: float) -> list[Word]:
-    """Word times by length, for voices that do not tell them."""
-    pieces = _pieces(text, [index for index in range(1, len(text)) if _begins(text, index)])
-    total, place, words = max(1, len(text)), 0, []
-    for piece in pieces:
-        start = ms * place / total
-        place += len(piece)
-        words.append(Word(piece, round(start), round(ms * place / total)))
-    return words
-
-
-def timed_words(text: str, places: list[list[int]], ms: float) -> list[Word]:
-    """Words from espeak's (character, length, ms) events; joined they give the whole text."""
-    starts: dict[int, int] = {}
-    for character, _, at_ms in places:
-        cut = character
-        while 0 < cut < len(text) and not _begins(text, cut) and text[cut - 1].isalnum():
-            cut -= 1
-        if cut <= 0 or _begins(text, cut):
-            starts.setdefault(max(cut, 0), at_ms)
-    cuts = sorted(cut for cut in starts if cut > 0)
-    times = [0, *(starts[cut] for cut in cuts), round(ms)]
-    words = []
-    for index, piece in enumerate(_pieces(text, cuts)):
-        words.append(Word(piece, times[index], max(times[index], times[index + 1])))
-    return words
-
-
-def _begins(text: str, index: int) -> bool:
-    """A word begins here (after a space, or any wide character that needs none)."""
-    return text[index - 1].isspace() or ord(text[index]) > 0x2E80
-
-
-def _pieces(text: str, cuts: list[int]) -> list[str]:
-    """Cut before each word; the space before a word goes with it."""
-    edges = [0]
-    for cut in cuts:
-        while cut > edges[-1] and text[cut - 1].isspace():
-            cut -= 1
-        if cut > edges[-1]:
-            edges.append(cut)
-    return [text[a:b] for a, b in zip(edges, [*edges[1:], len(text)], strict=True)]
 
 
 class EspeakMouth:
@@ -121,6 +79,10 @@ class EspeakMouth:
     @property
     def ready(self) -> bool:
         return self._worker.ready
+
+    @property
+    def broken(self) -> bool:
+        return self._worker.broken
 
     def health(self) -> dict[str, Any]:
         return {
@@ -183,6 +145,37 @@ class EspeakMouth:
         head, _, pcm = payload.partition(b"\n")
         places = json.loads(head)["words"]
         return Speech(pcm, timed_words(text, places, len(pcm) / BYTES_PER_MS))
+
+
+class FallbackMouth:
+    """espeak-ng from the wheel while it can run, else the other one."""
+
+    def __init__(self, first: EspeakMouth, second: Mouth) -> None:
+        self._first, self._second = first, second
+
+    @property
+    def _chosen(self) -> Mouth:
+        return self._second if self._first.broken else self._first
+
+    @property
+    def name(self) -> str:
+        return self._chosen.name
+
+    @property
+    def ready(self) -> bool:
+        return self._chosen.ready
+
+    def start(self) -> None:
+        self._first.start()
+
+    async def close(self) -> None:
+        await self._first.close()
+
+    def health(self) -> dict[str, Any]:
+        return self._chosen.health()
+
+    async def say(self, text: str, voice: Voice) -> Speech:
+        return await self._chosen.say(text, voice)
 
 
 class BinaryMouth:
@@ -268,7 +261,6 @@ def _tone(hertz: int, ms: int) -> bytes:
 
 def built_in_mouth() -> Mouth:
     """espeak-ng from the wheel, else the system's program, else tones."""
-    if find_spec("espeakng_loader"):
-        return EspeakMouth()
     program = shutil.which("espeak-ng")
-    return BinaryMouth(program) if program else ToneMouth()
+    other: Mouth = BinaryMouth(program) if program else ToneMouth()
+    return FallbackMouth(EspeakMouth(), other) if find_spec("espeakng_loader") else other

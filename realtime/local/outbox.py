@@ -8,43 +8,41 @@ from realtime.local.events import Event
 
 # Above this, answers wait before making more audio; above the limit the client is given up.
 HIGH_WATER = 1024 * 1024
-LIMIT = 16 * 1024 * 1024
+LIMIT = 48 * 1024 * 1024
 
 
 class Outbox:
-    """`put` never blocks; one writer takes with `next`."""
+    """`put` never blocks; one writer takes with `next`; `give_up` is called at the limit."""
 
-    def __init__(self, encode: Callable[[Event], str]) -> None:
-        self._encode = encode
+    def __init__(self, encode: Callable[[Event], str], give_up: Callable[[], None]) -> None:
+        self._encode, self._give_up = encode, give_up
         self._frames: deque[str] = deque()
         self._size = 0
         self._filled = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
-        self.overrun = False
 
     def put(self, event: Event) -> None:
-        if self.overrun:
+        if self._size > LIMIT:
             return
         frame = self._encode(event)
         self._frames.append(frame)
         self._size += len(frame)
+        self._filled.set()
         if self._size > HIGH_WATER:
             self._drained.clear()
-        self.overrun = self._size > LIMIT
-        self._filled.set()
+        if self._size > LIMIT:
+            self._give_up()
 
     async def room(self) -> None:
         """Wait until the client has read most of what was sent."""
         await self._drained.wait()
 
-    async def next(self) -> str | None:
-        """The next frame; None when the client is too far behind to go on."""
-        while not self._frames and not self.overrun:
+    async def next(self) -> str:
+        """The next frame, in order."""
+        while not self._frames:
             self._filled.clear()
             await self._filled.wait()
-        if self.overrun:
-            return None
         frame = self._frames.popleft()
         self._size -= len(frame)
         if self._size <= HIGH_WATER // 2:

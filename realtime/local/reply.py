@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from realtime.local.voices import language_of, voice
 log = logging.getLogger(__name__)
 
 CHUNK_MS = 100
+# A few words at a time, all characters kept.
+_WORDS = re.compile(r"\s*(?:\S+\s*){1,4}|\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Reply:
                 async for piece in pieces:
                     await self._take(piece)
             await self._say_pieces(self._cutter.rest())
+            if writer.empty:
+                raise BrainFailed("The answer was empty.", "empty_answer")
             writer.finish("completed")
         except Full:
             writer.finish("incomplete", reason="max_output_tokens")
@@ -76,7 +81,7 @@ class Reply:
     async def _take(self, piece: Piece) -> None:
         if isinstance(piece, Said):
             if not self.writer.spoken:
-                self.writer.say_text(piece.text)
+                await self._write(piece.text)
             else:
                 await self._say_pieces(self._cutter.feed(piece.text))
         elif isinstance(piece, CallBegun):
@@ -87,6 +92,13 @@ class Reply:
         if self.writer.full:
             raise Full
         await self._room()
+
+    async def _write(self, text: str) -> None:
+        for words in _WORDS.findall(text):
+            await self._room()
+            self.writer.say_text(words)
+            if self.writer.full:
+                raise Full
 
     async def _say_pieces(self, texts: list[str]) -> None:
         for text in texts:

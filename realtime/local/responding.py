@@ -38,7 +38,7 @@ class Responding:
         self._read_before: list[Counted] = []
         self._idle_timer: asyncio.TimerHandle | None = None
         self.on_idle: Callable[[int], None] = lambda idle_ms: None
-        self.voice_fixed = False
+        self._voice_heard = False
 
     def create(self, wanted: Any, parse: Callable[[Any, str], Item]) -> None:
         """response.create; raises Refused."""
@@ -63,8 +63,10 @@ class Responding:
         return parse(entry, path)
 
     def _main(self) -> Reply | None:
-        replies = (reply for reply, _ in self._running.values())
-        return next((reply for reply in replies if reply.writer.in_conversation), None)
+        writers = ((reply, reply.writer) for reply, _ in self._running.values())
+        return next(
+            (r for r, writer in writers if writer.in_conversation and not writer.done), None
+        )
 
     def _start(self, options: Config, items: list[Item], *, idle: bool = False) -> None:
         main = options["conversation"] == "auto"
@@ -76,7 +78,7 @@ class Responding:
                 " new one.",
                 code="conversation_already_has_active_response",
             )
-        if len(self._running) > MOST_SIDE_RESPONSES:
+        if not main and len(self._running) > MOST_SIDE_RESPONSES:
             raise Refused("Too many responses at once.", code="too_many_responses")
         self.busy()
         items = fit(items, self._config()["truncation"])
@@ -119,7 +121,8 @@ class Responding:
             main = self._main()
             found = main.writer.id if main else None
         else:
-            found = response_id if response_id in self._running else None
+            running = self._running.get(response_id) if isinstance(response_id, str) else None
+            found = response_id if running and not running[0].writer.done else None
         if found is None:
             raise Refused(
                 "Cancellation failed: no active response found",
@@ -138,12 +141,20 @@ class Responding:
         reply.writer.finish("cancelled", reason=reason)
         self._note_voice(reply)
 
+    @property
+    def voice_fixed(self) -> bool:
+        """The voice was heard, so it cannot change any more."""
+        running = (reply for reply, _ in self._running.values())
+        return self._voice_heard or any(reply.writer.audio_ms > 0 for reply in running)
+
     def _note_voice(self, reply: Reply) -> None:
-        self.voice_fixed = self.voice_fixed or reply.writer.audio_ms > 0
+        self._voice_heard = self._voice_heard or reply.writer.audio_ms > 0
 
     def _ended(self, reply: Reply) -> None:
         self._note_voice(reply)
         if self._running.pop(reply.writer.id, None) is None or not reply.writer.in_conversation:
+            return
+        if self._main() is not None:
             return
         detection = self._config()["audio"]["input"]["turn_detection"]
         idle_ms = (detection or {}).get("idle_timeout_ms")

@@ -52,6 +52,11 @@ class ResponseWriter:
         return self._conversation is not None
 
     @property
+    def empty(self) -> bool:
+        """Nothing was said or called so far."""
+        return not self._items
+
+    @property
     def full(self) -> bool:
         """max_output_tokens is reached."""
         limit = self.options["max_output_tokens"]

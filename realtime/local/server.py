@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
+import orjson
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as websocket_serve
 from websockets.datastructures import Headers
@@ -55,6 +56,9 @@ class Provider:
         if path == "/v1/models":
             model = {"id": DEFAULT_MODEL, "object": "model", "created": 0, "owned_by": "nextvoice"}
             return _json(HTTPStatus.OK, {"object": "list", "data": [model]})
+        if not _trusted(request.headers.get("Origin"), self.host):
+            message = "Pages of other sites may not use this server."
+            return _json(HTTPStatus.FORBIDDEN, _http_error(message))
         if path not in PATHS:
             return _json(HTTPStatus.NOT_FOUND, _http_error(f"Unknown path: {path or '/'}"))
         if request.headers.get("Upgrade", "").lower() != "websocket":
@@ -80,7 +84,7 @@ class Provider:
     async def _converse(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         query = parse_qs(urlsplit(connection.request.path).query)
-        outbox = Outbox(_encoded)
+        outbox = Outbox(_encoded, connection.transport.abort)
         session = Session(
             self.engine,
             outbox.put,
@@ -92,37 +96,31 @@ class Provider:
         writer = asyncio.create_task(_write(connection, outbox))
         try:
             async with asyncio.timeout(self.session_s):
-                await _read(connection, session, writer)
+                await _read(connection, session)
         except TimeoutError:
-            await _expire(connection, session, outbox, writer, self.session_s)
+            await _expire(connection, session, writer, self.session_s)
         finally:
             session.close()
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
 
 
-async def _read(
-    connection: ServerConnection, session: Session, writer: "asyncio.Task[None]"
-) -> None:
+async def _read(connection: ServerConnection, session: Session) -> None:
     async for frame in connection:
         for step in session.receive(frame):
             step()
             await asyncio.sleep(0)
-        if writer.done():
-            return
 
 
 async def _write(connection: ServerConnection, outbox: Outbox) -> None:
     with contextlib.suppress(ConnectionClosed):
-        while (frame := await outbox.next()) is not None:
-            await connection.send(frame)
-        await connection.close(1013, "the client reads too slowly")
+        while True:
+            await connection.send(await outbox.next())
 
 
 async def _expire(
     connection: ServerConnection,
     session: Session,
-    outbox: Outbox,
     writer: "asyncio.Task[None]",
     session_s: float,
 ) -> None:
@@ -139,11 +137,11 @@ async def _expire(
 
 
 def _encoded(event: Event) -> str:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(event).decode()
 
 
 def _json(status: HTTPStatus, body: object) -> Response:
-    data = json.dumps(body).encode()
+    data = orjson.dumps(body)
     headers = Headers(
         {
             "Content-Type": "application/json",
@@ -156,6 +154,20 @@ def _json(status: HTTPStatus, body: object) -> Response:
 
 def _http_error(message: str) -> dict[str, object]:
     return {"error": {"type": "invalid_request_error", "code": None, "message": message}}
+
+
+def _trusted(origin: str | None, host: str) -> bool:
+    """A server on loopback asks for no key, so only pages of this machine may call it."""
+    if origin is None or not _is_loopback(host):
+        return True
+    return _is_loopback(urlsplit(origin).hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _subprotocol(

@@ -3,12 +3,16 @@
 Must live in a running event loop; everything it starts ends with `close()`.
 """
 
-import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
+import orjson
+
 from realtime.local import checks as c
+from realtime.local.audio import Decoder
 from realtime.local.config import Config, new_session, updated
 from realtime.local.conversation import Conversation, Item, parse_item
 from realtime.local.errors import Refused, missing, wrong_type
@@ -21,6 +25,9 @@ from realtime.local.transcripts import Transcripts
 Step = Callable[[], None]
 SESSION_S = 3600.0
 FRAME_LIMIT = 15 * 1024 * 1024
+DEPTH_LIMIT = 64
+
+log = logging.getLogger(__name__)
 
 
 async def _no_bound() -> None:
@@ -80,17 +87,33 @@ class Session:
 
     def receive(self, frame: str | bytes) -> list[Step]:
         """Handle one frame. Long audio comes back as steps to run one by one."""
-        event_id: str | None = None
-        try:
+        steps: list[Step] = []
+        given: dict[str, Any] = {}
+
+        def handle() -> None:
+            nonlocal given
             given = _parsed(frame)
-            event_id = given.get("event_id")
-            if event_id is not None and not isinstance(event_id, str):
-                event_id = None
-                raise wrong_type("event_id", "a string", given["event_id"])
-            return self._dispatch(given)
+            if not isinstance(given.get("event_id"), str | None):
+                raise wrong_type("event_id", "a string", given.pop("event_id"))
+            steps.extend(self._dispatch(given))
+
+        self._guarded(handle, lambda: given.get("event_id"))
+        return [partial(self._guarded, step, lambda: None) for step in steps]
+
+    def _guarded(self, step: Step, event_id: Callable[[], str | None]) -> None:
+        """Run a step; whatever is wrong with it becomes an `error` event."""
+        try:
+            step()
         except Refused as refused:
-            self._send(refused.event(event_id))
-        return []
+            self._send(refused.event(event_id()))
+        except Exception:
+            log.exception("an event could not be handled")
+            failed = Refused(
+                "The server had an internal problem with this event.",
+                code="internal_error",
+                kind="server_error",
+            )
+            self._send(failed.event(event_id()))
 
     def _dispatch(self, given: dict[str, Any]) -> list[Step]:
         kind = given.get("type")
@@ -100,7 +123,7 @@ class Session:
             if "audio" not in given:
                 raise missing("audio")
             pieces = self._listening.decode(given["audio"])
-            return [lambda pcm=pcm: self._listening.hear(pcm) for pcm in pieces]  # type: ignore[misc]
+            return [partial(self._listening.hear, pcm) for pcm in pieces]
         handler = self._handlers.get(kind) if isinstance(kind, str) else None
         if handler is None:
             known = ", ".join(
@@ -121,7 +144,8 @@ class Session:
         self._send(event("session.updated", session=self.config))
 
     def _parse(self, value: Any, path: str) -> Item:
-        return parse_item(value, self._listening.decoder, path)
+        # Audio in an item is whole: it must not mix with the stream of the microphone.
+        return parse_item(value, Decoder(self.config["audio"]["input"]["format"]), path)
 
     def _create_item(self, given: dict[str, Any]) -> None:
         item = self._parse(given.get("item"), "item")
@@ -193,17 +217,8 @@ class Session:
         )
 
     def _idle(self, idle_ms: int) -> None:
-        """idle_timeout_ms passed without a word: say so, commit the silence and ask."""
-        item_id, end_ms = self._listening.commit_silence()
-        self._send(
-            event(
-                "input_audio_buffer.timeout_triggered",
-                audio_start_ms=max(0, end_ms - idle_ms),
-                audio_end_ms=end_ms,
-                item_id=item_id,
-            )
-        )
-        self._listening.finish_silence()
+        """idle_timeout_ms passed without a word: ask whether the person is still there."""
+        self._listening.commit_silence(idle_ms)
         self._responding.automatic(idle=True)
 
 
@@ -218,11 +233,31 @@ def _parsed(frame: str | bytes) -> dict[str, Any]:
             code="event_too_large",
         )
     try:
-        given = json.loads(frame)
-    except (ValueError, RecursionError):
+        given = orjson.loads(frame)
+    except ValueError:
         raise Refused(
             "We could not parse the JSON body of your event.", code="invalid_json"
         ) from None
     if not isinstance(given, dict):
         raise Refused("Each event must be a JSON object.", code="invalid_json")
+    if _deeper_than(given, DEPTH_LIMIT):
+        raise Refused(
+            f"The event is nested too deeply: at most {DEPTH_LIMIT} levels are supported.",
+            code="invalid_json",
+        )
     return given
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        inner: list[Any] = []
+        for entry in level:
+            if isinstance(entry, dict):
+                inner += entry.values()
+            elif isinstance(entry, list):
+                inner += entry
+        level = [entry for entry in inner if isinstance(entry, dict | list)]
+        if not level:
+            return False
+    return True

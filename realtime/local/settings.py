@@ -1,7 +1,7 @@
 """What the server runs with, read once from the environment (NEXTVOICE_*)."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,8 @@ class Engine:
     pace: Pace = field(default_factory=Pace)
     # An answer waits at most this long for the recogniser.
     recognition_wait_s: float = 2.0
+    # The local time the talker tells.
+    now: Callable[[], datetime] = datetime.now
 
     @property
     def ready(self) -> bool:
@@ -48,10 +50,6 @@ class Engine:
             "talker": self.brain.health(),
             "vad": {"name": self.vads.kind, "ready": True},
         }
-
-    @staticmethod
-    def now() -> datetime:
-        return datetime.now()
 
 
 def endpoint(environ: Mapping[str, str], name: str, model: str) -> Endpoint | None:

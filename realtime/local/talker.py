@@ -59,12 +59,15 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9']+", text.lower().replace("\u2019", "'")))
 
 
+_NAMED = re.compile(
+    r"\b(?:my name is|my name's|call me|i am called|i'm called)\s+"
+    r"(?!back\b|later\b|when\b|again\b)([^\W\d_][\w'-]*)",
+    re.IGNORECASE,
+)
+
+
 def given_name(text: str) -> str | None:
-    found = re.search(
-        r"\b(?:my name is|my name's|call me|i am called|i'm called)\s+([^\W\d_][\w'-]*)",
-        text,
-        re.IGNORECASE,
-    )
+    found = _NAMED.search(text)
     return found.group(1).capitalize() if found else None
 
 
@@ -175,6 +178,8 @@ def _sum(heard: _Heard) -> str:
 
 def _remember(heard: _Heard) -> str:
     name = given_name(heard.text)
+    if name is None:
+        return ""
     return f"Nice to meet you, {name}. I will remember your name in this conversation."
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 ONSET_MS = 96
 HYSTERESIS = 0.15
+# Steady noise must not keep a turn open for ever.
+LONGEST_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class TurnDetector:
     """Hysteresis and counters only. Times are ms since the first audio of the session."""
 
     def __init__(
-        self, *, threshold: float, prefix_ms: int, silence_ms: int, longest_ms: int = 300_000
+        self, *, threshold: float, prefix_ms: int, silence_ms: int, longest_ms: int = LONGEST_MS
     ) -> None:
         self.on = threshold
         self.off = max(0.01, threshold - HYSTERESIS)
@@ -60,6 +62,10 @@ class TurnDetector:
             return None
         self.reset()
         return Stopped(int(end_ms))
+
+    def carry_on(self, earlier: "TurnDetector") -> None:
+        """Take over a turn that is being spoken while the settings change."""
+        self.speaking, self._since = earlier.speaking, earlier._since
 
     def reset(self) -> None:
         self.speaking, self._voiced_ms, self._quiet_ms = False, 0.0, 0.0

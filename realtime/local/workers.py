@@ -14,7 +14,27 @@ log = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 30.0
+# A worker that could not start this often, and never did, is taken for broken.
+BROKEN_STARTS = 2
+PASSED_ON = (
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "SYSTEMROOT",
+    "TEMP",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+)
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+def worker_environment() -> dict[str, str]:
+    """What a worker needs of ours, and none of our keys."""
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    return {**kept, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Worker:
@@ -29,10 +49,16 @@ class Worker:
         self.module = module
         self.ready = False
         self.starts = 0
+        self.ever_ready = False
         self.problem = ""
         self._on_message, self._on_state = on_message, on_state
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def broken(self) -> bool:
+        """It cannot run on this machine; it is still tried again now and then."""
+        return not self.ever_ready and self.starts >= BROKEN_STARTS
 
     @property
     def pid(self) -> int | None:
@@ -72,14 +98,13 @@ class Worker:
             await asyncio.sleep(wait_s)
 
     async def _run_once(self) -> bool:
-        path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             self.module,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
+            env=worker_environment(),
             # A Ctrl-C in the terminal is for the server, which then ends its workers.
             start_new_session=os.name == "posix",
         )
@@ -90,7 +115,7 @@ class Worker:
                 kind, job, size = unpack_head(await process.stdout.readexactly(HEAD_SIZE))
                 payload = await process.stdout.readexactly(size)
                 if kind == b"R":
-                    was_ready = self.ready = True
+                    was_ready = self.ready = self.ever_ready = True
                     self.problem = ""
                     self._on_state()
                 elif kind == b"X":

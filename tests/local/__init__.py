@@ -1,0 +1,1 @@
+"""The embedded provider, tested without Django."""

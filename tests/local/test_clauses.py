@@ -1,0 +1,43 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.local.clauses import LONGEST, ClauseCutter
+
+
+def cut(*texts: str) -> list[str]:
+    cutter = ClauseCutter()
+    pieces = [piece for text in texts for piece in cutter.feed(text)]
+    return pieces + cutter.rest()
+
+
+def test_speaking_can_start_after_the_first_sentence() -> None:
+    cutter = ClauseCutter()
+    assert cutter.feed("Hello there. How") == ["Hello there."]
+    assert cutter.feed(" are you? I") == [" How are you?"]
+    assert cutter.rest() == [" I"]
+
+
+def test_a_long_sentence_is_cut_at_its_comma() -> None:
+    assert cut("It is a rather fine day today, and we should go out")[0] == (
+        "It is a rather fine day today,"
+    )
+
+
+@pytest.mark.parametrize("text", ["It costs 3.50 now", "Ask Dr. Smith", "1,000 of them", "a.b.c"])
+def test_points_inside_words_and_numbers_do_not_cut(text: str) -> None:
+    assert cut(text) == [text]
+
+
+def test_chinese_sentences_need_no_space() -> None:
+    assert cut("\u4f60\u597d\u3002\u6211\u5f88\u597d\u3002") == [
+        "\u4f60\u597d\u3002",
+        "\u6211\u5f88\u597d\u3002",
+    ]
+
+
+@given(st.lists(st.text(max_size=80), max_size=12))
+def test_nothing_is_lost_and_no_piece_is_endless(texts: list[str]) -> None:
+    pieces = cut(*texts)
+    assert "".join(pieces) == "".join(texts)
+    assert all(len(piece) <= LONGEST + 80 for piece in pieces)
