@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -21,7 +21,7 @@ from django.utils.translation import gettext
 
 from chats.models import Conversation, User
 from realtime import live, tracks
-from realtime.bridge import Call, EndRecord, Gone, receive_start, run_call
+from realtime.bridge import Call, EndRecord, Gone, Tap, receive_start, run_call
 from realtime.bridge.ends import ENDS, End
 from realtime.bridge.limits import Limits
 from realtime.bridge.start import Start
@@ -169,7 +169,8 @@ class RunningCall:
                 self._browser,
                 opening.target,
                 opening.session,
-                taps=[self._recorder],
+                taps=[self._recorder, _Connected(self._save)],
+                history=opening.history,
                 ready=opening.ready,
                 limits=Limits(idle_seconds=settings.CALL_IDLE_SECONDS),
                 translate=gettext,
@@ -241,6 +242,17 @@ class RunningCall:
 
     def _save(self, **fields: Any) -> None:
         self._store.put("realtime.CallRecord", self._opening.call_id, fields)
+
+
+class _Connected(Tap):
+    """Writes down when the provider's session began."""
+
+    def __init__(self, save: Callable[..., None]) -> None:
+        self._save = save
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        if event["type"] == "session.created":
+            self._save(connected=timezone.now())
 
 
 def ended_event(end: End) -> Message:

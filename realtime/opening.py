@@ -14,6 +14,7 @@ from chats.models import Conversation, User
 from realtime import embedded
 from realtime.bridge.dialects import Target
 from realtime.bridge.start import Start
+from realtime.history import opening_items
 from realtime.models import CallRecord, VoiceModel
 from realtime.sealing import SealBroken
 
@@ -36,6 +37,7 @@ class Opening:
     conversation_id: str
     target: Target
     session: dict[str, Any]
+    history: list[dict[str, Any]]
     ready: dict[str, Any]
     last_position: float
     titled: bool
@@ -67,6 +69,7 @@ def open_call(user: User, conversation: Conversation, start: Start) -> Opening:
         conversation_id=str(conversation.pk),
         target=target,
         session=start.applied_to(base_session(model)),
+        history=opening_items(conversation),
         ready={
             "call_id": str(record.pk),
             "conversation_id": str(conversation.pk),
