@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from .ends import End
 
@@ -42,7 +42,7 @@ class EndRecord:
         return self.end.close_code
 
 
-class Tap(Protocol):
+class Tap:
     """Synchronous watcher. Each method appends somewhere and returns at once; it never blocks,
     never awaits and never changes what it is given. What it raises is logged and counted and
     does not reach the call. A tap is told before the other leg is, so what it has appended is
