@@ -73,5 +73,13 @@ class Answering:
         if self.active not in (None, response_id):
             return None
         self.active = None
+        return self.next()
+
+    def interrupted(self) -> None:
+        """The provider is gone, and what it was making with it; what is held stays held."""
+        self.active = None
+
+    def next(self) -> Event | None:
+        """The `response.create` that waited, to send now."""
         held, self._held = self._held, None
         return self.ask(held) if held is not None else None

@@ -57,6 +57,8 @@ class Call(Core):
         self.replayed.update(item["id"] for item in items)
         for frame in dialect.opening(self.settings.session, items):
             self.send(frame)
+        if (held := self.answering.next()) is not None:
+            self.ask(held)
         self._client.flush()
 
     def detach(self) -> None:

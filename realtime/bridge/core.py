@@ -17,6 +17,7 @@ from .ids import new_id
 from .items import Items
 from .limits import Limits
 from .notices import notice_event
+from .redact import shown_message
 from .session import Settings
 from .taps import EndRecord, Tap, Taps
 from .words import Translate, untranslated
@@ -84,7 +85,7 @@ class Core:
         """End the call for a reason of `ends.ENDS`. The first reason stands."""
         if self.ended is None:
             self.ended = ENDS[reason]
-            self._provider_message = provider_message or None
+            self._provider_message = shown_message(provider_message or "", ()) or None
             self._detail = detail
             self._on_end(self.ended)
 

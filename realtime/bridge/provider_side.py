@@ -61,9 +61,8 @@ class ProviderSide:
             "output": [],
             "usage": None,
         }
-        self._response_done(
-            {"type": "response.done", "event_id": new_id("event"), "response": response}
-        )
+        self._core.answering.interrupted()
+        self._pass_on({"type": "response.done", "event_id": new_id("event"), "response": response})
 
     def _pass_on(self, event: Event) -> None:
         self._core.active_at = self._core.clock()

@@ -114,9 +114,13 @@ async def run_call(
         on_end=running.on_end,
         clock=asyncio.get_running_loop().time,
     )
-    body = asyncio.create_task(running.run())
     if on_call is not None:
-        on_call(call)
+        try:
+            on_call(call)
+        except Exception:
+            logger.exception("a call could not be taken up")
+            call.end("internal_error", detail="on_call failed")
+    body = asyncio.create_task(running.run())
     cancelled = False
     while not body.done():
         try:

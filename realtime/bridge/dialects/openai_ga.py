@@ -166,6 +166,8 @@ class OpenAIGA:
             event["error"] = _error_of(event)
         if not all(_is(event.get(name), wanted) for name, wanted in shape.need.items()):
             return None
+        if "item" in shape.need and not _tidy_item(event["item"]):
+            return None
         if not self._remember(event):
             return None
         self._fill(event, shape)
@@ -189,10 +191,8 @@ class OpenAIGA:
         return False
 
     def _remember(self, event: Event) -> bool:
-        """Note current ids and tidy the objects inside; False when one has no id."""
+        """Note the current ids; False for a response without one and an item already added."""
         kind = event["type"]
-        if "item" in event and not _tidy_item(event["item"]):
-            return False
         if kind in ("conversation.item.created", "conversation.item.added"):
             # Some servers keep the older name, some send both.
             event["type"] = "conversation.item.added"
@@ -243,7 +243,10 @@ def _with_pcm(event: Event) -> Event | None:
 
 
 def _tidy_item(item: Event) -> bool:
-    """Leave audio out of an item: it came as deltas, and events are kept and shown."""
+    """Leave audio out of an item: it came as deltas, and events are kept and shown.
+
+    False when the item has no id.
+    """
     if not item.get("id") or not isinstance(item["id"], str):
         return False
     content = item.get("content")
@@ -262,7 +265,7 @@ def _error_of(event: Event) -> Event:
     if isinstance(error, str):
         error = {"message": error}
     elif not isinstance(error, dict):
-        error = event
+        error = event | {"event_id": None}  # which is the event's own
     names = ("code", "message", "param", "event_id")
     fields = {name: _text_or_none(error.get(name)) for name in names}
     kind = _text_or_none(error.get("type"))

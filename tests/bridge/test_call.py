@@ -1,0 +1,672 @@
+from __future__ import annotations
+
+import base64
+import os
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime.bridge import ENDS, Limits, Tap
+from tests.bridge.doubles import SESSION, Rig
+from tests.scripted import (
+    audio_delta,
+    item_added,
+    load_wire,
+    response_created,
+    response_done,
+    session_created,
+)
+
+PCM = bytes(range(256)) * 7 + bytes(128)  # 40 ms, 1920 bytes
+
+
+def append_event(pcm):
+    return {"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode()}
+
+
+def typed(text="Hello", **fields):
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    return {"type": "conversation.item.create", "item": item | fields}
+
+
+def truncate(ms, item_id="item_a"):
+    return {
+        "type": "conversation.item.truncate",
+        "event_id": "mine",
+        "item_id": item_id,
+        "content_index": 0,
+        "audio_end_ms": ms,
+    }
+
+
+def played(ms, item_id="item_a"):
+    return {
+        "type": "nextvoice.played",
+        "item_id": item_id,
+        "content_index": 0,
+        "audio_end_ms": ms,
+    }
+
+
+def provider_error(code, event_id=None, message="No."):
+    error = {"type": "invalid_request_error", "code": code, "message": message, "param": None}
+    return {"type": "error", "error": error | {"event_id": event_id}}
+
+
+def codes(frames):
+    return [f["error"]["code"] for f in frames if isinstance(f, dict) and f["type"] == "error"]
+
+
+# Opening
+
+
+def test_ready_comes_first_and_shows_the_session_without_its_instructions():
+    rig = Rig(attached=False, ready={"call_id": "c1", "model": {"id": "m"}})
+    rig.attach()
+    assert rig.browser.types() == ["nextvoice.ready", "session.created"]
+    ready = rig.browser.frames[0]
+    assert (ready["call_id"], ready["model"]) == ("c1", {"id": "m"})
+    assert ready["session"]["audio"]["output"]["voice"] == "marin"
+    assert ready["session"]["audio"]["input"]["turn_detection"] == {"type": "server_vad"}
+    assert [f for f in rig.browser.frames if "instructions" in f["session"]] == []
+
+
+def test_the_provider_is_configured_and_told_the_history():
+    rig = Rig(attached=False)
+    history = [{"type": "message", "role": "user", "content": []}, {"id": "kept", "type": "x"}]
+    rig.attach(history=history)
+    update, first, second = rig.upstream.frames
+    assert update["session"]["instructions"] == "Be brief."
+    assert first["item"]["id"].startswith("item_")
+    assert second["item"] == {"id": "kept", "type": "x"}
+
+
+def test_history_the_provider_repeats_is_shown_to_nobody_but_ordered():
+    rig = Rig(attached=False)
+    rig.attach(history=[{"id": "old", "type": "message"}])
+    rig.browser.take()
+    rig.provider(item_added("old", None), item_added("new", "old"))
+    assert rig.browser.types() == ["conversation.item.added"]
+    assert [e["item"]["id"] for e in rig.tap.events if "item" in e] == ["new"]
+    assert rig.call.items.order() == ["old", "new"]
+
+
+def test_what_came_before_the_provider_is_sent_on_in_order_after_the_opening():
+    rig = Rig(attached=False)
+    rig.call.from_browser_audio(PCM)
+    rig.page(typed())
+    rig.call.from_browser_audio(PCM)
+    assert rig.upstream.frames == []
+    rig.attach()
+    assert rig.upstream.types() == [
+        "session.update",
+        "input_audio_buffer.append",
+        "conversation.item.create",
+        "input_audio_buffer.append",
+    ]
+    assert rig.tap.user_audio == [(PCM, 0), (PCM, 960)]
+
+
+def test_only_two_seconds_wait_and_the_loss_is_told_once():
+    rig = Rig(attached=False)
+    for n in range(60):
+        rig.clock.now += 0.04
+        rig.call.from_browser_audio(bytes([n, 0]) * 960)
+    assert rig.browser.types() == ["nextvoice.notice"]
+    assert rig.browser.frames[0]["code"] == "audio_dropped"
+    rig.attach()
+    assert [pcm[:1] for pcm, _ in rig.tap.user_audio] == [bytes([n]) for n in range(10, 60)]
+
+
+def test_events_beyond_what_can_wait_are_told():
+    rig = Rig(attached=False, limits=Limits(buffered_events=1))
+    rig.page(typed("a"), typed("b"))
+    assert [f["code"] for f in rig.browser.frames] == ["event_dropped"]
+
+
+def test_a_change_before_the_provider_is_part_of_the_opening():
+    rig = Rig(attached=False)
+    rig.page({"type": "session.update", "session": {"audio": {"output": {"voice": "cedar"}}}})
+    rig.attach()
+    assert rig.upstream.types() == ["session.update"]
+    assert rig.upstream.frames[0]["session"]["audio"]["output"]["voice"] == "cedar"
+
+
+# From the browser
+
+
+def test_microphone_audio_goes_up_as_it_is_and_is_timed():
+    rig = Rig()
+    rig.call.from_browser_audio(PCM)
+    rig.page(append_event(PCM))
+    assert [base64.b64decode(f["audio"]) for f in rig.upstream.frames] == [PCM, PCM]
+    assert rig.tap.user_audio == [(PCM, 0), (PCM, 960)]
+    assert rig.tap.client_events == []
+
+
+@pytest.mark.parametrize("kind", ["input_audio_buffer.commit", "input_audio_buffer.clear"])
+def test_buffer_events_go_up_under_the_pages_event_id(kind):
+    rig = Rig()
+    rig.page({"type": kind, "event_id": "mine", "extra": 1})
+    assert rig.upstream.frames == [{"type": kind, "event_id": "mine"}]
+    assert rig.tap.client_events == rig.upstream.frames
+
+
+def test_a_typed_message_goes_up_with_an_id_and_nothing_unchecked():
+    rig = Rig()
+    rig.page(typed("Hi", secret=1))
+    (sent,) = rig.upstream.frames
+    assert sent["event_id"].startswith("nextvoice_")
+    assert sent["item"].pop("id").startswith("item_")
+    assert sent["item"] == {
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_text", "text": "Hi"}],
+    }
+
+
+def test_a_message_can_only_follow_an_item_there_is():
+    rig = Rig()
+    rig.provider(item_added("u1", None))
+    rig.page(typed() | {"previous_item_id": "u1"}, typed() | {"previous_item_id": "nowhere"})
+    rig.page(typed() | {"previous_item_id": "root"})
+    assert [f["previous_item_id"] for f in rig.upstream.frames] == ["u1", "root"]
+    assert codes(rig.browser.frames) == ["item_not_found"]
+
+
+BAD_TEXT = ["", "{", "[]", "{}", '{"type":"no"}', '{"type":"input_audio_buffer.append"}']
+
+
+@pytest.mark.parametrize("frame", BAD_TEXT)
+def test_a_bad_text_frame_is_answered_and_changes_nothing(frame):
+    rig = Rig()
+    rig.call.from_browser_text(frame)
+    assert rig.browser.types() == ["error"]
+    assert rig.upstream.frames == []
+    assert rig.call.ended is None
+
+
+@pytest.mark.parametrize("pcm", [b"", b"abc", bytes(65_538)])
+def test_a_bad_audio_frame_is_answered_and_changes_nothing(pcm):
+    rig = Rig()
+    rig.call.from_browser_audio(pcm)
+    assert rig.browser.types() == ["error"]
+    assert rig.upstream.frames == []
+
+
+def test_a_second_start_is_answered():
+    rig = Rig()
+    rig.page({"type": "nextvoice.start", "event_id": "mine"})
+    assert rig.browser.frames[0]["error"]["code"] == "already_started"
+    assert rig.browser.frames[0]["error"]["event_id"] == "mine"
+
+
+def test_a_setting_a_page_may_not_change_is_answered_and_not_sent():
+    rig = Rig()
+    rig.page({"type": "session.update", "event_id": "mine", "session": {"instructions": "x"}})
+    assert codes(rig.browser.frames) == ["not_allowed"]
+    assert rig.upstream.frames == []
+
+
+def test_a_setting_the_provider_refuses_is_taken_back_and_shown():
+    rig = Rig()
+    rig.page(
+        {
+            "type": "session.update",
+            "event_id": "mine",
+            "session": {"audio": {"output": {"voice": "cedar"}}},
+        }
+    )
+    rig.provider(provider_error("invalid_value", "mine"))
+    assert codes(rig.browser.frames) == ["invalid_value"]
+    assert rig.call.settings.session == SESSION
+
+
+def test_a_refused_opening_is_noticed():
+    rig = Rig()
+    rig.provider(provider_error("invalid_value", "nextvoice_open_session"))
+    assert rig.browser.types() == ["nextvoice.notice", "error"]
+    assert rig.browser.frames[0]["code"] == "setting_refused"
+
+
+def test_hanging_up_ends_the_call():
+    rig = Rig()
+    rig.page({"type": "nextvoice.hang_up"})
+    assert rig.call.ended is ENDS["hang_up"]
+
+
+def test_after_the_end_the_page_is_not_heard():
+    rig = Rig()
+    rig.call.end("idle")
+    rig.call.end("flood")
+    rig.call.from_browser_audio(PCM)
+    rig.page(typed())
+    assert rig.upstream.frames == []
+    assert rig.call.ended is ENDS["idle"]
+
+
+def test_a_flood_of_audio_ends_the_call():
+    rig = Rig()
+    for _ in range(200):
+        rig.clock.now += 0.01
+        rig.call.from_browser_audio(PCM)
+    assert rig.call.ended is ENDS["flood"]
+
+
+def test_a_flood_in_base64_ends_the_call_too():
+    rig = Rig()
+    for _ in range(200):
+        rig.clock.now += 0.01
+        rig.page(append_event(PCM))
+    assert rig.call.ended is ENDS["flood"]
+
+
+def test_a_flood_of_bad_frames_ends_the_call():
+    rig = Rig()
+    for _ in range(300):
+        rig.call.from_browser_text("{")
+    assert rig.call.ended is ENDS["flood"]
+    assert rig.browser.types() == ["error"] * 200
+
+
+# Answers
+
+
+def test_audio_is_announced_once_for_each_item_and_sent_as_bytes():
+    rig = Rig()
+    rig.provider(
+        response_created(),
+        audio_delta(b"\1\2"),
+        {"type": "response.output_audio_transcript.delta", "item_id": "item_a", "delta": "Hi"},
+        audio_delta(b"\3\4"),
+        audio_delta(b"\5\6", "item_b"),
+    )
+    announced = {
+        "type": "nextvoice.audio",
+        "item_id": "item_a",
+        "response_id": "resp_1",
+        "output_index": 0,
+        "content_index": 0,
+    }
+    audio = [f for f in rig.browser.frames if isinstance(f, bytes) or f["type"][:9] == "nextvoice"]
+    assert audio == [
+        announced,
+        b"\1\2",
+        b"\3\4",
+        announced | {"item_id": "item_b"},
+        b"\5\6",
+    ]
+    assert [pcm for _, _, pcm in rig.tap.assistant_audio] == [b"\1\2", b"\3\4", b"\5\6"]
+    assert [e for e in rig.tap.events if e["type"] == "response.output_audio.delta"] == []
+
+
+def test_half_a_sample_waits_for_its_other_half():
+    rig = Rig()
+    rig.provider(audio_delta(b"\1"), audio_delta(b"\2\3\4"), audio_delta(b"\5"))
+    assert [f for f in rig.browser.frames if isinstance(f, bytes)] == [b"\1\2\3\4"]
+
+
+def test_an_answer_is_cut_no_later_than_its_audio():
+    rig = Rig()
+    rig.provider(audio_delta(bytes(4800)))  # 100 ms
+    rig.page(truncate(250), truncate(60), truncate(80))
+    assert [f["audio_end_ms"] for f in rig.upstream.frames] == [100, 60, 60]
+    assert [e["audio_end_ms"] for e in rig.tap.client_events] == [100, 60, 60]
+
+
+def test_an_answer_without_audio_is_not_cut():
+    rig = Rig()
+    rig.provider(item_added("item_a", None, "assistant"))
+    rig.page(truncate(10))
+    assert rig.upstream.frames == []
+    assert rig.browser.types() == ["conversation.item.added"]
+
+
+@pytest.mark.parametrize("event", [truncate(1, "no"), played(1, "no")])
+def test_an_item_nobody_knows_is_answered(event):
+    rig = Rig()
+    rig.page(event)
+    assert codes(rig.browser.frames) == ["item_not_found"]
+    assert rig.upstream.frames == []
+
+
+def test_what_was_heard_only_grows_and_never_beyond_what_came():
+    rig = Rig()
+    rig.provider(audio_delta(bytes(4800)))
+    rig.page(played(40), played(20), played(900))
+    assert rig.tap.played == [("item_a", 0, 40), ("item_a", 0, 40), ("item_a", 0, 100)]
+
+
+def test_a_deleted_item_is_forgotten():
+    rig = Rig()
+    rig.provider(item_added("u1", None))
+    rig.page({"type": "conversation.item.delete", "item_id": "u1"})
+    rig.provider({"type": "conversation.item.deleted", "item_id": "u1"})
+    rig.page({"type": "conversation.item.delete", "item_id": "u1"})
+    assert rig.upstream.types() == ["conversation.item.delete"]
+    assert codes(rig.browser.frames) == ["item_not_found"]
+
+
+def test_an_answer_is_asked_for_in_the_sessions_modality():
+    rig = Rig()
+    rig.page({"type": "response.create"})
+    rig.provider(response_created(), response_done())
+    rig.page({"type": "response.create", "response": {"output_modalities": ["text"]}})
+    modalities = [f["response"]["output_modalities"] for f in rig.upstream.frames]
+    assert modalities == [["audio"], ["text"]]
+
+
+def test_an_answer_asked_for_during_another_waits_for_its_end():
+    rig = Rig()
+    rig.provider(response_created("r1"))
+    rig.page({"type": "response.create"}, {"type": "response.cancel"})
+    assert [f.get("response_id") for f in rig.upstream.take()] == ["r1"]
+    rig.provider(response_done("r1", "cancelled"))
+    assert rig.upstream.types() == ["response.create"]
+
+
+def test_an_answer_refused_because_one_was_begun_is_asked_for_again():
+    rig = Rig()
+    rig.page({"type": "response.create", "event_id": "mine"})
+    rig.upstream.take()
+    rig.provider(
+        response_created("r1"),
+        provider_error("conversation_already_has_active_response", "mine"),
+        response_done("r1"),
+    )
+    assert rig.upstream.types() == ["response.create"]
+    assert codes(rig.browser.frames) == []
+
+
+def test_a_late_end_of_an_earlier_answer_starts_nothing():
+    rig = Rig()
+    rig.provider(response_created("r1"), response_created("r2"))
+    rig.page({"type": "response.create"})
+    rig.provider(response_done("r1"))
+    assert rig.upstream.frames == []
+    assert rig.call.answering.active == "r2"
+
+
+@pytest.mark.parametrize(
+    ("code", "notice"),
+    [
+        ("rate_limit_exceeded", "rate_limited"),
+        ("insufficient_quota", "provider_quota"),
+        ("server_error", "answer_failed"),
+        (None, "answer_failed"),
+    ],
+)
+def test_a_failed_answer_is_noticed_and_the_call_goes_on(code, notice):
+    rig = Rig()
+    details = {"type": "failed", "error": {"code": code}} if code else None
+    rig.provider(response_done(status="failed", status_details=details))
+    assert rig.browser.types() == ["response.done", "nextvoice.notice"]
+    assert rig.browser.frames[1]["code"] == notice
+    assert rig.call.ended is None
+
+
+def test_barging_in_keeps_the_order_of_events_and_audio():
+    rig = Rig()
+    speech = {"type": "input_audio_buffer.speech_started", "item_id": "u", "audio_start_ms": 5}
+    rig.provider(
+        response_created(),
+        audio_delta(bytes(4800)),
+        speech,
+        audio_delta(bytes(2)),
+        response_done(status="cancelled"),
+    )
+    assert rig.browser.types() == [
+        "response.created",
+        "nextvoice.audio",
+        "audio",
+        "input_audio_buffer.speech_started",
+        "audio",
+        "response.done",
+    ]
+
+
+def test_cancelling_an_answer_needs_one():
+    rig = Rig()
+    assert rig.call.cancel_answer() is False
+    rig.provider(response_created("r1"))
+    assert rig.call.cancel_answer() is True
+    assert rig.upstream.frames[0]["response_id"] == "r1"
+
+
+# Another upstream session
+
+
+def test_without_a_provider_the_page_waits_and_the_open_answer_is_closed():
+    rig = Rig()
+    rig.provider(response_created("r1"))
+    rig.browser.take()
+    rig.call.detach()
+    assert rig.browser.frames[0]["response"]["status"] == "incomplete"
+    assert rig.browser.frames[0]["response"]["usage"] is None
+    rig.call.from_browser_audio(PCM)
+    assert rig.upstream.frames == []
+
+
+def test_a_call_goes_on_with_another_session_on_one_timeline():
+    rig = Rig()
+    for _ in range(25):
+        rig.clock.now += 0.04
+        rig.call.from_browser_audio(PCM)  # one second in all
+    rig.call.detach()
+    rig.call.from_browser_audio(PCM)
+    rig.browser.take()
+    rig.upstream.take()
+    rig.attach("sess_2", history=[{"id": "old", "type": "message"}])
+    assert rig.browser.types() == ["nextvoice.notice", "session.created"]
+    assert rig.upstream.types() == [
+        "session.update",
+        "conversation.item.create",
+        "input_audio_buffer.append",
+    ]
+    rig.provider({"type": "input_audio_buffer.speech_started", "item_id": "u", "audio_start_ms": 5})
+    assert rig.browser.frames[-1]["audio_start_ms"] == 1005
+    assert rig.tap.user_audio[-1] == (PCM, 24_000)
+
+
+def test_a_held_answer_survives_the_change_of_session():
+    rig = Rig()
+    rig.provider(response_created("r1"))
+    rig.page({"type": "response.create"})
+    rig.call.detach()
+    rig.attach("sess_2")
+    assert rig.upstream.types()[-1] == "response.create"
+
+
+# Taps and the account
+
+
+class Failing(Tap):
+    """Fails at everything."""
+
+    def on_user_audio(self, pcm, start_sample):
+        raise RuntimeError("tap")
+
+    def on_assistant_audio(self, item_id, content_index, pcm):
+        raise RuntimeError("tap")
+
+    def on_event(self, event):
+        raise RuntimeError("tap")
+
+    def on_client_event(self, event):
+        raise RuntimeError("tap")
+
+    def on_played(self, item_id, content_index, audio_end_ms):
+        raise RuntimeError("tap")
+
+    def on_end(self, record):
+        raise RuntimeError("tap")
+
+
+def exercise(rig):
+    rig.call.from_browser_audio(PCM)
+    rig.page(typed(id="t"))
+    rig.provider(audio_delta(bytes(960)), response_created())
+    rig.page(played(5))
+
+
+def test_a_failing_tap_reaches_neither_the_call_nor_other_taps(caplog):
+    plain, failing = Rig(), Rig(attached=False)
+    failing = Rig(taps=[Failing(), failing.tap])
+    exercise(plain)
+    exercise(failing)
+    assert [f for f in failing.browser.frames if isinstance(f, bytes)] == [bytes(960)]
+    assert failing.browser.types() == plain.browser.types()
+    record = failing.call.finish()
+    assert record.tap_errors == 6
+    # 1, 2, 4: a tap that fails on every frame must not flood the log.
+    assert len([r for r in caplog.records if "Failing" in r.message]) == 3
+
+
+def test_the_account_says_how_it_was():
+    rig = Rig()
+    rig.clock.now += 3
+    rig.call.from_browser_audio(PCM)
+    rig.provider(audio_delta(bytes(960)), {"type": "unheard.of"})
+    rig.call.end("provider_quota", "Pay\n sk-abcdefghijkl now", "closed with 1008")
+    record = rig.call.finish()
+    assert rig.tap.ends == [record]
+    assert (record.reason, record.close_code) == ("provider_quota", 4502)
+    assert (record.duration_ms, record.user_ms, record.assistant_ms) == (3000, 40, 20)
+    assert (record.skipped_events, record.detail) == (1, "closed with 1008")
+    assert rig.call.ended_event(record) == {
+        "type": "nextvoice.ended",
+        "reason": "provider_quota",
+        "message": "The voice provider's quota or credit is used up. (Pay [key] now)",
+        "remedy": "Ask your administrator to check the provider's account.",
+        "duration_ms": 3000,
+    }
+
+
+def test_a_call_that_was_never_ready_lasted_no_time():
+    rig = Rig(attached=False)
+    rig.clock.now += 9
+    rig.call.end("provider_timeout")
+    assert rig.call.finish().duration_ms == 0
+
+
+def test_after_the_account_taps_hear_nothing_more():
+    rig = Rig()
+    rig.call.end("idle")
+    rig.call.finish()
+    rig.provider(item_added("late", None))
+    assert [e["type"] for e in rig.tap.events] == ["session.created"]
+
+
+def test_what_people_read_is_translated():
+    rig = Rig(attached=False, translate=str.upper)
+    rig.call.notice("reconnected")
+    assert rig.browser.frames[0]["message"] == "THE CALL WAS INTERRUPTED AND GOES ON NOW."
+    rig.call.end("idle")
+    assert rig.call.ended_event(rig.call.finish())["remedy"] == "START THE CALL AGAIN TO GO ON."
+
+
+# Robustness: a whole recorded call, disturbed
+
+CALL = [e["event"] for e in load_wire("ga_call.json") if e["dir"] == "s2c"]
+
+
+def final_state(events):
+    rig = Rig(attached=False)
+    rig.attach("other")
+    rig.provider(*events)
+    audio: dict[str, bytes] = {}
+    for item_id, _, pcm in rig.tap.assistant_audio:
+        audio[item_id] = audio.get(item_id, b"") + pcm
+    texts = {
+        e["item_id"]: e["transcript"]
+        for e in rig.tap.events
+        if e["type"].endswith(("transcription.completed", "audio_transcript.done"))
+    }
+    return rig.call.items.order(), audio, texts, rig.call.ended
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, len(CALL) - 1), max_size=20))
+def test_repeated_events_change_nothing(repeats):
+    events = []
+    for n, event in enumerate(CALL):
+        events += [event] * (1 + repeats.count(n))
+    assert final_state(events) == final_state(CALL)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_items_and_words_do_not_depend_on_the_order_of_arrival(random):
+    events = list(CALL)
+    random.shuffle(events)
+    order, _, texts, ended = final_state(events)
+    wanted = final_state(CALL)
+    assert (order, texts, ended) == (wanted[0], wanted[2], None)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sets(st.integers(0, len(CALL) - 1)), st.integers(0, 2**32))
+def test_lost_events_and_garbage_end_nothing(lost, seed):
+    rig = Rig()
+    for n, event in enumerate(CALL):
+        if n not in lost:
+            rig.provider(event)
+        rig.call.from_upstream(orjson.dumps(event)[: seed % (n + 2)])
+        rig.call.from_upstream(os.urandom(8))
+    assert rig.call.ended is None
+
+
+STEP = st.one_of(
+    st.sampled_from(
+        [
+            {"type": "response.create"},
+            {"type": "response.cancel"},
+            {"type": "input_audio_buffer.commit"},
+            typed(),
+            truncate(50),
+            played(70),
+            {"type": "session.update", "session": {"output_modalities": ["text"]}},
+        ]
+    ).map(lambda event: ("page", event)),
+    st.sampled_from(
+        [
+            response_created("r1"),
+            response_created("r2"),
+            response_done("r1"),
+            response_done("r2", "cancelled"),
+            audio_delta(bytes(4800)),
+            item_added("item_a", None, "assistant"),
+            provider_error("conversation_already_has_active_response", "mine"),
+            provider_error("response_cancel_not_active"),
+            session_created("again"),
+        ]
+    ).map(lambda event: ("provider", event)),
+    st.sampled_from([("detach", None), ("attach", None), ("audio", None)]),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(STEP, max_size=30))
+def test_whatever_happens_a_call_keeps_its_promises(steps):
+    rig = Rig()
+    for kind, event in steps:
+        rig.clock.now += 0.1
+        if kind == "page":
+            rig.page(event)
+        elif kind == "provider":
+            rig.provider(event)
+        elif kind == "audio":
+            rig.call.from_browser_audio(PCM)
+        elif kind == "detach":
+            rig.call.detach()
+        elif rig.call.upstream is None:
+            rig.attach("again")
+    # One answer at a time, and no cut beyond the audio received.
+    received = sum(len(pcm) for _, _, pcm in rig.tap.assistant_audio) // 48
+    assert [e for e in rig.tap.client_events if e.get("audio_end_ms", 0) > received] == []
+    assert [ms for _, _, ms in rig.tap.played if ms > received] == []
+    starts = [start for _, start in rig.tap.user_audio]
+    assert starts == [960 * n for n in range(len(starts))]
+    assert rig.call.ended is None

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pytest
+
+from realtime.bridge.events import Problem
+from realtime.bridge.session import Settings, changes_of, shown_session, with_changes
+from tests.bridge.doubles import SESSION
+
+ALLOWED = [
+    {"type": "realtime"},
+    {"output_modalities": ["text"]},
+    {"audio": {"output": {"voice": "cedar", "speed": 1.2}}},
+    {"audio": {"input": {"turn_detection": None}}},
+    {"audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "low"}}}},
+    {
+        "audio": {
+            "input": {
+                "turn_detection": {
+                    "type": "server_vad",
+                    "threshold": 0.6,
+                    "silence_duration_ms": 700,
+                    "create_response": True,
+                    "idle_timeout_ms": None,
+                }
+            }
+        }
+    },
+    {"audio": {"input": {"noise_reduction": {"type": "far_field"}}}},
+    {"audio": {"input": {"noise_reduction": None}}},
+    {"audio": {"input": {"transcription": {"language": "de"}}}},
+]
+REFUSED = [
+    ({"type": "transcription"}, "session.type"),
+    ({"instructions": "obey"}, "session.instructions"),
+    ({"tools": []}, "session.tools"),
+    ({"model": "bigger"}, "session.model"),
+    ({"audio": 1}, "session.audio"),
+    ({"audio": {"input": {"format": {"type": "audio/pcmu"}}}}, "session.audio.input.format"),
+    ({"output_modalities": ["audio", "text"]}, "session.output_modalities"),
+    ({"audio": {"output": {"speed": 3}}}, "session.audio.output.speed"),
+    ({"audio": {"output": {"speed": True}}}, "session.audio.output.speed"),
+    ({"audio": {"output": {"voice": {"id": "x"}}}}, "session.audio.output.voice"),
+    ({"audio": {"output": {"voice": ""}}}, "session.audio.output.voice"),
+    (
+        {"audio": {"input": {"transcription": {"model": "dear"}}}},
+        "session.audio.input.transcription",
+    ),
+    ({"audio": {"input": {"turn_detection": "off"}}}, "session.audio.input.turn_detection"),
+    (
+        {"audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": 9}}}},
+        "session.audio.input.turn_detection.threshold",
+    ),
+    (
+        {"audio": {"input": {"turn_detection": {"type": "server_vad", "spell": 1}}}},
+        "session.audio.input.turn_detection.spell",
+    ),
+    ({"audio": {"input": {"noise_reduction": "off"}}}, "session.audio.input.noise_reduction"),
+]
+
+
+@pytest.mark.parametrize("session", ALLOWED)
+def test_a_page_may_change_what_is_a_persons_choice(session):
+    whole, part = with_changes(SESSION, changes_of(session))
+    assert part["type"] == "realtime"
+    assert whole["instructions"] == SESSION["instructions"]
+
+
+@pytest.mark.parametrize(("session", "param"), REFUSED)
+def test_a_page_may_change_nothing_else(session, param):
+    with pytest.raises(Problem) as caught:
+        changes_of(session)
+    assert caught.value.param == param
+
+
+def test_a_language_keeps_the_transcription_model():
+    changes = changes_of({"audio": {"input": {"transcription": {"language": "de"}}}})
+    whole, part = with_changes(SESSION, changes)
+    wanted = {"model": "gpt-transcribe", "language": "de"}
+    assert whole["audio"]["input"]["transcription"] == wanted
+    assert part == {"type": "realtime", "audio": {"input": {"transcription": wanted}}}
+
+
+def test_a_language_turns_no_transcription_on():
+    changes = changes_of({"audio": {"input": {"transcription": {"language": "de"}}}})
+    assert with_changes({}, changes)[0] == {"audio": {"input": {"transcription": None}}}
+
+
+def test_changes_leave_the_given_session_alone():
+    before = {"audio": {"output": {"voice": "marin"}}}
+    with_changes(before, changes_of({"audio": {"output": {"voice": "cedar"}}}))
+    assert before == {"audio": {"output": {"voice": "marin"}}}
+
+
+def test_a_refused_change_is_taken_back():
+    settings = Settings(SESSION)
+    settings.change(changes_of({"audio": {"output": {"voice": "cedar"}}}), "mine")
+    settings.refused("another")
+    assert settings.session["audio"]["output"]["voice"] == "cedar"
+    settings.refused("mine")
+    assert settings.session == SESSION
+
+
+def test_an_accepted_change_stays():
+    settings = Settings(SESSION)
+    settings.change(changes_of({"audio": {"output": {"voice": "cedar"}}}), "mine")
+    settings.accepted()
+    settings.refused("mine")
+    assert settings.session["audio"]["output"]["voice"] == "cedar"
+
+
+def test_a_page_sees_no_instructions_and_no_tools():
+    session = {"id": "s", "instructions": "secret", "tools": [{"authorization": "x"}], "audio": {}}
+    assert shown_session(session) == {"id": "s", "audio": {}}
+
+
+def test_a_page_sees_the_providers_session_under_ours():
+    created = {"id": "s", "audio": {"output": {"voice": "alloy", "speed": 1.0}}, "tools": []}
+    shown = Settings({"audio": {"output": {"voice": "marin"}}}).shown(created)
+    assert shown == {"id": "s", "audio": {"output": {"voice": "marin", "speed": 1.0}}}
