@@ -128,7 +128,6 @@ export class Captions {
     const item = this.#ensure(id, role, kind);
     if (!item) return true;
     const words = (text ?? "").trim();
-    if (words === "") return this.#remove(id);
     return this.#change(id, { text: words, status: "completed" });
   }
 
@@ -149,7 +148,8 @@ export class Captions {
 
   #saved(event) {
     const item = this.#items.get(event.item_id);
-    if (!item) return false;
+    // A row saved half-way is older than what the deltas have brought since.
+    if (!item || event.status === "in_progress") return item !== undefined;
     return this.#change(event.item_id, { text: event.text ?? item.text, status: event.status });
   }
 

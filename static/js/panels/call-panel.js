@@ -103,7 +103,7 @@ export class CallPanel {
     setText(parts["state-large"], words);
     parts.mute.setAttribute("aria-pressed", String(muted));
     setText(parts["mute-label"], t(muted ? "unmute" : "mute"));
-    parts.mute.setAttribute("aria-label", t(muted ? "unmute" : "mute"));
+    parts.mute.title = t(muted ? "unmute" : "mute");
     setIcon(find("svg", parts.mute), muted ? "mic-off" : "mic");
     parts.mute.disabled = parts["hold-mode"].disabled = !live;
     parts["hold-mode"].setAttribute("aria-pressed", String(!handsFree));

@@ -7,8 +7,8 @@ const STILL = { amplitude: 0, level: 0, waves: 1.5, speed: 0, alpha: 0.5, broken
 // moves it, `beat` a slow swelling, `broken` a gap in the middle, `dash` a dotted line.
 const LOOKS = {
   idle: {
-    user: { amplitude: 0.3, waves: 1.5, speed: 0.35, alpha: 0.75 },
-    assistant: { amplitude: 0.46, waves: 2, speed: -0.28, alpha: 1 },
+    user: { amplitude: 0.5, waves: 1.5, speed: 0.22, alpha: 0.8 },
+    assistant: { amplitude: 0.8, waves: 2, speed: -0.17, alpha: 1 },
   },
   checking: {
     user: { amplitude: 0.06, waves: 2, speed: 0.8, alpha: 1, dash: 1 },
@@ -162,7 +162,7 @@ export class LevelMeter {
     for (let x = 0; x <= width + step; x += step) {
       const along = Math.min(1, x / width);
       // Both ends are tied, like those of any string.
-      const tied = Math.sin(Math.PI * along) ** 1.4;
+      const tied = Math.sin(Math.PI * along);
       const angle = along * look.waves * Math.PI * 2 - phase;
       const wave = Math.sin(angle) + 0.35 * Math.sin(angle * 2.3 + phase * 0.6);
       points.push([Math.min(x, width), height / 2 + (reach * tied * wave) / 1.2]);

@@ -27,8 +27,11 @@ export function showCaption(element, { role, kind, status, text }) {
 /** Bring an element to the state that was stored. @param {object} saved `nextvoice.saved` */
 export function showSaved(element, { message_id: id, recording, text, status }) {
   element.dataset.message = id ?? "";
-  if (status) element.dataset.status = status;
-  if (typeof text === "string") setText(find("[data-message-text]", element), text);
+  // A row saved half-way is older than what the deltas have brought since.
+  if (status && status !== "in_progress") {
+    element.dataset.status = status;
+    if (typeof text === "string") setText(find("[data-message-text]", element), text);
+  }
   if (recording?.url) showPlayer(element, recording);
 }
 
