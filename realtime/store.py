@@ -18,13 +18,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 from django.apps import apps
 from django.conf import settings
+from django.core.files import locks
 from django.db import (
-    DatabaseError,
     InterfaceError,
     OperationalError,
     close_old_connections,
@@ -51,20 +51,27 @@ class Row:
     written: list[Callable[[], None]] = field(default_factory=list)
 
 
+Rows = dict[tuple[str, str], Row]
+
+
 class Store:
     """Writes rows in the order they were first handed over, in a thread of its own."""
 
     def __init__(self, journals: Path) -> None:
-        self._journals = journals
-        self._journal = journals / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
+        self._path = journals / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
+        # The journal as a locked file while it holds something, and who may write it.
+        self._journal: IO[bytes] | None = None
+        self._journaling = threading.Lock()
         # Guards what follows it; the thread sleeps on it.
         self._changed = threading.Condition()
-        # Rows that wait, by (model, pk), oldest first.
-        self._waiting: dict[tuple[str, str], Row] = {}
-        # Whether the thread holds rows that are not written yet.
-        self._writing = False
+        # Rows that wait and rows being written, by (model, pk), oldest first.
+        self._waiting: Rows = {}
+        self._batch: Rows = {}
+        # How many rows were handed over, are in the batch or before it, and are done with.
+        self._handed = self._taken = self._done = 0
         # How many `flush` calls wait: batches then follow each other at once.
         self._hurried = 0
+        self._closed = False
         self._thread: threading.Thread | None = None
 
     def put(
@@ -76,6 +83,7 @@ class Store:
             row.fields.update(fields)
             if written:
                 row.written.append(written)
+            self._handed += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="store", daemon=True)
                 self._thread.start()
@@ -84,57 +92,93 @@ class Store:
     def flush(self, timeout: float) -> bool:
         """Wait until everything handed over so far is written; False after `timeout` seconds."""
         with self._changed:
+            handed = self._handed
             self._hurried += 1
             self._changed.notify_all()
             try:
-                return self._changed.wait_for(
-                    lambda: not self._waiting and not self._writing, timeout
-                )
+                return self._changed.wait_for(lambda: self._done >= handed, timeout)
             finally:
                 self._hurried -= 1
+
+    def close(self, timeout: float) -> None:
+        """Before the process ends: what cannot be written now goes to the journal."""
+        if not self.flush(timeout):
+            with self._changed:
+                self._closed = True
+            self._keep(self._everything())
 
     def _run(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
-                batch, self._waiting = list(self._waiting.values()), {}
-                self._writing = True
-            self._write_at_last(batch)
+                self._take()
+            try:
+                self._write_at_last()
+            except Exception:
+                # Whatever is wrong with a row, the others still need this thread.
+                log.exception("rows could not be written")
             with self._changed:
-                self._writing = False
+                self._batch = {}
+                self._done = self._taken
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._hurried > 0, BATCH_SECONDS)
 
-    def _write_at_last(self, batch: list[Row]) -> None:
-        """Write `batch`, waiting for the database as long as it takes."""
+    def _take(self) -> None:
+        self._batch, self._waiting = self._everything(), {}
+        self._taken = self._handed
+
+    def _everything(self) -> Rows:
+        """What is being written and what waits, as one."""
+        with self._changed:
+            rows = dict(self._batch)
+            for key, new in self._waiting.items():
+                old = rows.get(key) or Row(new.model, new.pk, {})
+                fields, written = old.fields | new.fields, old.written + new.written
+                rows[key] = Row(new.model, new.pk, fields, written)
+            return rows
+
+    def _write_at_last(self) -> None:
+        """Write the batch, waiting for the database as long as it takes."""
         for attempt in range(10**9):
             try:
-                write_rows(batch)
+                write_rows(list(self._batch.values()))
                 break
             except (OperationalError, InterfaceError) as problem:
                 if attempt == 0:
                     log.warning("the database is away, rows wait in a journal: %s", problem)
-                batch = self._spool(batch)
+                with self._changed:
+                    self._take()
+                self._keep(self._batch)
                 time.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
-        self._journal.unlink(missing_ok=True)
-        for row in batch:
+        if attempt:
+            log.warning("the database is back")
+        self._forget()
+        for row in self._batch.values():
             for written in row.written:
-                written()
+                try:
+                    written()
+                except Exception:
+                    log.exception("nobody could be told that %s was written", row.model)
 
-    def _spool(self, batch: list[Row]) -> list[Row]:
-        """Merge what came meanwhile into `batch` and put all of it on disk."""
-        rows = {(row.model, row.pk): row for row in batch}
-        with self._changed:
-            newer, self._waiting = self._waiting, {}
-        for key, row in newer.items():
-            kept = rows.setdefault(key, Row(row.model, row.pk, {}))
-            kept.fields.update(row.fields)
-            kept.written.extend(row.written)
-        try:
-            write_journal(self._journal, list(rows.values()))
-        except OSError as problem:
-            log.error("the journal cannot be written: %s", problem)
-        return list(rows.values())
+    def _keep(self, rows: Rows) -> None:
+        """Put `rows` on disk, in place of what the journal held."""
+        with self._journaling:
+            old = self._journal
+            try:
+                self._journal = write_journal(self._path, list(rows.values()))
+            except (OSError, TypeError) as problem:
+                log.error("the journal cannot be written: %s", problem)
+                return
+            if old is not None:
+                old.close()
+
+    def _forget(self) -> None:
+        """The journal's rows are in the database."""
+        with self._journaling:
+            if self._journal is not None and not self._closed:
+                self._path.unlink(missing_ok=True)
+                self._journal.close()
+                self._journal = None
 
 
 def write_rows(rows: list[Row]) -> None:
@@ -153,7 +197,8 @@ def write_rows(rows: list[Row]) -> None:
         except (OperationalError, InterfaceError):
             connection.close()
             raise
-        except DatabaseError:
+        except Exception:
+            # Not only DatabaseError: drivers refuse some values with ValueError or OverflowError.
             pass
         for row in rows:
             try:
@@ -162,7 +207,7 @@ def write_rows(rows: list[Row]) -> None:
             except (OperationalError, InterfaceError):
                 connection.close()
                 raise
-            except DatabaseError as problem:
+            except Exception as problem:
                 log.error("%s %s was refused: %s", row.model, row.pk, problem)
     finally:
         close_old_connections()
@@ -192,48 +237,59 @@ def _clean(value: Any) -> Any:
     return value.replace("\0", "") if isinstance(value, str) else value
 
 
-def write_journal(path: Path, rows: list[Row]) -> None:
-    """Replace `path` by the states of `rows`, one JSON object a line, and sync it to disk."""
+def write_journal(path: Path, rows: list[Row]) -> IO[bytes]:
+    """Replace `path` by the states of `rows`, one JSON object a line, and sync it to disk.
+
+    Returns the file, locked: as long as it is open its process lives and `replay_journals` leaves
+    it alone. (A process id would not tell: containers use the same few again.)
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".new")
-    with aside.open("wb") as file:
+    file = aside.open("wb")
+    try:
+        locks.lock(file, locks.LOCK_EX)
         for row in rows:
             file.write(orjson.dumps([row.model, row.pk, row.fields]) + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    aside.replace(path)
+        aside.replace(path)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def replay_journals(journals: Path) -> int:
     """Write what dead processes left behind; returns the number of rows. Safe to repeat."""
     total = 0
     for path in sorted(journals.glob("*.jsonl")):
-        if _alive(int(path.name.split("-", 1)[0])):
+        try:
+            with path.open("rb") as file:
+                # Its process may have put another file in this one's place meanwhile.
+                if locks.lock(file, locks.LOCK_EX | locks.LOCK_NB) and _is_at(file, path):
+                    rows = _journalled(file.read())
+                    write_rows(rows)
+                    path.unlink()
+                    total += len(rows)
+        except FileNotFoundError:
             continue
-        rows = []
-        for line in path.read_bytes().splitlines():
-            try:
-                model, pk, fields = orjson.loads(line)
-            except ValueError:
-                log.error("a line of a journal is broken and was skipped")
-                continue
-            rows.append(Row(model, pk, fields))
-        write_rows(rows)
-        path.unlink()
-        total += len(rows)
     return total
 
 
-def _alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    return os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
+def _journalled(content: bytes) -> list[Row]:
+    rows = []
+    for line in content.splitlines():
+        try:
+            model, pk, fields = orjson.loads(line)
+        except ValueError:
+            log.error("a line of a journal is broken and was skipped")
+            continue
+        rows.append(Row(model, pk, fields))
+    return rows
 
 
 _store: Store | None = None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from django.db import connection
 
@@ -85,6 +86,45 @@ def test_a_row_the_database_refuses_costs_only_itself(
     assert texts() == ["kept"]
 
 
+def test_a_value_the_driver_refuses_costs_only_its_row(
+    store: Store, conversation: Conversation
+) -> None:
+    huge = message(conversation, text="lost", heard_ms=2**80)
+    store.put("chats.Message", str(uuid.uuid4()), huge)
+    store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="kept"))
+    assert store.flush(10)
+    store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="later", position=2.0))
+    assert store.flush(10)
+    assert texts() == ["kept", "later"]
+
+
+def test_who_cannot_be_told_does_not_stop_the_writer(
+    store: Store, conversation: Conversation
+) -> None:
+    def fail() -> None:
+        raise LookupError
+
+    store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="one"), fail)
+    assert store.flush(10)
+    store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="two", position=2.0))
+    assert store.flush(10)
+    assert texts() == ["one", "two"]
+
+
+def test_what_cannot_be_written_before_the_process_ends_is_left_to_the_next(
+    store: Store, conversation: Conversation, database_away: Callable[[], None], tmp_path: Path
+) -> None:
+    store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="one"))
+    assert not store.flush(0.5)
+    store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="two", position=2.0))
+    store.close(0.01)
+    [journal] = (tmp_path / "journal").glob("*.jsonl")
+    kept = [orjson.loads(line)[2]["text"] for line in journal.read_bytes().splitlines()]
+    assert kept == ["one", "two"]
+    database_away()
+    assert store.flush(30)
+
+
 def test_an_update_does_not_revive_a_deleted_row(store: Store, conversation: Conversation) -> None:
     pk = str(conversation.pk)
     conversation.delete()
@@ -119,11 +159,12 @@ def test_a_dead_process_s_journal_is_replayed_once(
         Row("chats.Message", str(uuid.uuid4()), message(conversation, text="one")),
         Row("chats.Message", str(uuid.uuid4()), message(conversation, text="two", position=2.0)),
     ]
-    dead = tmp_path / f"{_dead_pid()}-aa.jsonl"
-    write_journal(dead, rows)
+    # The process id says nothing: after a container's restart it is the same again.
+    dead = tmp_path / f"{os.getpid()}-aa.jsonl"
+    write_journal(dead, rows).close()
     dead.write_bytes(dead.read_bytes() + b'["chats.Mess')
     assert replay_journals(tmp_path) == 2
-    write_journal(dead, rows)
+    write_journal(dead, rows).close()
     assert replay_journals(tmp_path) == 2
     assert (texts(), dead.exists()) == (["one", "two"], False)
 
@@ -131,14 +172,8 @@ def test_a_dead_process_s_journal_is_replayed_once(
 def test_a_living_process_s_journal_is_left_alone(
     conversation: Conversation, tmp_path: Path
 ) -> None:
-    own = tmp_path / f"{os.getpid()}-aa.jsonl"
-    write_journal(own, [Row("chats.Message", str(uuid.uuid4()), message(conversation))])
-    assert (replay_journals(tmp_path), own.exists()) == (0, True)
-
-
-def _dead_pid() -> int:
-    child = os.fork()
-    if child == 0:
-        os._exit(0)
-    os.waitpid(child, 0)
-    return child
+    theirs = tmp_path / "7-aa.jsonl"
+    row = Row("chats.Message", str(uuid.uuid4()), message(conversation, text="theirs"))
+    with write_journal(theirs, [row]):
+        assert (replay_journals(tmp_path), texts(), theirs.exists()) == (0, [], True)
+    assert (replay_journals(tmp_path), texts(), theirs.exists()) == (1, ["theirs"], False)
