@@ -95,11 +95,21 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         await receive()  # websocket.connect
-        await send({"type": "websocket.accept"})
         browser = BrowserSocket(receive, send)
+        try:
+            await send({"type": "websocket.accept"})
+            await self._serve(browser, scope)
+        except OSError:
+            # What servers raise for sending to a browser that has left. No call runs by then.
+            log.info("a browser left before its call began")
+        except Exception:
+            log.exception("a call could not be opened")
+            await self._refuse(browser, "internal_error")
+
+    async def _serve(self, browser: BrowserSocket, scope: Message) -> None:
         user = scope["user"]
         if not user.is_authenticated:
-            await browser.tell_and_close(ended_event(ENDS["signed_out"]), 4401)
+            await self._refuse(browser, "signed_out")
             return
         pk = scope["url_route"]["kwargs"]["conversation"]
         conversation = await in_database(find_conversation, user, pk)
@@ -108,7 +118,7 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
             return
         start = await receive_start(browser)
         if isinstance(start, End):
-            await browser.tell_and_close(ended_event(start), start.close_code)
+            await self._refuse(browser, start.reason)
             return
         await self._open(browser, scope, conversation, start)
 
@@ -121,19 +131,29 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
             opening = await in_database(open_call, scope["user"], conversation, start)
         except Refused as refused:
             log.warning("a call was refused: %s: %s", refused.reason, refused)
-            end = ENDS[refused.reason]
-            await browser.tell_and_close(ended_event(end), end.close_code)
-            return
-        except Exception:
-            log.exception("a call could not be opened")
-            end = ENDS["internal_error"]
-            await browser.tell_and_close(ended_event(end), end.close_code)
+            await self._refuse(browser, refused.reason)
             return
         session = scope.get("session")
         key = session.session_key if session is not None else None
         running = RunningCall(browser, scope["user"], opening, key)
         record = await running.run()
         await browser.close(record.close_code)
+
+    async def _refuse(self, browser: BrowserSocket, reason: str) -> None:
+        end = ENDS[reason]
+        await browser.tell_and_close(ended_event(end), end.close_code)
+
+
+class Connected(Tap):
+    """Notes when the provider was first there."""
+
+    def __init__(self, save: Callable[..., None]) -> None:
+        self._save: Callable[..., None] | None = save
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        if event["type"] == "session.created" and self._save is not None:
+            self._save(connected=timezone.now())
+            self._save = None
 
 
 class RunningCall:
@@ -148,6 +168,7 @@ class RunningCall:
         self._session_key = session_key
         self._loop = asyncio.get_running_loop()
         self._call: Call | None = None
+        self._watcher: asyncio.Task[None] | None = None
         self._store = store()
         self._recorder = Recorder(
             store=self._store,
@@ -163,7 +184,7 @@ class RunningCall:
         from django.conf import settings
 
         opening = self._opening
-        watcher = asyncio.create_task(self._watch())
+        self._watcher = asyncio.create_task(self._watch())
         try:
             record = await run_call(
                 self._browser,
@@ -178,7 +199,7 @@ class RunningCall:
                 finalise=self._finalise,
             )
         finally:
-            watcher.cancel()
+            self._watcher.cancel()
             live.leave(opening.call_id)
         if record.detail and record.end.severity == "error":
             log.warning("call %s: %s: %s", opening.call_id, record.reason, record.detail)
@@ -223,6 +244,9 @@ class RunningCall:
 
     async def _finalise(self, record: EndRecord) -> None:
         """Let the recordings and rows of the call reach disk and database before its last word."""
+        if self._watcher is not None:
+            # It would write that the call lives.
+            self._watcher.cancel()
         self._save(
             state=CallRecord.State.ENDED,
             end_reason=record.reason,

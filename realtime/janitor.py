@@ -3,38 +3,68 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
 
 from chats.models import Message, Recording
+from realtime import live
 from realtime.models import CallRecord
 from realtime.store import replay_journals
 from realtime.tracks import encode_file, live_folder, remove_folder
 
 log = logging.getLogger(__name__)
 
-# A live call writes its heartbeat every `HEARTBEAT_SECONDS`; three missed ones mean it is dead.
+# A live call writes its heartbeat every `HEARTBEAT_SECONDS`; three missed ones mean it is dead,
 HEARTBEAT_SECONDS = 10
 DEAD_SECONDS = 3 * HEARTBEAT_SECONDS
+# if it then stays silent for so long while the janitor looks: when the database was away, every
+# heartbeat is old on its return, until the calls have written what they kept meanwhile.
+PATIENCE_SECONDS = 15
+
+# Silent calls: their last heartbeat, and when this process first saw it.
+_silent: dict[str, tuple[datetime, float]] = {}
 
 
-def sweep() -> int:
-    """Close every call whose process died; returns how many. Safe to run anywhere, any time."""
+def sweep(patience: float = PATIENCE_SECONDS) -> int:
+    """Close every call whose process died; returns how many. Safe to run anywhere, any time.
+
+    A call is closed by the first sweep `patience` seconds after the one that found it silent.
+    """
     replay_journals(Path(settings.DATA_DIR) / "journal")
-    silent_since = timezone.now() - timedelta(seconds=DEAD_SECONDS)
-    dead = CallRecord.objects.exclude(state=CallRecord.State.ENDED).filter(
-        heartbeat__lt=silent_since
-    )
     closed = 0
-    for call in dead:
-        _close(call)
-        closed += 1
+    for call in _silent_calls():
+        if _waited(call, patience):
+            _close(call)
+            closed += 1
     if closed:
         log.warning("closed %d calls of processes that died", closed)
     return closed
+
+
+def _silent_calls() -> list[CallRecord]:
+    silent_since = timezone.now() - timedelta(seconds=DEAD_SECONDS)
+    open_calls = CallRecord.objects.exclude(state=CallRecord.State.ENDED)
+    calls = [
+        call
+        for call in open_calls.filter(heartbeat__lt=silent_since)
+        if not live.here(str(call.pk))
+    ]
+    for known in _silent.keys() - {str(call.pk) for call in calls}:
+        del _silent[known]
+    return calls
+
+
+def _waited(call: CallRecord, patience: float) -> bool:
+    now = time.monotonic()
+    heartbeat, seen = _silent.get(str(call.pk), (None, now))
+    if heartbeat != call.heartbeat:
+        seen = now
+        _silent[str(call.pk)] = (call.heartbeat, seen)
+    return now - seen >= patience
 
 
 def _close(call: CallRecord) -> None:
@@ -45,8 +75,12 @@ def _close(call: CallRecord) -> None:
         _recover(call, recording)
     remove_folder(str(call.pk))
     # Last, so that a janitor that dies half-way leaves the rest to the next one.
+    since = call.connected or call.heartbeat
     CallRecord.objects.filter(pk=call.pk).update(
-        state=CallRecord.State.ENDED, end_reason="process_died", ended=call.heartbeat
+        state=CallRecord.State.ENDED,
+        end_reason="process_died",
+        ended=call.heartbeat,
+        duration_ms=max(0, round((call.heartbeat - since).total_seconds() * 1000)),
     )
 
 

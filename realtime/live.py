@@ -10,16 +10,21 @@ Stop = Callable[[str], None]
 
 _calls: dict[str, tuple[str, Stop]] = {}
 _stopping = False
-# Set when the last call has left after `stop_all`.
+# Set when the last call has left after `drain` began.
 _drained: asyncio.Event | None = None
 
 
 def enter(call_id: str, conversation_id: str, stop: Stop) -> None:
-    """Register a call; one that already runs in its conversation makes room for it."""
+    """Register a call; one that already runs in its conversation makes room for it.
+
+    While the process is ending, the call itself is ended again at once.
+    """
     for other, (place, stop_other) in list(_calls.items()):
         if place == conversation_id and other != call_id:
             stop_other("taken_over")
     _calls[call_id] = (conversation_id, stop)
+    if _stopping:
+        stop("server_stopping")
 
 
 def leave(call_id: str) -> None:
@@ -27,6 +32,11 @@ def leave(call_id: str) -> None:
     _calls.pop(call_id, None)
     if _drained is not None and not _calls:
         _drained.set()
+
+
+def here(call_id: str) -> bool:
+    """Whether the call runs in this process. For any thread."""
+    return call_id in _calls
 
 
 def count() -> int:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from chats.models import Conversation, User
 from realtime import embedded
@@ -135,9 +139,18 @@ def _target(model: VoiceModel) -> Target:
 
 def may_go_on(user_pk: int, conversation_pk: uuid.UUID, session_key: str | None) -> bool:
     """Whether the person is still active, signed in and allowed to see the conversation."""
-    from django.contrib.sessions.backends.db import SessionStore
-
     user = User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None or find_conversation(user, conversation_pk) is None:
         return False
-    return session_key is None or SessionStore().exists(session_key)
+    return session_key is None or _signed_in(user, session_key)
+
+
+def _signed_in(user: User, session_key: str) -> bool:
+    """Whether the session lives, is this person's and was not ended by a new password."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    session = store(session_key).load()
+    if session.get(SESSION_KEY) != str(user.pk):
+        return False
+    given = session.get(HASH_SESSION_KEY, "")
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return any(constant_time_compare(given, each) for each in hashes)

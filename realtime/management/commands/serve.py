@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -58,8 +59,9 @@ class Command(BaseCommand):
             pass
         finally:
             stop_sweeping.set()
-            tracks.settle(5)
-            store.store().flush(5)
+            with suppress(TimeoutError):
+                tracks.settle(5)
+            store.store().close(5)
             embedded.stop()
         if not server.started:
             raise CommandError(f"Port {port} on {host} is taken: choose another with PORT=")
@@ -98,5 +100,5 @@ def _sweep(stop: threading.Event) -> None:
             janitor.sweep()
         except Exception:
             log.exception("the janitor failed; it tries again")
-        if stop.wait(janitor.DEAD_SECONDS):
+        if stop.wait(janitor.PATIENCE_SECONDS):
             return
