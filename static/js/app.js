@@ -86,7 +86,7 @@ function connectCall() {
 function showNotice({ code, message, remedy }) {
   const text = [message || (has(code) ? t(code) : ""), remedy].filter(Boolean).join(" ");
   if (!text) return;
-  if (call.options.mode === "voice") panel?.notice(text);
+  if (call.options.mode === "voice") panel?.notice(text, code);
   else toast(text);
 }
 

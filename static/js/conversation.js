@@ -65,6 +65,12 @@ export class ConversationPage {
 
   /** Send typed words: into the call that runs here, else into a written one. */
   write(text) {
+    if (this.#call.active && !this.isHere && this.#call.options.mode === "voice") {
+      // Writing here would end the call there, which nobody expects.
+      this.composer.restore(text);
+      toast(t("busy_elsewhere"));
+      return;
+    }
     this.thread.toEnd();
     if (!this.isHere || !this.#call.active) this.#begin("text");
     if (this.#call.active) this.#call.say(text);

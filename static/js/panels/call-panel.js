@@ -22,6 +22,7 @@ export class CallPanel {
   #parts;
   #timer = null;
   #noticeTimer;
+  #noticeCode = "";
   #announceTimer;
 
   /** @param {HTMLElement} root  @param {object} call a Call */
@@ -111,6 +112,7 @@ export class CallPanel {
     parts.hold.toggleAttribute("data-held", held);
     setText(parts["hold-label"], t(held ? "release" : "hold"));
     parts.stop.disabled = !answering;
+    if (!muted && this.#noticeCode === "muted_talking") show(parts.notice, false);
     this.#announce(words);
   }
 
@@ -124,8 +126,9 @@ export class CallPanel {
   }
 
   /** Show a passing remark. */
-  notice(text) {
+  notice(text, code = "") {
     if (!text) return;
+    this.#noticeCode = code;
     setText(this.#parts.notice, text);
     show(this.#parts.notice, true);
     clearTimeout(this.#noticeTimer);

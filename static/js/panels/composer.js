@@ -33,6 +33,12 @@ export class Composer {
     show(this.#status, text !== "");
   }
 
+  /** Give words back that could not be sent. */
+  restore(text) {
+    this.#text.value = text;
+    this.#fit();
+  }
+
   focusText() {
     this.#text.focus();
   }

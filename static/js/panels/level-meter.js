@@ -19,8 +19,8 @@ const LOOKS = {
     assistant: { amplitude: 0.1, waves: 1, speed: -0.9, alpha: 0.9, dash: 1 },
   },
   listening: {
-    user: { amplitude: 0.05, level: 1, waves: 2.5, speed: 0.5, alpha: 0.9, beat: 0.4 },
-    assistant: { amplitude: 0.02, waves: 1.5, speed: 0.3, alpha: 0.4 },
+    user: { amplitude: 0.1, level: 1.4, waves: 2, speed: 0.4, alpha: 0.95, beat: 0.7 },
+    assistant: { amplitude: 0.05, waves: 1.5, speed: 0.3, alpha: 0.5, beat: 0.7 },
   },
   hearing: {
     user: { amplitude: 0.1, level: 2.6, waves: 4.5, speed: 1.6, alpha: 1, fill: 0.1 },
@@ -133,7 +133,7 @@ export class LevelMeter {
 
   #drawString(pen, side, width, height) {
     const look = this.#looks[side];
-    const weight = height > 60 ? 2.5 : 2;
+    const weight = height > 60 ? 3 : 2;
     pen.strokeStyle = pen.fillStyle = this.#colors[side];
     pen.setLineDash(look.dash > 0.5 ? [1, 7] : []);
     pen.lineDashOffset = this.#still.matches ? 0 : -this.#time * 40;
@@ -172,7 +172,7 @@ export class LevelMeter {
 }
 
 function stroke(pen, points, broken, width) {
-  const gap = (broken * width) / 2;
+  const gap = broken < 0.03 ? 0 : (broken * width) / 2;
   pen.beginPath();
   let down = false;
   for (const [x, y] of points) {
