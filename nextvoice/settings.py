@@ -4,6 +4,7 @@ The defaults need no server and no configuration: SQLite, local files, one proce
 embedded provider. Secrets that are not given are made once and kept in `DATA_DIR`.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,9 @@ if REDIS_URL:
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# Whitenoise reads its (small) files synchronously, and Django says so for each one.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
