@@ -125,6 +125,8 @@ class Writer:
         self._stop()
         self._task.cancel()
         await asyncio.wait({self._task})
+        if self._waiting is not None:
+            self._waiting.close()
 
     def _enqueue(self, frame: Frame) -> None:
         size = size_of(frame)
@@ -179,9 +181,6 @@ class Writer:
         except asyncio.CancelledError:
             self._lost(ConnectionError("writing was cancelled"))
             raise
-        finally:
-            if self._waiting is not None:
-                self._waiting.close()
 
     async def _rest(self) -> None:
         if self._waiting is None and not self._queue:

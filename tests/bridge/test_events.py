@@ -218,11 +218,9 @@ def test_error_events_have_ids_of_their_own():
     assert error_event("a", "b")["event_id"] != error_event("a", "b")["event_id"]
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 2**40) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
+ODD = [None, True, -1, 0, 7, 2**60, 1.5, "", "a", "\0", "AAAA", [], [1], {}, {"type": "message"}]
+ODD += [{"role": "user"}, {"output_modalities": ["text"]}, {"content": [{}]}, message(content=[1])]
+JSON = st.sampled_from(ODD)
 FIELDS = st.sampled_from(
     ["item_id", "audio", "audio_end_ms", "content_index", "item", "session", "response", "event_id"]
 )
@@ -243,11 +241,7 @@ def test_any_text_is_an_event_or_a_problem(text):
 @given(st.sampled_from(sorted(CLIENT_EVENTS)), st.dictionaries(FIELDS, JSON, max_size=5))
 def test_any_fields_are_an_event_or_a_problem(kind, fields):
     try:
-        raw = orjson.dumps({"type": kind} | fields).decode()
-    except (TypeError, orjson.JSONEncodeError):
-        return
-    try:
-        event = parse(raw)
+        event = parse(orjson.dumps({"type": kind} | fields).decode())
     except Problem as problem:
         assert orjson.dumps(problem_event(problem))
     else:
