@@ -160,7 +160,8 @@ class PocketUtterance:
     def finish(self) -> None:
         if not self.finished:
             self.finished = True
-            asyncio.get_running_loop().call_later(FINISH_LIMIT_S, self._pool.hung, self)
+            left_s = (len(self.waiting) + self.behind) / BYTES_PER_S
+            asyncio.get_running_loop().call_later(FINISH_LIMIT_S + left_s, self._pool.hung, self)
             self.push()
 
     def cancel(self) -> None:

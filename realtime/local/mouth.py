@@ -9,6 +9,7 @@ import math
 import shutil
 import wave
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -249,6 +250,7 @@ class ToneMouth:
         return Speech(bytes(pcm), words)
 
 
+@lru_cache(maxsize=64)
 def _tone(hertz: int, ms: int) -> bytes:
     count = RATE * ms // 1000
     fade = max(1, count // 6)

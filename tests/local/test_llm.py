@@ -1,0 +1,182 @@
+"""Answers from a chat completions server on loopback, through a session."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from realtime.local.brain import Prompt
+from realtime.local.conversation import Item, Part
+from realtime.local.http import Endpoint
+from realtime.local.llm import NOT_UNDERSTOOD, ChatBrain, messages, request
+from tests.local.conftest import Rooms
+from tests.local.fake_http import called, plain, said, stream
+from tests.local.room import quick_engine, quiet, tone, transcript
+
+NOW = datetime(2026, 11, 22, 12, 0)
+
+
+@pytest.fixture
+async def llm(fake_http: Any) -> Any:
+    return await fake_http()
+
+
+def engine(llm: Any) -> Any:
+    return quick_engine(brain=ChatBrain(Endpoint(llm.url, "k", "small-model")))
+
+
+async def test_streamed_text_is_spoken(rooms: Rooms, llm: Any) -> None:
+    llm.scripts = [stream(said("Good day to"), said(" you. And "), said("now?"))]
+    room = rooms(engine=engine(llm))
+    room.update(instructions="Be kind.")
+    response = await room.ask("hi")
+    assert transcript(response) == "Good day to you. And now?"
+    assert llm.asked[0].path == "/v1/chat/completions"
+    assert llm.asked[0].json == {
+        "model": "small-model",
+        "messages": [
+            {"role": "system", "content": "Be kind."},
+            {"role": "user", "content": "hi"},
+        ],
+        "stream": True,
+    }
+
+
+async def test_speaking_starts_before_the_text_is_complete(rooms: Rooms, llm: Any) -> None:
+    llm.scripts = [stream(said("This is the first sentence. And this"), hold=True)]
+    room = rooms(engine=engine(llm))
+    room.say("hi")
+    room.send("response.create")
+    await room.until("response.output_audio.delta")
+    assert room.all("response.done") == []
+
+
+async def test_interrupting_drops_the_stream(rooms: Rooms, llm: Any) -> None:
+    llm.scripts = [stream(said("One sentence is here. "), hold=True)]
+    room = rooms(engine=engine(llm))
+    room.say("hi")
+    room.send("response.create")
+    await room.until("response.output_audio.delta")
+    room.hear(quiet(500) + tone(300))
+    assert room.events[-1]["response"]["status_details"]["reason"] == "turn_detected"
+    await asyncio.wait_for(llm.dropped.wait(), 10)
+
+
+async def test_tool_calls_are_streamed_and_their_answers_sent_back(rooms: Rooms, llm: Any) -> None:
+    tool = {
+        "type": "function",
+        "name": "look",
+        "description": "d",
+        "parameters": {"type": "object"},
+    }
+    llm.scripts = [
+        stream(
+            said("Let me look."),
+            called(0, "call_1", "look", ""),
+            called(0, None, None, '{"a"'),
+            called(0, None, None, ": 1}"),
+            called(1, "call_2", "look", "{}"),
+        ),
+        stream(said("It is there.")),
+    ]
+    room = rooms(engine=engine(llm))
+    room.update(tools=[tool], tool_choice={"type": "function", "name": "look"})
+    response = await room.ask("where?")
+    assert [item["type"] for item in response["output"]] == [
+        "message",
+        "function_call",
+        "function_call",
+    ]
+    assert [item.get("arguments") for item in response["output"]] == [None, '{"a": 1}', "{}"]
+    deltas = room.all("response.function_call_arguments.delta")
+    assert [(e["call_id"], e["delta"], e["output_index"]) for e in deltas] == [
+        ("call_1", '{"a"', 1),
+        ("call_1", ": 1}", 1),
+        ("call_2", "{}", 2),
+    ]
+    for call_id in ("call_1", "call_2"):
+        item = {"type": "function_call_output", "call_id": call_id, "output": "found"}
+        room.send("conversation.item.create", item=item)
+    assert transcript(await room.respond(tool_choice="auto")) == "It is there."
+    first, second = (asked.json for asked in llm.asked)
+    assert first["tools"][0]["function"] == {
+        "name": "look",
+        "description": "d",
+        "parameters": {"type": "object"},
+    }
+    assert first["tool_choice"] == {"type": "function", "function": {"name": "look"}}
+    assert second["tool_choice"] == "auto"
+    calls = second["messages"][3]["tool_calls"]
+    assert [call["id"] for call in calls] == ["call_1", "call_2"]
+    assert second["messages"][4:] == [
+        {"role": "tool", "tool_call_id": "call_1", "content": "found"},
+        {"role": "tool", "tool_call_id": "call_2", "content": "found"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "message"),
+    [
+        (plain(401, b"who?"), "invalid_api_key", "answered 401: who?"),
+        (plain(404, b"no model"), "model_not_found", "answered 404"),
+        (plain(429, b"slow down"), "rate_limit_exceeded", "answered 429"),
+        (plain(500, b""), "server_error", "answered 500"),
+        (stream(said("Half a"), "not json"), "server_error", "not JSON"),
+        (stream({"error": {"message": "out of memory"}}), "server_error", "out of memory"),
+        (stream(said("Half an answer"), end=False), "server_error", "broke off"),
+        (stream(), "empty_answer", "was empty"),
+    ],
+)
+async def test_a_failure_is_said_and_the_session_goes_on(
+    rooms: Rooms, llm: Any, script: Any, code: str, message: str
+) -> None:
+    llm.scripts = [script, stream(said("Better now."))]
+    room = rooms(engine=engine(llm))
+    response = await room.ask("hi")
+    assert response["status"] == "failed"
+    error = response["status_details"]["error"]
+    assert error["code"] == code
+    assert message in error["message"]
+    assert transcript(await room.respond()) == "Better now."
+
+
+async def test_an_answer_without_words_to_speak_is_not_passed_off_as_one(
+    rooms: Rooms, llm: Any
+) -> None:
+    llm.scripts = [stream(said(" ... "))]
+    response = await rooms(engine=engine(llm)).ask("hi")
+    assert response["status_details"]["error"]["code"] == "empty_answer"
+
+
+def spoken(text: str | None) -> Item:
+    return Item("message", role="user", parts=[Part("input_audio", text, ms=900)])
+
+
+def test_history_becomes_messages() -> None:
+    picture = Part("input_image", image_url="data:image/png;base64,AA==", detail="low")
+    items = [
+        spoken("hello"),
+        Item("message", role="assistant", parts=[Part("output_audio", "hi there")]),
+        spoken(None),
+        Item("message", role="user", parts=[Part("input_text", "see"), picture]),
+    ]
+    assert messages(Prompt(items, NOW)) == [
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": "hi there"},
+        {"role": "user", "content": NOT_UNDERSTOOD},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "see"},
+                {
+                    "type": "image_url",
+                    "image_url": {"url": "data:image/png;base64,AA==", "detail": "low"},
+                },
+            ],
+        },
+    ]
+
+
+def test_a_token_limit_is_passed_on() -> None:
+    assert request(Prompt([], NOW, max_output_tokens=50), "m")["max_tokens"] == 50
