@@ -1,0 +1,164 @@
+"""Private PostgreSQL and Redis servers for tests, on free loopback ports.
+
+    def test_something() -> None:
+        require("postgres", "redis")            # skips, or fails where CI must have them
+        with Postgres() as postgres, Redis() as redis:
+            env = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
+            postgres.stop()                     # at once, as in a power cut ("immediate")
+            postgres.start()                    # the same data on the same port
+
+Nothing of a machine's own servers is touched, and everything is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+PACKAGES = {"postgres": "postgresql", "redis": "redis-server"}
+START_SECONDS = 15.0
+
+
+def require(*parts: str) -> None:
+    """Skip the test when a part is missing here; fail it in CI, which must have them all."""
+    for part in parts:
+        if _program(part) is None:
+            say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+            say(f"{part} is missing: apt-get install {PACKAGES[part]}")
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on right now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _program(part: str) -> str | None:
+    if part == "redis":
+        return shutil.which("redis-server")
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=_version)
+    return str(installed[-1]) if installed else shutil.which("initdb")
+
+
+def _version(program: Path) -> float:
+    try:
+        return float(program.parts[-3])
+    except ValueError:
+        return 0.0
+
+
+class Postgres:
+    """A PostgreSQL cluster in a temporary folder; `url` is its database."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+        self._folder = Path(tempfile.mkdtemp(prefix="nextvoice-pg-"))
+        self._bin = Path(_program("postgres") or "").parent
+
+    def __enter__(self) -> Self:
+        # The server refuses to run as root; its own user must reach the folder.
+        self._folder.chmod(0o711)
+        home = self._folder / "server"
+        home.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            shutil.chown(home, "postgres", "postgres")
+        try:
+            initdb = ["-D", str(home / "data"), "-U", "postgres", "--auth=trust"]
+            self._run("initdb", *initdb, "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+            self.start()
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start it, again after `stop`, and wait until it answers."""
+        home = self._folder / "server"
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home}"
+        options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        log = str(home / "log")
+        self._run("pg_ctl", "-D", str(home / "data"), "-w", "-l", log, "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it: "immediate" cuts every connection without a word, "fast" ends them."""
+        data = self._folder / "server" / "data"
+        if (data / "postmaster.pid").exists():
+            self._run("pg_ctl", "-D", str(data), "-m", mode, "-w", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._bin / program), *arguments]
+        if os.geteuid() == 0:
+            command = ["runuser", "-u", "postgres", "--", *command]
+        done = subprocess.run(
+            command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program}: {done.stderr.decode()}")
+
+
+class Redis:
+    """A Redis server that keeps nothing on disk."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it, again after `kill`, and wait until it answers."""
+        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
+        self._process = subprocess.Popen(
+            [*command, "--save", "", "--appendonly", "no"],
+            cwd=tempfile.gettempdir(),
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(self.port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("redis-server did not start")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as sock:
+        sock.settimeout(1)
+        return sock.connect_ex(("127.0.0.1", port)) == 0

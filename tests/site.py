@@ -1,0 +1,389 @@
+"""The real site as a process of its own, and people who use it over HTTP and WebSocket.
+
+    with Site(tmp_path) as site:                        # setup, serve, wait for /readyz
+        ann = site.person("ann")                        # makes the account and signs in
+        thread = ann.new_conversation()                 # its id
+        async with Caller.dial(site.url, thread, ann.cookie) as call:
+            await call.start()
+            await call.event("nextvoice.ready")
+            await call.speak("sum.wav")
+            ...
+    # leaving ends it by SIGTERM, then checks that it wrote no traceback
+
+`Site(tmp_path, voice=True)` brings the embedded provider; other keyword arguments are settings of
+its environment. `Caller` works with any server of the site, one inside a test as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+import wave
+from array import array
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.servers import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+AUDIO = Path(__file__).parent / "audio"
+START_SECONDS = 40.0
+STOP_SECONDS = 20.0
+TOKEN = "t" * 32
+PIECE = 4800  # bytes of PCM in 100 ms
+
+
+SETUP = """
+from pathlib import Path
+from django.conf import settings
+from django.core.management import call_command
+call_command("setup")
+if not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
+    call_command("collectstatic", interactive=False, verbosity=0)
+"""
+
+
+@cache
+def static_files() -> Path:
+    """Where all sites of this test run have their collected static files."""
+    folder = tempfile.mkdtemp(prefix="nextvoice-static-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+class Site:
+    """`manage.py serve` with its own data in `folder`. A context manager."""
+
+    def __init__(self, folder: Path, *, voice: bool = False, **environment: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "site.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+            "PYTHONPATH": str(ROOT),
+            "DJANGO_SETTINGS_MODULE": "nextvoice.settings",
+            "DATA_DIR": str(folder / "data"),
+            "STATIC_ROOT": str(static_files()),
+            "LOCAL_VOICE": str(voice),
+            "ALLOWED_HOSTS": "127.0.0.1,localhost,nextvoice.test",
+            **environment,
+        }
+
+    def __enter__(self) -> Self:
+        self.run(SETUP)
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        if kind is None:
+            written = self.log.read_text()
+            assert "Traceback" not in written, written
+
+    def start(self) -> None:
+        """Serve, again after `stop` or `kill` with the same data, and wait until it is ready."""
+        command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=self._environment, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while self.ready() != 200:
+            ended = self.process.poll()
+            if ended is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"the site did not start ({ended}):\n{self.log.read_text()}")
+            time.sleep(0.05)
+
+    def stop(self) -> int | None:
+        """End it as a deploy does and return its exit status; None when it does not run."""
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once, without a word."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def ready(self) -> int:
+        """The HTTP status of /readyz; 0 when nobody answers."""
+        try:
+            return Person(self.url).get("/readyz").status
+        except OSError:
+            return 0
+
+    def run(self, code: str) -> Any:
+        """Run Django code beside the site; returns what it calls `tell(...)` with, if anything."""
+        prelude = "import json, django; django.setup()\ndef tell(x): print('\\0' + json.dumps(x))\n"
+        done = subprocess.run(
+            [sys.executable, "-c", prelude + code],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return json.loads(done.stdout.rpartition("\0")[2] if "\0" in done.stdout else "null")
+
+    def person(self, name: str) -> Person:
+        """Make a person, password `<name>-password`, and sign them in."""
+        self.run(
+            "from chats.models import User\n"
+            f"User.objects.create_user({name!r}, password={name + '-password'!r})"
+        )
+        person = Person(self.url)
+        person.sign_in(name, f"{name}-password")
+        return person
+
+    def provider(self, url: str, key: str = "") -> None:
+        """Let calls use the provider at `url` by default."""
+        self.run(
+            "from realtime.models import Provider, VoiceModel\n"
+            f"provider = Provider(name='Scripted', url={url!r}, allow_private=True)\n"
+            f"provider.set_key({key!r})\n"
+            "provider.save()\n"
+            "VoiceModel.objects.update(default=False)\n"
+            "VoiceModel.objects.create(provider=provider, name='scripted-1', default=True,"
+            " transcription_model='t')"
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Person:
+    """A browser without a window: cookies, GET and POST. Redirects are not followed."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.cookies: dict[str, str] = {"csrftoken": TOKEN}
+
+    @property
+    def cookie(self) -> str:
+        """The Cookie header."""
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """GET; `Range="bytes=0-9"` and the like become headers."""
+        return self._ask("GET", path, None, headers)
+
+    def post(self, path: str, **fields: str) -> Answer:
+        """POST a form, with the token that protects it."""
+        body = urlencode({"csrfmiddlewaretoken": self.cookies["csrftoken"], **fields})
+        kind = {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.url}
+        return self._ask("POST", path, body, kind)
+
+    def sign_in(self, name: str, password: str) -> None:
+        """Sign in as the sign-in page does."""
+        answer = self.post("/accounts/login/", login=name, password=password)
+        assert (answer.status, "sessionid" in self.cookies) == (302, True), answer
+
+    def new_conversation(self) -> str:
+        """Start a conversation; its id."""
+        answer = self.post("/c/new/")
+        assert answer.status == 302, answer
+        return str(uuid.UUID(answer.headers["location"].rstrip("/").rpartition("/")[2]))
+
+    def _ask(self, verb: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        try:
+            connection.request(verb, path, body, {"Cookie": self.cookie, **headers})
+            response = connection.getresponse()
+            for name, value in response.getheaders():
+                if name.lower() == "set-cookie":
+                    key, _, rest = value.partition("=")
+                    self.cookies[key] = rest.partition(";")[0]
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, found, response.read())
+        finally:
+            connection.close()
+
+
+def microphone(name: str) -> bytes:
+    """A recording of `tests/audio` as PCM16 at 24 kHz, as the page sends it."""
+    with wave.open(str(AUDIO / name), "rb") as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (48000, 1, 2)
+        samples = array("h", file.readframes(file.getnframes()))
+    halved = ((a + b) // 2 for a, b in zip(samples[0::2], samples[1::2], strict=False))
+    return array("h", halved).tobytes()
+
+
+@dataclass
+class Caller:
+    """The page's side of a call. `events` are the JSON frames in order, `audio` PCM by item."""
+
+    socket: ClientConnection
+    # Whether it plays what it hears, at once, and says so.
+    plays: bool = True
+    events: list[dict[str, Any]] = field(default_factory=list)
+    audio: dict[str, bytearray] = field(default_factory=dict)
+    over: bool = False
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _playing: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    @asynccontextmanager
+    async def dial(
+        cls, url: str, conversation: str, cookie: str, *, reads: bool = True, plays: bool = True
+    ) -> AsyncIterator[Caller]:
+        """Open the call socket of a conversation at the site `url`.
+
+        `reads=False`: leave everything the server sends unread.
+        """
+        socket = await connect(
+            f"{url.replace('http', 'ws', 1)}/ws/call/{conversation}/",
+            origin=url,  # type: ignore[arg-type]
+            additional_headers={"Cookie": cookie},
+            compression=None,
+            proxy=None,
+            max_size=None,
+            ping_interval=None,
+            close_timeout=1,
+        )
+        caller = cls(socket, plays)
+        reading = asyncio.create_task(caller._read()) if reads else None
+        try:
+            yield caller
+        finally:
+            if reading is not None:
+                reading.cancel()
+            else:
+                socket.transport.abort()
+            await socket.close()
+
+    @property
+    def types(self) -> list[str]:
+        """The type of every event."""
+        return [event["type"] for event in self.events]
+
+    @property
+    def code(self) -> int | None:
+        """The close code, once it is over; None before and without one."""
+        close = self.socket.protocol.close_rcvd
+        return None if close is None else close.code
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The events of one type so far."""
+        return [event for event in self.events if event["type"] == kind]
+
+    async def start(self, **fields: Any) -> dict[str, Any]:
+        """Begin the call and wait until it has begun, or could not."""
+        await self.send({"type": "nextvoice.start", **fields})
+        return await self.until(
+            lambda: next(
+                (e for e in self.events if e["type"] in ("nextvoice.ready", "nextvoice.ended")),
+                None,
+            )
+        )
+
+    async def send(self, event: Mapping[str, Any] | str | bytes) -> None:
+        """Send an event, or a frame as it is."""
+        await self.socket.send(event if isinstance(event, str | bytes) else json.dumps(event))
+
+    async def speak(self, sound: str | bytes, *, pace: float = 1.0) -> None:
+        """Say a recording or PCM, `pace` times as fast as people do; 0 is at once."""
+        pcm = microphone(sound) if isinstance(sound, str) else sound
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        for at in range(0, len(pcm), PIECE):
+            await self.send(pcm[at : at + PIECE])
+            if pace:
+                due += 0.1 / pace
+                await asyncio.sleep(max(0.0, due - loop.time()))
+
+    async def event(self, kind: str, seconds: float = 10.0, **fields: Any) -> dict[str, Any]:
+        """The first event of this type with these fields, once it is there."""
+        return await self.until(
+            lambda: next((e for e in self.of(kind) if fields.items() <= e.items()), None), seconds
+        )
+
+    async def ended(self, seconds: float = 10.0) -> tuple[str, int | None]:
+        """Wait for the end: its reason and the close code."""
+        await self.until(lambda: self.over, seconds)
+        reasons = [event["reason"] for event in self.of("nextvoice.ended")]
+        return (reasons[0] if len(reasons) == 1 else str(reasons), self.code)
+
+    async def until(self, found: Callable[[], Any], seconds: float = 10.0) -> Any:
+        """Wait until `found()` is something, after any frame; returns it."""
+        try:
+            async with asyncio.timeout(seconds), self._news:
+                return await self._news.wait_for(found)
+        except TimeoutError:
+            raise TimeoutError(f"never came; these did: {self.types}") from None
+
+    def vanish(self) -> None:
+        """Cut the connection as a lost network does: no close frame."""
+        self.socket.transport.abort()
+
+    async def _read(self) -> None:
+        try:
+            async for frame in self.socket:
+                async with self._news:
+                    self._take(frame)
+                    self._news.notify_all()
+                if self.plays and isinstance(frame, bytes):
+                    await self._played()
+        except ConnectionClosed:
+            pass
+        finally:
+            with suppress(asyncio.CancelledError):
+                async with self._news:
+                    self.over = True
+                    self._news.notify_all()
+
+    def _take(self, frame: str | bytes) -> None:
+        if isinstance(frame, bytes):
+            self.audio.setdefault(self._playing["item_id"], bytearray()).extend(frame)
+            return
+        event = json.loads(frame)
+        self.events.append(event)
+        if event["type"] == "nextvoice.audio":
+            self._playing = event
+
+    async def _played(self) -> None:
+        item = self._playing["item_id"]
+        heard = {"item_id": item, "content_index": self._playing["content_index"]}
+        with suppress(ConnectionClosed):
+            at = len(self.audio[item]) // 48
+            await self.send({"type": "nextvoice.played", **heard, "audio_end_ms": at})
