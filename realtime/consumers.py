@@ -99,9 +99,10 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             await send({"type": "websocket.accept"})
             await self._serve(browser, scope)
-        except OSError:
+        except OSError as problem:
             # What servers raise for sending to a browser that has left. No call runs by then.
-            log.info("a browser left before its call began")
+            log.warning("a call did not begin: %s", type(problem).__name__)
+            await self._refuse(browser, "internal_error")
         except Exception:
             log.exception("a call could not be opened")
             await self._refuse(browser, "internal_error")
