@@ -183,6 +183,7 @@ export class Captions {
       this.#order.splice(this.#order.indexOf(item.id), 1);
       this.#insert(item.id, id);
       this.#onchange(item);
+      this.#adopt(item.id);
     }
   }
 

@@ -14,7 +14,7 @@ export class Playback {
   #open = new Set(); // items with sound that was not heard yet
   #cut = new Set(); // items whose late audio must stay unheard
   #heard = new Set();
-  #reportedAt = 0;
+  #reportedAt = -Infinity;
   #speaking = false;
   #cutting = Promise.resolve([]); // the cut that was made last
 

@@ -13,6 +13,7 @@ export class Thread {
   #empty;
   #jump;
   #following = true; // whether the reader is at the end and wants to stay there
+  #scrolledTo = 0;
   #divider = null; // of the call that is running
   #call = ""; // id of the call that is running, or ran last
   #calls = new Set(); // ids of the calls made on this page
@@ -103,7 +104,10 @@ export class Thread {
 
   #onScroll() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    this.#following = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    // Only going up leaves the end; that the end moved away is no wish of the reader.
+    if (scrollHeight - scrollTop - clientHeight < NEAR_END_PX) this.#following = true;
+    else if (scrollTop < this.#scrolledTo) this.#following = false;
+    this.#scrolledTo = scrollTop;
     show(this.#jump, !this.#following);
   }
 
