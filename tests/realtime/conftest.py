@@ -1,3 +1,42 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import pytest
+import uvicorn
+
+from realtime import live
+from realtime.store import store
 from tests.people import ann, bob, conversation, eve, own_data
 
-__all__ = ["ann", "bob", "conversation", "eve", "own_data"]
+__all__ = ["ann", "bob", "conversation", "eve", "here", "own_data"]
+
+
+class Server(uvicorn.Server):
+    """Uvicorn inside a test's event loop, which owns the signals."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+
+@pytest.fixture
+async def here(transactional_db: None) -> AsyncIterator[str]:
+    """The site's address, served in this very event loop as `manage.py serve` configures it."""
+    from realtime.management.commands.serve import _config
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        config: Any = _config("127.0.0.1", port)
+        server = Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            await serving
+    assert live.count() == 0
+    assert await asyncio.to_thread(store().flush, 10)
