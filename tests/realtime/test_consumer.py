@@ -608,7 +608,7 @@ BAD_FRAMES: list[tuple[str | bytes, str, str | None]] = [
     ('{"type": "response.invent"}', "unknown_event", "type"),
     ('{"type": "session.update"}', "missing_required_parameter", "session"),
     ('{"type": "input_audio_buffer.append", "audio": "%%%"}', "invalid_audio", "audio"),
-    ('{"type": "input_audio_buffer.append", "audio": "AAA="}', "invalid_audio", "audio"),
+    ('{"type": "input_audio_buffer.append", "audio": "AA=="}', "invalid_audio", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": ""}', "invalid_audio", "audio"),
     (b"\0\0\0", "invalid_audio", None),
     (b"", "invalid_audio", None),
@@ -633,9 +633,9 @@ async def test_bad_frames_are_named_and_the_call_goes_on(
     async with provider_of(opened(Expect("response.create"), answer(bytes(960)))) as provider:
         async with Caller.dial(here, str(conversation.pk), cookie) as call:
             await call.start()
-            for frame, _code, _param in BAD_FRAMES:
+            for number, (frame, _code, _param) in enumerate(BAD_FRAMES, 1):
                 await call.send(frame)
-            await call.until(lambda: len(call.of("error")) == len(BAD_FRAMES))
+                await call.until(lambda n=number: len(call.of("error")) == n)
             errors = [(e["error"]["code"], e["error"]["param"]) for e in call.of("error")]
             assert errors == [(code, param) for _frame, code, param in BAD_FRAMES]
             assert await in_database(Message.objects.count) == 0
@@ -732,7 +732,7 @@ NO_MODEL = json.dumps({"error": {"code": "model_not_found", "message": "No such.
         ([Refuse(404)], "provider_unknown_model", 4502),
         ([Refuse(429)], "provider_quota", 4502),
         ([Refuse(503)], "provider_unreachable", 4502),
-        ([Refuse(302, headers={"Location": "http://127.0.0.1:1/"})], "provider_error", 4502),
+        ([Refuse(302, headers={"Location": "ws://127.0.0.1:1/"})], "provider_error", 4502),
         ([Send(_error("invalid_api_key", f"Bad key {CANARY}"))], "provider_refused_key", 4502),
         ([Send(_error("insufficient_quota", "Pay."))], "provider_quota", 4502),
         ([Send(_error("odd", f"No {CANARY}"))], "provider_error", 4502),
