@@ -118,7 +118,7 @@ test("an interrupted answer keeps what was heard and takes no more words", () =>
   captions.interrupt("a", 0.5);
   captions.take({ type: "response.output_audio_transcript.delta", item_id: "a", delta: " five" });
   captions.take({ type: "response.output_audio_transcript.done", item_id: "a", transcript: "all" });
-  assert.deepEqual(shown(captions), [["a", "one two", "interrupted"]]);
+  assert.deepEqual(shown(captions), [["a", "one two three", "interrupted"]]);
 });
 
 test("what was stored at the end is believed", () => {
@@ -183,9 +183,10 @@ test("the latest words of each side are found", () => {
   assert.equal(captions.latest("assistant"), null);
 });
 
-test("a heard part ends between words, or anywhere where there are no spaces", () => {
+test("a heard part ends with a word, or anywhere where there are no spaces", () => {
   assert.equal(heardPart("one two three", 0), "");
   assert.equal(heardPart("one two three", 1), "one two three");
-  assert.equal(heardPart("one two three", 0.8), "one two");
+  assert.equal(heardPart("one two three", 0.8), "one two three");
+  assert.equal(heardPart("one two three", 0.35), "one two");
   assert.equal(heardPart("声音在水里", 0.6), "声音在");
 });

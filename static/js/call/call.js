@@ -254,7 +254,7 @@ export class Call extends EventTarget {
       case "response.output_audio.done":
         return this.#line?.playback.end(event.item_id);
       case "response.done":
-        return this.#onResponseDone(event.response);
+        return this.#onResponseDone();
       case "error":
         return this.#onError(event.error);
     }
@@ -269,11 +269,10 @@ export class Call extends EventTarget {
     for (const text of this.#unsent.splice(0)) this.say(text);
   }
 
-  #onResponseDone(response) {
+  #onResponseDone() {
     this.#response = null;
     this.#line?.playback.endAll();
     if (!this.answering) this.#state.apply("response_ended");
-    if (response?.status === "failed") this.#onError(response.status_details?.error);
   }
 
   #onError(error) {

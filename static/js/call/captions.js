@@ -3,6 +3,7 @@
 // Transcripts come late and shuffled: an answer can be written before the question it answers.
 // Order therefore follows `previous_item_id`, never arrival.
 
+const WORD_GOES_ON = /^[^\s\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]\S$/u;
 const RESPONSE_STATUS = { completed: "completed", failed: "failed" };
 
 /**
@@ -212,13 +213,13 @@ export class Captions {
   }
 }
 
-/** The start of `text` up to about `fraction` of it, cut between words. */
+/** The start of `text` up to about `fraction` of it, to the end of the word begun. */
 export function heardPart(text, fraction) {
   if (fraction >= 1) return text;
-  const length = Math.floor(text.length * Math.max(0, fraction));
-  if (length === 0) return "";
-  const cut = text.slice(0, length);
-  const space = cut.lastIndexOf(" ");
-  // Chinese and Japanese have no spaces; there any character is a fair place.
-  return (space > length * 0.6 ? cut.slice(0, space) : cut).trimEnd();
+  let length = Math.round(text.length * Math.max(0, fraction));
+  // Scripts without spaces have no word to finish; there any character is a fair place.
+  while (length > 0 && length < text.length && WORD_GOES_ON.test(text.slice(length - 1, length + 1))) {
+    length += 1;
+  }
+  return text.slice(0, length).trimEnd();
 }

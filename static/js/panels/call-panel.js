@@ -147,13 +147,13 @@ export class CallPanel {
       return;
     }
     const parts = this.#parts;
-    const key = has(`end_${reason}_title`) ? reason : "internal_error";
+    const words = wordsOf(reason, message, remedy);
     this.#root.dataset.mode = mode;
     this.#root.dataset.state = "ended";
     parts.error.dataset.tone = end.tone;
-    setText(parts["error-title"], t(`end_${key}_title`));
-    setText(parts["error-text"], message || t(`end_${key}_text`));
-    setText(parts["error-remedy"], remedy || t(`end_${key}_remedy`));
+    setText(parts["error-title"], words.title);
+    setText(parts["error-text"], words.text);
+    setText(parts["error-remedy"], words.remedy);
     show(parts.retry, end.retry);
     show(parts["type-instead"], end.type && mode === "voice");
     show(parts["sign-in"], end.signIn ?? false);
@@ -240,6 +240,16 @@ export class CallPanel {
     const sidebar = find("#sidebar");
     if (sidebar) sidebar.inert = covers && NARROW.matches;
   }
+}
+
+/** The server's words when it said why, its first sentence as the title; ours otherwise. */
+function wordsOf(reason, message, remedy) {
+  if (message) {
+    const [, title, text] = /^(.*?[.!?。！？](?=\s|$)|.*?[。！？]|.+$)\s*(.*)$/su.exec(message);
+    return { title, text, remedy };
+  }
+  const key = has(`end_${reason}_title`) ? reason : "internal_error";
+  return { title: t(`end_${key}_title`), text: t(`end_${key}_text`), remedy: t(`end_${key}_remedy`) };
 }
 
 function partsOf(root) {
