@@ -232,7 +232,7 @@ class ScriptedProvider:
             "model": "scripted-1",
             "key": "sk-scripted-0123456789",
             "allow_private": True,
-            "timeouts": Timeouts(dns=2, tcp=2, total=3, close=0.3),
+            "timeouts": Timeouts(dns=2, tcp=2, total=3, close=0.1),
         }
         return Target(**(given | fields))
 

@@ -22,6 +22,7 @@ MAX_AUDIO_FRAME = 65_536
 MAX_MS = 24 * 3600 * 1000
 
 Event = dict[str, Any]
+"""A GA or `nextvoice.*` event."""
 
 
 class Problem(Exception):
@@ -42,14 +43,13 @@ def error_event(
     message: str,
     param: str | None = None,
     client_event_id: str | None = None,
-    kind: str = "invalid_request_error",
 ) -> Event:
     """A GA `error` event. `client_event_id`: the `event_id` of the client event it is about."""
     return {
         "type": "error",
         "event_id": new_id("event"),
         "error": {
-            "type": kind,
+            "type": "invalid_request_error",
             "code": code,
             "message": message,
             "param": param,

@@ -8,13 +8,12 @@ from typing import Any
 from .answers import take_audio
 from .audio import samples_to_ms
 from .core import Core
-from .dialects.base import OPENING_IDS
+from .dialects.base import AUDIO_DELTA, OPENING_IDS
 from .errors import FATAL_CODES, judge
 from .events import Event
 from .ids import new_id
 from .session import shown_session
 
-AUDIO_DELTA = "response.output_audio.delta"
 AUDIO_PLACE = ("item_id", "response_id", "output_index", "content_index")
 ALREADY_ANSWERING = "conversation_already_has_active_response"
 RATE_LIMITED = ("rate_limit_exceeded", "inference_rate_limit_exceeded")

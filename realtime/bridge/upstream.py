@@ -13,9 +13,10 @@ from websockets.exceptions import ConnectionClosed
 
 from .connect import Connecting, Resolve, UpstreamFailed, resolve
 from .dialects import dialect_for
-from .dialects.base import Dialect, Event
+from .dialects.base import Dialect
 from .dialects.target import Target
 from .errors import judge_close, judge_opening
+from .events import Event
 from .redact import hide, shown_message
 from .writer import Frame, Writer
 

@@ -13,8 +13,9 @@ coroutine. That is safe for these reasons:
   yielding it again, and from there on is a plain link between loop and coroutine: results, errors
   and cancellation pass through.
 - A task accepts a yielded future only while its `_asyncio_future_blocking` flag is set (this is
-  how `await fut` is told from `yield fut`) and clears the flag on taking it. If another task took
-  the same future in the meantime, the flag is clear. It is set again immediately before yielding.
+  how `await fut` is told from `yield fut`) and clears the flag on taking it. So the flag is
+  cleared when the future is captured, or nobody else could await that future meanwhile ("await
+  wasn't used with future"), and set again immediately before it is yielded to the task.
 - If the future finished in the meantime, the task adds its callback to a finished future, which
   asyncio then calls in the next round.
 - `asyncio.current_task()`, and so `asyncio.timeout()`, must see the same task in every step. So
@@ -235,6 +236,8 @@ class _Waiting:
     def __init__(self, coro: Coroutine[Any, Any, None], yielded: Any) -> None:
         self._coro = coro
         self._yielded = yielded
+        if yielded is not None:
+            yielded._asyncio_future_blocking = False
 
     def __await__(self) -> Generator[Any, Any, None]:
         yielded = self._yielded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Dialect, Event
+from .base import Dialect
 from .openai_ga import OpenAIGA
 from .target import Target, Timeouts
 
@@ -15,4 +15,4 @@ def dialect_for(target: Target) -> Dialect:
     return DIALECTS[target.dialect]()
 
 
-__all__ = ["DIALECTS", "Dialect", "Event", "Target", "Timeouts", "dialect_for"]
+__all__ = ["DIALECTS", "Dialect", "Target", "Timeouts", "dialect_for"]

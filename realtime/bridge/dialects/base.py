@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
+from ..events import Event
 from ..writer import Frame
 from .target import Target
 
-Event = dict[str, Any]
-"""A Realtime GA event. Inside the bridge an audio delta carries PCM `bytes` in its `delta`."""
+AUDIO_DELTA = "response.output_audio.delta"
+"""Inside the bridge this event carries PCM `bytes` in its `delta`, not base64."""
 
 OPENING_IDS = "nextvoice_open_"
 """Event ids of opening frames start so, which tells an error about one of them."""

@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import orjson
 
 from ..audio import decode_base64, encode_base64
+from ..events import Event
 from ..ids import new_id
 from ..writer import Frame
-from .base import OPENING_IDS, Event
+from .base import AUDIO_DELTA, OPENING_IDS
 from .target import Target
 
-AUDIO_DELTA = "response.output_audio.delta"
 REMEMBERED = 256
 
 
