@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from chats.models import Message, Recording
 from realtime import live
 from realtime.models import CallRecord
 from realtime.store import replay_journals
-from realtime.tracks import encode_file, live_folder, remove_folder
+from realtime.tracks import encode_file, live_folder, stored
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ def sweep(patience: float = PATIENCE_SECONDS) -> int:
         if _waited(call, patience):
             _close(call)
             closed += 1
+    for call_id in _left_over():
+        _recover(call_id)
     if closed:
         log.warning("closed %d calls of processes that died", closed)
     return closed
@@ -71,11 +74,9 @@ def _close(call: CallRecord) -> None:
     Message.objects.filter(call_id=call.pk, status=Message.Status.IN_PROGRESS).update(
         status=Message.Status.INTERRUPTED
     )
-    for recording in Recording.objects.filter(message__call_id=call.pk, state=Recording.State.LIVE):
-        _recover(call, recording)
-    remove_folder(str(call.pk))
-    # Last, so that a janitor that dies half-way leaves the rest to the next one.
+    _recover(str(call.pk))
     since = call.connected or call.heartbeat
+    # Last, so that a janitor that dies half-way leaves the rest to the next one.
     CallRecord.objects.filter(pk=call.pk).update(
         state=CallRecord.State.ENDED,
         end_reason="process_died",
@@ -84,13 +85,38 @@ def _close(call: CallRecord) -> None:
     )
 
 
-def _recover(call: CallRecord, recording: Recording) -> None:
+def _left_over() -> list[str]:
+    """Calls that ended a while ago but whose audio still lies about: the disk was full, say."""
+    folders = Path(settings.DATA_DIR) / "live"
+    names = [path.name for path in folders.iterdir()] if folders.is_dir() else []
+    quiet_since = timezone.now() - timedelta(seconds=DEAD_SECONDS)
+    ended = CallRecord.objects.filter(
+        pk__in=names, state=CallRecord.State.ENDED, ended__lt=quiet_since
+    )
+    return [str(call.pk) for call in ended if not live.here(str(call.pk))]
+
+
+def _recover(call_id: str) -> None:
+    """Make recordings of the audio an ended call left."""
+    whole = True
+    for recording in Recording.objects.filter(message__call_id=call_id).exclude(
+        state=Recording.State.READY
+    ):
+        whole = _recover_recording(call_id, recording) and whole
+    if whole:
+        # What no message has, nobody can hear: a turn that was never committed.
+        shutil.rmtree(live_folder(call_id), ignore_errors=True)
+
+
+def _recover_recording(call_id: str, recording: Recording) -> bool:
+    recording_id = str(recording.pk)
     try:
-        path = live_folder(str(call.pk)) / f"{recording.pk}.pcm"
-        encoded = encode_file(path, str(recording.pk))
-    except OSError as problem:
-        log.error("recording %s cannot be recovered: %s", recording.pk, problem)
-        return
+        path = live_folder(call_id) / f"{recording_id}.pcm"
+        encoded = encode_file(path, recording_id) or stored(recording_id)
+    except Exception as problem:
+        # Storages raise errors of their own.
+        log.error("recording %s cannot be recovered: %s", recording_id, problem)
+        return False
     fields = (
         {
             "state": Recording.State.READY,
@@ -101,4 +127,5 @@ def _recover(call: CallRecord, recording: Recording) -> None:
         if encoded
         else {"state": Recording.State.FAILED}
     )
-    Recording.objects.filter(pk=recording.pk, state=Recording.State.LIVE).update(**fields)
+    Recording.objects.filter(pk=recording.pk).exclude(state=Recording.State.READY).update(**fields)
+    return True

@@ -6,6 +6,7 @@ delay and padding so that players which trim them give the length to the sample.
 """
 
 import struct
+from collections.abc import Iterable
 
 import lameenc
 
@@ -17,8 +18,11 @@ _SIDE_INFO = 9  # mono, MPEG-2
 _ENCODER_DELAY = 576
 
 
-def encode(pcm: bytes) -> bytes:
-    """Return `pcm` (signed 16-bit little-endian, mono, 24 kHz) as one MP3 file."""
+def encode(pieces: Iterable[bytes]) -> bytes:
+    """Return PCM (signed 16-bit little-endian, mono, 24 kHz) as one MP3 file.
+
+    `pieces` hold whole samples; only one of them is in memory at a time.
+    """
     encoder = lameenc.Encoder()
     encoder.silence()
     encoder.set_bit_rate(BITRATE)
@@ -26,8 +30,23 @@ def encode(pcm: bytes) -> bytes:
     encoder.set_out_sample_rate(RATE)
     encoder.set_channels(1)
     encoder.set_quality(5)
-    body = bytes(encoder.encode(pcm)) + bytes(encoder.flush())
-    return _info_frame(body, len(pcm) // 2) + body
+    body, samples = bytearray(), 0
+    for piece in pieces:
+        body += encoder.encode(piece)
+        samples += len(piece) // 2
+    body += encoder.flush()
+    return _info_frame(bytes(body), samples) + body
+
+
+def duration_ms(mp3: bytes) -> int:
+    """Length of a file that `encode` made, in ms; ValueError for any other."""
+    at = 4 + _SIDE_INFO
+    if mp3[at : at + 4] != b"Info" or len(mp3) < FRAME_BYTES:
+        raise ValueError("not a file of ours")
+    (frames,) = struct.unpack_from(">I", mp3, at + 8)
+    trim = int.from_bytes(mp3[at + 37 : at + 40], "big")
+    samples = frames * SAMPLES_PER_FRAME - (trim >> 12) - (trim & 0xFFF)
+    return int(samples * 1000 // RATE)
 
 
 def _info_frame(body: bytes, samples: int) -> bytes:

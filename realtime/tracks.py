@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,8 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from realtime.bridge.audio import bytes_to_ms, ms_to_bytes
-from realtime.mp3 import encode
+from realtime.bridge.audio import SAMPLE_BYTES, bytes_to_ms, ms_to_bytes
+from realtime.mp3 import duration_ms, encode
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 FLUSH_BYTES = ms_to_bytes(500)
 # Above this much unwritten audio the disk is not keeping up, and the rest is not recorded.
 MAX_PENDING_BYTES = 8 * 1024 * 1024
+# How much of a recording is in memory while it is encoded.
+PIECE_BYTES = 240_000
 
 _appends = ThreadPoolExecutor(max_workers=1, thread_name_prefix="track-append")
 _encodes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="track-encode")
@@ -112,7 +114,7 @@ def _encode_file(path: Path, recording_id: str, keep_ms: int | None) -> Encoded 
     try:
         return encode_file(path, recording_id, keep_ms)
     except Exception:
-        # The raw audio stays, so that the janitor can try again.
+        # The raw audio stays; the janitor tries again.
         log.exception("recording %s could not be encoded", recording_id)
         return None
 
@@ -120,20 +122,42 @@ def _encode_file(path: Path, recording_id: str, keep_ms: int | None) -> Encoded 
 def encode_file(path: Path, recording_id: str, keep_ms: int | None = None) -> Encoded | None:
     """Turn a raw `.pcm` file into a stored MP3 and remove it; None when it is empty or absent."""
     try:
-        pcm = path.read_bytes()
+        size = path.stat().st_size // SAMPLE_BYTES * SAMPLE_BYTES
     except FileNotFoundError:
         return None
-    pcm = pcm[: len(pcm) // 2 * 2]
     if keep_ms is not None:
-        pcm = pcm[: ms_to_bytes(keep_ms)]
-    name = ""
-    if pcm:
-        mp3 = encode(pcm)
-        name = default_storage.save(
-            f"recordings/{recording_id[:2]}/{recording_id}.mp3", ContentFile(mp3)
-        )
+        size = min(size, ms_to_bytes(keep_ms))
+    encoded = None
+    if size:
+        mp3 = encode(_pieces(path, size))
+        name = _name(recording_id)
+        # One that a process stored just before it died would make the storage choose another name.
+        default_storage.delete(name)
+        name = default_storage.save(name, ContentFile(mp3))
+        encoded = Encoded(name, bytes_to_ms(size), len(mp3))
     path.unlink(missing_ok=True)
-    return Encoded(name, bytes_to_ms(len(pcm)), len(mp3)) if pcm else None
+    return encoded
+
+
+def stored(recording_id: str) -> Encoded | None:
+    """The recording as `encode_file` stored it, when its process died before it could say so."""
+    name = _name(recording_id)
+    if not default_storage.exists(name):
+        return None
+    with default_storage.open(name) as file:
+        mp3 = file.read()
+    return Encoded(name, duration_ms(mp3), len(mp3))
+
+
+def _name(recording_id: str) -> str:
+    return f"recordings/{recording_id[:2]}/{recording_id}.mp3"
+
+
+def _pieces(path: Path, size: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while size > 0 and (piece := file.read(min(size, PIECE_BYTES))):
+            size -= len(piece)
+            yield piece
 
 
 def settle(timeout: float) -> None:

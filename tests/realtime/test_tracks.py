@@ -1,0 +1,147 @@
+"""The audio of calls on disk: raw while it grows, an MP3 of the right length when it is whole."""
+
+from __future__ import annotations
+
+import math
+import struct
+import threading
+from array import array
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+
+from realtime import mp3, tracks
+from realtime.tracks import Encoded, Track, encode_file, live_folder, stored
+
+FRAME_BYTES = 144  # MPEG-2 layer III, 48 kbit/s, 24 kHz
+FRAME_SAMPLES = 576
+
+
+def tone(ms: int) -> bytes:
+    return array("h", (int(9000 * math.sin(n * 0.115)) for n in range(24 * ms))).tobytes()
+
+
+def length_ms(file: bytes) -> float:
+    """How long a player plays it: its frames, less what the Info header says to skip."""
+    assert len(file) % FRAME_BYTES == 0
+    frames = [file[at : at + FRAME_BYTES] for at in range(0, len(file), FRAME_BYTES)]
+    assert {frame[:2] for frame in frames} == {b"\xff\xf3"}
+    info = frames[0]
+    assert info[13:17] == b"Info"
+    flags, count, size = struct.unpack_from(">III", info, 17)
+    assert (flags, count, size) == (3, len(frames) - 1, len(file))
+    trim = int.from_bytes(info[50:53], "big")
+    return (count * FRAME_SAMPLES - (trim >> 12) - (trim & 0xFFF)) / 24
+
+
+def read(encoded: Encoded | None) -> bytes:
+    assert encoded is not None
+    with default_storage.open(encoded.name) as file:
+        content: bytes = file.read()
+    assert len(content) == encoded.size
+    return content
+
+
+def finished(track: Track, keep_ms: int | None = None) -> Encoded | None:
+    """What the track became."""
+    done, result = threading.Event(), []
+
+    def take(encoded: Encoded | None) -> None:
+        result.append(encoded)
+        done.set()
+
+    track.finish(keep_ms, take)
+    assert done.wait(20)
+    return result[0]
+
+
+@pytest.mark.parametrize("ms", [1, 20, 1000, 1234, 65_000])
+def test_an_mp3_says_exactly_how_long_it_is(ms: int) -> None:
+    file = mp3.encode([tone(ms)])
+    assert length_ms(file) == ms
+    assert mp3.duration_ms(file) == ms
+
+
+def test_an_mp3_made_in_pieces_is_the_same() -> None:
+    pcm = tone(3000)
+    pieces = [pcm[at : at + 5000] for at in range(0, len(pcm), 5000)]
+    assert mp3.encode(pieces) == mp3.encode([pcm])
+
+
+@pytest.mark.parametrize("content", [b"", b"ID3", bytes(500)])
+def test_a_file_of_another_make_has_no_length(content: bytes) -> None:
+    with pytest.raises(ValueError, match="not a file of ours"):
+        mp3.duration_ms(content)
+
+
+def test_a_track_becomes_a_recording_and_leaves_nothing_behind() -> None:
+    track = Track("call", "recording")
+    for _ in range(150):
+        track.append(tone(20))
+    assert track.duration_ms == 3000
+    encoded = finished(track)
+    assert encoded == Encoded("recordings/re/recording.mp3", 3000, len(read(encoded)))
+    assert length_ms(read(encoded)) == 3000
+    assert list(live_folder("call").iterdir()) == []
+    tracks.remove_folder("call")
+    assert not live_folder("call").exists()
+
+
+def test_only_what_was_heard_is_kept() -> None:
+    track = Track("call", "recording")
+    track.append(tone(3000))
+    encoded = finished(track, 1250)
+    assert encoded is not None
+    assert (encoded.duration_ms, length_ms(read(encoded))) == (1250, 1250)
+
+
+@pytest.mark.parametrize("keep_ms", [None, 0])
+def test_a_track_of_nothing_is_no_recording(keep_ms: int | None) -> None:
+    track = Track("call", "recording")
+    if keep_ms == 0:
+        track.append(tone(100))
+    assert finished(track, keep_ms) is None
+    assert not live_folder("call").exists() or list(live_folder("call").iterdir()) == []
+
+
+def test_a_growing_track_is_on_disk_but_for_half_a_second() -> None:
+    track = Track("call", "recording")
+    said = tone(20) * 60
+    for at in range(0, len(said), 960):
+        track.append(said[at : at + 960])
+    tracks.settle(10)
+    kept = (live_folder("call") / "recording.pcm").read_bytes()
+    assert said.startswith(kept)
+    assert len(said) - len(kept) < 24_000
+    track.discard()
+    tracks.settle(10)
+    assert list(live_folder("call").iterdir()) == []
+
+
+def test_a_file_cut_in_the_middle_of_a_sample_is_whole_up_to_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcm"
+    path.write_bytes(tone(1000) + b"\1")
+    encoded = encode_file(path, "recording")
+    assert (length_ms(read(encoded)), path.exists()) == (1000, False)
+
+
+def test_encoding_again_replaces_what_was_stored(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcm"
+    for ms in (1000, 2000):
+        path.write_bytes(tone(ms))
+        encode_file(path, "recording")
+    assert default_storage.listdir("recordings/re") == ([], ["recording.mp3"])
+    found = stored("recording")
+    assert (found and found.duration_ms, length_ms(read(found))) == (2000, 2000)
+    assert (encode_file(path, "recording"), stored("another")) == (None, None)
+
+
+def test_a_disk_that_refuses_costs_the_recording_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "live").write_bytes(b"in the way")
+    track = Track("call", "recording")
+    track.append(tone(600))
+    assert finished(track) is None
+    assert [record.levelname for record in caplog.records][:1] == ["ERROR"]
