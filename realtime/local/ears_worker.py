@@ -53,6 +53,8 @@ class Recogniser:
             "loglevel": "FATAL",
             # The second pass costs 75-250 ms at the end for about the same words.
             "fwdflat": False,
+            # Nor does the best path: 67 ms at the end of a phrase, and the same words.
+            "bestpath": False,
             # Half the work of the defaults (0.16 instead of 0.35 s per s) for equal words.
             "maxhmmpf": 3000,
             "maxwpf": 10,
@@ -62,29 +64,31 @@ class Recogniser:
         self._phrases: Any = pocketsphinx.Decoder(lm=None, **shared)
         self._phrases.add_jsgf_string("phrases", phrase_grammar())
         self._phrases.activate_search("phrases")
-        self._running = False
+        self._open: list[Any] = []
 
     def knows(self, word: str) -> bool:
         return self._free.lookup_word(word) is not None
 
     def start(self) -> None:
         self.stop()
-        for decoder in (self._free, self._phrases):
+        self._open = [self._free, self._phrases]
+        for decoder in self._open:
             decoder.start_utt()
-        self._running = True
 
     def stop(self) -> None:
-        if self._running:
-            self._running = False
-            for decoder in (self._free, self._phrases):
-                decoder.end_utt()
+        while self._open:
+            self._open.pop().end_utt()
 
     def feed(self, pcm: bytes) -> None:
-        for decoder in (self._free, self._phrases):
+        for decoder in self._open:
             decoder.process_raw(pcm)
 
     def finish(self) -> dict[str, str]:
-        self.stop()
+        """What was said. The free decoder is left open: ending it costs 40 ms and changes no
+        word once some quiet was heard, so the answer goes out first and `stop` comes after."""
+        if self._phrases in self._open:
+            self._open.remove(self._phrases)
+            self._phrases.end_utt()
         free, phrase = self._words(self._free), self._words(self._phrases)
         alike = bool(phrase) and agree(self._phones(phrase), self._phones(free))
         chosen = phrase if alike else free
@@ -121,6 +125,7 @@ def main() -> None:
             pipe.write(b"K", job, len(payload).to_bytes(4, "big"))
         elif kind == b"E":
             pipe.write(b"F", job, json.dumps(recogniser.finish()).encode())
+            recogniser.stop()
         elif kind == b"C":
             recogniser.stop()
             pipe.write(b"D", job)

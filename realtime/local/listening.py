@@ -11,7 +11,7 @@ from realtime.local.errors import Refused
 from realtime.local.events import Send, event, new_id
 from realtime.local.mic import Mic
 from realtime.local.responding import Responding
-from realtime.local.transcripts import Transcripts
+from realtime.local.transcripts import END_QUIET, Transcripts
 from realtime.local.turns import Started, TurnDetector
 from realtime.local.vad import VadPool
 
@@ -118,7 +118,7 @@ class Listening:
                 code="input_audio_buffer_commit_empty",
             )
         if self._utterance is not None:
-            self._utterance.feed(self.mic.tail())
+            self._utterance.feed(self.mic.tail() + END_QUIET)
         start_ms = self._turn_ms if self._turn_id else None
         pcm = self.mic.take(start_ms)
         self.mic.clear()

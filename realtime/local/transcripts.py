@@ -10,6 +10,8 @@ from realtime.local.ears import Ears, EarsFailed, Utterance
 from realtime.local.events import Send, event
 
 DELTA_WORDS = 4
+# 16 kHz; the recogniser finishes its last word in the quiet that a client's commit cuts off.
+END_QUIET = bytes(32 * 150)
 
 
 class Transcripts:
@@ -27,7 +29,7 @@ class Transcripts:
         """An utterance that already holds all its audio (24 kHz)."""
         utterance = self.open(wanted)
         down = resampler(RATE, vad.RATE)
-        utterance.feed(down.feed(pcm) + down.flush())
+        utterance.feed(down.feed(pcm) + down.flush() + END_QUIET)
         return utterance
 
     def finish(self, utterance: Utterance, item: Item, *, tell: bool) -> None:
