@@ -1,0 +1,131 @@
+"""The real site and a real Chromium with a fake microphone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+from tests.servers import require
+from tests.site import AUDIO, Site
+
+# Chromium looks for Google's servers at each start; on a closed network that only costs time.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+FAKE_MICROPHONE = [
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+Launch = Callable[..., AbstractContextManager[Browser]]
+Open = Callable[..., AbstractContextManager[Page]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    # Django refuses database calls in a thread that has a running loop, which Playwright's
+    # synchronous API leaves behind; these tests use the site over HTTP only, other tests do not.
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        require("chromium")
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site(tmp_path_factory.mktemp("site"), voice=True) as site:
+        site.person("ann")
+        yield site
+
+
+@pytest.fixture(scope="session")
+def launch(playwright: Playwright, chromium: str) -> Launch:
+    """Start Chromium with a recording of `tests/audio` as its microphone, or without one."""
+
+    @contextmanager
+    def start(wav: str | None, *flags: str) -> Iterator[Browser]:
+        args = [*QUIET, *flags]
+        if wav is not None:
+            args += [*FAKE_MICROPHONE, f"--use-file-for-fake-audio-capture={AUDIO / wav}%noloop"]
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=args)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+    return start
+
+
+@pytest.fixture
+def visit(site: Site, launch: Launch, request: pytest.FixtureRequest) -> Open:
+    """Open the site as Ann, signed in through the page; fails on errors in the browser's console.
+
+    A picture of the last state is kept in `NEXTVOICE_SCREENSHOTS`, if that names a folder.
+    """
+
+    @contextmanager
+    def opened(
+        wav: str | None = "sum.wav",
+        *flags: str,
+        url: str = "",
+        expected: tuple[str, ...] = (),
+        **context: object,
+    ) -> Iterator[Page]:
+        problems: list[str] = []
+        with launch(wav, *flags) as browser:
+            options = {"viewport": {"width": 1280, "height": 800}} | context
+            tab: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type]
+            page = tab.new_page()
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.on(
+                "console",
+                lambda message: problems.append(message.text) if message.type == "error" else None,
+            )
+            sign_in(page, url or site.url)
+            try:
+                yield page
+            finally:
+                _picture(page, request.node.name)
+        assert [p for p in problems if not any(word in p for word in expected)] == []
+
+    return opened
+
+
+def sign_in(page: Page, url: str) -> None:
+    """Through the sign-in page, as a person does."""
+    page.goto(url)
+    page.get_by_label("Login", exact=False).first.fill("ann")
+    page.locator("input[name=password]").fill("ann-password")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{url}/")
+
+
+def _picture(page: Page, name: str) -> None:
+    folder = os.environ.get("NEXTVOICE_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png")

@@ -1,0 +1,149 @@
+"""The main job in a real browser: speak, hear the answer, read along, find it all again."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Open
+from tests.site import Site
+
+PHONE = {"width": 390, "height": 844}
+ANSWER_MS = 30_000
+
+# Plays each recording to see that it moves, then seeks into it: [duration, moved, sought].
+LISTEN = """async () => {
+  const heard = [];
+  for (const audio of document.querySelectorAll("audio")) {
+    const once = (event) =>
+      new Promise((done) => audio.addEventListener(event, done, {once: true}));
+    audio.muted = true;
+    const known = once("loadedmetadata");
+    audio.preload = "auto";
+    audio.load();
+    await known;
+    const moved = once("timeupdate").then(() => once("timeupdate"));
+    await audio.play();
+    await moved;
+    const played = audio.currentTime;
+    const sought = once("seeked");
+    audio.currentTime = audio.duration / 2;
+    await sought;
+    const ended = once("ended");
+    await audio.play();
+    await ended;
+    heard.push([audio.duration, played > 0, audio.currentTime]);
+  }
+  return heard;
+}"""
+
+
+def start_talking(page: Page) -> None:
+    page.get_by_test_id("start-talking").click()
+    expect(page.get_by_test_id("call-panel")).to_have_attribute(
+        "data-state", re.compile("listening|hearing"), timeout=ANSWER_MS
+    )
+
+
+def kept(page: Page, site: Site) -> list[dict[str, Any]]:
+    """The messages of the conversation on the page, as they are stored."""
+    pk = page.url.rstrip("/").rpartition("/")[2].partition("?")[0]
+    found: list[dict[str, Any]] = site.run(
+        "from django.db.models import F\nfrom chats.models import Message\n"
+        f"tell(list(Message.objects.filter(conversation={pk!r}).annotate("
+        "recorded_ms=F('recording__duration_ms'))"
+        ".values('status', 'text', 'unheard', 'heard_ms', 'recorded_ms')))"
+    )
+    return found
+
+
+def speaker(page: Page) -> dict[str, Any]:
+    """What the page counted of the sound that reached its speaker."""
+    return dict(page.evaluate("window.__nextvoice"))
+
+
+def test_a_spoken_question_is_answered_aloud_and_kept(visit: Open, site: Site) -> None:
+    with visit("sum.wav") as page:
+        start_talking(page)
+        panel = page.get_by_test_id("call-panel")
+        expect(panel).to_have_attribute("data-state", "speaking", timeout=ANSWER_MS)
+        # Both sides can be read while the call runs.
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(0)).to_contain_text("two plus three", timeout=ANSWER_MS)
+        expect(messages.nth(1)).to_contain_text("5", timeout=ANSWER_MS)
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        sound = speaker(page)
+        assert (sound["itemsHeard"], sound["samplesRendered"] > 24_000) == (1, True)
+        assert sound["peakRendered"] > 0.1
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("start-call")).to_be_visible()
+        page.reload()
+        expect(messages).to_have_count(2)
+        assert page.title().startswith("What is two plus three?")
+        stored = [message["recorded_ms"] for message in kept(page, site)]
+        heard = page.evaluate(LISTEN)
+        assert [moved for _, moved, _ in heard] == [True, True]
+        # To within two frames of the codec.
+        for (length, _, end), ms in zip(heard, stored, strict=True):
+            assert (abs(length * 1000 - ms) < 50, abs(end - length) < 0.1) == (True, True)
+
+
+def test_talking_over_the_answer_cuts_it_and_the_record_shows_where(
+    visit: Open, site: Site
+) -> None:
+    with visit("story_then_interrupt.wav") as page:
+        start_talking(page)
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(1)).to_contain_text("Interrupted", timeout=ANSWER_MS)
+        expect(messages.nth(3)).to_contain_text(re.compile(r"\d:\d\d"), timeout=ANSWER_MS)
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("start-call")).to_be_visible()
+        page.reload()
+        expect(messages).to_have_count(4)
+        expect(messages.nth(1)).to_contain_text("Interrupted")
+        cut = kept(page, site)[1]
+        assert (cut["status"], cut["recorded_ms"]) == ("interrupted", cut["heard_ms"])
+        assert (cut["text"] != "", cut["unheard"] != "") == (True, True)
+
+
+def test_typing_into_a_call_is_answered_aloud(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        start_talking(page)
+        page.get_by_test_id("call-type").fill("What time is it?")
+        page.keyboard.press("Enter")
+        expect(page.get_by_test_id("message").filter(has_text="What time is it?")).to_be_visible()
+        panel = page.get_by_test_id("call-panel")
+        expect(panel).to_have_attribute("data-state", "speaking", timeout=ANSWER_MS)
+
+
+def test_muting_and_the_keyboard(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        start_talking(page)
+        panel = page.get_by_test_id("call-panel")
+        panel.focus()
+        page.keyboard.press("m")
+        expect(panel).to_have_attribute("data-state", "muted")
+        page.keyboard.press("m")
+        expect(panel).not_to_have_attribute("data-state", "muted")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        expect(page.get_by_test_id("start-call")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_the_call_fits_the_screen(visit: Open, scheme: str) -> None:
+    with visit(
+        "sum.wav", viewport=PHONE, is_mobile=True, has_touch=True, color_scheme=scheme
+    ) as page:
+        start_talking(page)
+        box = page.get_by_test_id("call-panel").bounding_box()
+        assert box is not None
+        assert (box["x"], box["width"], box["height"]) == (0, PHONE["width"], PHONE["height"])
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        expect(page.get_by_test_id("message").nth(1)).to_contain_text("5", timeout=ANSWER_MS)
+        page.get_by_test_id("hang-up").tap()
+        expect(page.get_by_test_id("start-call")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

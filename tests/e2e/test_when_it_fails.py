@@ -1,0 +1,67 @@
+"""What the person sees when a call cannot start or breaks: the step that failed and a way on."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Launch, Open, sign_in
+from tests.servers import free_port
+from tests.site import Site
+
+
+def failure(page: Page) -> str:
+    error = page.get_by_test_id("call-error")
+    expect(error).to_be_visible(timeout=15_000)
+    return error.inner_text()
+
+
+def test_a_blocked_microphone_is_named_with_the_way_to_unblock_it(visit: Open) -> None:
+    with visit(None, "--use-fake-device-for-media-stream") as page:
+        page.get_by_test_id("start-talking").click()
+        said = failure(page)
+        assert "microphone is blocked" in said
+        assert "allow the microphone" in said
+        expect(page.get_by_test_id("retry")).to_be_visible()
+
+
+def test_a_page_without_https_says_so(site: Site, launch: Launch) -> None:
+    host = "nextvoice.test"
+    url = site.url.replace("127.0.0.1", host)
+    with launch("sum.wav", f"--host-resolver-rules=MAP {host} 127.0.0.1") as browser:
+        page = browser.new_page()
+        sign_in(page, url)
+        page.get_by_test_id("start-talking").click()
+        assert "https" in failure(page)
+
+
+def test_an_unreachable_provider_is_named_with_a_way_to_try_again(visit: Open, site: Site) -> None:
+    site.provider(f"ws://127.0.0.1:{free_port()}/v1/realtime")
+    try:
+        with visit("sum.wav") as page:
+            page.get_by_test_id("start-talking").click()
+            assert "cannot be reached" in failure(page)
+            expect(page.get_by_test_id("retry")).to_be_visible()
+            page.get_by_test_id("call-dismiss").click()
+            expect(page.get_by_test_id("call-panel")).to_be_hidden()
+            expect(page.get_by_test_id("start-call")).to_be_visible()
+    finally:
+        site.run(
+            "from realtime.models import Provider; Provider.objects.get(name='Scripted').delete()"
+        )
+
+
+def test_a_lost_server_is_said_and_the_call_goes_on_when_it_is_back(
+    visit: Open, site: Site
+) -> None:
+    with visit("sum.wav", expected=("WebSocket", "ERR_")) as page:
+        page.get_by_test_id("start-talking").click()
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(1)).to_contain_text("5", timeout=30_000)
+        site.kill()
+        panel = page.get_by_test_id("call-panel")
+        expect(panel).to_have_attribute("data-state", "reconnecting")
+        site.start()
+        # The call goes on by itself, in the same thread.
+        expect(panel).to_have_attribute("data-state", "listening", timeout=30_000)
+        page.reload()
+        expect(messages.nth(0)).to_contain_text("two plus three")
