@@ -39,6 +39,7 @@ taps or browser again.
 
 from __future__ import annotations
 
+from .browser import Browser, Gone, receive_start
 from .call import Call, Leg
 from .connect import UpstreamFailed
 from .dialects import DIALECTS, Dialect, Target, Timeouts
@@ -46,7 +47,7 @@ from .ends import ENDS, End
 from .errors import judge
 from .events import error_event
 from .limits import Limits
-from .run import Browser, Gone, receive_start, run_call
+from .run import run_call
 from .start import Start
 from .taps import EndRecord, Tap
 from .upstream import Upstream, open_upstream

@@ -11,72 +11,22 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-import orjson
-
+from .browser import Browser, Gone
 from .call import Call
 from .connect import Resolve, UpstreamFailed, resolve
 from .dialects.target import Target
-from .ends import ENDS, End
+from .ends import End
 from .errors import judge_opening
-from .events import Problem, problem_event
 from .limits import Limits
 from .redact import shown_message
-from .start import Start, parse_start
 from .taps import EndRecord, Tap
 from .upstream import Closed, Upstream, open_upstream
 from .words import Translate, untranslated
 from .writer import Frame, Writer
 
 logger = logging.getLogger(__name__)
-
-MAX_BEFORE_START = 100
-"""Frames that may come before the start frame."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """The browser is away; `code` as far as it is known."""
-
-    code: int | None = None
-
-
-class Browser(Protocol):
-    """The browser leg's socket. `send` raises when it cannot send any more.
-
-    Closing is left to whoever owns the socket, with `EndRecord.close_code`, after `run_call` has
-    returned; bound that in time, since a stuck browser blocks a close as it blocks any send.
-    """
-
-    async def receive(self) -> Frame | Gone:
-        """The next frame: binary as bytes, text as str; `Gone` when there will be none."""
-
-    async def send(self, frame: Frame, /) -> None:
-        """Send one frame."""
-
-
-async def receive_start(browser: Browser, seconds: float = 10.0) -> Start | End:
-    """Wait for `nextvoice.start`. Anything else before it is answered with an `error` event.
-
-    Returns the end (`no_start`, `browser_gone` or `flood`) when the call never starts.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            for _attempt in range(MAX_BEFORE_START):
-                frame = await browser.receive()
-                if isinstance(frame, Gone):
-                    return ENDS["browser_gone"]
-                try:
-                    if isinstance(frame, bytes):
-                        raise Problem("not_started", "Audio before nextvoice.start.", "type")
-                    return parse_start(frame)
-                except Problem as problem:
-                    await browser.send(orjson.dumps(problem_event(problem)).decode())
-    except TimeoutError:
-        return ENDS["no_start"]
-    return ENDS["flood"]
 
 
 async def run_call(

@@ -587,7 +587,7 @@ def final_state(events):
     return rig.call.items.order(), audio, texts, rig.call.ended
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, len(CALL) - 1), max_size=20))
 def test_repeated_events_change_nothing(repeats):
     events = []
@@ -596,7 +596,7 @@ def test_repeated_events_change_nothing(repeats):
     assert final_state(events) == final_state(CALL)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_items_and_words_do_not_depend_on_the_order_of_arrival(random):
     events = list(CALL)
@@ -606,7 +606,7 @@ def test_items_and_words_do_not_depend_on_the_order_of_arrival(random):
     assert (order, texts, ended) == (wanted[0], wanted[2], None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.sets(st.integers(0, len(CALL) - 1)), st.integers(0, 2**32))
 def test_lost_events_and_garbage_end_nothing(lost, seed):
     rig = Rig()
@@ -647,7 +647,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(STEP, max_size=30))
 def test_whatever_happens_a_call_keeps_its_promises(steps):
     rig = Rig()

@@ -208,7 +208,7 @@ NAMES = sorted(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(EVENTS)), st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_a_decoded_event_always_has_what_its_shape_promises(kind, fields):
     for event in decode(OpenAIGA(), {"type": kind} | fields):
