@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from realtime.local.server import Provider, serve
@@ -100,8 +101,6 @@ async def _watch_stdin(stop: asyncio.Event) -> None:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(stop.set)
 
-    import threading
-
     threading.Thread(target=read, daemon=True).start()
 
 
@@ -114,7 +113,10 @@ def main() -> None:
     )
     logging.getLogger("websockets").setLevel(logging.ERROR)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(run(options))
+        try:
+            asyncio.run(run(options))
+        except OSError as problem:
+            sys.exit(f"Cannot listen on {options.host}:{options.port}: {problem}")
 
 
 if __name__ == "__main__":

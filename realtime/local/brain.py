@@ -56,7 +56,10 @@ class Prompt:
 
 
 class Brain(Protocol):
+    """`follows_instructions`: may be told to answer in another language."""
+
     name: str
+    follows_instructions: bool
 
     def answer(self, prompt: Prompt) -> AsyncIterator[Piece]: ...
 

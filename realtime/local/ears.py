@@ -204,11 +204,12 @@ class PocketEars:
 
     @property
     def ready(self) -> bool:
-        return any(worker.ready for worker in self._workers)
+        """Also when it is broken: then there is nothing to wait for, and `open` says so."""
+        return self.broken or any(worker.ready for worker in self._workers)
 
     def health(self) -> dict[str, Any]:
         return {
-            "name": self.name,
+            "name": "none" if self.broken else self.name,
             "ready": self.ready,
             "workers": len(self._workers),
             "busy": len(self._busy),

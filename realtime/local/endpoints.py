@@ -109,13 +109,16 @@ class _EndpointUtterance:
 
 
 class EndpointMouth:
-    """`endpoint.base` + /audio/speech, asked for raw PCM16 at 24 kHz."""
+    """`endpoint.base` + /audio/speech, asked for raw PCM16 at 24 kHz.
+
+    `voice` replaces the GA voice names where the endpoint has others.
+    """
 
     name = "speech endpoint"
     ready = True
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+    def __init__(self, endpoint: Endpoint, voice: str = "") -> None:
+        self._endpoint, self._voice = endpoint, voice
 
     def start(self) -> None:
         return None
@@ -129,7 +132,7 @@ class EndpointMouth:
     async def say(self, text: str, voice: Voice) -> Speech:
         request = {
             "model": self._endpoint.model,
-            "voice": voice.name,
+            "voice": self._voice or voice.name,
             "input": text.strip(),
             "response_format": "pcm",
             "speed": voice.speed,

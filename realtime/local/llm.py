@@ -17,6 +17,7 @@ class ChatBrain:
     """`endpoint.base` + /chat/completions with `stream: true`."""
 
     name = "chat completions"
+    follows_instructions = True
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint

@@ -55,7 +55,8 @@ class Reply:
         writer = self.writer
         try:
             prompt = await prepare()
-            self._instructions = prompt.instructions
+            if self._brain.follows_instructions:
+                self._instructions = prompt.instructions
             async with contextlib.aclosing(_closing(self._brain.answer(prompt))) as pieces:
                 async for piece in pieces:
                     await self._take(piece)

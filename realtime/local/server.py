@@ -30,7 +30,7 @@ PATHS = ("/v1/realtime", "/realtime", "/openai/v1/realtime")
 # A little above what a session accepts, so that a large event is answered, not cut off.
 SOCKET_LIMIT = FRAME_LIMIT + 4 * 1024 * 1024
 MOST_SESSIONS = 64
-CLOSE_S = 1.0
+CLOSE_S = 0.5
 
 
 @dataclass(slots=True)
@@ -208,6 +208,6 @@ async def serve(
         if server is not None:
             server.close(code=1012, reason="the server stops")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(2 * CLOSE_S):
+                async with asyncio.timeout(CLOSE_S):
                     await server.wait_closed()
         await provider.engine.close()

@@ -66,11 +66,12 @@ def engine_from(environ: Mapping[str, str] | None = None) -> Engine:
     hearing = endpoint(environ, "ASR", "whisper-1")
     speaking = endpoint(environ, "TTS", "tts-1")
     thinking = endpoint(environ, "LLM", "default")
+    speaker = environ.get("NEXTVOICE_TTS_VOICE", "").strip()
     most = environ.get("NEXTVOICE_ASR_WORKERS", "")
     workers = int(most) if most.isdigit() and int(most) > 0 else min(2, os.cpu_count() or 1)
     return Engine(
         ears=EndpointEars(hearing) if hearing else built_in_ears(workers),
-        mouth=EndpointMouth(speaking) if speaking else built_in_mouth(),
+        mouth=EndpointMouth(speaking, speaker) if speaking else built_in_mouth(),
         brain=ChatBrain(thinking) if thinking else Talker(),
         vads=VadPool(environ.get("NEXTVOICE_VAD") or None),
     )

@@ -75,6 +75,7 @@ class Talker:
     """A Brain without a model."""
 
     name = "built-in talker"
+    follows_instructions = False
 
     def health(self) -> dict[str, Any]:
         return {"name": self.name, "model": None, "ready": True}

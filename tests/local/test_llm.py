@@ -10,6 +10,8 @@ from realtime.local.brain import Prompt
 from realtime.local.conversation import Item, Part
 from realtime.local.http import Endpoint
 from realtime.local.llm import NOT_UNDERSTOOD, ChatBrain, messages, request
+from realtime.local.mouth import Speech, ToneMouth
+from realtime.local.voices import Voice
 from tests.local.conftest import Rooms
 from tests.local.fake_http import called, plain, said, stream
 from tests.local.room import quick_engine, quiet, tone, transcript
@@ -139,6 +141,21 @@ async def test_a_failure_is_said_and_the_session_goes_on(
     assert error["code"] == code
     assert message in error["message"]
     assert transcript(await room.respond()) == "Better now."
+
+
+async def test_a_language_in_the_instructions_chooses_the_voice(rooms: Rooms, llm: Any) -> None:
+    spoken_in = []
+
+    class Listener(ToneMouth):
+        async def say(self, text: str, voice: Voice) -> Speech:
+            spoken_in.append(voice.espeak.split("+")[0])
+            return await super().say(text, voice)
+
+    llm.scripts = [stream(said("Guten Tag."))]
+    parts = {"mouth": Listener(), "brain": ChatBrain(Endpoint(llm.url))}
+    await rooms(engine=quick_engine(**parts)).ask("hi", instructions="Answer in German.")
+    await rooms(engine=quick_engine(mouth=Listener())).ask("hi", instructions="Answer in German.")
+    assert set(spoken_in) == {"de", "en-us"}
 
 
 async def test_an_answer_without_words_to_speak_is_not_passed_off_as_one(

@@ -55,6 +55,20 @@ async def test_it_ends_with_the_process_it_was_told_to_watch() -> None:
     assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
+async def test_a_port_in_use_is_said_in_one_line() -> None:
+    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAM, "--port", str(port), stderr=asyncio.subprocess.PIPE, env=ENVIRONMENT
+    )
+    assert process.stderr is not None
+    said = await asyncio.wait_for(process.stderr.read(), 30)
+    assert await process.wait() == 1
+    assert said.startswith(f"Cannot listen on 127.0.0.1:{port}: ".encode())
+    assert said.count(b"\n") == 1
+    server.close()
+
+
 def test_the_port_file_appears_whole(tmp_path: Path) -> None:
     write_port(tmp_path / "port", 1234)
     assert [path.name for path in tmp_path.iterdir()] == ["port"]
