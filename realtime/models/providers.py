@@ -40,7 +40,7 @@ class Provider(models.Model):
         help_text=_("Empty: the whole site may use it."),
     )
     dialect = models.CharField(
-        _("dialect"), max_length=40, choices=dialect_choices, default="openai-ga"
+        _("dialect"), max_length=40, choices=dialect_choices, default="openai_ga"
     )
     url = models.CharField(
         _("address"),
