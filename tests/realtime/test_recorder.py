@@ -14,7 +14,8 @@ from chats.models import Conversation, Message, Recording
 from realtime import tracks
 from realtime.bridge.ends import ENDS
 from realtime.bridge.taps import EndRecord
-from realtime.recorder import Recorder, split_heard
+from realtime.recorder import Recorder
+from realtime.recorder.heard import split_heard
 from realtime.store import Store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -251,3 +252,7 @@ def test_a_transcript_is_split_after_a_whole_word(
     heard: int, total: int, parts: tuple[str, str]
 ) -> None:
     assert split_heard("one two", heard, total) == parts
+
+
+def test_scripts_without_spaces_are_split_between_letters() -> None:
+    assert split_heard("今天天气很好", 500, 1000) == ("今天天", "气很好")

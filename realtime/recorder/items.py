@@ -1,0 +1,89 @@
+"""The items of one call and their order in the conversation."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from chats.models import Message
+from realtime.tracks import Track
+
+
+@dataclass(slots=True)
+class Item:
+    """One message while the call lives."""
+
+    item_id: str
+    role: str
+    kind: str
+    position: float
+    message_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    status: str = Message.Status.IN_PROGRESS
+    # The transcript as far as it came, or as far as it was heard.
+    text: str = ""
+    unheard: str = ""
+    # Playback position the browser reported last, in ms; None before the first report.
+    played_ms: int | None = None
+    # Where the answer was cut, in ms; None when it was not.
+    cut_ms: int | None = None
+    # The provider will send no more audio or text for it.
+    complete: bool = False
+    # Its audio was handed to the encoder.
+    recorded: bool = False
+    track: Track | None = None
+    recording: dict[str, Any] | None = None
+
+    @property
+    def total_ms(self) -> int:
+        """How much audio of it came."""
+        return self.track.duration_ms if self.track else 0
+
+
+class Items:
+    """Items by id, in the order that `previous_item_id` gives them."""
+
+    def __init__(self, last_position: float) -> None:
+        self._by_id: dict[str, Item] = {}
+        # Item ids in the order of the conversation.
+        self._order: list[str] = []
+        # The position of the newest message of the conversation.
+        self._last_position = last_position
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._by_id.values())
+
+    def get(self, item_id: str | None) -> Item | None:
+        """The item, if it is known."""
+        return self._by_id.get(item_id) if item_id else None
+
+    def add(self, item_id: str, role: str, kind: str, after: str | None) -> Item:
+        """Make an item, after the one named if that is known, else at the end."""
+        item = Item(item_id, str(role), str(kind), self._place(item_id, after))
+        self._by_id[item_id] = item
+        return item
+
+    def move(self, item: Item, after: str | None) -> bool:
+        """Put a known item after the one named; False when it was there, or that is unknown."""
+        if after is None or after not in self._by_id or after == self._before(item.item_id):
+            return False
+        self._order.remove(item.item_id)
+        item.position = self._place(item.item_id, after)
+        return True
+
+    def _place(self, item_id: str, after: str | None) -> float:
+        """Put the id into the order; returns the position that belongs there."""
+        if after is not None and after in self._by_id and after != self._order[-1]:
+            index = self._order.index(after) + 1
+            low = self._by_id[after].position
+            high = self._by_id[self._order[index]].position
+            self._order.insert(index, item_id)
+            return (low + high) / 2
+        self._order.append(item_id)
+        self._last_position += 1.0
+        return self._last_position
+
+    def _before(self, item_id: str) -> str | None:
+        index = self._order.index(item_id)
+        return self._order[index - 1] if index else None

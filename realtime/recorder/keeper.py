@@ -1,0 +1,121 @@
+"""Writes the messages of one call and their recordings, and tells the browser what is kept."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from chats.models import Message, Recording
+from chats.models.conversation import title_from
+from realtime.recorder.items import Item
+from realtime.store import Store
+from realtime.tracks import Encoded, Track
+
+Notify = Callable[[dict[str, Any]], None]
+
+
+class Keeper:
+    """Where the items of a call go. `notify` must be safe to call from any thread."""
+
+    def __init__(
+        self, store: Store, conversation_id: str, call_id: str, titled: bool, notify: Notify
+    ) -> None:
+        self._store = store
+        self._conversation_id = conversation_id
+        self._call_id = call_id
+        self._titled = titled
+        self._notify = notify
+
+    def new_track(self) -> Track:
+        """A track for audio that begins now."""
+        return Track(self._call_id, str(uuid.uuid4()))
+
+    def save(self, item: Item) -> None:
+        """Write the item's message as it stands."""
+        self._store.put(
+            "chats.Message",
+            item.message_id,
+            {
+                "conversation_id": self._conversation_id,
+                "call_id": self._call_id,
+                "item_id": item.item_id,
+                "position": item.position,
+                "role": item.role,
+                "kind": item.kind,
+                "status": item.status,
+                "text": item.text,
+                "unheard": item.unheard,
+                "heard_ms": item.cut_ms,
+            },
+            None
+            if item.status == Message.Status.IN_PROGRESS
+            else lambda: self._notify(saved_event(item)),
+        )
+        self._save_conversation(item)
+
+    def attach(self, item: Item, track: Track) -> None:
+        """Give the item its track, and its recording a row while it grows."""
+        item.track = track
+        self._store.put(
+            "chats.Recording",
+            track.recording_id,
+            {"message_id": item.message_id, "state": Recording.State.LIVE},
+        )
+
+    def record(self, item: Item, keep_ms: int | None = None) -> None:
+        """Encode the item's audio, once; only the first `keep_ms` of it when given."""
+        if item.recorded:
+            return
+        item.recorded = True
+        track = item.track
+        if track is not None:
+            track.finish(keep_ms, lambda encoded: self._recorded(item, track, encoded))
+
+    def _recorded(self, item: Item, track: Track, encoded: Encoded | None) -> None:
+        """In the encoder's thread: write the finished recording and tell the browser."""
+        fields: dict[str, Any] = {"state": Recording.State.FAILED}
+        if encoded is not None:
+            fields = {
+                "state": Recording.State.READY,
+                "file": encoded.name,
+                "duration_ms": encoded.duration_ms,
+                "size": encoded.size,
+            }
+            item.recording = {
+                "url": reverse("recording", args=[track.recording_id]),
+                "duration_ms": encoded.duration_ms,
+            }
+        self._store.put(
+            "chats.Recording",
+            track.recording_id,
+            {"message_id": item.message_id, **fields},
+            lambda: self._notify(saved_event(item)),
+        )
+
+    def _save_conversation(self, item: Item) -> None:
+        fields: dict[str, Any] = {"updated": timezone.now()}
+        if not self._titled and item.text and item.status == Message.Status.COMPLETED:
+            self._titled = True
+            fields["title"] = title_from(item.text)
+            self._notify({"type": "nextvoice.title", "title": fields["title"]})
+        self._store.put("chats.Conversation", self._conversation_id, fields)
+
+
+def saved_event(item: Item) -> dict[str, Any]:
+    """The `nextvoice.saved` event of an item."""
+    return {
+        "type": "nextvoice.saved",
+        "item_id": item.item_id,
+        "message_id": item.message_id,
+        "role": item.role,
+        "kind": item.kind,
+        "status": item.status,
+        "text": item.text,
+        "unheard": item.unheard,
+        "heard_ms": item.cut_ms,
+        "recording": item.recording,
+    }

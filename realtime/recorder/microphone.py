@@ -1,0 +1,78 @@
+"""The person's audio, and the turns cut out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from realtime.bridge.audio import ms_to_bytes
+from realtime.tracks import Track
+
+# How much is remembered before speech starts; providers announce the start late and dated back
+# by their prefix padding.
+PRE_ROLL_MS = 5000
+
+
+class Microphone:
+    """Hears everything and keeps what belongs to a turn.
+
+    With turn detection, a turn begins where the provider says. Without it (`manual`), a turn is
+    everything since the last commit or clear.
+    """
+
+    def __init__(self, new_track: Callable[[], Track]) -> None:
+        self._new_track = new_track
+        # The newest audio, and the byte its first byte is of all that was sent.
+        self._newest = bytearray()
+        self._from = 0
+        # The turn that is being spoken, when speech has started.
+        self._turn: Track | None = None
+        self._manual = False
+        self._manual_track: Track | None = None
+
+    def hear(self, pcm: bytes, start_sample: int) -> None:
+        """Take audio that begins at `start_sample` of all that was sent."""
+        if start_sample * 2 != self._from + len(self._newest):
+            self._newest.clear()
+            self._from = start_sample * 2
+        self._newest += pcm
+        if self._manual:
+            if self._manual_track is None:
+                self._manual_track = self._new_track()
+            self._manual_track.append(pcm)
+        elif self._turn is not None:
+            self._turn.append(pcm)
+        spare = len(self._newest) - ms_to_bytes(PRE_ROLL_MS)
+        if spare > 0:
+            del self._newest[:spare]
+            self._from += spare
+
+    def set_manual(self, manual: bool) -> None:
+        """Follow the session's turn detection."""
+        if manual and not self._manual:
+            self._manual_track = None
+        self._manual = manual
+
+    def begin(self, start_ms: int) -> Track:
+        """Speech started at `start_ms` of all audio sent; returns the turn's growing track."""
+        self._turn = self._new_track()
+        skip = max(0, ms_to_bytes(start_ms) - self._from)
+        self._turn.append(bytes(memoryview(self._newest)[skip:]))
+        return self._turn
+
+    def stop(self, track: Track | None) -> None:
+        """The turn of this track is over."""
+        if track is not None and track is self._turn:
+            self._turn = None
+
+    def take_manual(self) -> Track | None:
+        """The turn committed by hand, if turn detection is off and there is one."""
+        if not self._manual:
+            return None
+        taken, self._manual_track = self._manual_track, None
+        return taken
+
+    def clear(self) -> None:
+        """Forget what was said since the last commit."""
+        if self._manual_track is not None:
+            self._manual_track.discard()
+            self._manual_track = None

@@ -1,0 +1,244 @@
+"""The tap itself: which event of a call means what for its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chats.models import Message
+from realtime.bridge.taps import EndRecord, Tap
+from realtime.recorder.heard import split_heard
+from realtime.recorder.items import Item, Items
+from realtime.recorder.keeper import Keeper, Notify
+from realtime.recorder.microphone import Microphone
+from realtime.store import Store
+
+# Playback reports lag a little; an answer heard up to here was heard whole.
+HEARD_WHOLE_MS = 150
+
+Event = Mapping[str, Any]
+
+
+class Recorder(Tap):
+    """Watches one call and keeps it.
+
+    A row appears when an item appears, grows with its transcript, and is finished when the item
+    is; the assistant's ends at what was heard of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        conversation_id: str,
+        call_id: str,
+        last_position: float,
+        titled: bool,
+        notify: Notify,
+    ) -> None:
+        self._keeper = Keeper(store, conversation_id, call_id, titled, notify)
+        self._items = Items(last_position)
+        self._microphone = Microphone(self._keeper.new_track)
+
+    # --- audio --------------------------------------------------------------------------------
+
+    def on_user_audio(self, pcm: bytes, start_sample: int) -> None:
+        self._microphone.hear(pcm, start_sample)
+
+    def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
+        item = self._item(item_id, Message.Role.ASSISTANT, Message.Kind.SPOKEN)
+        if item.recorded:
+            return
+        if item.track is None:
+            item.kind = Message.Kind.SPOKEN
+            self._keeper.attach(item, self._keeper.new_track())
+        if item.track is not None:
+            item.track.append(pcm)
+
+    def on_played(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
+        item = self._items.get(item_id)
+        if item is None or item.role != Message.Role.ASSISTANT:
+            return
+        item.played_ms = max(item.played_ms or 0, audio_end_ms)
+        self._record_when_heard(item)
+
+    # --- events -------------------------------------------------------------------------------
+
+    def on_client_event(self, event: Event) -> None:
+        if event["type"] == "input_audio_buffer.clear":
+            self._microphone.clear()
+
+    def on_event(self, event: Event) -> None:
+        handler = self._handlers.get(event["type"])
+        if handler:
+            handler(self, event)
+
+    def _session(self, event: Event) -> None:
+        audio_in = (event["session"].get("audio") or {}).get("input") or {}
+        self._microphone.set_manual(
+            "turn_detection" in audio_in and audio_in["turn_detection"] is None
+        )
+
+    def _speech_started(self, event: Event) -> None:
+        item = self._item(event["item_id"], Message.Role.USER, Message.Kind.SPOKEN)
+        if item.track is None and not item.recorded:
+            track = self._microphone.begin(int(event.get("audio_start_ms") or 0))
+            self._keeper.attach(item, track)
+
+    def _speech_stopped(self, event: Event) -> None:
+        item = self._items.get(event["item_id"])
+        if item is not None:
+            self._microphone.stop(item.track)
+
+    def _committed(self, event: Event) -> None:
+        item = self._item(
+            event["item_id"],
+            Message.Role.USER,
+            Message.Kind.SPOKEN,
+            after=event.get("previous_item_id"),
+        )
+        if item.track is None:
+            by_hand = self._microphone.take_manual()
+            if by_hand is not None:
+                self._keeper.attach(item, by_hand)
+        self._microphone.stop(item.track)
+        item.complete = True
+        self._keeper.record(item)
+
+    def _item_added(self, event: Event) -> None:
+        added = event["item"]
+        if added.get("type") != "message" or added.get("role") not in ("user", "assistant"):
+            return
+        spoken = added["role"] == "assistant" or any(
+            part.get("type") == "input_audio" for part in added.get("content") or []
+        )
+        known = self._items.get(added["id"]) is not None
+        item = self._item(
+            added["id"],
+            added["role"],
+            Message.Kind.SPOKEN if spoken else Message.Kind.TYPED,
+            after=event.get("previous_item_id"),
+        )
+        words = [part.get("text") or "" for part in added.get("content") or []]
+        if not known and not spoken:
+            item.text = "\n".join(filter(None, words))
+            item.complete = True
+            item.status = Message.Status.COMPLETED
+            self._keeper.save(item)
+
+    def _transcribed_delta(self, event: Event) -> None:
+        item = self._items.get(event["item_id"])
+        if item and item.status == Message.Status.IN_PROGRESS:
+            item.text += event.get("delta") or ""
+            self._keeper.save(item)
+
+    def _transcribed(self, event: Event) -> None:
+        item = self._item(event["item_id"], Message.Role.USER, Message.Kind.SPOKEN)
+        item.text = (event.get("transcript") or "").strip()
+        item.status = Message.Status.COMPLETED
+        self._keeper.save(item)
+
+    def _transcription_failed(self, event: Event) -> None:
+        item = self._item(event["item_id"], Message.Role.USER, Message.Kind.SPOKEN)
+        item.status = Message.Status.COMPLETED
+        self._keeper.save(item)
+
+    def _said_delta(self, event: Event) -> None:
+        item = self._item(event["item_id"], Message.Role.ASSISTANT, Message.Kind.SPOKEN)
+        if item.cut_ms is None:
+            item.text += event.get("delta") or ""
+            self._keeper.save(item)
+
+    def _wrote_delta(self, event: Event) -> None:
+        item = self._item(event["item_id"], Message.Role.ASSISTANT, Message.Kind.TYPED)
+        if item.track is None:
+            item.kind = Message.Kind.TYPED
+        item.text += event.get("delta") or ""
+        self._keeper.save(item)
+
+    def _truncated(self, event: Event) -> None:
+        item = self._items.get(event["item_id"])
+        if item is not None and item.role == Message.Role.ASSISTANT:
+            self._cut(item, int(event.get("audio_end_ms") or 0))
+
+    def _response_done(self, event: Event) -> None:
+        status = event["response"].get("status")
+        for output in event["response"].get("output") or []:
+            item = self._items.get(output.get("id"))
+            if item is None:
+                continue
+            item.complete = True
+            if status == "failed":
+                item.status = Message.Status.FAILED
+            elif status in ("cancelled", "incomplete"):
+                item.status = Message.Status.INTERRUPTED
+            elif item.cut_ms is None:
+                item.status = Message.Status.COMPLETED
+            self._keeper.save(item)
+            self._record_when_heard(item)
+
+    _handlers: dict[str, Callable[[Recorder, Event], None]] = {
+        "session.created": _session,
+        "session.updated": _session,
+        "input_audio_buffer.speech_started": _speech_started,
+        "input_audio_buffer.speech_stopped": _speech_stopped,
+        "input_audio_buffer.committed": _committed,
+        "conversation.item.added": _item_added,
+        "conversation.item.input_audio_transcription.delta": _transcribed_delta,
+        "conversation.item.input_audio_transcription.completed": _transcribed,
+        "conversation.item.input_audio_transcription.failed": _transcription_failed,
+        "response.output_audio_transcript.delta": _said_delta,
+        "response.output_text.delta": _wrote_delta,
+        "conversation.item.truncated": _truncated,
+        "response.done": _response_done,
+    }
+
+    def on_end(self, record: EndRecord) -> None:
+        """Finish whatever is still open: the call is over, so nothing more will be heard."""
+        for item in self._items:
+            if item.role == Message.Role.ASSISTANT and not item.recorded:
+                self._end_answer(item)
+            elif item.role == Message.Role.USER and not item.recorded:
+                self._keeper.record(item)
+            if item.status == Message.Status.IN_PROGRESS:
+                # A turn that was committed is whole even when its transcript never came.
+                whole = item.role == Message.Role.USER and item.complete
+                item.status = Message.Status.COMPLETED if whole else Message.Status.INTERRUPTED
+                self._keeper.save(item)
+        self._microphone.clear()
+
+    # --- items --------------------------------------------------------------------------------
+
+    def _item(self, item_id: str, role: str, kind: str, after: str | None = None) -> Item:
+        """Return the item, making its row at once; a known one moves to its place after `after`."""
+        item = self._items.get(item_id)
+        if item is None:
+            item = self._items.add(item_id, role, kind, after)
+            self._keeper.save(item)
+        elif self._items.move(item, after):
+            self._keeper.save(item)
+        return item
+
+    def _cut(self, item: Item, heard_ms: int) -> None:
+        """The person heard the answer only up to `heard_ms`."""
+        if item.recorded or item.cut_ms is not None:
+            return
+        item.cut_ms = min(heard_ms, item.total_ms)
+        item.text, item.unheard = split_heard(item.text, item.cut_ms, item.total_ms)
+        item.status = Message.Status.INTERRUPTED
+        self._keeper.save(item)
+        self._keeper.record(item, item.cut_ms)
+
+    def _end_answer(self, item: Item) -> None:
+        """Close an answer whose playback was still going on when the call ended."""
+        heard = item.played_ms
+        if heard is not None and heard < item.total_ms - HEARD_WHOLE_MS:
+            self._cut(item, heard)
+        else:
+            self._keeper.record(item)
+
+    def _record_when_heard(self, item: Item) -> None:
+        """Encode an answer once it is complete and its playback has reached the end."""
+        heard = item.played_ms or 0
+        if item.complete and item.track and heard >= item.total_ms - HEARD_WHOLE_MS:
+            self._keeper.record(item)
