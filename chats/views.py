@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chats.models import Account, Conversation, Message
+from chats.search import matching
 from chats.signals import conversation_page
 
 PAGE = 30
@@ -103,9 +104,9 @@ def restore(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _conversations(request: HttpRequest, words: str) -> Page[Conversation]:
-    found = Conversation.objects.visible_to(_person(request))
+    found: QuerySet[Conversation] = Conversation.objects.visible_to(_person(request))
     if words:
-        found = found.matching(words)
+        found = matching(found, words)
     listed = found.annotate(message_count=Count("messages")).order_by("-updated")
     return Paginator(listed, PAGE).get_page(request.GET.get("page"))
 

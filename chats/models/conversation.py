@@ -29,13 +29,6 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Every conversation the person may see. What is not in here is 404."""
         return self.owned_by(user).filter(deleted__isnull=True)
 
-    def matching(self, words: str) -> ConversationQuerySet:
-        """Conversations whose title or messages hold `words`."""
-        from chats.models.message import Message
-
-        said = Message.objects.filter(conversation=models.OuterRef("pk"), text__icontains=words)
-        return self.filter(models.Q(title__icontains=words) | models.Exists(said))
-
 
 class Conversation(models.Model):
     """An ordered thread of messages, text and spoken alike."""
