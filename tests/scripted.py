@@ -249,7 +249,7 @@ class ScriptedProvider:
                 compression=None,
                 max_size=None,
                 ping_interval=None,
-                close_timeout=0.3,
+                close_timeout=0.1,
                 ssl=self._tls,
                 logger=_quiet,
             )

@@ -177,7 +177,7 @@ async def test_a_page_that_leaves_while_the_provider_is_being_reached():
 
 async def test_a_page_that_does_not_read():
     audio = [Send(audio_delta(bytes(4800))) for _ in range(400)]
-    limits = Limits(stuck_seconds=0.1)
+    limits = Limits(stuck_seconds=0.05)
     async with calling(Expect("response.create"), *audio, limits=limits) as (running, _):
         running.page.blocked = asyncio.Event()
         running.page.say({"type": "response.create"})
