@@ -70,6 +70,9 @@ class ProviderSide:
 
     def _audio(self, event: Event) -> None:
         core, index = self._core, event["content_index"]
+        if core.ended is not None:
+            # Of an answer nobody will hear only the usage is waited for.
+            return
         item = core.items.touch(event["item_id"])
         pcm = take_audio(item, index, event["delta"])
         if not pcm:
