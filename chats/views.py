@@ -103,7 +103,7 @@ def restore(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return HttpResponseRedirect(found.get_absolute_url())
 
 
-def _conversations(request: HttpRequest, words: str) -> Page[Conversation]:
+def _conversations(request: HttpRequest, words: str) -> Page[Any]:
     found: QuerySet[Conversation] = Conversation.objects.visible_to(_person(request))
     if words:
         found = matching(found, words)
