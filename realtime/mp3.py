@@ -5,8 +5,10 @@ header: without it WebKit reports a duration of 0. It carries the frame count, a
 delay and padding so that players which trim them give the length to the sample.
 """
 
+import io
 import struct
 from collections.abc import Iterable
+from typing import IO
 
 import lameenc
 
@@ -19,9 +21,16 @@ _ENCODER_DELAY = 576
 
 
 def encode(pieces: Iterable[bytes]) -> bytes:
-    """Return PCM (signed 16-bit little-endian, mono, 24 kHz) as one MP3 file.
+    """Return PCM (signed 16-bit little-endian, mono, 24 kHz), in whole samples, as an MP3 file."""
+    file = io.BytesIO()
+    write(file, pieces)
+    return file.getvalue()
 
-    `pieces` hold whole samples; only one of them is in memory at a time.
+
+def write(file: IO[bytes], pieces: Iterable[bytes]) -> int:
+    """Write what `encode` returns to an empty `file`; returns its size.
+
+    Only one of `pieces` is in memory at a time.
     """
     encoder = lameenc.Encoder()
     encoder.silence()
@@ -30,12 +39,18 @@ def encode(pieces: Iterable[bytes]) -> bytes:
     encoder.set_out_sample_rate(RATE)
     encoder.set_channels(1)
     encoder.set_quality(5)
-    body, samples = bytearray(), 0
+    samples = 0
+    file.write(bytes(FRAME_BYTES))
     for piece in pieces:
-        body += encoder.encode(piece)
         samples += len(piece) // 2
-    body += encoder.flush()
-    return _info_frame(bytes(body), samples) + body
+        file.write(encoder.encode(piece))
+    file.write(encoder.flush())
+    size = file.tell()
+    file.seek(FRAME_BYTES)
+    header = file.read(4)
+    file.seek(0)
+    file.write(_info_frame(header, size, samples))
+    return size
 
 
 def duration_ms(mp3: bytes) -> int:
@@ -49,12 +64,12 @@ def duration_ms(mp3: bytes) -> int:
     return int(samples * 1000 // RATE)
 
 
-def _info_frame(body: bytes, samples: int) -> bytes:
-    """A silent frame that tells players how long the rest is."""
-    frames = len(body) // FRAME_BYTES
+def _info_frame(header: bytes, size: int, samples: int) -> bytes:
+    """A silent frame that tells players how long the rest is. `size`: bytes of the whole file."""
+    frames = size // FRAME_BYTES - 1
     padding = max(0, frames * SAMPLES_PER_FRAME - samples - _ENCODER_DELAY)
     # Bits 12 each: samples to skip at the start and at the end.
     trim = (_ENCODER_DELAY << 12 | min(padding, 0xFFF)).to_bytes(3, "big")
     lame = b"LAME3.100" + bytes(12) + trim + bytes(12)
-    info = b"Info" + struct.pack(">III", 3, frames, len(body) + FRAME_BYTES) + lame
-    return (body[:4] + bytes(_SIDE_INFO) + info).ljust(FRAME_BYTES, b"\0")
+    info = b"Info" + struct.pack(">III", 3, frames, size) + lame
+    return (header + bytes(_SIDE_INFO) + info).ljust(FRAME_BYTES, b"\0")

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import logging
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
-from django.core.files.base import ContentFile
+from django.core.files import File
 from django.core.files.storage import default_storage
 
+from realtime import mp3
 from realtime.bridge.audio import SAMPLE_BYTES, bytes_to_ms, ms_to_bytes
-from realtime.mp3 import duration_ms, encode
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ FLUSH_BYTES = ms_to_bytes(500)
 # Above this much unwritten audio the disk is not keeping up, and the rest is not recorded.
 MAX_PENDING_BYTES = 8 * 1024 * 1024
 # How much of a recording is in memory while it is encoded.
-PIECE_BYTES = 240_000
+PIECE_BYTES = 48_000
 
 _appends = ThreadPoolExecutor(max_workers=1, thread_name_prefix="track-append")
 _encodes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="track-encode")
@@ -129,12 +130,14 @@ def encode_file(path: Path, recording_id: str, keep_ms: int | None = None) -> En
         size = min(size, ms_to_bytes(keep_ms))
     encoded = None
     if size:
-        mp3 = encode(_pieces(path, size))
         name = _name(recording_id)
         # One that a process stored just before it died would make the storage choose another name.
         default_storage.delete(name)
-        name = default_storage.save(name, ContentFile(mp3))
-        encoded = Encoded(name, bytes_to_ms(size), len(mp3))
+        with tempfile.TemporaryFile() as file:
+            mp3_size = mp3.write(file, _pieces(path, size))
+            file.seek(0)
+            name = default_storage.save(name, File(file))
+        encoded = Encoded(name, bytes_to_ms(size), mp3_size)
     path.unlink(missing_ok=True)
     return encoded
 
@@ -145,8 +148,8 @@ def stored(recording_id: str) -> Encoded | None:
     if not default_storage.exists(name):
         return None
     with default_storage.open(name) as file:
-        mp3 = file.read()
-    return Encoded(name, duration_ms(mp3), len(mp3))
+        content = file.read()
+    return Encoded(name, mp3.duration_ms(content), len(content))
 
 
 def _name(recording_id: str) -> str:

@@ -108,6 +108,7 @@ class Site:
 
     def start(self) -> None:
         """Serve, again after `stop` or `kill` with the same data, and wait until it is ready."""
+        assert self.process is None, "it runs already"
         command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
