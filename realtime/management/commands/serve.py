@@ -55,7 +55,8 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             server.run()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
+            # Uvicorn exits by itself when it cannot listen; what to do is said below.
             pass
         finally:
             stop_sweeping.set()
