@@ -93,7 +93,14 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] = {
-        "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=10), "timeout": 10}
+        "pool": {
+            "min_size": 1,
+            "max_size": env.int("DATABASE_POOL", default=10),
+            "timeout": 4,
+            # The pool waits twice as long after each attempt that failed; beginning again soon
+            # lets the site be back seconds after the database is, however long it was away.
+            "reconnect_timeout": 4,
+        }
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -210,12 +217,16 @@ CALL_IDLE_SECONDS = env.int("CALL_IDLE_SECONDS", default=300)
 LOCAL_VOICE = env.bool("LOCAL_VOICE", default=True)
 LOCAL_VOICE_URL = env.str("LOCAL_VOICE_URL", default="")
 
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # websockets and uvicorn log whole headers at DEBUG; keys travel in headers.
-    "loggers": {"websockets": {"level": "WARNING"}},
+    "loggers": {
+        "websockets": {"level": "WARNING"},
+        "uvicorn": {"level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
+    },
 }

@@ -19,12 +19,18 @@ _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="call-db")
 
 async def in_database(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `work` in a database thread and return what it returns, or raise what it raises."""
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_threads, lambda: with_connection(work, *args, **kwargs))
 
-    def run() -> T:
+
+def with_connection(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `work` in this thread and let its connection go afterwards.
+
+    For threads of our own: Django does so around requests only, and a thread that kept a
+    connection through an outage of the database would fail with it for ever.
+    """
+    close_old_connections()
+    try:
+        return work(*args, **kwargs)
+    finally:
         close_old_connections()
-        try:
-            return work(*args, **kwargs)
-        finally:
-            close_old_connections()
-
-    return await asyncio.get_running_loop().run_in_executor(_threads, run)

@@ -58,7 +58,7 @@ def recording_of(call: Caller, role: str) -> dict[str, Any]:
 async def ask(call: Caller, sound: str = "sum.wav") -> None:
     """Say something and wait until the answer is saved with its recording."""
     answers = len(call.of("response.done"))
-    await call.speak(sound)
+    await call.speak(sound, pace=1.5)
     await call.until(lambda: len(call.of("response.done")) > answers, WITHIN)
 
 
@@ -70,7 +70,7 @@ async def hang_up(call: Caller) -> None:
 async def eventually(found: Callable[[], bool], seconds: float = WITHIN) -> None:
     """Poll something that may block until it is true."""
     async with asyncio.timeout(seconds):
-        while not await asyncio.to_thread(found):
+        while not await asyncio.to_thread(found):  # noqa: ASYNC110 (a test may poll)
             await asyncio.sleep(0.05)
 
 
@@ -184,7 +184,7 @@ async def test_a_deploy_tells_the_browser_and_loses_nothing(site: Site, ann: Per
     thread = ann.new_conversation()
     async with Caller.dial(site.url, thread, ann.cookie) as call:
         await call.start()
-        await call.speak("sum.wav")
+        await call.speak("sum.wav", pace=1.5)
         await call.event("nextvoice.audio", WITHIN)
         stopping = asyncio.create_task(asyncio.to_thread(site.stop))
         assert await call.ended(WITHIN) == ("server_stopping", 1012)

@@ -23,19 +23,37 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "journal")
 
 
+# What each database needs to fail as if it could not be reached, and to be back.
+AWAY = {
+    "sqlite": ["ALTER TABLE chats_message RENAME TO chats_message_away"],
+    "postgresql": [
+        "CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'away' USING ERRCODE = 'connection_failure'; END $$",
+        "CREATE TRIGGER away BEFORE INSERT OR UPDATE ON chats_message EXECUTE FUNCTION away()",
+    ],
+}
+BACK = {
+    "sqlite": ["ALTER TABLE chats_message_away RENAME TO chats_message"],
+    "postgresql": ["DROP TRIGGER away ON chats_message", "DROP FUNCTION away"],
+}
+
+
 @pytest.fixture
 def database_away(db: None) -> Iterator[Callable[[], None]]:
-    """The message table is gone, as far as queries can tell; call the fixture to bring it back."""
-    with connection.schema_editor() as editor:
-        editor.execute("ALTER TABLE chats_message RENAME TO chats_message_away")
+    """The database is away, as far as writing messages can tell; call it to bring it back."""
     back = False
+
+    def run(statements: list[str]) -> None:
+        with connection.schema_editor() as editor:
+            for statement in statements:
+                editor.execute(statement)
 
     def come_back() -> None:
         nonlocal back
-        with connection.schema_editor() as editor:
-            editor.execute("ALTER TABLE chats_message_away RENAME TO chats_message")
+        run(BACK[connection.vendor])
         back = True
 
+    run(AWAY[connection.vendor])
     yield come_back
     if not back:
         come_back()

@@ -12,8 +12,10 @@ from typing import Any
 import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
 
 from realtime import embedded, janitor, live, store, tracks
+from realtime.db import with_connection
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +100,9 @@ def _start_embedded() -> None:
 def _sweep(stop: threading.Event) -> None:
     while True:
         try:
-            janitor.sweep()
+            with_connection(janitor.sweep)
+        except (OperationalError, InterfaceError) as problem:
+            log.warning("the janitor waits for the database: %s", str(problem).partition("\n")[0])
         except Exception:
             log.exception("the janitor failed; it tries again")
         if stop.wait(janitor.PATIENCE_SECONDS):
