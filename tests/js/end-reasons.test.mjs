@@ -22,7 +22,7 @@ for (const [reason, { tone }] of Object.entries(END_REASONS)) {
 for (const [code, reason] of [
   [1000, "hang_up"], [1009, "bad_frame"], [1011, "internal_error"], [1012, "server_stopping"],
   [4400, "bad_frame"], [4401, "signed_out"], [4403, "not_allowed"], [4404, "not_found"],
-  [4408, "slow_reader"], [4409, "taken_over"], [4429, "flood"], [4502, "provider_unreachable"],
+  [4408, "slow_reader"], [4409, "taken_over"], [4410, "socket_lost"], [4429, "flood"], [4502, "provider_unreachable"],
   [4504, "provider_timeout"], [1006, "socket_lost"],
 ]) {
   test(`close code ${code} means ${reason}`, () => assert.equal(reasonForClose(code), reason));

@@ -1,19 +1,16 @@
-// One call: the socket, the sound and the captions, and the state they share.
+// One call: the line, the sound and the captions, and the state they share.
 
-import { diagnose } from "./diagnose.js";
 import { Captions } from "./captions.js";
-import { mayReconnect, reasonForClose } from "./end-reasons.js";
-import { CallSocket } from "./socket.js";
+import { CallLink } from "./link.js";
 import { CallState, isActive, isLive } from "./state.js";
 import { VoiceLine } from "./voice-line.js";
 
-const RECONNECT_WAITS_MS = [300, 1000, 2000, 4000, 8000];
-const FAREWELL_MS = 6000; // the server stores the last words before it closes
 const THINKING_MS = 25_000; // a turn that nobody answers must not look like work for ever
 const QUIET_ERRORS = [
   "response_cancel_not_active",
   "input_audio_buffer_commit_empty",
   "conversation_already_has_active_response",
+  "item_not_found", // of a call that a new one took over from
 ];
 const SILENT = { user: 0, assistant: 0 };
 
@@ -29,15 +26,13 @@ export class Call extends EventTarget {
   #worklets;
   #state = new CallState((name) => this.#onState(name));
   #line = null; // the sound; null in a written call
-  #socket = null;
+  #link = null;
   #attempt = 0; // changes whenever what was begun no longer counts
   #response = null; // id of the response that is being made
   #readyAt = null;
-  #reconnects = 0;
-  #reconnectTimer;
+  #hearing = false; // whether the server hears the person
   #thinkingTimer;
   #unsent = []; // typed before the connection was ready
-  #framesSent = 0; // by the sockets before this one
 
   /** @param {{capture: string, player: string}} worklets addresses of the worklet modules */
   constructor(worklets) {
@@ -86,9 +81,9 @@ export class Call extends EventTarget {
 
   /** What tests may see. */
   get counters() {
-    const sent = this.#framesSent + (this.#socket?.framesSent ?? 0);
+    const sent = this.#link?.counters ?? { framesSent: 0, framesDropped: 0 };
     const heard = this.#line?.counters ?? { samplesRendered: 0, peakRendered: 0, itemsHeard: 0 };
-    return { state: this.state, framesSent: sent, ...heard };
+    return { state: this.state, ...sent, ...heard };
   }
 
   /**
@@ -107,7 +102,7 @@ export class Call extends EventTarget {
     this.captions = new Captions((item) => this.#emit("caption", item));
     this.#line = null;
     this.#readyAt = this.#response = null;
-    this.#reconnects = this.#framesSent = 0;
+    this.#hearing = false;
     this.#state.apply("start");
     const reason = options.mode === "voice" ? await this.#openLine() : null;
     if (attempt !== this.#attempt) return;
@@ -127,8 +122,7 @@ export class Call extends EventTarget {
   /** End the call from this side. */
   hangUp() {
     if (!this.active) return;
-    const socket = this.#socket;
-    if (socket) this.#sayFarewell(socket, this.#cutAnswer());
+    this.#leave();
     this.#end("hang_up");
   }
 
@@ -151,7 +145,7 @@ export class Call extends EventTarget {
 
   /** Put typed words into the call and ask for an answer. */
   say(text) {
-    if (!this.live || this.state === "reconnecting") {
+    if (!this.live) {
       this.#unsent.push(text);
       return;
     }
@@ -205,7 +199,7 @@ export class Call extends EventTarget {
     const { rawMicrophone: raw, handsFree } = this.options;
     const line = new VoiceLine(this.#worklets, { raw, handsFree });
     this.#line = line;
-    line.onframe = (frame) => this.live && this.#socket?.sendAudio(frame);
+    line.onframe = (frame) => this.live && this.#link?.sendAudio(frame);
     line.onnotice = (code) => this.live && this.#emit("notice", { code });
     line.onlost = (reason) => this.active && this.#end(reason);
     line.playback.send = (event) => this.#send(event);
@@ -215,17 +209,25 @@ export class Call extends EventTarget {
   }
 
   #connect() {
-    const { url, mode, model, voice } = this.options;
-    const socket = new CallSocket(url, {
+    const link = new CallLink(this.options.url, () => this.#startFields());
+    link.onevent = (event) => this.#take(event);
+    link.onaudio = (id, pcm) => this.#line?.playback.play(id, pcm);
+    link.onlost = () => this.#state.apply("lost");
+    link.onresumed = () => this.#goOn();
+    link.onrestart = () => this.#breakOff();
+    link.onspeechlost = () => this.#emit("notice", { code: "speech_lost" });
+    link.onfailed = (reason) => this.#end(reason);
+    this.#link = link;
+  }
+
+  #startFields() {
+    const { mode, model, voice } = this.options;
+    return {
       output_modalities: [mode === "voice" ? "audio" : "text"],
       ...(model ? { model } : {}),
       ...(voice ? { voice } : {}),
       turn_detection: this.#line && this.handsFree ? "server_vad" : null,
-    });
-    socket.onevent = (event) => this.#take(event);
-    socket.onaudio = (id, pcm) => this.#line?.playback.play(id, pcm);
-    socket.onclose = (how) => this.#onClose(how);
-    this.#socket = socket;
+    };
   }
 
   #take(event) {
@@ -243,10 +245,17 @@ export class Call extends EventTarget {
         return this.#emit("notice", event);
       case "nextvoice.ended":
         return this.#onEnded(event);
+      case "nextvoice.reconnecting":
+        this.#breakOff();
+        return this.#state.apply("lost");
+      case "nextvoice.reconnected":
+        return this.#goOn();
       case "input_audio_buffer.speech_started":
+        this.#hearing = true;
         this.#cutAnswer();
         return this.#state.apply("speech_started");
       case "input_audio_buffer.speech_stopped":
+        this.#hearing = false;
         return this.#state.apply("speech_stopped");
       case "response.created":
         this.#response = event.response?.id ?? "";
@@ -263,8 +272,8 @@ export class Call extends EventTarget {
   #onReady(event) {
     this.#readyAt ??= performance.now();
     this.callId = event.call_id;
-    this.#reconnects = 0;
     this.#state.apply("ready");
+    if (this.held) this.#state.apply("speech_started");
     this.#emit("ready", event);
     for (const text of this.#unsent.splice(0)) this.say(text);
   }
@@ -283,43 +292,23 @@ export class Call extends EventTarget {
   }
 
   #onEnded(event) {
-    // A worker that stops hands over: the close that follows leads to another one.
-    if (event.reason === "server_stopping" && this.live) return;
     this.#end(event.reason, event);
   }
 
-  async #onClose({ code, timedOut }) {
-    const attempt = this.#attempt;
-    this.#framesSent += this.#socket?.framesSent ?? 0;
-    this.#socket = null;
-    if (!this.active) return;
-    if (timedOut && this.state === "connecting") {
-      this.#end("provider_timeout");
-    } else if (!mayReconnect(code)) {
-      this.#end(reasonForClose(code));
-    } else {
-      if (this.live) this.#onLost();
-      const reason = await diagnose();
-      if (attempt === this.#attempt) this.#connectAgain(reason);
-    }
-  }
-
-  #onLost() {
+  /** The provider, or the call itself, is new: what was under way there is over. */
+  #breakOff() {
+    this.#hearing = false;
+    this.#response = null;
     this.#cutAnswer();
     this.captions.closeOpen();
-    this.#response = null;
-    this.#state.apply("lost");
   }
 
-  #connectAgain(reason) {
-    const wait = RECONNECT_WAITS_MS[this.#reconnects];
-    const hopeless = ["signed_out", "not_found", "not_allowed"].includes(reason);
-    if (this.state !== "reconnecting" || hopeless || wait === undefined) {
-      this.#end(reason);
-      return;
-    }
-    this.#reconnects += 1;
-    this.#reconnectTimer = setTimeout(() => this.#connect(), wait);
+  /** The connection is back: show what is true now. */
+  #goOn() {
+    this.#state.apply("resumed");
+    if (this.#line?.playback.speaking) this.#state.apply("playback_started");
+    else if (this.#response !== null) this.#state.apply("response_started");
+    else if (this.#hearing || this.held) this.#state.apply("speech_started");
   }
 
   #cutAnswer() {
@@ -330,31 +319,30 @@ export class Call extends EventTarget {
     });
   }
 
-  #sayFarewell(socket, cut) {
+  /** Let go of the line, with a goodbye. Resolves when the server has stored the last words. */
+  #leave() {
+    const link = this.#link;
+    if (!link) return Promise.resolve();
     const captions = this.captions;
-    this.#framesSent += socket.framesSent;
-    this.#socket = null;
-    if (this.#line) this.#line.playback.send = (event) => socket.send(event);
-    socket.onaudio = socket.onclose = null;
-    socket.onevent = (event) => {
+    this.#link = null;
+    link.onevent = (event) => {
       if (event.type === "nextvoice.saved") captions.take(event);
       if (event.type === "nextvoice.saved") this.#emit("saved", event);
       if (event.type === "nextvoice.title") this.#emit("title", event);
     };
-    // What was cut must be told before the goodbye, or the record would hold words nobody heard.
-    cut.finally(() => socket.send({ type: "nextvoice.hang_up" }));
-    setTimeout(() => socket.abandon(), FAREWELL_MS);
+    if (this.#line) this.#line.playback.send = (event) => link.send(event);
+    return link.leave(this.#cutAnswer());
   }
 
   #end(reason, { message = "", remedy = "" } = {}) {
     const durationMs = this.elapsedMs;
     this.#attempt += 1;
-    clearTimeout(this.#reconnectTimer);
     if (reason === "hang_up") this.#unsent = [];
     this.#response = null;
     this.#cutAnswer();
     this.#line?.close();
-    this.#socket?.close();
+    this.#link?.close();
+    this.#link = null;
     if (reason !== "hang_up") this.captions.closeOpen();
     this.#state.apply("end", reason);
     this.#emit("ended", { reason, message, remedy, durationMs });
@@ -371,7 +359,7 @@ export class Call extends EventTarget {
   }
 
   #send(event) {
-    return this.#socket?.send(event) ?? false;
+    this.#link?.send(event);
   }
 
   #emit(name, detail) {

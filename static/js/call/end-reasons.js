@@ -50,6 +50,7 @@ const CLOSE_CODES = {
   4404: "not_found",
   4408: "slow_reader",
   4409: "taken_over",
+  4410: "socket_lost",
   4429: "flood",
   4502: "provider_unreachable",
   4504: "provider_timeout",

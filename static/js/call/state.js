@@ -48,7 +48,7 @@ export const TRANSITIONS = {
     lost: "reconnecting",
     end: "ended",
   },
-  reconnecting: { ready: REST, end: "ended" },
+  reconnecting: { ready: REST, resumed: REST, end: "ended" },
   ended: { start: "checking" },
 };
 

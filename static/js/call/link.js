@@ -1,0 +1,276 @@
+// The line to the server: one call over as many sockets as it takes.
+//
+// Both sides count the frames of the call. When a socket is lost the next one says how many
+// arrived, both send again what the other lacks, and nothing is missing or doubled. Where the
+// server cannot go on with the call, a new one is begun in the same conversation.
+
+import { diagnose } from "./diagnose.js";
+import { mayReconnect, reasonForClose } from "./end-reasons.js";
+import { Outbox } from "./outbox.js";
+import { CallSocket } from "./socket.js";
+
+const WAITS_MS = [0, 250, 500, 1000, 2000]; // the last again and again
+const GIVE_UP_MS = 60_000;
+const FIRST = { openMs: 15_000, answerMs: 30_000 };
+const AGAIN = { openMs: 4000, answerMs: 30_000 };
+const RESUME = { openMs: 4000, answerMs: 4000 };
+const PUMP_MS = 40;
+const STALLED_MS = 5000; // a line that takes nothing for so long is dead
+const FAREWELL_MS = 6000; // the server stores the last words before it closes
+const HOPELESS = ["signed_out", "not_found", "not_allowed"];
+
+/**
+ * Callbacks: `onevent(event)`, `onaudio(itemId, ArrayBuffer)`, `onlost()` the socket is gone and
+ * another is tried, `onresumed()` the same call goes on, `onrestart()` a new call will be begun
+ * (its `nextvoice.ready` follows), `onspeechlost()` words of the person had to be dropped,
+ * `onfailed(reason)` it is over.
+ */
+export class CallLink {
+  onevent = null;
+  onaudio = null;
+  onlost = null;
+  onresumed = null;
+  onrestart = null;
+  onspeechlost = null;
+  onfailed = null;
+  #url;
+  #start;
+  #outbox = new Outbox();
+  #socket = null;
+  #received = 0; // frames of the call that arrived
+  #resume = null; // {call_id, token, seconds}
+  #item = null; // whose audio the binary frames are
+  #phase = "opening"; // then "ready" and "lost" in turns, at last "closed"
+  #lostAt = 0;
+  #attempts = 0;
+  #timer;
+  #pumping;
+  #anew = false; // the next thing said is the start of a new call
+  #movedAt = 0;
+  #moved = 0; // bytes the network has taken
+  #onOnline = () => this.#phase === "lost" && !this.#socket && this.#connect();
+
+  /**
+   * @param {string} url of the call
+   * @param {() => object} start the fields of `nextvoice.start`, asked for at each start
+   */
+  constructor(url, start) {
+    this.#url = url;
+    this.#start = start;
+    globalThis.addEventListener?.("online", this.#onOnline);
+    this.#connect();
+  }
+
+  /** What tests may see. */
+  get counters() {
+    return { framesSent: this.#outbox.audioSent, framesDropped: this.#outbox.audioDropped };
+  }
+
+  /** Send an event, later if it cannot be now. */
+  send(event) {
+    this.#push(JSON.stringify(event));
+  }
+
+  /** Send microphone audio; of what cannot be sent the newest two seconds are kept. */
+  sendAudio(frame) {
+    this.#push(frame);
+  }
+
+  /**
+   * Say goodbye once `last` has settled. Resolves when the server has closed, or took too long.
+   * Events go on coming to `onevent`, nothing else does.
+   * @param {Promise<unknown>} last
+   */
+  async leave(last) {
+    this.onlost = this.onresumed = this.onrestart = this.onspeechlost = this.onfailed = null;
+    this.onaudio = null;
+    const socket = this.#socket;
+    if (!socket || this.#phase !== "ready") {
+      this.close();
+      return;
+    }
+    const gone = new Promise((resolve) => {
+      socket.onclose = resolve;
+      setTimeout(resolve, FAREWELL_MS);
+    });
+    // What was cut must be told before the goodbye, or the record would hold words nobody heard.
+    await last.catch(() => {});
+    this.send({ type: "nextvoice.hang_up" });
+    await gone;
+    this.close();
+  }
+
+  /** End it without a word. */
+  close() {
+    this.#phase = "closed";
+    clearTimeout(this.#timer);
+    clearTimeout(this.#pumping);
+    globalThis.removeEventListener?.("online", this.#onOnline);
+    this.#socket?.abandon();
+    this.#socket = null;
+  }
+
+  #connect() {
+    clearTimeout(this.#timer);
+    const resume = this.#resume;
+    const first = resume
+      ? { type: "nextvoice.resume", call_id: resume.call_id, token: resume.token, received: this.#received }
+      : { type: "nextvoice.start", ...this.#start() };
+    const waits = resume ? RESUME : this.#phase === "opening" ? FIRST : AGAIN;
+    const socket = new CallSocket(this.#url, first, waits);
+    socket.onframe = (frame) => this.#take(frame);
+    socket.onclose = (how) => this.#onClose(how);
+    this.#socket = socket;
+  }
+
+  #take(frame) {
+    if (typeof frame !== "string") {
+      this.#received += 1;
+      if (this.#item !== null) this.onaudio?.(this.#item, frame);
+      return;
+    }
+    const event = parsed(frame);
+    if (event?.type === "nextvoice.resumed") return this.#onResumed(event);
+    if (event?.type === "nextvoice.ready") this.#onReady(event);
+    this.#received += 1;
+    if (!event) return;
+    if (event.type === "nextvoice.audio") this.#item = event.item_id;
+    if (event.type === "nextvoice.ended" && this.#goesOnAfter(event.reason)) return;
+    this.onevent?.(event);
+    if (event.type === "nextvoice.ready") this.#pump();
+  }
+
+  #onReady(event) {
+    this.#socket.settle();
+    this.#received = 0;
+    this.#item = null;
+    if (this.#anew) this.#outbox.restart();
+    this.#anew = false;
+    this.#resume = event.resume ? { ...event.resume, call_id: event.call_id } : null;
+    this.#found();
+  }
+
+  #onResumed({ received }) {
+    this.#socket.settle();
+    this.#outbox.resume(received);
+    this.#found();
+    this.onresumed?.();
+    this.#pump();
+  }
+
+  #found() {
+    this.#phase = "ready";
+    this.#attempts = 0;
+    this.#movedAt = performance.now();
+    this.#moved = this.#outbox.bytesSent;
+  }
+
+  /** Whether an end the server tells is only that of a socket or a worker, not of the talk. */
+  #goesOnAfter(reason) {
+    if (this.#phase === "opening" || !["not_resumable", "server_stopping"].includes(reason)) return false;
+    // A worker that stops hands over: the close that follows leads to another one.
+    if (this.#phase === "ready") this.#lose();
+    this.#beginAnew();
+    return true;
+  }
+
+  async #onClose({ code, timedOut }) {
+    this.#socket = null;
+    if (this.#phase === "closed") return;
+    if (this.#phase === "opening") {
+      const broke = mayReconnect(code);
+      const reason = timedOut ? "provider_timeout" : broke ? await diagnose() : reasonForClose(code);
+      this.#fail(reason);
+      return;
+    }
+    if (code === 4410) {
+      this.#beginAnew();
+    } else if (!mayReconnect(code) && !(code === 1011 && this.#resume)) {
+      this.#fail(reasonForClose(code));
+      return;
+    }
+    if (this.#phase === "ready") this.#lose();
+    else if (this.#attempts > 0 && code !== 4410) this.#lookForReason();
+    this.#again();
+  }
+
+  #lose() {
+    this.#phase = "lost";
+    this.#lostAt = performance.now();
+    this.#attempts = 0;
+    clearTimeout(this.#pumping);
+    this.onlost?.();
+    if (!this.#resume) this.#beginAnew();
+  }
+
+  #again() {
+    const away = performance.now() - this.#lostAt;
+    if (away > GIVE_UP_MS) {
+      diagnose().then((reason) => this.#fail(reason));
+      return;
+    }
+    if (this.#resume && away > this.#resume.seconds * 1000) this.#beginAnew();
+    const wait = WAITS_MS[Math.min(this.#attempts, WAITS_MS.length - 1)];
+    this.#attempts += 1;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#connect(), wait);
+  }
+
+  #beginAnew() {
+    if (this.#anew) return;
+    this.#anew = true;
+    this.#resume = null;
+    this.onrestart?.();
+  }
+
+  /** Beside the attempts, never before them: asking takes time when nobody answers. */
+  async #lookForReason() {
+    const reason = await diagnose();
+    if (this.#phase === "lost" && HOPELESS.includes(reason)) this.#fail(reason);
+  }
+
+  #fail(reason) {
+    if (this.#phase === "closed") return;
+    this.close();
+    this.onfailed?.(reason);
+  }
+
+  #push(frame) {
+    if (this.#phase === "closed" || this.#phase === "opening") return;
+    this.#outbox.push(frame);
+    this.#pump();
+    if (!this.#outbox.lostSpeech) return;
+    this.#outbox.lostSpeech = false;
+    this.onspeechlost?.();
+  }
+
+  #pump() {
+    clearTimeout(this.#pumping);
+    if (this.#phase !== "ready" || !this.#socket?.open) return;
+    if (this.#stalled()) {
+      this.#socket.abandon();
+      this.#onClose({ code: 1006, timedOut: false });
+      return;
+    }
+    this.#outbox.pump(this.#socket);
+    if (this.#outbox.waiting > 0) this.#pumping = setTimeout(() => this.#pump(), PUMP_MS);
+  }
+
+  #stalled() {
+    const now = performance.now();
+    const buffered = this.#socket.bufferedAmount;
+    const moved = this.#outbox.bytesSent - buffered;
+    if (buffered === 0 || moved > this.#moved) this.#movedAt = now;
+    this.#moved = moved;
+    return now - this.#movedAt > STALLED_MS;
+  }
+}
+
+function parsed(text) {
+  try {
+    const event = JSON.parse(text);
+    return typeof event?.type === "string" ? event : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+
+import { CallLink } from "../../static/js/call/link.js";
+
+/** The browser's WebSocket, without a network. */
+class WebSocketDouble {
+  static made = [];
+  readyState = 0;
+  bufferedAmount = 0;
+  sent = [];
+
+  constructor(url) {
+    this.url = url;
+    WebSocketDouble.made.push(this);
+  }
+
+  send(frame) {
+    this.sent.push(typeof frame === "string" ? JSON.parse(frame) : frame);
+  }
+
+  close() {
+    this.readyState = 3;
+  }
+
+  // What the network does.
+  opens() {
+    this.readyState = 1;
+    this.onopen();
+  }
+
+  says(event) {
+    this.onmessage({ data: event instanceof ArrayBuffer ? event : JSON.stringify(event) });
+  }
+
+  breaks(code = 1006) {
+    this.readyState = 3;
+    this.onclose({ code });
+  }
+}
+
+const READY = { type: "nextvoice.ready", call_id: "c1" };
+const RESUME = { token: "t".repeat(32), seconds: 15 };
+const PCM = new ArrayBuffer(1920);
+
+globalThis.WebSocket = WebSocketDouble;
+globalThis.location = { href: "https://talk.example/c/1/" };
+Object.defineProperty(globalThis, "navigator", { value: { onLine: false }, configurable: true });
+
+beforeEach(() => {
+  WebSocketDouble.made = [];
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout"] });
+});
+
+function dial({ resume } = {}) {
+  const told = [];
+  const link = new CallLink("/ws/call/1/", () => ({ voice: "marin" }));
+  link.onevent = (event) => told.push(event.type);
+  link.onaudio = (id, pcm) => told.push(`${id}:${pcm.byteLength}`);
+  for (const name of ["lost", "resumed", "restart"]) link[`on${name}`] = () => told.push(name);
+  link.onfailed = (reason) => told.push(`failed:${reason}`);
+  const socket = WebSocketDouble.made.at(-1);
+  socket.opens();
+  socket.says(resume ? { ...READY, resume } : READY);
+  return { link, socket, told };
+}
+
+/** The socket made after the one before it broke. */
+function next() {
+  mock.timers.tick(0);
+  const socket = WebSocketDouble.made.at(-1);
+  socket.opens();
+  return socket;
+}
+
+test("a call begins with its start and then sends what it is given", () => {
+  const { link, socket, told } = dial();
+  link.send({ type: "response.create" });
+  link.sendAudio(PCM);
+  assert.deepEqual(socket.sent, [{ type: "nextvoice.start", voice: "marin" }, { type: "response.create" }, PCM]);
+  assert.deepEqual(told, ["nextvoice.ready"]);
+});
+
+test("a lost socket is followed at once by one that says what arrived", () => {
+  const { socket, told } = dial({ resume: RESUME });
+  socket.says({ type: "nextvoice.audio", item_id: "a" });
+  socket.says(PCM);
+  socket.breaks();
+  const second = next();
+  assert.deepEqual(second.sent, [
+    { type: "nextvoice.resume", call_id: "c1", token: RESUME.token, received: 3 },
+  ]);
+  second.says({ type: "nextvoice.resumed", received: 0 });
+  // The audio goes on without being announced again.
+  second.says(PCM);
+  assert.deepEqual(told, ["nextvoice.ready", "nextvoice.audio", "a:1920", "lost", "resumed", "a:1920"]);
+});
+
+test("what the server has not got is sent again before what came meanwhile", () => {
+  const { link, socket } = dial({ resume: RESUME });
+  link.send({ type: "a" });
+  link.send({ type: "b" });
+  socket.breaks();
+  link.send({ type: "c" });
+  const second = next();
+  second.says({ type: "nextvoice.resumed", received: 1 });
+  assert.deepEqual(second.sent.slice(1), [{ type: "b" }, { type: "c" }]);
+});
+
+test("frames are counted over several losses, the answer to a resume is not", () => {
+  const { socket } = dial({ resume: RESUME });
+  socket.breaks();
+  const second = next();
+  second.says({ type: "nextvoice.resumed", received: 0 });
+  second.says({ type: "response.created" });
+  second.breaks();
+  assert.equal(next().sent[0].received, 2);
+});
+
+for (const how of ["said", "closed"]) {
+  test(`a call that cannot be resumed (${how}) is begun anew in the same conversation`, () => {
+    const { socket, told } = dial({ resume: RESUME });
+    socket.breaks();
+    const second = next();
+    if (how === "said") second.says({ type: "nextvoice.ended", reason: "not_resumable" });
+    second.breaks(4410);
+    mock.timers.tick(250);
+    const third = WebSocketDouble.made.at(-1);
+    third.opens();
+    assert.deepEqual(third.sent, [{ type: "nextvoice.start", voice: "marin" }]);
+    third.says({ ...READY, call_id: "c2", resume: RESUME });
+    assert.deepEqual(told, ["nextvoice.ready", "lost", "restart", "nextvoice.ready"]);
+  });
+}
+
+test("where the server offers no resume a new call is begun at once", () => {
+  const { socket, told } = dial();
+  socket.breaks(1012);
+  assert.deepEqual(next().sent, [{ type: "nextvoice.start", voice: "marin" }]);
+  assert.deepEqual(told, ["nextvoice.ready", "lost", "restart"]);
+});
+
+test("a server that stops hands over to the next one", () => {
+  const { socket, told } = dial({ resume: RESUME });
+  socket.says({ type: "nextvoice.ended", reason: "server_stopping" });
+  socket.breaks(1012);
+  assert.equal(next().sent[0].type, "nextvoice.start");
+  assert.deepEqual(told, ["nextvoice.ready", "lost", "restart"]);
+});
+
+test("a resume is tried no longer than the server keeps the call", () => {
+  const { socket } = dial({ resume: { ...RESUME, seconds: -1 } });
+  socket.breaks();
+  assert.equal(next().sent[0].type, "nextvoice.start");
+});
+
+test("attempts follow each other after 0, 250, 500, 1000 and then every 2000 ms", () => {
+  const { socket } = dial({ resume: RESUME });
+  socket.breaks();
+  for (const wait of [0, 250, 500, 1000, 2000, 2000]) {
+    const before = WebSocketDouble.made.length;
+    mock.timers.tick(Math.max(0, wait - 1));
+    assert.equal(WebSocketDouble.made.length, wait === 0 ? before + 1 : before);
+    mock.timers.tick(wait === 0 ? 0 : 1);
+    assert.equal(WebSocketDouble.made.length, before + 1);
+    WebSocketDouble.made.at(-1).breaks();
+  }
+});
+
+test("an end the server gives reasons for is no loss", () => {
+  const { socket, told } = dial({ resume: RESUME });
+  socket.breaks(4409);
+  assert.deepEqual(told, ["nextvoice.ready", "failed:taken_over"]);
+});
+
+test("a failure of ours is tried again only where the call can be resumed", () => {
+  assert.deepEqual([dial(), dial({ resume: RESUME })].map(({ socket, told }) => {
+    socket.breaks(1011);
+    return told.at(-1);
+  }), ["failed:internal_error", "lost"]);
+});
+
+test("sound said while away arrives after the resume, the newest 1.8 seconds of it", () => {
+  const { link, socket } = dial({ resume: RESUME });
+  socket.breaks();
+  for (let at = 0; at < 60; at++) link.sendAudio(new Int16Array(960).fill(at).buffer);
+  const second = next();
+  second.says({ type: "nextvoice.resumed", received: 0 });
+  const sound = second.sent.slice(1);
+  assert.deepEqual([sound.length, new Int16Array(sound[0])[0]], [45, 15]);
+  assert.equal(link.counters.framesDropped, 15);
+});
+
+test("leaving says goodbye after the last account, and resolves when the server has closed", async () => {
+  const { link, socket } = dial({ resume: RESUME });
+  const leaving = link.leave(Promise.resolve().then(() => link.send({ type: "nextvoice.played" })));
+  await Promise.resolve().then(() => {}).then(() => {});
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(socket.sent.slice(1).map(({ type }) => type), ["nextvoice.played", "nextvoice.hang_up"]);
+  socket.breaks(1000);
+  await leaving;
+  assert.equal(WebSocketDouble.made.length, 1);
+});
