@@ -17,7 +17,7 @@ class ProviderForm(forms.ModelForm):
     """A provider with a key that can be set or removed but never read."""
 
     new_key = forms.CharField(
-        label=_("Key"),
+        label=_("New key"),
         required=False,
         strip=True,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),

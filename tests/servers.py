@@ -24,7 +24,12 @@ from typing import Self
 
 import pytest
 
-PACKAGES = {"postgres": "postgresql", "redis": "redis-server"}
+PACKAGES = {
+    "postgres": "postgresql",
+    "redis": "redis-server",
+    "chromium": "chromium",
+    "node": "nodejs",
+}
 START_SECONDS = 15.0
 
 
@@ -44,8 +49,8 @@ def free_port() -> int:
 
 
 def _program(part: str) -> str | None:
-    if part == "redis":
-        return shutil.which("redis-server")
+    if part != "postgres":
+        return shutil.which({"redis": "redis-server"}.get(part, part))
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=_version)
     return str(installed[-1]) if installed else shutil.which("initdb")
 

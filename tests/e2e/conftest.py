@@ -50,10 +50,8 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        require("chromium")
-    return str(found)
+    require("chromium")
+    return str(shutil.which("chromium"))
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,9 @@ class Command(BaseCommand):
 
     def _admin(self) -> None:
         if User.objects.exists():
+            self.stdout.write(
+                "\n  Sign in as before; `manage.py changepassword NAME` sets a new one."
+            )
             return
         password = secrets.token_urlsafe(9)
         User.objects.create_superuser("admin", password=password)
