@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.servers import require
 from tests.site import AUDIO, Site
@@ -41,14 +41,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    # Django refuses database calls in a thread that has a running loop, which Playwright's
-    # synchronous API leaves behind; these tests use the site over HTTP only, other tests do not.
-    with sync_playwright() as driver:
-        yield driver
-
-
-@pytest.fixture(scope="session")
 def chromium() -> str:
     require("chromium")
     return str(shutil.which("chromium"))
@@ -62,7 +54,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def launch(playwright: Playwright, chromium: str) -> Launch:
+def launch(chromium: str) -> Launch:
     """Start Chromium with a recording of `tests/audio` as its microphone, or without one."""
 
     @contextmanager
@@ -70,11 +62,14 @@ def launch(playwright: Playwright, chromium: str) -> Launch:
         args = [*QUIET, *flags]
         if wav is not None:
             args += [*FAKE_MICROPHONE, f"--use-file-for-fake-audio-capture={AUDIO / wav}%noloop"]
-        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=args)
-        try:
-            yield browser
-        finally:
-            browser.close()
+        # One driver a test: while it lives its loop counts as running in this thread, which the
+        # asynchronous tests of other folders would trip over.
+        with sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=chromium, headless=True, args=args)
+            try:
+                yield browser
+            finally:
+                browser.close()
 
     return start
 
