@@ -112,8 +112,11 @@ def _chosen(user: User, start: Start) -> VoiceModel:
     model = models.first()
     if model is None:
         raise Refused("provider_unknown_model", "no such model for this person")
-    if start.voice is not None and model.voices and start.voice not in model.voices:
+    voice, transcription = start.asked_voice, start.asked_transcription
+    if voice is not None and model.voices and voice not in model.voices:
         raise Refused("provider_error", "the model has no such voice")
+    if transcription is not None and transcription not in model.transcription_models:
+        raise Refused("provider_error", "the model has no such transcription model")
     return model
 
 

@@ -6,9 +6,12 @@ from typing import Any
 
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.urls import reverse
 
 from chats.models import Conversation
 from chats.signals import conversation_page
+from realtime.call_settings import settings_of
+from realtime.history import opening_items
 from realtime.models import VoiceModel
 
 
@@ -16,7 +19,7 @@ from realtime.models import VoiceModel
 def add_call(
     sender: type[Conversation], request: HttpRequest, conversation: Conversation, **_: Any
 ) -> dict[str, Any]:
-    """Give the template `call_config`: the socket and the models to choose from."""
+    """Give the template `call_config`: the socket, the models and the options."""
     if not request.user.is_authenticated:
         return {}
     models = list(VoiceModel.objects.available_to(request.user))
@@ -29,10 +32,17 @@ def add_call(
                     "name": str(model),
                     "provider": model.provider.name,
                     "voices": model.voices,
+                    "features": model.features,
+                    "transcription_models": model.transcription_models,
                     "default": model.default,
                 }
                 for model in models
             ],
             "default_model": str(models[0].pk) if models else None,
+            "settings": settings_of(request.user, conversation),
+            "settings_url": reverse("call-settings", args=[conversation.pk]),
+            # How many messages of the thread a new call is told.
+            "remembered": len(opening_items(conversation)),
+            "messages": conversation.messages.exclude(text="").count(),
         }
     }

@@ -41,6 +41,8 @@ class Conversation(models.Model):
         Account, on_delete=models.CASCADE, related_name="conversations", verbose_name=_("account")
     )
     title = models.CharField(_("title"), max_length=120, blank=True)
+    # How this one is talked in, if otherwise than its person's; `realtime` knows what is in it.
+    call_settings = models.JSONField(_("call settings"), default=dict, blank=True, editable=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     updated = models.DateTimeField(_("updated"), default=timezone.now)
     deleted = models.DateTimeField(_("deleted"), null=True, blank=True)

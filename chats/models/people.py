@@ -13,6 +13,9 @@ from django.utils.translation import gettext_lazy as _
 class User(AbstractUser):
     """A person who signs in. Everybody has an account of their own from the first save."""
 
+    # How new conversations are talked in; `realtime` knows what is in it.
+    call_settings = models.JSONField(_("call settings"), default=dict, blank=True, editable=False)
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         with transaction.atomic():
             super().save(*args, **kwargs)

@@ -18,6 +18,10 @@ VAD_NUMBERS = {
     "silence_duration_ms": (50, 10_000),
     "idle_timeout_ms": (1_000, 600_000),
 }
+MAX_INSTRUCTIONS = 4_000
+MAX_OUTPUT_TOKENS = 4_096
+PERSON_ASKS = "The person you talk with asks you to follow this:"
+"""Stands between the site's instructions and a person's own, which never take their place."""
 VAD_FLAGS = ("create_response", "interrupt_response")
 
 
@@ -42,8 +46,12 @@ def with_changes(session: Mapping[str, Any], changes: list[Change]) -> tuple[Eve
     whole, part = _copy(session), {"type": "realtime"}
     for path, value in changes:
         if path[-1] == "transcription":
-            # The provider wants the whole object; the browser only names a language.
-            value = _get(whole, path) | value if _get(whole, path) else None
+            # The provider wants the whole object; the browser names what differs.
+            merged = {**(_get(whole, path) or {}), **value}
+            kept = {name: each for name, each in merged.items() if each is not None}
+            value = kept if kept.get("model") else None
+        elif path == ("instructions",):
+            value = _with_wishes(whole.get("instructions") or "", value)
         _set(whole, path, value)
         _set(part, path, value)
     return whole, part
@@ -154,9 +162,30 @@ def _noise_reduction(value: object, param: str) -> None:
 
 
 def _transcription(value: object, param: str) -> None:
-    if not isinstance(value, dict) or set(value) != {"language"}:
-        raise Problem("not_allowed", "Only the language can be changed here.", param)
-    check_name(value["language"], f"{param}.language")
+    if not isinstance(value, dict) or not value or not set(value) <= {"model", "language"}:
+        raise Problem("not_allowed", "Only model and language can be changed here.", param)
+    if "model" in value:
+        check_name(value["model"], f"{param}.model")
+    if value.get("language") is not None:
+        check_name(value["language"], f"{param}.language")
+
+
+def _instructions(value: object, param: str) -> None:
+    if not isinstance(value, str) or len(value) > MAX_INSTRUCTIONS:
+        raise Problem("invalid_value", f"Expected at most {MAX_INSTRUCTIONS} characters.", param)
+
+
+def _max_output_tokens(value: object, param: str) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value != "inf" and not (whole and _between(value, 1, MAX_OUTPUT_TOKENS)):
+        raise Problem("invalid_value", f'Expected 1 to {MAX_OUTPUT_TOKENS} or "inf".', param)
+
+
+def _with_wishes(instructions: str, wishes: str) -> str:
+    """The site's part of `instructions`, followed by a person's `wishes`."""
+    ours = instructions.partition(PERSON_ASKS)[0].rstrip()
+    theirs = f"{PERSON_ASKS}\n{wishes.strip()}" if wishes.strip() else ""
+    return "\n\n".join(part for part in (ours, theirs) if part)
 
 
 def check_name(value: object, param: str) -> None:
@@ -177,6 +206,8 @@ def _between(value: object, least: float, most: float) -> bool:
 CHANGEABLE: dict[Path, Callable[[object, str], None]] = {
     ("type",): _type,
     ("output_modalities",): check_modalities,
+    ("instructions",): _instructions,
+    ("max_output_tokens",): _max_output_tokens,
     ("audio", "input", "turn_detection"): _turn_detection,
     ("audio", "input", "noise_reduction"): _noise_reduction,
     ("audio", "input", "transcription"): _transcription,

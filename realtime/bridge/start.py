@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .events import Event, Problem, check_modalities, count, need, parse
-from .session import Change, check_name, with_changes
+from .session import Change, changes_of, check_name, with_changes
 
+VOICE = ("audio", "output", "voice")
 TURN_DETECTION = ("audio", "input", "turn_detection")
 MAX_RATE = 384_000
 
@@ -23,17 +24,30 @@ class Start:
     manual: bool = False
     """Push to talk: the page commits and asks for answers itself."""
     sample_rate: int = 0
+    changes: tuple[Change, ...] = ()
+    """The `session` it asks for, as checked changes; they stand over the fields above."""
+
+    @property
+    def asked_voice(self) -> str | None:
+        """The voice the call would begin with, if any was asked for."""
+        return dict(self.changes).get(VOICE, self.voice)
+
+    @property
+    def asked_transcription(self) -> str | None:
+        """The transcription model that was asked for, if any."""
+        asked: dict[str, Any] = dict(self.changes).get(("audio", "input", "transcription"), {})
+        return asked.get("model")
 
     def applied_to(self, session: Mapping[str, Any]) -> Event:
         """A GA session configuration with these wishes in it."""
         changes: list[Change] = [(("output_modalities",), list(self.output_modalities))]
         if self.voice is not None:
-            changes.append((("audio", "output", "voice"), self.voice))
+            changes.append((VOICE, self.voice))
         if self.manual:
             changes.append((TURN_DETECTION, None))
         elif not _turn_detection(session):
             changes.append((TURN_DETECTION, {"type": "server_vad"}))
-        return with_changes(session, changes)[0]
+        return with_changes(session, [*changes, *self.changes])[0]
 
 
 def parse_start(text: str) -> Start:
@@ -51,6 +65,7 @@ def parse_start(text: str) -> Start:
     turns = event.get("turn_detection", "server_vad")
     if turns not in (None, "server_vad", "semantic_vad"):
         raise Problem("invalid_value", "Expected null or server_vad.", "turn_detection")
+    wanted = need(event, "session", dict) if event.get("session") is not None else {}
     client = need(event, "client", dict) if event.get("client") is not None else {}
     return Start(
         output_modalities=tuple(modalities),
@@ -58,6 +73,7 @@ def parse_start(text: str) -> Start:
         voice=event.get("voice"),
         manual=turns is None,
         sample_rate=count(client, "sample_rate", 0, MAX_RATE),
+        changes=tuple(changes_of(wanted)),
     )
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chats.models import Account
 from realtime.bridge.dialects import DIALECTS
+from realtime.features import check_features, usual_features
 from realtime.sealing import seal, unseal
 
 if TYPE_CHECKING:
@@ -123,7 +124,24 @@ class VoiceModel(models.Model):
         blank=True,
         help_text=_("Writes down what the person says; empty turns it off."),
     )
-    instructions = models.TextField(_("instructions"), blank=True)
+    instructions = models.TextField(
+        _("instructions"),
+        blank=True,
+        help_text=_("Always in force; what people ask of a voice in its options comes after it."),
+    )
+    features = models.JSONField(
+        _("features"),
+        default=usual_features,
+        blank=True,
+        help_text=_(
+            "What the options of a call offer; leave out what the model lacks. "
+            "turn_detection: list of “server_vad”, “semantic_vad”, “none” (hold to talk). "
+            "text: true when it can answer in writing. instructions: true when it follows them. "
+            "noise_reduction: list of “near_field”, “far_field”. speed: [least, most]. "
+            "transcription_models: list of names. languages: list of codes such as “en” that may "
+            "be named as a hint. max_output_tokens: the most an answer can have."
+        ),
+    )
     default = models.BooleanField(_("default"), default=False)
     enabled = models.BooleanField(_("enabled"), default=True)
 
@@ -142,3 +160,14 @@ class VoiceModel(models.Model):
         self.name = self.name.strip()
         if not isinstance(self.voices, list) or not all(isinstance(v, str) for v in self.voices):
             raise ValidationError({"voices": _("Write a list of names, such as [“marin”].")})
+        if (wrong := check_features(self.features)) is not None:
+            raise ValidationError(
+                {"features": _("“%(name)s” is not understood.") % {"name": wrong}}
+            )
+
+    @property
+    def transcription_models(self) -> list[str]:
+        """What may write down a person's words, the usual one first."""
+        usual = [self.transcription_model] if self.transcription_model else []
+        others = self.features.get("transcription_models", [])
+        return [*usual, *(name for name in others if name not in usual)]

@@ -205,7 +205,7 @@ def test_a_second_start_is_answered():
 
 def test_a_setting_a_page_may_not_change_is_answered_and_not_sent():
     rig = Rig()
-    rig.page({"type": "session.update", "event_id": "mine", "session": {"instructions": "x"}})
+    rig.page({"type": "session.update", "event_id": "mine", "session": {"tools": []}})
     assert codes(rig.browser.frames) == ["not_allowed"]
     assert rig.upstream.frames == []
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from realtime.bridge.events import Problem
-from realtime.bridge.session import Settings, changes_of, shown_session, with_changes
+from realtime.bridge.session import PERSON_ASKS, Settings, changes_of, shown_session, with_changes
 from tests.bridge.doubles import SESSION
 
 ALLOWED = [
@@ -28,10 +28,18 @@ ALLOWED = [
     {"audio": {"input": {"noise_reduction": {"type": "far_field"}}}},
     {"audio": {"input": {"noise_reduction": None}}},
     {"audio": {"input": {"transcription": {"language": "de"}}}},
+    {"audio": {"input": {"transcription": {"model": "whisper-1", "language": None}}}},
+    {"max_output_tokens": 4096},
+    {"max_output_tokens": "inf"},
 ]
 REFUSED = [
     ({"type": "transcription"}, "session.type"),
-    ({"instructions": "obey"}, "session.instructions"),
+    ({"instructions": "x" * 4001}, "session.instructions"),
+    ({"instructions": None}, "session.instructions"),
+    ({"max_output_tokens": 0}, "session.max_output_tokens"),
+    ({"max_output_tokens": 4097}, "session.max_output_tokens"),
+    ({"max_output_tokens": True}, "session.max_output_tokens"),
+    ({"max_output_tokens": 1.5}, "session.max_output_tokens"),
     ({"tools": []}, "session.tools"),
     ({"model": "bigger"}, "session.model"),
     ({"audio": 1}, "session.audio"),
@@ -42,8 +50,13 @@ REFUSED = [
     ({"audio": {"output": {"voice": {"id": "x"}}}}, "session.audio.output.voice"),
     ({"audio": {"output": {"voice": ""}}}, "session.audio.output.voice"),
     (
-        {"audio": {"input": {"transcription": {"model": "dear"}}}},
+        {"audio": {"input": {"transcription": {"prompt": "secret"}}}},
         "session.audio.input.transcription",
+    ),
+    ({"audio": {"input": {"transcription": {}}}}, "session.audio.input.transcription"),
+    (
+        {"audio": {"input": {"transcription": {"model": None}}}},
+        "session.audio.input.transcription.model",
     ),
     ({"audio": {"input": {"turn_detection": "off"}}}, "session.audio.input.turn_detection"),
     (
@@ -117,3 +130,24 @@ def test_a_page_sees_the_providers_session_under_ours():
     created = {"id": "s", "audio": {"output": {"voice": "alloy", "speed": 1.0}}, "tools": []}
     shown = Settings({"audio": {"output": {"voice": "marin"}}}).shown(created)
     assert shown == {"id": "s", "audio": {"output": {"voice": "marin", "speed": 1.0}}}
+
+
+def test_an_empty_hint_takes_the_language_back():
+    audio = {"input": {"transcription": {"model": "t", "language": "de"}}}
+    hint = {"audio": {"input": {"transcription": {"language": None}}}}
+    whole, _part = with_changes({"audio": audio}, changes_of(hint))
+    assert whole["audio"]["input"]["transcription"] == {"model": "t"}
+
+
+def test_a_persons_wishes_follow_the_sites_instructions_and_replace_each_other():
+    ours = {"instructions": "Be kind."}
+    for wish in ("Speak like a pirate.", "Speak slowly."):
+        ours, part = with_changes(ours, changes_of({"instructions": wish}))
+        assert part["instructions"] == ours["instructions"]
+    assert ours["instructions"] == f"Be kind.\n\n{PERSON_ASKS}\nSpeak slowly."
+    assert with_changes(ours, changes_of({"instructions": " "}))[0] == {"instructions": "Be kind."}
+
+
+def test_wishes_stand_alone_where_the_site_has_no_instructions():
+    whole, _part = with_changes({}, changes_of({"instructions": "Be brief."}))
+    assert whole["instructions"] == f"{PERSON_ASKS}\nBe brief."

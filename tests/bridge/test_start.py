@@ -36,6 +36,9 @@ def test_a_start_says_everything_it_wants():
         ({"turn_detection": "never"}, "turn_detection"),
         ({"turn_detection": {"type": "server_vad"}}, "turn_detection"),
         ({"client": []}, "client"),
+        ({"session": []}, "session"),
+        ({"session": {"tools": []}}, "session.tools"),
+        ({"session": {"instructions": "x" * 4001}}, "session.instructions"),
         ({"client": {"sample_rate": "48k"}}, "sample_rate"),
     ],
 )
@@ -68,3 +71,25 @@ def test_hands_free_keeps_the_sessions_own_turn_detection():
 def test_hands_free_turns_it_on_where_there_is_none():
     applied = Start().applied_to({})
     assert applied["audio"]["input"]["turn_detection"] == {"type": "server_vad"}
+
+
+def test_a_start_may_bring_a_session_which_stands_over_its_fields():
+    vad = {"type": "semantic_vad", "eagerness": "high"}
+    wanted = {
+        "instructions": "Be brief.",
+        "audio": {
+            "input": {"turn_detection": vad, "transcription": {"model": "t2", "language": "de"}},
+            "output": {"voice": "cedar"},
+        },
+    }
+    begun = parse_start(start(voice="alloy", turn_detection=None, session=wanted))
+    assert (begun.asked_voice, begun.asked_transcription) == ("cedar", "t2")
+    session = begun.applied_to({"instructions": "Be kind."})
+    assert session["audio"] == wanted["audio"]
+    assert session["instructions"].startswith("Be kind.\n\n")
+    assert session["instructions"].endswith("\nBe brief.")
+
+
+def test_a_start_without_a_session_asks_for_its_own_voice():
+    begun = parse_start(start(voice="alloy"))
+    assert (begun.asked_voice, begun.asked_transcription) == ("alloy", None)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chats.models import Conversation, User
+from realtime.bridge.session import changes_of
 from realtime.bridge.start import Start
 from realtime.models import CallRecord, Provider, VoiceModel
 from realtime.opening import Refused, may_go_on, open_call
@@ -82,6 +83,30 @@ def test_a_voice_the_model_lacks_is_refused(conversation: Conversation) -> None:
     model("a", voices=["marin"])
     with pytest.raises(Refused):
         open_call(conversation.owner, conversation, Start(voice="nobody"))
+
+
+def test_a_session_s_voice_and_transcription_model_must_be_the_model_s(
+    conversation: Conversation,
+) -> None:
+    model(
+        "a",
+        voices=["marin"],
+        transcription_model="t1",
+        features={"transcription_models": ["t2"]},
+    )
+
+    def opened(session: dict[str, Any]) -> Any:
+        changes = tuple(changes_of(session))
+        return open_call(conversation.owner, conversation, Start(changes=changes)).session
+
+    session = opened({"audio": {"input": {"transcription": {"model": "t2", "language": "de"}}}})
+    assert session["audio"]["input"]["transcription"] == {"model": "t2", "language": "de"}
+    for wrong in (
+        {"audio": {"output": {"voice": "nobody"}}},
+        {"audio": {"input": {"transcription": {"model": "t3"}}}},
+    ):
+        with pytest.raises(Refused):
+            opened(wrong)
 
 
 def test_a_key_that_cannot_be_opened_is_refused_without_showing_it(

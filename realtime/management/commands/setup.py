@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from chats.models import User
+from realtime.features import embedded_features, usual_features
 from realtime.models import Provider, VoiceModel
 from realtime.models.providers import EMBEDDED_URL
 
@@ -24,6 +25,7 @@ class Command(BaseCommand):
     def _provider(self) -> None:
         # Only on a site without providers: an admin who removed it does not get it back.
         if Provider.objects.exists():
+            self._tell_features()
             return
         provider = Provider.objects.create(
             name="NextVoice demo", url=EMBEDDED_URL, allow_private=True
@@ -35,8 +37,15 @@ class Command(BaseCommand):
             voices=["alloy", "marin", "cedar"],
             transcription_model="nextvoice-demo",
             instructions=INSTRUCTIONS,
+            features=embedded_features(),
             default=True,
         )
+
+    def _tell_features(self) -> None:
+        # A row from before features were kept; one that an admin has changed stays as it is.
+        VoiceModel.objects.filter(
+            provider__url=EMBEDDED_URL, name="nextvoice-demo", features=usual_features()
+        ).update(features=embedded_features())
 
     def _admin(self) -> None:
         if User.objects.exists():

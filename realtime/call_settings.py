@@ -1,0 +1,71 @@
+"""How a person talks: kept for a conversation, and as the start of their new ones.
+
+Kept as {"model": id, "session": partial GA session}: what `nextvoice.start` takes.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_POST
+
+from chats.models import Conversation, User
+from realtime.bridge.events import Problem
+from realtime.bridge.session import changes_of, check_name
+
+# Instructions of 4000 letters that each take four bytes, and some more.
+MAX_BYTES = 24_000
+
+
+class NotSettings(ValueError):
+    """The text is no call settings."""
+
+
+@require_POST
+def save(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Keep the posted `settings` (JSON) for a conversation; with `default`, for new ones too."""
+    conversation = get_object_or_404(Conversation.objects.visible_to(request.user), pk=pk)
+    try:
+        settings = parse_settings(request.POST.get("settings", ""))
+    except NotSettings as problem:
+        return HttpResponse(str(problem), status=400, content_type="text/plain")
+    Conversation.objects.filter(pk=conversation.pk).update(call_settings=settings)
+    if request.POST.get("default"):
+        # The owner is whoever asks: nobody else is given the conversation.
+        User.objects.filter(pk=conversation.owner_id).update(call_settings=settings)
+    return HttpResponse(status=204)
+
+
+def parse_settings(text: str) -> dict[str, Any]:
+    """Read settings from JSON and check each of them. Raises NotSettings."""
+    if len(text.encode()) > MAX_BYTES:
+        raise NotSettings("too long")
+    try:
+        settings: Any = json.loads(text)
+        plain = json.dumps(settings, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise NotSettings("not JSON") from None
+    if b"\\u0000" in plain:
+        raise NotSettings("a character that cannot be kept")
+    if not isinstance(settings, dict) or not set(settings) <= {"model", "session"}:
+        raise NotSettings("expected model and session")
+    try:
+        if settings.get("model") is not None:
+            check_name(settings["model"], "model")
+        session = settings.get("session", {})
+        if not isinstance(session, dict):
+            raise NotSettings("session is no object")
+        changes_of(session)
+    except Problem as problem:
+        raise NotSettings(f"{problem.param}: {problem}") from None
+    kept: dict[str, Any] = {name: each for name, each in settings.items() if each is not None}
+    return kept
+
+
+def settings_of(user: User, conversation: Conversation) -> dict[str, Any]:
+    """What a call in the conversation starts with: its own settings, else the person's."""
+    return conversation.call_settings or user.call_settings

@@ -1,0 +1,87 @@
+"""What a voice model can do, as an admin writes it down and as the options of a call offer it.
+
+    {
+      "turn_detection": ["server_vad", "semantic_vad", "none"],   # none: hold to talk
+      "text": true,                      # can answer in writing
+      "instructions": true,              # follows instructions
+      "noise_reduction": ["near_field", "far_field"],
+      "speed": [0.25, 1.5],              # least and most
+      "transcription_models": ["name"],  # besides the model's own
+      "languages": ["en", "de"],         # that may be named as a hint
+      "max_output_tokens": 4096          # the most an answer can have
+    }
+
+What is absent is not offered. Voices are a field of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+TURNS = ("server_vad", "semantic_vad", "none")
+NOISE = ("near_field", "far_field")
+MAX_LISTED = 200
+MAX_NAME = 64
+
+
+def usual_features() -> dict[str, Any]:
+    """What nearly every realtime model can do."""
+    return {"turn_detection": ["server_vad", "none"], "text": True, "instructions": True}
+
+
+def embedded_features() -> dict[str, Any]:
+    """What the embedded provider can do."""
+    return {
+        "turn_detection": ["server_vad", "semantic_vad", "none"],
+        "text": True,
+        "instructions": True,
+        "speed": [0.25, 1.5],
+        "max_output_tokens": 4096,
+    }
+
+
+def check_features(features: object) -> str | None:
+    """Return the name of the first feature that is unknown or wrongly said, or None."""
+    if not isinstance(features, dict):
+        return "features"
+    for name, value in features.items():
+        if name not in CHECKS or not CHECKS[name](value):
+            return str(name)[:MAX_NAME]
+    return None
+
+
+def _names(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= MAX_LISTED
+        and all(isinstance(each, str) and 0 < len(each) <= MAX_NAME for each in value)
+    )
+
+
+def _some_of(known: tuple[str, ...]) -> Callable[[Any], bool]:
+    return lambda value: _names(value) and set(value) <= set(known)
+
+
+def _speed(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) != 2:
+        return False
+    if any(isinstance(each, bool) or not isinstance(each, int | float) for each in value):
+        return False
+    return bool(0.25 <= value[0] <= 1 <= value[1] <= 1.5)
+
+
+def _tokens(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4096
+
+
+CHECKS: dict[str, Callable[[Any], bool]] = {
+    "turn_detection": _some_of(TURNS),
+    "text": lambda value: isinstance(value, bool),
+    "instructions": lambda value: isinstance(value, bool),
+    "noise_reduction": _some_of(NOISE),
+    "speed": _speed,
+    "transcription_models": _names,
+    "languages": _names,
+    "max_output_tokens": _tokens,
+}
