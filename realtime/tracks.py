@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,8 +59,12 @@ class Track:
         self._path = live_folder(call_id) / f"{recording_id}.pcm"
         # Audio that is not on its way to the disk yet.
         self._pending = bytearray()
-        # Bytes handed to the append thread and not written yet.
-        self._unwritten = 0
+        # Audio for the append thread, and whether that was asked to come for it. However fast a
+        # provider sends, one job writes all there is by then.
+        self._chunks: deque[bytes] = deque()
+        self._asked = False
+        # Bytes handed to the append thread, and bytes it is done with; each is its thread's own.
+        self._handed = self._written = 0
         # Bytes of the item so far.
         self.size = 0
 
@@ -68,7 +74,7 @@ class Track:
 
     def append(self, pcm: bytes | memoryview) -> None:
         """Add PCM16; it reaches the disk within half a second of audio."""
-        if self._unwritten > MAX_PENDING_BYTES:
+        if self._handed - self._written > MAX_PENDING_BYTES:
             return
         self._pending += pcm
         self.size += len(pcm)
@@ -92,23 +98,35 @@ class Track:
     def discard(self) -> None:
         """Forget the audio."""
         self._pending.clear()
+        self._chunks.clear()
         _appends.submit(self._path.unlink, missing_ok=True)
 
     def _flush(self) -> None:
         if self._pending:
-            chunk, self._pending = bytes(self._pending), bytearray()
-            self._unwritten += len(chunk)
-            _appends.submit(self._write, chunk)
+            self._chunks.append(bytes(self._pending))
+            self._handed += len(self._pending)
+            self._pending.clear()
+            if not self._asked:
+                self._asked = True
+                _appends.submit(self._write)
 
-    def _write(self, chunk: bytes) -> None:
+    def _write(self) -> None:
+        self._asked = False
+        chunks = []
+        with suppress(IndexError):
+            while True:
+                chunks.append(self._chunks.popleft())
+        if not chunks:
+            return
+        audio = b"".join(chunks)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:
-                file.write(chunk)
+                file.write(audio)
         except OSError as problem:
             log.error("audio could not be kept: %s", problem)
         finally:
-            self._unwritten -= len(chunk)
+            self._written += len(audio)
 
 
 def _encode_file(path: Path, recording_id: str, keep_ms: int | None) -> Encoded | None:
