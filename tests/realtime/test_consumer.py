@@ -362,7 +362,8 @@ async def test_a_browser_that_vanished_is_finalised(
 async def test_a_provider_that_vanished_is_finalised(
     here: str, conversation: Conversation, cookie: str
 ) -> None:
-    async with provider_of(opened(Hear(SECOND), answer(bytes(960)), Die())) as provider:
+    vanishing = opened(Hear(SECOND), answer(bytes(960)), Die())
+    async with provider_of(vanishing, [Refuse(503)]) as provider:
         async with Caller.dial(here, str(conversation.pk), cookie) as call:
             await call.start()
             await call.speak(bytes(SECOND), pace=0)
@@ -377,7 +378,7 @@ async def test_an_answer_under_way_when_the_provider_vanished_is_interrupted(
     begun = Send(
         response_created(), item_added("item_a", None, "assistant"), audio_delta(bytes(96))
     )
-    async with provider_of(opened(begun, Die())):
+    async with provider_of(opened(begun, Die()), [Refuse(503)]):
         async with Caller.dial(here, str(conversation.pk), cookie) as call:
             await call.start()
             assert await call.ended() == ("provider_gone", 4502)
