@@ -12,6 +12,7 @@ import { connectConversationList } from "./panels/conversation-list.js";
 import { connectDrawer } from "./panels/drawer.js";
 import { LevelMeter } from "./panels/level-meter.js";
 import { connectMenus } from "./panels/menus.js";
+import { OptionsDrawer } from "./panels/options-drawer.js";
 import { connectThemeToggles } from "./panels/theme-toggle.js";
 import { connectToasts, toast } from "./panels/toasts.js";
 import { isOurPage, isOurs, Visits } from "./visits.js";
@@ -23,6 +24,7 @@ const { captureWorklet, playerWorklet } = document.body.dataset;
 const call = new Call({ capture: captureWorklet, player: playerWorklet });
 const visits = new Visits(arrive);
 let panel = null;
+let drawer = null; // of the options
 let page = null; // the ConversationPage, or null on other pages
 let writtenTimer;
 
@@ -40,10 +42,13 @@ function arrive() {
   if (panelRoot && panel?.root !== panelRoot) connectPanel(panelRoot);
   page = find("[data-conversation-page]", root) ? new ConversationPage(root, call, panel) : null;
   panel?.setHere(page?.isHere ?? false);
+  if (page) page.onoptions = () => drawer?.open(page.choice);
 }
 
 function connectPanel(root) {
   panel = new CallPanel(root, call);
+  drawer = new OptionsDrawer(find("[data-options]"), call);
+  panel.onoptions = () => drawer.open(call.options.choice);
   panel.ontypeinstead = () => page?.composer.focusText();
   panel.onclose = (focused) => focused && page?.composer.focusTalk();
 }
@@ -58,6 +63,7 @@ function connectCall() {
     keepAwake(call.live && call.options.mode === "voice");
     panel?.setHere(page?.isHere ?? false);
     panel?.show();
+    drawer?.show();
     page?.show(name);
     watchWritten();
   });
@@ -153,7 +159,10 @@ connectVisits();
 exposeCounters();
 arrive();
 setInterval(() => showTimes(document), TIMES_MS);
-window.addEventListener("pagehide", ({ persisted }) => persisted || call.hangUp());
+window.addEventListener("pagehide", ({ persisted }) => {
+  page?.choice.flush();
+  if (!persisted) call.hangUp();
+});
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible" && call.live && call.options.mode === "voice") audioContext();
 });

@@ -1,9 +1,9 @@
 // The page of one conversation: its thread, its composer, and the call when it is about it.
 
+import { CallChoice } from "./call/choice.js";
 import { find, jsonOf, setText } from "./helpers/dom.js";
 import { post } from "./helpers/http.js";
 import { t } from "./helpers/strings.js";
-import { CallSetup } from "./panels/call-setup.js";
 import { Composer } from "./panels/composer.js";
 import { retitle } from "./panels/conversation-list.js";
 import { stopRecordings } from "./panels/recording-player.js";
@@ -17,13 +17,14 @@ const TEXT_STATUS = {
 };
 
 export class ConversationPage {
+  onoptions = null; // () the person wants to choose how calls go
   thread;
   composer;
   #root;
   #call;
   #panel;
+  choice;
   #config;
-  #setup;
 
   /** @param {ParentNode} root  @param {object} call a Call  @param {object} panel a CallPanel */
   constructor(root, call, panel) {
@@ -33,7 +34,9 @@ export class ConversationPage {
     this.#config = jsonOf("call-config") ?? { models: [] };
     this.thread = new Thread(root);
     this.composer = new Composer(root);
-    this.#setup = new CallSetup(root, this.#config);
+    // The call's own choices go on while the person comes and goes.
+    this.choice = this.isHere ? call.options.choice : this.#newChoice();
+    this.composer.onoptions = () => this.onoptions?.();
     this.composer.ontalk = () => this.talk();
     this.composer.onsend = (text) => this.write(text);
     this.#connectRename();
@@ -101,10 +104,19 @@ export class ConversationPage {
       conversation: this.id,
       url: this.#config.ws_url,
       mode,
-      ...this.#setup.choice,
+      choice: this.choice,
       // Tests compare samples, which the browser's own processing would change.
       rawMicrophone: dataset.rawMic !== undefined || new URLSearchParams(location.search).has("rawmic"),
     });
+  }
+
+  #newChoice() {
+    const { settings_url: url } = this.#config;
+    const choice = new CallChoice(this.#config, (fields) => post(url, fields));
+    choice.onchange = () => {
+      if (this.#call.options?.choice === choice) this.#call.applyChoice();
+    };
+    return choice;
   }
 
   #catchUp() {

@@ -58,3 +58,17 @@ test("muting while holding to talk owes no silence", () => {
   gate.mute(true);
   assert.deepEqual(gate.pass(frame(1)), []);
 });
+
+test("silence goes on while the server still hears the person, but not for ever", () => {
+  const gate = new MicrophoneGate();
+  gate.heard = true;
+  gate.mute(true);
+  const pass = (count) => Array.from({ length: count }, () => gate.pass(frame(7))).flat().length;
+  assert.equal(pass(100), 100);
+  gate.heard = false;
+  assert.equal(pass(10), 0);
+  gate.mute(false);
+  gate.heard = true;
+  gate.mute(true);
+  assert.equal(pass(400), 300);
+});

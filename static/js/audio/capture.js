@@ -1,6 +1,7 @@
 // The microphone: from the device to 40 ms frames.
 
 import { audioContext, loadWorklet } from "./context.js";
+import { microphoneWanted } from "./devices.js";
 
 /** Captures one microphone. `onframe(buffer, level)` gets PCM16 24 kHz and its RMS (0 to 1). */
 export class Capture {
@@ -23,6 +24,7 @@ export class Capture {
     const processing = !raw;
     this.#stream = await navigator.mediaDevices.getUserMedia({
       audio: {
+        ...microphoneWanted(),
         channelCount: 1,
         echoCancellation: processing,
         noiseSuppression: processing,

@@ -1,5 +1,7 @@
 // The one audio context of the page. Phones allow few, and only from a tap.
 
+import { routeToSpeaker } from "./devices.js";
+
 let context = null;
 const loaded = new Map(); // worklet address -> promise
 
@@ -8,6 +10,7 @@ export function audioContext() {
   if (!context || context.state === "closed") {
     context = new AudioContext({ latencyHint: "interactive" });
     loaded.clear();
+    routeToSpeaker(context);
   }
   if (context.state !== "running") context.resume().catch(() => {});
   return context;

@@ -2,6 +2,7 @@
 
 import { Captions } from "./captions.js";
 import { CallLink } from "./link.js";
+import { difference, withoutVoice, writtenPart } from "./options.js";
 import { CallState, isActive, isLive } from "./state.js";
 import { VoiceLine } from "./voice-line.js";
 
@@ -31,6 +32,8 @@ export class Call extends EventTarget {
   #response = null; // id of the response that is being made
   #readyAt = null;
   #hearing = false; // whether the server hears the person
+  #applied = null; // {model, session}: what the running call was last told
+  #changing = false; // begun anew for the person's choices, not for a lost line
   #thinkingTimer;
   #unsent = []; // typed before the connection was ready
 
@@ -64,6 +67,21 @@ export class Call extends EventTarget {
     return isActive(this.state);
   }
 
+  /** Whether the line is away because the person's choices ask for a new call. */
+  get changing() {
+    return this.#changing && this.state === "reconnecting";
+  }
+
+  /** What was chosen but needs a new call: "model" or "voice", else null. */
+  get pending() {
+    if (!this.live || this.state === "reconnecting" || !this.#applied) return null;
+    const { choice, mode } = this.options;
+    if (choice.model !== this.#applied.model) return "model";
+    if (mode !== "voice") return null;
+    const part = difference(this.#applied.session, choice.session);
+    return part?.audio?.output?.voice === undefined ? null : "voice";
+  }
+
   /** How loud both sides are now, 0 to 1. */
   get levels() {
     return this.active ? (this.#line?.levels ?? SILENT) : SILENT;
@@ -91,8 +109,7 @@ export class Call extends EventTarget {
    * @param {object} options
    * @param {string} options.conversation id  @param {string} options.url of the socket
    * @param {"voice"|"text"} options.mode
-   * @param {string} [options.model] @param {string} [options.voice]
-   * @param {boolean} [options.handsFree] @param {boolean} [options.rawMicrophone]
+   * @param {object} options.choice a CallChoice  @param {boolean} [options.rawMicrophone]
    */
   async start(options) {
     this.hangUp();
@@ -102,7 +119,8 @@ export class Call extends EventTarget {
     this.captions = new Captions((item) => this.#emit("caption", item));
     this.#line = null;
     this.#readyAt = this.#response = null;
-    this.#hearing = false;
+    this.#hearing = this.#changing = false;
+    this.#applied = null;
     this.#state.apply("start");
     const reason = options.mode === "voice" ? await this.#openLine() : null;
     if (attempt !== this.#attempt) return;
@@ -183,21 +201,61 @@ export class Call extends EventTarget {
     }
   }
 
-  /** Change between hands-free and hold to talk during the call. */
-  setHandsFree(handsFree) {
-    if (!this.#line || handsFree === this.handsFree) return;
-    this.release();
-    this.#line.gate.handsFree = handsFree;
-    this.options.handsFree = handsFree;
-    const detection = handsFree ? { type: "server_vad" } : null;
-    const audio = { input: { turn_detection: detection } };
-    this.#send({ type: "session.update", session: { type: "realtime", audio } });
+  /** Bring the running call to what is chosen now, as far as a running call can. */
+  applyChoice() {
+    const { choice, mode } = this.options ?? {};
+    if (!this.live || !this.#applied) return;
+    if (choice.model === this.#applied.model) {
+      this.#followTurns(choice.handsFree);
+      const wanted = mode === "voice" ? choice.session : writtenPart(choice.session);
+      let part = difference(this.#applied.session, wanted);
+      // A voice that was heard stays to the end of the call.
+      if (part && this.#spoke) part = withoutVoice(part);
+      if (part) {
+        this.#send({ type: "session.update", session: { type: "realtime", ...part } });
+        this.#applied.session = merged(this.#applied.session, part);
+      }
+    }
     this.#emit("state", { name: this.state });
   }
 
+  /** Begin a new call in the place of this one, with what is chosen now. The sound stays open. */
+  async reconnect() {
+    if (!this.live) return;
+    const attempt = ++this.#attempt;
+    this.release();
+    const left = this.#leave();
+    this.#breakOff();
+    this.#changing = true;
+    this.#state.apply("lost");
+    // The new call is told what was said in this one, once that is written down.
+    await left;
+    if (attempt !== this.#attempt) return;
+    if (this.#line) {
+      this.#line.playback.send = (event) => this.#send(event);
+      this.#followTurns(this.options.choice.handsFree);
+    }
+    this.#connect();
+  }
+
+  /** Listen through the microphone that is chosen now. */
+  changeMicrophone() {
+    if (this.live) this.#line?.changeMicrophone();
+  }
+
+  get #spoke() {
+    return this.#response !== null || (this.#line?.counters.itemsHeard ?? 0) > 0;
+  }
+
+  #followTurns(handsFree) {
+    if (!this.#line || handsFree === this.handsFree) return;
+    this.release();
+    this.#line.gate.handsFree = handsFree;
+  }
+
   async #openLine() {
-    const { rawMicrophone: raw, handsFree } = this.options;
-    const line = new VoiceLine(this.#worklets, { raw, handsFree });
+    const { rawMicrophone: raw, choice } = this.options;
+    const line = new VoiceLine(this.#worklets, { raw, handsFree: choice.handsFree });
     this.#line = line;
     line.onframe = (frame) => this.live && this.#link?.sendAudio(frame);
     line.onnotice = (code) => this.live && this.#emit("notice", { code });
@@ -221,12 +279,14 @@ export class Call extends EventTarget {
   }
 
   #startFields() {
-    const { mode, model, voice } = this.options;
+    const { mode, choice } = this.options;
+    const session = mode === "voice" ? choice.session : writtenPart(choice.session);
+    this.#applied = { model: choice.model, session };
     return {
       output_modalities: [mode === "voice" ? "audio" : "text"],
-      ...(model ? { model } : {}),
-      ...(voice ? { voice } : {}),
+      ...(choice.model ? { model: String(choice.model.id) } : {}),
       turn_detection: this.#line && this.handsFree ? "server_vad" : null,
+      session,
     };
   }
 
@@ -251,11 +311,11 @@ export class Call extends EventTarget {
       case "nextvoice.reconnected":
         return this.#goOn();
       case "input_audio_buffer.speech_started":
-        this.#hearing = true;
+        this.#hears(true);
         this.#cutAnswer();
         return this.#state.apply("speech_started");
       case "input_audio_buffer.speech_stopped":
-        this.#hearing = false;
+        this.#hears(false);
         return this.#state.apply("speech_stopped");
       case "response.created":
         this.#response = event.response?.id ?? "";
@@ -271,6 +331,7 @@ export class Call extends EventTarget {
 
   #onReady(event) {
     this.#readyAt ??= performance.now();
+    this.#changing = false;
     this.callId = event.call_id;
     this.#state.apply("ready");
     if (this.held) this.#state.apply("speech_started");
@@ -297,10 +358,15 @@ export class Call extends EventTarget {
 
   /** The provider, or the call itself, is new: what was under way there is over. */
   #breakOff() {
-    this.#hearing = false;
+    this.#hears(false);
     this.#response = null;
     this.#cutAnswer();
     this.captions.closeOpen();
+  }
+
+  #hears(hearing) {
+    this.#hearing = hearing;
+    if (this.#line) this.#line.gate.heard = hearing;
   }
 
   /** The connection is back: show what is true now. */
@@ -365,6 +431,16 @@ export class Call extends EventTarget {
   #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+/** `below` with the leaves of `above` in it; lists and nulls are leaves. */
+function merged(below, above) {
+  const both = { ...below };
+  for (const [name, value] of Object.entries(above)) {
+    const inner = value !== null && typeof value === "object" && !Array.isArray(value) && !("type" in value);
+    both[name] = inner && name !== "transcription" ? merged(both[name] ?? {}, value) : value;
+  }
+  return both;
 }
 
 function newItemId() {

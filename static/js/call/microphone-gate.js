@@ -2,11 +2,14 @@
 
 const PRE_ROLL_FRAMES = 5; // 200 ms: people speak as they press
 const CLOSING_FRAMES = 25; // 1 s of silence, so that a turn cut by muting is heard to end
+const LONGEST_CLOSING_FRAMES = 300; // 12 s, for a server that waits long for the next word
 const SHORTEST_HOLD_FRAMES = 5; // less is a slip of the finger
 
 /** Decides frame by frame. Frames are ArrayBuffers of 40 ms PCM16. */
 export class MicrophoneGate {
   handsFree = true;
+  /** Whether the server still hears the person: then a muted turn has not ended yet. */
+  heard = false;
   #muted = false;
   #held = false;
   #recent = []; // frames before the press
@@ -22,7 +25,7 @@ export class MicrophoneGate {
   }
 
   mute(muted) {
-    if (muted && !this.#muted && this.handsFree) this.#closing = CLOSING_FRAMES;
+    if (muted && !this.#muted) this.#closing = this.handsFree ? LONGEST_CLOSING_FRAMES : 0;
     this.#muted = muted;
     this.#recent = [];
   }
@@ -54,7 +57,8 @@ export class MicrophoneGate {
   }
 
   #closeTurn(frame) {
-    if (this.#closing === 0) return [];
+    const sent = LONGEST_CLOSING_FRAMES - this.#closing;
+    if (this.#closing === 0 || (sent >= CLOSING_FRAMES && !this.heard)) return [];
     this.#closing -= 1;
     return [new ArrayBuffer(frame.byteLength)];
   }

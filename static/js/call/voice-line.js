@@ -65,6 +65,11 @@ export class VoiceLine {
     return null;
   }
 
+  /** Take the microphone that is chosen now. */
+  changeMicrophone() {
+    if (!this.#closed) this.#reopen();
+  }
+
   /** Fall silent; resolves with what was cut, see `Playback.cut`. */
   cut() {
     this.levels.assistant = 0;

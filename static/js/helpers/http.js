@@ -6,6 +6,8 @@ export async function post(url, fields = {}) {
     method: "POST",
     headers: { "X-CSRFToken": document.body.dataset.csrf },
     body: new URLSearchParams(fields),
+    // What is posted as the page goes away still arrives.
+    keepalive: true,
   });
   if (!answer.ok) throw new Error(`${answer.status} ${url}`);
   return answer;

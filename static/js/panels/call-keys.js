@@ -8,7 +8,8 @@ const ESCAPE_TWICE_MS = 2500;
 export function connectCallKeys(panel, call, { warn, dismiss }) {
   let escapedAt = -Infinity;
   document.addEventListener("keydown", (event) => {
-    if (panel.hidden || event.ctrlKey || event.metaKey || event.altKey) return;
+    // An open dialog has its own keys.
+    if (panel.hidden || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") {
       if (!call.active) dismiss();
       else if (performance.now() - escapedAt < ESCAPE_TWICE_MS) call.hangUp();

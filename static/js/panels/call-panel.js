@@ -17,6 +17,7 @@ const NARROW = matchMedia("(width < 40rem)");
 export class CallPanel {
   ontypeinstead = null; // ()
   onclose = null; // () the panel went away
+  onoptions = null; // () the person wants to change how the call goes
   #root;
   #call;
   #parts;
@@ -37,6 +38,7 @@ export class CallPanel {
     onclick(parts.stop, () => call.stopSpeaking());
     onclick(parts["hang-up"], () => call.hangUp());
     onclick(parts["hold-mode"], () => this.#changeHold());
+    onclick(parts.options, () => this.onoptions?.());
     onclick(parts.keyboard, () => this.#toggleTyping());
     onclick(parts.resize, () => this.#resize(this.form === "full" ? "docked" : "full"));
     onclick(parts.retry, () => call.retry());
@@ -106,7 +108,8 @@ export class CallPanel {
     setText(parts["mute-label"], t(muted ? "unmute" : "mute"));
     parts.mute.title = t(muted ? "unmute" : "mute");
     setIcon(find("svg", parts.mute), muted ? "mic-off" : "mic");
-    parts.mute.disabled = parts["hold-mode"].disabled = !live;
+    parts.mute.disabled = !live;
+    parts["hold-mode"].disabled = !live || !this.#mayHold();
     parts["hold-mode"].setAttribute("aria-pressed", String(!handsFree));
     show(parts.hold, live && !handsFree && !muted);
     parts.hold.toggleAttribute("data-held", held);
@@ -180,7 +183,8 @@ export class CallPanel {
   }
 
   #stateWords() {
-    const { state, handsFree, muted } = this.#call;
+    const { state, handsFree, muted, changing } = this.#call;
+    if (changing) return t("state_changing");
     if (state === "listening" && !handsFree && !muted) return t("state_listening_hold");
     return t(`state_${state}`);
   }
@@ -198,8 +202,12 @@ export class CallPanel {
   }
 
   #changeHold() {
-    this.#call.setHandsFree(!this.#call.handsFree);
-    remember("hold", this.#call.handsFree ? null : "1");
+    this.#call.options.choice.setHandsFree(!this.#call.handsFree);
+  }
+
+  #mayHold() {
+    const { turns = [] } = this.#call.options?.choice ?? {};
+    return turns.includes("none") && turns.length > 1;
   }
 
   #toggleTyping() {
@@ -255,7 +263,7 @@ function wordsOf(reason, message, remedy) {
 function partsOf(root) {
   const parts = {};
   for (const name of [
-    "announce", "status", "title", "model", "timer", "resize", "strings", "state-large", "captions",
+    "announce", "status", "title", "model", "timer", "options", "resize", "strings", "state-large", "captions",
     "notice", "error", "error-title", "error-text", "error-remedy", "retry", "sign-in",
     "type-instead", "dismiss", "hold", "hold-label", "type-form", "type-text", "mute", "mute-label",
     "hold-mode", "stop", "keyboard", "hang-up",

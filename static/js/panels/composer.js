@@ -5,6 +5,7 @@ import { find, setText, show } from "../helpers/dom.js";
 export class Composer {
   onsend = null; // (text)
   ontalk = null; // () inside the tap
+  onoptions = null; // ()
   #form;
   #text;
   #send;
@@ -20,6 +21,7 @@ export class Composer {
     this.#text.addEventListener("input", () => this.#fit());
     this.#text.addEventListener("keydown", (event) => this.#onKey(event));
     this.#talk.addEventListener("click", () => this.ontalk?.());
+    find("[data-open-options]", root).addEventListener("click", () => this.onoptions?.());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();

@@ -1,0 +1,101 @@
+// The choices for the calls of one conversation, kept by the server.
+
+import { choiceOf, fitted, sessionOf, UNCHOSEN } from "./options.js";
+
+const SAVE_MS = 600;
+
+export class CallChoice {
+  onchange = null; // () something was chosen
+  #config;
+  #save;
+  #model;
+  #values;
+  #handsFree; // the way of being heard to come back to
+  #timer;
+
+  /**
+   * @param {object} config the page's call config
+   * @param {(fields: object) => Promise<unknown>} save posts what is to be kept
+   */
+  constructor(config, save) {
+    this.#config = config;
+    this.#save = save;
+    const { model, session } = config.settings ?? {};
+    this.#model = this.#known(model) ?? this.#known(config.default_model) ?? this.models[0] ?? null;
+    this.#values = fitted(choiceOf(session), this.#model);
+  }
+
+  get models() {
+    return this.#config.models ?? [];
+  }
+
+  get model() {
+    return this.#model;
+  }
+
+  /** See `UNCHOSEN` for the fields. */
+  get values() {
+    return this.#values;
+  }
+
+  get session() {
+    return sessionOf(this.#values, this.#model);
+  }
+
+  get handsFree() {
+    return this.#values.turns !== "none";
+  }
+
+  /** The turn detections to choose from. */
+  get turns() {
+    return this.#model?.features?.turn_detection ?? [];
+  }
+
+  /** How much of the thread a new call is told: {remembered, messages}. */
+  get memory() {
+    const { remembered = 0, messages = 0 } = this.#config;
+    return { remembered, messages };
+  }
+
+  /** Choose; `model` is an id, the rest as in `values`. */
+  set({ model, ...values }) {
+    if (model !== undefined) this.#model = this.#known(model) ?? this.#model;
+    if (this.handsFree) this.#handsFree = this.#values.turns;
+    this.#values = fitted({ ...this.#values, ...values }, this.#model);
+    this.onchange?.();
+    this.#keepSoon();
+  }
+
+  /** Hold to talk, or hands-free as before. */
+  setHandsFree(handsFree) {
+    const free = this.#handsFree || this.turns.find((kind) => kind !== "none");
+    this.set({ turns: handsFree ? free : "none" });
+  }
+
+  /** Leave everything to the model again. */
+  reset() {
+    this.set({ ...UNCHOSEN });
+  }
+
+  /** Keep it now; with `asDefault` for new conversations too. */
+  async keep({ asDefault = false } = {}) {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    const settings = { model: this.#model?.id, session: this.session };
+    await this.#save({ settings: JSON.stringify(settings), ...(asDefault ? { default: "1" } : {}) });
+  }
+
+  /** Keep what is still to be kept, if anything is. */
+  flush() {
+    if (this.#timer) this.keep().catch(() => {});
+  }
+
+  #keepSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.keep().catch(() => {}), SAVE_MS);
+  }
+
+  #known(id) {
+    return this.models.find((model) => String(model.id) === String(id ?? ""));
+  }
+}

@@ -1,0 +1,136 @@
+// What a person chose for a call, in plain words, and as the session a provider understands.
+
+/** A choice that leaves everything to the model. */
+export const UNCHOSEN = {
+  voice: "",
+  reply: "audio",
+  instructions: "",
+  language: "",
+  transcription: "",
+  turns: "",
+  threshold: 0.5,
+  silenceMs: 500,
+  prefixMs: 300,
+  eagerness: "auto",
+  noise: "",
+  speed: 1,
+  maxTokens: "",
+};
+
+const PATHS = [
+  ["instructions"],
+  ["output_modalities"],
+  ["max_output_tokens"],
+  ["audio", "input", "turn_detection"],
+  ["audio", "input", "noise_reduction"],
+  ["audio", "input", "transcription"],
+  ["audio", "output", "voice"],
+  ["audio", "output", "speed"],
+];
+
+/** The choice that a kept partial session stands for. */
+export function choiceOf(session = {}) {
+  const { input = {}, output = {} } = session.audio ?? {};
+  const turns = input.turn_detection;
+  const tokens = session.max_output_tokens;
+  return {
+    voice: output.voice ?? UNCHOSEN.voice,
+    reply: session.output_modalities?.[0] ?? UNCHOSEN.reply,
+    instructions: session.instructions ?? UNCHOSEN.instructions,
+    language: input.transcription?.language ?? UNCHOSEN.language,
+    transcription: input.transcription?.model ?? UNCHOSEN.transcription,
+    turns: turns === null ? "none" : (turns?.type ?? UNCHOSEN.turns),
+    threshold: turns?.threshold ?? UNCHOSEN.threshold,
+    silenceMs: turns?.silence_duration_ms ?? UNCHOSEN.silenceMs,
+    prefixMs: turns?.prefix_padding_ms ?? UNCHOSEN.prefixMs,
+    eagerness: turns?.eagerness ?? UNCHOSEN.eagerness,
+    noise: input.noise_reduction?.type ?? UNCHOSEN.noise,
+    speed: output.speed ?? UNCHOSEN.speed,
+    maxTokens: typeof tokens === "number" ? String(tokens) : UNCHOSEN.maxTokens,
+  };
+}
+
+/** The choice as far as the model can follow it. */
+export function fitted(choice, model) {
+  const { voices = [], features = {}, transcription_models: writers = [] } = model ?? {};
+  const [slowest, fastest] = features.speed ?? [1, 1];
+  return {
+    ...choice,
+    voice: oneOf(choice.voice, voices),
+    reply: features.text ? choice.reply : "audio",
+    language: (features.languages ?? []).includes(choice.language) ? choice.language : "",
+    transcription: oneOf(choice.transcription, writers),
+    turns: oneOf(choice.turns, features.turn_detection ?? []),
+    noise: (features.noise_reduction ?? []).includes(choice.noise) ? choice.noise : "",
+    speed: Math.max(slowest, Math.min(fastest, choice.speed)),
+    maxTokens: Number(choice.maxTokens) <= (features.max_output_tokens ?? 0) ? choice.maxTokens : "",
+  };
+}
+
+/** The partial GA session of a fitted choice: only what the model is said to support. */
+export function sessionOf(choice, model) {
+  const { voices = [], features = {}, transcription_models: writers = [] } = model ?? {};
+  const session = {};
+  const set = (path, value) => put(session, path, value);
+  if (features.instructions) set(["instructions"], choice.instructions);
+  if (features.text) set(["output_modalities"], [choice.reply]);
+  if (features.max_output_tokens) set(["max_output_tokens"], Number(choice.maxTokens) || "inf");
+  if (choice.turns) set(["audio", "input", "turn_detection"], turnDetection(choice));
+  if (features.noise_reduction?.length) {
+    set(["audio", "input", "noise_reduction"], choice.noise ? { type: choice.noise } : null);
+  }
+  const transcription = {
+    ...(writers.length > 1 ? { model: choice.transcription } : {}),
+    ...(features.languages?.length && writers.length ? { language: choice.language || null } : {}),
+  };
+  if (Object.keys(transcription).length > 0) set(["audio", "input", "transcription"], transcription);
+  if (voices.length) set(["audio", "output", "voice"], choice.voice);
+  if (features.speed) set(["audio", "output", "speed"], choice.speed);
+  return session;
+}
+
+/** The part of `after` that differs from `before`, or null. */
+export function difference(before, after) {
+  const part = {};
+  for (const path of PATHS) {
+    const value = get(after, path);
+    if (value === undefined || JSON.stringify(value) === JSON.stringify(get(before, path))) continue;
+    put(part, path, value);
+  }
+  return Object.keys(part).length > 0 ? part : null;
+}
+
+/** `session` without what a running session may not change once its voice was heard. */
+export function withoutVoice(session) {
+  if (get(session, ["audio", "output", "voice"]) === undefined) return session;
+  const copy = structuredClone(session);
+  delete copy.audio.output.voice;
+  return difference({}, copy);
+}
+
+/** What of a session matters where nobody speaks. */
+export function writtenPart({ instructions, max_output_tokens: tokens }) {
+  return {
+    ...(instructions === undefined ? {} : { instructions }),
+    ...(tokens === undefined ? {} : { max_output_tokens: tokens }),
+  };
+}
+
+function turnDetection({ turns, threshold, silenceMs, prefixMs, eagerness }) {
+  if (turns === "none") return null;
+  if (turns === "semantic_vad") return { type: turns, eagerness };
+  return { type: turns, threshold, prefix_padding_ms: prefixMs, silence_duration_ms: silenceMs };
+}
+
+function oneOf(wanted, offered) {
+  return offered.includes(wanted) ? wanted : (offered[0] ?? "");
+}
+
+function get(session, path) {
+  return path.reduce((value, name) => value?.[name], session);
+}
+
+function put(session, path, value) {
+  const inner = path.slice(0, -1).reduce((place, name) => (place[name] ??= {}), session);
+  inner[path.at(-1)] = value;
+}

@@ -1,0 +1,186 @@
+"""Choosing how a call goes, before it and during it; and talking with the space bar."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, WebSocket, expect
+
+from tests.e2e.conftest import Open
+
+ANSWER_MS = 30_000
+PHONE = {"width": 390, "height": 844}
+
+
+class Wire:
+    """The JSON events between page and site, both ways, in order."""
+
+    def __init__(self, page: Page) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: self._take(self.sent, frame))
+        socket.on("framereceived", lambda frame: self._take(self.received, frame))
+
+    def _take(self, events: list[dict[str, Any]], frame: str | bytes) -> None:
+        if isinstance(frame, str):
+            events.append(json.loads(frame))
+
+    def of(self, events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+        return [event for event in events if event["type"] == kind]
+
+
+def talk(page: Page) -> Any:
+    """Begin a call in the conversation on the page; returns its panel."""
+    page.get_by_test_id("start-call").click()
+    panel = page.get_by_test_id("call-panel")
+    expect(panel).to_have_attribute(
+        "data-state", re.compile("listening|hearing|thinking|speaking"), timeout=ANSWER_MS
+    )
+    return panel
+
+
+def new_conversation(page: Page) -> None:
+    page.goto("/".join([*page.url.split("/")[:3], ""]))
+    page.get_by_test_id("start-typing").click()
+    expect(page.get_by_test_id("start-call")).to_be_visible()
+
+
+def until(page: Page, found: Any) -> Any:
+    """Let the page go on until `found()` is something."""
+    for _ in range(300):
+        if seen := found():
+            return seen
+        page.wait_for_timeout(50)
+    raise AssertionError("it never came")
+
+
+def test_what_is_chosen_before_a_call_starts_it_and_is_kept(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        wire = Wire(page)
+        new_conversation(page)
+        page.get_by_test_id("open-options").click()
+        drawer = page.get_by_test_id("options")
+        expect(drawer).to_be_visible()
+        page.get_by_test_id("option-voice").select_option("cedar")
+        page.get_by_test_id("option-speed").fill("1.25")
+        page.get_by_test_id("option-instructions").fill("Be brief.")
+        page.get_by_test_id("option-length").select_option("600")
+        # What the demo model lacks is not offered.
+        expect(page.locator("[data-field=noise]")).to_be_hidden()
+        with page.expect_response(lambda answer: "call-settings" in answer.url) as kept:
+            page.get_by_test_id("as-default").check()
+        assert kept.value.status == 204
+        page.get_by_test_id("options-done").click()
+        expect(drawer).to_be_hidden()
+        talk(page)
+        session = wire.of(wire.received, "nextvoice.ready")[0]["session"]
+        assert session["audio"]["output"]["voice"] == "cedar"
+        assert session["audio"]["output"]["speed"] == 1.25
+        page.get_by_test_id("hang-up").click()
+        new_conversation(page)
+        page.get_by_test_id("open-options").click()
+        expect(page.get_by_test_id("option-voice")).to_have_value("cedar")
+        expect(page.get_by_test_id("option-instructions")).to_have_value("Be brief.")
+        # The keyboard stays in the drawer, and Escape leaves it.
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            inside = "document.activeElement === document.body || "
+            inside += "document.querySelector('#options').contains(document.activeElement)"
+            assert page.evaluate(inside)
+        page.keyboard.press("Escape")
+        expect(drawer).to_be_hidden()
+
+
+def test_in_a_call_speed_changes_at_once_and_a_voice_by_a_new_connection(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        wire = Wire(page)
+        new_conversation(page)
+        panel = talk(page)
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(1)).to_contain_text("5", timeout=ANSWER_MS)
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        page.get_by_test_id("call-options").click()
+        page.get_by_test_id("option-speed").fill("0.9")
+        until(page, lambda: wire.of(wire.received, "session.updated"))
+        updates = [event["session"] for event in wire.of(wire.sent, "session.update")]
+        assert updates == [{"type": "realtime", "audio": {"output": {"speed": 0.9}}}]
+        expect(page.get_by_test_id("pending")).to_be_hidden()
+        page.get_by_test_id("option-voice").select_option("alloy")
+        expect(page.get_by_test_id("pending")).to_contain_text("voice cannot change")
+        page.get_by_test_id("apply-reconnect").click()
+        until(page, lambda: len(wire.of(wire.received, "nextvoice.ready")) == 2)
+        expect(panel).to_have_attribute(
+            "data-state", re.compile("listening|hearing"), timeout=ANSWER_MS
+        )
+        second = wire.of(wire.received, "nextvoice.ready")[1]
+        assert second["session"]["audio"]["output"]["voice"] == "alloy"
+        assert [event["reason"] for event in wire.of(wire.received, "nextvoice.ended")] == [
+            "hang_up"
+        ]
+        expect(messages).to_have_count(2)
+        page.get_by_test_id("call-type").fill("What time is it?")
+        page.keyboard.press("Enter")
+        expect(panel).to_have_attribute("data-state", "speaking", timeout=ANSWER_MS)
+        assert wire.of(wire.received, "error") == []
+
+
+def test_the_space_bar_is_held_to_talk(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        wire = Wire(page)
+        new_conversation(page)
+        page.get_by_test_id("open-options").click()
+        page.get_by_test_id("turns-none").check()
+        page.get_by_test_id("options-done").click()
+        panel = talk(page)
+        panel.focus()
+        page.keyboard.down(" ")
+        expect(panel).to_have_attribute("data-state", "hearing")
+        page.wait_for_timeout(3000)
+        page.keyboard.up(" ")
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(0)).to_contain_text("two plus three", timeout=ANSWER_MS)
+        expect(messages.nth(1)).to_contain_text("5", timeout=ANSWER_MS)
+        kinds = [event["type"] for event in wire.sent]
+        assert [k for k in kinds if k in ("input_audio_buffer.commit", "response.create")] == [
+            "input_audio_buffer.commit",
+            "response.create",
+        ]
+
+
+def test_muting_in_the_middle_of_a_word_ends_the_turn(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        wire = Wire(page)
+        new_conversation(page)
+        panel = talk(page)
+        expect(panel).to_have_attribute("data-state", "hearing", timeout=ANSWER_MS)
+        page.get_by_test_id("mute").click()
+        until(page, lambda: wire.of(wire.received, "input_audio_buffer.speech_stopped"))
+        expect(page.get_by_test_id("message").nth(1)).to_contain_text(
+            re.compile(r"\w"), timeout=ANSWER_MS
+        )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_the_options_fit_and_can_be_touched(visit: Open, scheme: str) -> None:
+    with visit(
+        "sum.wav", viewport=PHONE, is_mobile=True, has_touch=True, color_scheme=scheme
+    ) as page:
+        new_conversation(page)
+        page.get_by_test_id("open-options").tap()
+        expect(page.get_by_test_id("options")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        small = """() => [...document.querySelectorAll(
+            "#options :is(button, select, summary, input)")]
+          .filter((one) => one.checkVisibility())
+          .map((one) => (one.closest("label") ?? one).getBoundingClientRect().height)
+          .filter((height) => height < 44)"""
+        assert page.evaluate(small) == []
+        page.get_by_test_id("check-microphone").tap()
+        expect(page.locator("[data-device-note]")).to_contain_text("bar should move")
+        until(page, lambda: page.get_by_test_id("level").evaluate("(meter) => meter.value > 0.05"))
