@@ -36,6 +36,8 @@ class Keeper:
 
     def save(self, item: Item) -> None:
         """Write the item's message as it stands."""
+        # Taken now: what the browser is told is saved is what was written, and no newer.
+        event = saved_event(item)
         self._store.put(
             "chats.Message",
             item.message_id,
@@ -53,7 +55,7 @@ class Keeper:
             },
             None
             if item.status == Message.Status.IN_PROGRESS
-            else lambda: self._notify(saved_event(item)),
+            else lambda: self._notify(event),
         )
         self._save_conversation(item)
 
@@ -89,11 +91,12 @@ class Keeper:
                 "url": reverse("recording", args=[track.recording_id]),
                 "duration_ms": encoded.duration_ms,
             }
+        event = saved_event(item)
         self._store.put(
             "chats.Recording",
             track.recording_id,
             {"message_id": item.message_id, **fields},
-            lambda: self._notify(saved_event(item)),
+            lambda: self._notify(event),
         )
 
     def _save_conversation(self, item: Item) -> None:
