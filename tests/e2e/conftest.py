@@ -86,6 +86,7 @@ def visit(site: Site, launch: Launch, request: pytest.FixtureRequest) -> Open:
         wav: str | None = "sum.wav",
         *flags: str,
         url: str = "",
+        script: str = "",
         expected: tuple[str, ...] = (),
         **context: object,
     ) -> Iterator[Page]:
@@ -93,6 +94,8 @@ def visit(site: Site, launch: Launch, request: pytest.FixtureRequest) -> Open:
         with launch(wav, *flags) as browser:
             options = {"viewport": {"width": 1280, "height": 800}} | context
             tab: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type]
+            if script:
+                tab.add_init_script(script)
             page = tab.new_page()
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.on(

@@ -111,6 +111,9 @@ def test_in_a_call_speed_changes_at_once_and_a_voice_by_a_new_connection(visit: 
         updates = [event["session"] for event in wire.of(wire.sent, "session.update")]
         assert updates == [{"type": "realtime", "audio": {"output": {"speed": 0.9}}}]
         expect(page.get_by_test_id("pending")).to_be_hidden()
+        page.get_by_test_id("options-done").click()
+        expect(page.get_by_test_id("options")).to_be_hidden()
+        page.get_by_test_id("call-options").click()
         page.get_by_test_id("option-voice").select_option("alloy")
         expect(page.get_by_test_id("pending")).to_contain_text("voice cannot change")
         page.get_by_test_id("apply-reconnect").click()
@@ -164,6 +167,25 @@ def test_muting_in_the_middle_of_a_word_ends_the_turn(visit: Open) -> None:
         expect(page.get_by_test_id("message").nth(1)).to_contain_text(
             re.compile(r"\w"), timeout=ANSWER_MS
         )
+
+
+def test_the_answer_is_read_along_and_what_was_not_heard_stays_grey(visit: Open) -> None:
+    with visit("story_then_interrupt.wav") as page:
+        new_conversation(page)
+        talk(page)
+        answer = page.get_by_test_id("message").nth(1)
+        now, ahead = answer.locator(".words__now"), answer.locator(".words__ahead")
+        expect(now).to_have_text(re.compile(r"\w"), timeout=ANSWER_MS)
+        first = now.inner_text()
+        expect(now).not_to_have_text(first, timeout=ANSWER_MS)
+        assert ahead.inner_text() != ""
+        unheard = answer.get_by_test_id("unheard")
+        expect(unheard).to_be_visible(timeout=ANSWER_MS)
+        expect(now).to_have_count(0)
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("start-call")).to_be_visible()
+        page.reload()
+        expect(unheard).to_contain_text(re.compile(r"\w+ \w+"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
