@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .audio import SAMPLE_BYTES, bytes_to_ms
 from .events import Event
 from .items import Item
@@ -39,6 +42,13 @@ def heard(item: Item, content_index: int, audio_end_ms: int) -> int:
     return position
 
 
+def answers_turns(session: Mapping[str, Any]) -> bool:
+    """Whether the provider answers by itself when it hears the end of a turn."""
+    audio_in = (session.get("audio") or {}).get("input") or {}
+    turns = audio_in.get("turn_detection", {})
+    return turns is not None and turns.get("create_response") is not False
+
+
 class Answering:
     """The response under way, and a request for the next one that has to wait for its end.
 
@@ -48,6 +58,8 @@ class Answering:
 
     def __init__(self) -> None:
         self.active: str | None = None
+        self.items: list[str] = []  # of the active response
+        self.owed = False  # somebody was asked something, and nothing of an answer has come
         self._held: Event | None = None
         self._asked: Event | None = None
 
@@ -57,6 +69,7 @@ class Answering:
             self._held = event
             return None
         self._asked = event
+        self.owed = True
         return event
 
     def refused(self, client_event_id: str | None) -> None:
@@ -67,17 +80,30 @@ class Answering:
     def started(self, response_id: str) -> None:
         """A response has begun."""
         self.active = response_id
+        self.items = []
+
+    def speaks(self, item_id: str) -> None:
+        """The active response has this item."""
+        if item_id not in self.items:
+            self.items.append(item_id)
 
     def done(self, response_id: str) -> Event | None:
         """A response has ended. Returns the `response.create` that waited for it."""
         if self.active not in (None, response_id):
             return None
         self.active = None
+        self.owed = False
         return self.next()
 
     def interrupted(self) -> None:
         """The provider is gone, and what it was making with it; what is held stays held."""
         self.active = None
+        self.items = []
+
+    def forget(self) -> None:
+        """Nobody wants the answer any more that waits or is owed."""
+        self._held = None
+        self.owed = False
 
     def next(self) -> Event | None:
         """The `response.create` that waited, to send now."""

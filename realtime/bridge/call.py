@@ -14,7 +14,6 @@ from .client_side import ClientSide
 from .core import Core, Leg
 from .dialects.base import Dialect
 from .events import Event
-from .ids import new_id
 from .provider_side import ProviderSide
 from .writer import Frame
 
@@ -28,7 +27,8 @@ class Call(Core):
     legs and calls `finish`.
 
     A call may use several upstream sessions in turn: `attach` gives it one, `detach` takes it
-    away, and what the browser sends in between is kept for the next.
+    away, and what the browser sends in between is kept for the next. Later sessions are told the
+    conversation so far.
     """
 
     @cached_property
@@ -47,23 +47,47 @@ class Call(Core):
         history: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Go on with a new upstream session. `first`: the events already decoded from it, its
-        `session.created` among them; `history`: GA items that open the conversation."""
+        `session.created` among them; `history`: GA items that open the call's first session."""
         first = list(first)
         created = [event["session"] for event in first if event["type"] == "session.created"]
+        again = self.ready_at is not None
+        if not again:
+            self.memory.opens_with(history)
         self.plug(upstream, dialect)
         self.say_ready(created[0] if created else {})
         self._provider.take(first)
-        items = [{**item, "id": item.get("id") or new_id("item")} for item in history]
-        self.replayed.update(item["id"] for item in items)
-        for frame in dialect.opening(self.settings.session, items):
+        for frame in dialect.opening(self.settings.session, self._conversation()):
             self.send(frame)
+        self._ask_again(again)
+        self._client.flush()
+
+    def _conversation(self) -> list[Event]:
+        items = self.memory.conversation()
+        self.replayed.update(item["id"] for item in items if self.memory.is_known(item["id"]))
+        return items
+
+    def _ask_again(self, again: bool) -> None:
+        """Ask for the answer that waits, or that the last session owed when it broke."""
         if (held := self.answering.next()) is not None:
             self.ask(held)
-        self._client.flush()
+        elif again and self.answering.owed:
+            last = self.memory.last()
+            if last and self.memory.role(last) == "user" and self.memory.has_words(last):
+                self.ask({"type": "response.create"})
+            else:
+                self.answering.forget()
+                self.notice("turn_lost")
+
+    def reconnect(self) -> int:
+        """Another try for an upstream session begins; the browser is told. Its number, from 1."""
+        self.reconnecting += 1
+        self.tell({"type": "nextvoice.reconnecting", "attempt": self.reconnecting})
+        return self.reconnecting
 
     def detach(self) -> None:
         """The upstream session is gone. An answer under way is closed as incomplete, without
-        usage; what the browser sends from here on waits for `attach`."""
+        usage, and so is a turn of the person; what the browser sends from here on waits for
+        `attach`."""
         self.unplug()
         self._provider.lost()
 

@@ -17,7 +17,14 @@ from .waiting import Waiting
 Handler = Callable[[Event], None]
 
 WITHOUT_PROVIDER = frozenset(
-    {"session.update", "nextvoice.played", "nextvoice.hang_up", "nextvoice.start"}
+    {
+        "session.update",
+        "conversation.item.truncate",
+        "response.cancel",
+        "nextvoice.played",
+        "nextvoice.hang_up",
+        "nextvoice.start",
+    }
 )
 """Events that make sense at once; others wait while no provider is attached."""
 
@@ -141,9 +148,18 @@ class ClientSide:
     def _truncate(self, event: Event) -> None:
         item, index = self._known(event["item_id"]), event["content_index"]
         # With no audio received there is nothing to cut, and the provider would refuse.
-        if received_ms(item, index):
-            at = cut(item, index, event["audio_end_ms"])
-            self._core.to_upstream(event, item_id=item.id, content_index=index, audio_end_ms=at)
+        if not received_ms(item, index):
+            return
+        at = cut(item, index, event["audio_end_ms"])
+        place = {"item_id": item.id, "content_index": index, "audio_end_ms": at}
+        if self._core.upstream is None or item.id in self._core.replayed:
+            # The session that spoke it is gone, and the next one has it as text: told later, or
+            # not at all. Everybody else still learns where it ended.
+            done = {"type": "conversation.item.truncated", "event_id": new_id("event"), **place}
+            self._core.taps.on_event(done)
+            self._core.tell(done)
+        else:
+            self._core.to_upstream(event, **place)
 
     def _delete(self, event: Event) -> None:
         self._core.to_upstream(event, item_id=self._known(event["item_id"]).id)
@@ -153,6 +169,9 @@ class ClientSide:
             self._core.ask(asked)
 
     def _response_cancel(self, event: Event) -> None:
+        if self._core.upstream is None:
+            self._core.answering.forget()
+            return
         response_id = event.get("response_id") or self._core.answering.active
         self._core.to_upstream(event, **({"response_id": response_id} if response_id else {}))
 

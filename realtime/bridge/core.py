@@ -16,6 +16,7 @@ from .events import Event
 from .ids import new_id
 from .items import Items
 from .limits import Limits
+from .memory import Memory
 from .notices import notice_event
 from .redact import shown_message
 from .session import Settings
@@ -52,13 +53,17 @@ class Core:
         self.items = Items()
         self.settings = Settings(session)
         self.answering = Answering()
-        self.taps = Taps(taps)
+        self.memory = Memory(self.items, self.limits.remembered_letters)
+        self.taps = Taps((self.memory, *taps))
         self.ended: End | None = None
         self.active_at = clock()  # when somebody last did something
         self.last_error: Mapping[str, Any] = {}  # the provider's, since its last answer began
         self.received = 0  # bytes of answers' audio
         self.samples_before = 0  # microphone samples sent before this upstream session
-        self.replayed: set[str] = set()  # history items, which everybody knows
+        self.replayed: set[str] = set()  # items the provider knows as text, and everybody else
+        self.speaking: str | None = None  # the item of a person who is heard speaking
+        self.expired = False  # the upstream session says that it is at its end
+        self.reconnecting = 0  # tries for another session since the last one was lost
         self.upstream: Leg | None = None
         self.dialect: Dialect | None = None
         self.ready_at: float | None = None
@@ -68,7 +73,7 @@ class Core:
         self._ready = dict(ready or {})
         self._translate = translate
         self._on_end = on_end
-        self._samples = 0  # microphone samples sent upstream, in the whole call
+        self.samples = 0  # microphone samples sent upstream, in the whole call
         self._skipped = 0  # by dialects already detached
 
     def tell(self, event: Mapping[str, Any]) -> None:
@@ -97,7 +102,7 @@ class Core:
             duration_ms=0 if since is None else round((self.clock() - since) * 1000),
             provider_message=self._provider_message,
             detail=self._detail,
-            user_ms=samples_to_ms(self._samples),
+            user_ms=samples_to_ms(self.samples),
             assistant_ms=bytes_to_ms(self.received),
             skipped_events=self._skipped + (self.dialect.skipped if self.dialect else 0),
             tap_errors=self.taps.errors,
@@ -124,8 +129,8 @@ class Core:
     def send_audio(self, pcm: bytes) -> None:
         """Microphone audio to the attached provider."""
         assert self.dialect is not None
-        self.taps.on_user_audio(pcm, self._samples)
-        self._samples += bytes_to_samples(len(pcm))
+        self.taps.on_user_audio(pcm, self.samples)
+        self.samples += bytes_to_samples(len(pcm))
         for frame in self.dialect.audio(pcm):
             self.send(frame)
 
@@ -164,7 +169,8 @@ class Core:
     def plug(self, upstream: Leg, dialect: Dialect) -> None:
         """Take up a provider."""
         self.upstream, self.dialect = upstream, dialect
-        self.samples_before = self._samples
+        self.samples_before = self.samples
+        self.expired = False
 
     def unplug(self) -> None:
         """Forget the provider."""
@@ -173,10 +179,11 @@ class Core:
         self.upstream = self.dialect = None
 
     def say_ready(self, created: Mapping[str, Any]) -> None:
-        """Tell the browser that a provider is there: the first time, or again."""
-        if self.ready_at is not None:
-            self.notice("reconnected")
-            return
-        self.ready_at = self.clock()
+        """Tell the browser that a provider is there: the first time, or again after a break."""
         shown = self.settings.shown(created)
-        self.tell({"type": "nextvoice.ready", **self._ready, "session": shown})
+        if self.ready_at is None:
+            self.ready_at = self.clock()
+            self.tell({"type": "nextvoice.ready", **self._ready, "session": shown})
+        elif self.reconnecting:
+            self.tell({"type": "nextvoice.reconnected", "session": shown})
+        self.reconnecting = 0

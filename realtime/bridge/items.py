@@ -41,6 +41,15 @@ class Items:
         item = self._items.get(item_id)
         return None if item is None or item.deleted else item
 
+    def is_deleted(self, item_id: str) -> bool:
+        """Whether the item was there and is no more."""
+        item = self._items.get(item_id)
+        return item is not None and item.deleted
+
+    def is_placed(self, item_id: str | None) -> bool:
+        """Whether the provider has given the item its place."""
+        return item_id in self._items and self._items[item_id].placed
+
     def touch(self, item_id: str) -> Item:
         """The item, made on first mention; an item only mentioned has no place yet."""
         item = self._items.get(item_id)
@@ -66,14 +75,11 @@ class Items:
         seen: set[str] = set()
         ids = list(self._walk(self._followers[None], seen))
         placed = [item for item in self._items.values() if item.placed]
-        lost = [item.id for item in placed if not self._is_placed(item.previous_item_id)]
+        lost = [item.id for item in placed if not self.is_placed(item.previous_item_id)]
         ids.extend(self._walk(lost, seen))
         # What is left follows itself in a circle; it is still shown.
         ids.extend(self._walk([item.id for item in placed], seen))
         return [item_id for item_id in ids if not self._items[item_id].deleted]
-
-    def _is_placed(self, item_id: str | None) -> bool:
-        return item_id in self._items and self._items[item_id].placed
 
     def _walk(self, roots: list[str], seen: set[str]) -> Iterator[str]:
         waiting = list(reversed(roots))

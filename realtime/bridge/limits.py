@@ -27,9 +27,17 @@ class Limits:
     """Messages per second over the window."""
     flood_text: float = 256_000.0
     """Characters of text per second over the window."""
-    drain_seconds: float = 2.0
-    """How long a cancelled answer's usage is waited for."""
+    drain_seconds: float = 1.5
+    """How long a cancelled answer's usage is waited for, out of `finalise_seconds`."""
     finalise_seconds: float = 5.0
+    reconnect_waits: tuple[float, ...] = (0.0, 0.5, 1.5)
+    """Pauses before each try for another session, when the provider's connection broke."""
+    reconnect_try: float = 3.0
+    """How long one such try may last."""
+    reconnect_settled: float = 10.0
+    """A session that lived so long was fine: the next break has all its tries again."""
+    remembered_letters: int = 24_000
+    """How much of the conversation another session is told."""
 
 
 class FloodGuard:

@@ -29,7 +29,11 @@ _ROWS = (
         _("Too much was sent while the call was connecting."),
         _("Please send it again."),
     ),
-    Notice("reconnected", _("The call was interrupted and goes on now.")),
+    Notice(
+        "turn_lost",
+        _("What you said last was lost when the connection to the voice provider broke."),
+        _("Please say it again."),
+    ),
     Notice(
         "setting_refused",
         _("The voice provider refused one of the call's settings."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .answers import take_audio
+from .answers import answers_turns, take_audio
 from .audio import samples_to_ms
 from .core import Core
 from .dialects.base import AUDIO_DELTA, OPENING_IDS
@@ -16,6 +16,8 @@ from .session import shown_session
 
 AUDIO_PLACE = ("item_id", "response_id", "output_index", "content_index")
 ALREADY_ANSWERING = "conversation_already_has_active_response"
+TRANSCRIPTION_FAILED = "conversation.item.input_audio_transcription.failed"
+CONNECTION_LOST = "connection_lost"
 RATE_LIMITED = ("rate_limit_exceeded", "inference_rate_limit_exceeded")
 
 
@@ -25,6 +27,7 @@ class ProviderSide:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._announced: tuple[Any, ...] | None = None  # by the last nextvoice.audio
+        self._closed: set[str] = set()  # turns whose words will never come
         self._handlers: dict[str, Callable[[Event], None]] = {
             AUDIO_DELTA: self._audio,
             "session.created": self._session,
@@ -33,10 +36,12 @@ class ProviderSide:
             "conversation.item.done": self._item,
             "conversation.item.deleted": self._deleted,
             "input_audio_buffer.committed": self._committed,
-            "input_audio_buffer.speech_started": self._speech,
-            "input_audio_buffer.speech_stopped": self._speech,
+            "input_audio_buffer.speech_started": self._speech_started,
+            "input_audio_buffer.speech_stopped": self._speech_stopped,
             "input_audio_buffer.timeout_triggered": self._speech,
             "response.created": self._response_created,
+            "response.output_item.added": self._output_item,
+            "response.output_text.delta": self._text,
             "response.done": self._response_done,
             "error": self._error,
         }
@@ -47,21 +52,45 @@ class ProviderSide:
             self._handlers.get(event["type"], self._pass_on)(event)
 
     def lost(self) -> None:
-        """The provider is gone: close the answer under way, which it never will."""
+        """The provider is gone: close what was under way there, which it never will."""
         self._announced = None
-        response_id = self._core.answering.active
-        if response_id is None:
+        if self._core.ended is None:
+            self._close_turns()
+        if (response_id := self._core.answering.active) is not None:
+            output = [self._broken_off(item_id) for item_id in self._core.answering.items]
+            self._core.answering.interrupted()
+            self._make("response.done", response=_incomplete(response_id, output))
+
+    def _close_turns(self) -> None:
+        core = self._core
+        if core.speaking is not None:
+            now = samples_to_ms(core.samples)
+            self._make("input_audio_buffer.speech_stopped", item_id=core.speaking, audio_end_ms=now)
+            core.speaking = None
+        for item_id in core.memory.order():
+            if core.memory.role(item_id) == "user" and not core.memory.has_words(item_id):
+                self._no_words(item_id)
+
+    def _no_words(self, item_id: str) -> None:
+        if item_id in self._closed:
             return
-        response: Event = {
-            "id": response_id,
-            "object": "realtime.response",
+        self._closed.add(item_id)
+        error = {"type": "server_error", "code": CONNECTION_LOST, "message": "", "param": None}
+        self._make(TRANSCRIPTION_FAILED, item_id=item_id, content_index=0, error=error)
+
+    def _broken_off(self, item_id: str) -> Event:
+        return {
+            "id": item_id,
+            "object": "realtime.item",
+            "type": "message",
+            "role": "assistant",
             "status": "incomplete",
-            "status_details": {"type": "incomplete", "reason": "upstream_lost"},
-            "output": [],
-            "usage": None,
+            "content": [{"type": "output_audio", "transcript": self._core.memory.text(item_id)}],
         }
-        self._core.answering.interrupted()
-        self._pass_on({"type": "response.done", "event_id": new_id("event"), "response": response})
+
+    def _make(self, kind: str, **fields: Any) -> None:
+        """An event of our own, in the provider's place."""
+        self._pass_on({"type": kind, "event_id": new_id("event"), **fields})
 
     def _pass_on(self, event: Event) -> None:
         self._core.active_at = self._core.clock()
@@ -78,6 +107,8 @@ class ProviderSide:
         if not pcm:
             return
         core.received += len(pcm)
+        core.answering.owed = False
+        core.answering.speaks(item.id)
         core.taps.on_assistant_audio(item.id, index, pcm)
         place = tuple(event[name] for name in AUDIO_PLACE)
         if place != self._announced:
@@ -98,6 +129,9 @@ class ProviderSide:
 
     def _committed(self, event: Event) -> None:
         self._core.items.place(event["item_id"], event["previous_item_id"])
+        self._core.speaking = None
+        if answers_turns(self._core.settings.session):
+            self._core.answering.owed = True
         self._pass_on(event)
 
     def _deleted(self, event: Event) -> None:
@@ -109,6 +143,23 @@ class ProviderSide:
         for name in ("audio_start_ms", "audio_end_ms"):
             if name in event:
                 event[name] += samples_to_ms(self._core.samples_before)
+        self._pass_on(event)
+
+    def _speech_started(self, event: Event) -> None:
+        self._core.speaking = event["item_id"]
+        self._speech(event)
+
+    def _speech_stopped(self, event: Event) -> None:
+        self._core.speaking = None
+        self._speech(event)
+
+    def _output_item(self, event: Event) -> None:
+        self._core.answering.speaks(event["item"]["id"])
+        self._pass_on(event)
+
+    def _text(self, event: Event) -> None:
+        self._core.answering.owed = False
+        self._core.answering.speaks(event["item_id"])
         self._pass_on(event)
 
     def _response_created(self, event: Event) -> None:
@@ -134,6 +185,10 @@ class ProviderSide:
                 self._core.answering.refused(error["event_id"])
             return
         self._core.last_error = error
+        if verdict.reason == "session_limit":
+            # No end of the call: another session takes over.
+            self._core.expired = True
+            return
         if verdict.reason is not None:
             self._core.end(verdict.reason, error["message"])
             return
@@ -141,6 +196,17 @@ class ProviderSide:
         if (error["event_id"] or "").startswith(OPENING_IDS):
             self._core.notice("setting_refused")
         self._core.tell(event)
+
+
+def _incomplete(response_id: str, output: list[Event]) -> Event:
+    return {
+        "id": response_id,
+        "object": "realtime.response",
+        "status": "incomplete",
+        "status_details": {"type": "incomplete", "reason": CONNECTION_LOST},
+        "output": output,
+        "usage": None,
+    }
 
 
 def _failure_notice(response: Mapping[str, Any]) -> str:

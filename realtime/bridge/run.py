@@ -15,16 +15,14 @@ from typing import Any
 
 from .browser import Browser, Gone
 from .call import Call
-from .connect import Resolve, UpstreamFailed, resolve
+from .connect import Resolve, resolve
 from .dialects.target import Target
 from .ends import End
-from .errors import judge_opening
 from .limits import Limits
-from .redact import shown_message
+from .line import Line
 from .taps import EndRecord, Tap
-from .upstream import Closed, Upstream, open_upstream
 from .words import Translate, untranslated
-from .writer import Frame, Writer
+from .writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +51,8 @@ async def run_call(
     both on this event loop. `finalise(record)` is awaited after taps have been told of the end
     and before the browser gets `nextvoice.ended`, so that what it tells still comes first.
     """
-    running = _Running(browser, target, history, limits or Limits(), finalise, resolve, tls)
+    limits = limits or Limits()
+    running = _Running(browser, limits, finalise)
     call = running.call = Call(
         running,
         session,
@@ -63,6 +62,15 @@ async def run_call(
         translate=translate,
         on_end=running.on_end,
         clock=asyncio.get_running_loop().time,
+    )
+    running.line = Line(
+        call,
+        target,
+        history,
+        limits,
+        on_frame=running.on_provider_frame,
+        resolve=resolve,
+        tls=tls,
     )
     if on_call is not None:
         try:
@@ -87,25 +95,17 @@ class _Running:
     """What one call owns while it lives. It is the browser's `Leg` too."""
 
     call: Call
+    line: Line
 
     def __init__(
         self,
         browser: Browser,
-        target: Target,
-        history: Sequence[Mapping[str, Any]],
         limits: Limits,
         finalise: Callable[[EndRecord], Awaitable[None]] | None,
-        resolve: Resolve,
-        tls: ssl.SSLContext | None,
     ) -> None:
         self._browser = browser
-        self._target = target
-        self._history = history
         self._limits = limits
         self._finalise = finalise
-        self._resolve = resolve
-        self._tls = tls
-        self._upstream: Upstream | None = None
         self._ended = asyncio.Event()
         self._quiet = asyncio.Event()  # the call has ended and no answer is being made
         self._record: EndRecord | None = None
@@ -114,8 +114,8 @@ class _Running:
             browser.send,
             on_stuck=lambda: self.call.end("slow_reader"),
             on_lost=lambda error: self.call.end("browser_gone", detail=type(error).__name__),
-            on_pause=self._pause,
-            on_resume=self._resume,
+            on_pause=lambda: self.line.pause(),
+            on_resume=lambda: self.line.resume(),
             max_queued=limits.queued_bytes,
             stuck_after=limits.stuck_seconds,
         )
@@ -129,14 +129,6 @@ class _Running:
 
     def on_end(self, end: End) -> None:
         self._ended.set()
-
-    def _pause(self) -> None:
-        if self._upstream is not None:
-            self._upstream.pause()
-
-    def _resume(self) -> None:
-        if self._upstream is not None:
-            self._upstream.resume()
 
     async def run(self) -> EndRecord:
         try:
@@ -152,8 +144,7 @@ class _Running:
         finally:
             # Reached without a winding down only when the loop itself is being torn down.
             self._account()
-            if self._upstream is not None:
-                self._upstream.abort()
+            self.line.abort()
             await self._writer.close()
 
     async def _guarded(self, job: Callable[[], Awaitable[None]]) -> None:
@@ -177,39 +168,14 @@ class _Running:
                 self.call.from_browser_text(frame)
 
     async def _serve_upstream(self) -> None:
-        call = self.call
         try:
-            upstream = await open_upstream(
-                self._target, call.settings.session, resolve=self._resolve, tls=self._tls
-            )
-        except UpstreamFailed as failed:
-            call.end(failed.reason, failed.provider_message, str(failed))
-            return
-        self._upstream = upstream
-        try:
-            call.attach(upstream, upstream.dialect, upstream.first, self._history)
-            closed = await upstream.read(self._on_upstream_frame)
-            self._end_closed(closed)
+            await self.line.serve()
         finally:
-            # The seam for another session: until something attaches one, the call only waits.
-            call.detach()
             self._quiet.set()
-            await upstream.close()
 
-    def _on_upstream_frame(self, frame: Frame) -> None:
-        self.call.from_upstream(frame)
+    def on_provider_frame(self) -> None:
         if self.call.ended is not None and self.call.answering.active is None:
             self._quiet.set()
-
-    def _end_closed(self, closed: Closed) -> None:
-        error = self.call.last_error
-        reason, message = closed.end_reason, closed.reason
-        if error and not message:
-            # Some providers say why in an error event, and then close without a word.
-            message = shown_message(error["message"], self._target.secrets())
-            told = judge_opening(error)
-            reason = told if told != "provider_error" else reason
-        self.call.end(reason, message, f"closed with {closed.code}")
 
     async def _watch_idle(self) -> None:
         now = asyncio.get_running_loop().time
@@ -239,7 +205,7 @@ class _Running:
         """Stop an answer nobody will hear, and wait a little for what it cost."""
         if not self.call.cancel_answer():
             return
-        self._resume()
+        self.line.resume()
         try:
             async with asyncio.timeout(self._limits.drain_seconds):
                 await self._quiet.wait()

@@ -458,13 +458,9 @@ def test_a_call_goes_on_with_another_session_on_one_timeline():
     rig.call.from_browser_audio(PCM)
     rig.browser.take()
     rig.upstream.take()
-    rig.attach("sess_2", history=[{"id": "old", "type": "message"}])
-    assert rig.browser.types() == ["nextvoice.notice", "session.created"]
-    assert rig.upstream.types() == [
-        "session.update",
-        "conversation.item.create",
-        "input_audio_buffer.append",
-    ]
+    rig.attach("sess_2")
+    assert rig.browser.types() == ["session.created"]
+    assert rig.upstream.types() == ["session.update", "input_audio_buffer.append"]
     rig.provider({"type": "input_audio_buffer.speech_started", "item_id": "u", "audio_start_ms": 5})
     assert rig.browser.frames[-1]["audio_start_ms"] == 1005
     assert rig.tap.user_audio[-1] == (PCM, 24_000)
@@ -561,8 +557,8 @@ def test_after_the_account_taps_hear_nothing_more():
 
 def test_what_people_read_is_translated():
     rig = Rig(attached=False, translate=str.upper)
-    rig.call.notice("reconnected")
-    assert rig.browser.frames[0]["message"] == "THE CALL WAS INTERRUPTED AND GOES ON NOW."
+    rig.call.notice("turn_lost")
+    assert rig.browser.frames[0]["remedy"] == "PLEASE SAY IT AGAIN."
     rig.call.end("idle")
     assert rig.call.ended_event(rig.call.finish())["remedy"] == "START THE CALL AGAIN TO GO ON."
 

@@ -108,6 +108,8 @@ async def test_a_recorded_call_reaches_the_page_event_by_event():
     sent = [e.events[0]["type"] for e in play("ga_call.json", expect=False)]
     sent = [kind for kind in sent if kind != "response.output_audio.delta"]
     ours = ("nextvoice.ready", "nextvoice.audio", "nextvoice.ended", "audio")
+    # The sample ends while somebody speaks, which is closed for the page.
+    sent.append("input_audio_buffer.speech_stopped")
     assert [kind for kind in running.page.types() if kind not in ours] == sent
     assert record.reason == "provider_gone"
     assert record.skipped_events == 0
@@ -244,7 +246,8 @@ async def test_the_owner_tells_the_page():
     ids=["limit", "1008", "1012", "cut", "oversize"],
 )
 async def test_a_provider_that_leaves(step, reason):
-    async with calling(Send(response_created()), step) as (running, _):
+    limits = Limits(reconnect_waits=())
+    async with calling(Send(response_created()), step, limits=limits) as (running, _):
         record = await end_of(running)
     assert record.reason == reason
     ended = running.page.frames[-1]

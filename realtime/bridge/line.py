@@ -1,0 +1,135 @@
+"""The line to the provider: one upstream session after another, for as long as the call lives."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from .call import Call
+from .connect import Resolve, UpstreamFailed
+from .dialects.target import Target
+from .errors import judge_opening
+from .limits import Limits
+from .redact import shown_message
+from .upstream import Closed, Upstream, open_upstream
+from .writer import Frame
+
+MENDABLE = frozenset({"provider_gone", "provider_timeout", "provider_unreachable", "session_limit"})
+"""End reasons after which another session may do better."""
+GOODBYE = 1000
+
+
+class Line:
+    """Keeps a call connected. What breaks the connection and can be mended is mended; all else
+    ends the call. `on_frame` is called after each frame of the provider."""
+
+    def __init__(
+        self,
+        call: Call,
+        target: Target,
+        history: Sequence[Mapping[str, Any]],
+        limits: Limits,
+        *,
+        on_frame: Callable[[], None],
+        resolve: Resolve,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._call = call
+        self._target = target
+        self._history = history
+        self._limits = limits
+        self._on_frame = on_frame
+        self._resolve = resolve
+        self._tls = tls
+        self._upstream: Upstream | None = None
+        self._paused = False
+        self._tries = 0  # since a session was last fine
+
+    def pause(self) -> None:
+        """Read no further until `resume`."""
+        self._paused = True
+        if self._upstream is not None:
+            self._upstream.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._paused = False
+        if self._upstream is not None:
+            self._upstream.resume()
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        if self._upstream is not None:
+            self._upstream.abort()
+
+    async def serve(self) -> None:
+        """Connect, and again after each break, until the call has to end."""
+        upstream: Upstream | None
+        try:
+            upstream = await self._open(self._target)
+        except UpstreamFailed as failed:
+            self._call.end(failed.reason, failed.provider_message, str(failed))
+            return
+        while upstream is not None:
+            began = asyncio.get_running_loop().time()
+            closed = await self._use(upstream)
+            if asyncio.get_running_loop().time() - began > self._limits.reconnect_settled:
+                self._tries = 0
+            upstream = await self._mend(*self._verdict(closed))
+
+    async def _open(self, target: Target) -> Upstream:
+        session = self._call.settings.session
+        return await open_upstream(target, session, resolve=self._resolve, tls=self._tls)
+
+    async def _use(self, upstream: Upstream) -> Closed:
+        """The call's time with one session."""
+        self._upstream = upstream
+        if self._paused:
+            upstream.pause()
+        try:
+            self._call.attach(upstream, upstream.dialect, upstream.first, self._history)
+            return await upstream.read(self._take)
+        finally:
+            self._call.detach()
+            self._upstream = None
+            await upstream.close()
+
+    def _take(self, frame: Frame) -> None:
+        self._call.from_upstream(frame)
+        self._on_frame()
+        if self._call.expired:
+            self.abort()
+
+    def _verdict(self, closed: Closed) -> tuple[str, str, Closed]:
+        error = self._call.last_error
+        reason, message = closed.end_reason, closed.reason
+        if error and not message:
+            # Some providers say why in an error event, and then close without a word.
+            message = shown_message(error["message"], self._target.secrets())
+            told = judge_opening(error)
+            reason = told if told != "provider_error" else reason
+        return reason, message, closed
+
+    async def _mend(self, reason: str, message: str, closed: Closed) -> Upstream | None:
+        """Another session; None when the call has ended instead."""
+        if reason in MENDABLE and closed.code != GOODBYE:
+            waits = self._limits.reconnect_waits
+            while self._call.ended is None and self._tries < len(waits):
+                self._call.reconnect()
+                await asyncio.sleep(waits[self._tries])
+                self._tries += 1
+                try:
+                    return await self._open(self._hurried())
+                except UpstreamFailed as failed:
+                    if failed.reason not in MENDABLE:
+                        self._call.end(failed.reason, failed.provider_message, str(failed))
+        self._call.end(reason, message, f"closed with {closed.code}")
+        return None
+
+    def _hurried(self) -> Target:
+        timeouts = self._target.timeouts
+        total = min(timeouts.total, self._limits.reconnect_try)
+        return replace(self._target, timeouts=replace(timeouts, total=total))

@@ -1,0 +1,185 @@
+"""What a call can tell another upstream session: its own words and those it was opened with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .answers import received_ms
+from .events import Event
+from .heard import split_heard
+from .ids import new_id
+from .items import Item, Items
+from .taps import Tap
+
+MAX_ID = 32
+"""A longer id is not taken by a provider."""
+ROLES = ("user", "assistant")
+
+
+@dataclass(slots=True)
+class Words:
+    """What one side said in one item, by content index."""
+
+    role: str
+    parts: dict[int, str] = field(default_factory=dict)
+
+
+class Memory(Tap):
+    """Follows a call and gives its conversation back as GA message items, words only.
+
+    At most `letters` letters of it, the newest: history is billed with every answer.
+    """
+
+    def __init__(self, items: Items, letters: int) -> None:
+        self._items = items
+        self._letters = letters
+        self._opening: list[Event] = []
+        self._words: dict[str, Words] = {}
+
+    def opens_with(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """The call's first session is given these items."""
+        self._opening = [{**item, "id": item.get("id") or new_id("item")} for item in history]
+
+    def conversation(self) -> list[Event]:
+        """Items to open a session with, oldest first, each with an id.
+
+        An answer that was cut ends where it was cut. What nobody has words for is left out.
+        """
+        opening = [item for item in self._opening if not self._items.is_deleted(item["id"])]
+        return self._newest([*opening, *self._own(self.order())])
+
+    def order(self) -> list[str]:
+        """Ids of the call's own items, first to last, with or without words."""
+        opening = {item["id"] for item in self._opening}
+        placed = self._items.order()
+        # Some providers speak of items they never placed.
+        lost = (each for each in self._words if each not in placed)
+        return [
+            each
+            for each in (*placed, *lost)
+            if each in self._words and each not in opening and not self._items.is_deleted(each)
+        ]
+
+    def last(self) -> str | None:
+        """Id of the newest turn, leaving out answers of which nothing has come."""
+        order = reversed(self.order())
+        return next((i for i in order if self.role(i) == "user" or self.has_words(i)), None)
+
+    def is_known(self, item_id: str) -> bool:
+        """Whether everybody has been told of the item, so that its echo is no news."""
+        return self._items.is_placed(item_id) or item_id not in self._words
+
+    def role(self, item_id: str) -> str | None:
+        """Who said it; None for what is not the call's own."""
+        words = self._words.get(item_id)
+        return words.role if words else None
+
+    def has_words(self, item_id: str) -> bool:
+        """Whether the item's text is known."""
+        words = self._words.get(item_id)
+        return words is not None and any(part.strip() for part in words.parts.values())
+
+    def text(self, item_id: str) -> str:
+        """What of the item was heard."""
+        words = self._words.get(item_id)
+        if words is None:
+            return ""
+        item = self._items.touch(item_id)
+        parts = (_heard(item, index, part) for index, part in sorted(words.parts.items()))
+        return " ".join(filter(None, (part.strip() for part in parts)))
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        match event["type"]:
+            case "conversation.item.added" | "conversation.item.done":
+                self._take_item(event["item"])
+            case "input_audio_buffer.committed":
+                self._say(event["item_id"], "user")
+            case "conversation.item.input_audio_transcription.completed":
+                self._say(event["item_id"], "user").parts[0] = event["transcript"]
+            case "response.output_audio_transcript.delta" | "response.output_text.delta":
+                parts, index = self._answer(event)
+                parts[index] = parts.get(index, "") + event["delta"]
+            case "response.output_audio_transcript.done":
+                parts, index = self._answer(event)
+                parts[index] = event["transcript"]
+            case "response.output_text.done":
+                parts, index = self._answer(event)
+                parts[index] = event["text"]
+
+    def on_client_event(self, event: Mapping[str, Any]) -> None:
+        if event["type"] == "conversation.item.create":
+            self._take_item(event["item"])
+
+    def _take_item(self, item: Mapping[str, Any]) -> None:
+        if item.get("type") != "message" or item.get("role") not in ROLES:
+            return
+        words = self._say(item["id"], item["role"])
+        for index, part in enumerate(item.get("content") or ()):
+            text = part.get("text") or part.get("transcript")
+            if isinstance(text, str) and text:
+                words.parts[index] = text
+
+    def _say(self, item_id: str, role: str) -> Words:
+        return self._words.setdefault(item_id, Words(role))
+
+    def _answer(self, event: Mapping[str, Any]) -> tuple[dict[int, str], int]:
+        return self._say(event["item_id"], "assistant").parts, event["content_index"]
+
+    def _own(self, ids: Iterable[str]) -> list[Event]:
+        return [
+            _message(item_id, self._words[item_id].role, text)
+            for item_id in ids
+            if (text := self.text(item_id))
+        ]
+
+    def _newest(self, items: list[Event]) -> list[Event]:
+        left, chosen = self._letters, list[Event]()
+        for item in reversed(items):
+            left -= len(text_of(item))
+            if left < 0:
+                break
+            chosen.append(item)
+        return chosen[::-1]
+
+
+def _message(item_id: str, role: str, text: str) -> Event:
+    kind = "output_text" if role == "assistant" else "input_text"
+    return {
+        "id": item_id if len(item_id) <= MAX_ID else new_id("item"),
+        "type": "message",
+        "role": role,
+        "content": [{"type": kind, "text": text}],
+    }
+
+
+def _heard(item: Item, index: int, text: str) -> str:
+    cut = item.truncated_ms.get(index)
+    return text if cut is None else split_heard(text, cut, received_ms(item, index))[0]
+
+
+def text_of(item: Mapping[str, Any]) -> str:
+    """The words of a message item."""
+    return "\n".join(part.get("text") or "" for part in item.get("content") or ())
+
+
+def packed(items: Sequence[Mapping[str, Any]]) -> list[Event]:
+    """The whole conversation as one system message, for models that answer in text after text."""
+    names = {"user": "User", "assistant": "Assistant"}
+    lines = [
+        f"{names[item['role']]}: {' '.join(text_of(item).split())}"
+        for item in items
+        if item.get("role") in names and text_of(item).strip()
+    ]
+    if not lines:
+        return []
+    text = "\n".join([PACKED, *lines])
+    content = [{"type": "input_text", "text": text}]
+    return [{"id": new_id("item"), "type": "message", "role": "system", "content": content}]
+
+
+PACKED = (
+    "Transcript of the earlier part of this conversation (spoken aloud by both sides). "
+    "Continue it; keep answering by voice."
+)

@@ -1,0 +1,355 @@
+"""A provider whose connection breaks, and the session that takes its place."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from realtime.bridge import Limits
+from tests.bridge.doubles import Rig
+from tests.bridge.test_run import HANG_UP, PCM, Running
+from tests.scripted import (
+    Close,
+    Die,
+    Expect,
+    HangHandshake,
+    Hear,
+    Raw,
+    Refuse,
+    ScriptedProvider,
+    Send,
+    Until,
+    audio_delta,
+    item_added,
+    response_created,
+    response_done,
+    session_created,
+)
+
+SOON = Limits(reconnect_waits=(0.0, 0.01, 0.02), reconnect_try=0.3)
+
+
+def said(item_id, text):
+    return {
+        "type": "conversation.item.input_audio_transcription.completed",
+        "item_id": item_id,
+        "transcript": text,
+    }
+
+
+def committed(item_id, previous=None):
+    kind = "input_audio_buffer.committed"
+    return {"type": kind, "item_id": item_id, "previous_item_id": previous}
+
+
+def spoke(item_id, text):
+    return {"type": "response.output_audio_transcript.delta", "item_id": item_id, "delta": text}
+
+
+def words(visit):
+    """What a provider was told of the conversation."""
+    items = [event["item"] for event in visit.of_type("conversation.item.create")]
+    return [(item["role"], item["content"][0]["text"]) for item in items]
+
+
+async def mended(*scripts, during=None, **options):
+    """A call whose first session breaks; it is hung up once it goes on. Returns it and the
+    provider."""
+    async with ScriptedProvider(*scripts) as provider:
+        running = Running(provider, limits=SOON, **options)
+        await running.page.until("nextvoice.reconnected")
+        if during is not None:
+            await during(running, provider)
+        running.page.say(HANG_UP)
+        record = await running.record()
+        for visit in provider.visits:
+            await visit.over.wait()
+    assert record.reason == "hang_up"
+    return running, provider
+
+
+BREAKS = [
+    Die(),
+    Close(1001, "Your session hit the maximum duration of 60 minutes."),
+    Close(1001),
+    Close(1011),
+    Close(1012),
+    Close(1013),
+]
+
+
+@pytest.mark.parametrize("step", BREAKS, ids=["cut", "limit", "1001", "1011", "1012", "1013"])
+async def test_a_break_is_mended_with_the_conversation_so_far(step):
+    first = [
+        Send(session_created()),
+        Expect("conversation.item.create"),
+        Send(
+            committed("u1"),
+            item_added("u1", None),
+            said("u1", "Tell me a story."),
+            response_created(),
+            item_added("item_a", "u1", "assistant"),
+            spoke("item_a", "Once upon"),
+            audio_delta(PCM),
+        ),
+        step,
+    ]
+    history = [{"type": "message", "role": "user", "content": [{"text": "I am Ann."}]}]
+    running, provider = await mended(first, [Send(session_created("sess_2"))], history=history)
+    page = running.page
+    assert words(provider.visits[1]) == [
+        ("user", "I am Ann."),
+        ("user", "Tell me a story."),
+        ("assistant", "Once upon"),
+    ]
+    kinds = page.types()
+    done, attempt, again = (
+        kinds.index(kind)
+        for kind in ("response.done", "nextvoice.reconnecting", "nextvoice.reconnected")
+    )
+    assert done < attempt < again
+    assert page.frames[attempt] == {"type": "nextvoice.reconnecting", "attempt": 1}
+    assert page.frames[again]["session"]["id"] == "sess_2"
+    assert kinds.count("nextvoice.ready") == 1
+    # Recorder and page end the answer as interrupted: its item is part of the response.
+    response = page.frames[done]["response"]
+    assert (response["status"], response["status_details"]["reason"]) == (
+        "incomplete",
+        "connection_lost",
+    )
+    assert [(i["id"], i["status"]) for i in response["output"]] == [("item_a", "incomplete")]
+    assert running.tap.events[-2]["response"] == response
+    # The answer broke off, so nobody is answered twice.
+    assert provider.visits[1].of_type("response.create") == []
+
+
+async def test_what_is_said_meanwhile_reaches_the_next_session():
+    gate = asyncio.Event()
+
+    async with ScriptedProvider(
+        [Send(session_created()), Hear(1920), Die()],
+        [Until(gate), Send(session_created("sess_2"))],
+    ) as provider:
+        running = Running(provider, limits=Limits())
+        await running.page.until("nextvoice.ready")
+        running.page.say(PCM)
+        await running.page.until("nextvoice.reconnecting")
+        await provider.visit(1)
+        running.page.say(PCM)
+        running.page.say({"type": "input_audio_buffer.commit"})
+        gate.set()
+        async with asyncio.timeout(3):
+            await provider.visits[1].expect("input_audio_buffer.commit")
+        assert bytes(provider.visits[1].audio) == PCM
+        running.page.say(HANG_UP)
+        await running.record()
+    # One line of time for the whole call.
+    assert [start for _, start in running.tap.user_audio] == [0, 960]
+
+
+async def test_an_answer_that_was_owed_is_asked_for_again():
+    turn = [committed("u1"), item_added("u1", None), said("u1", "What time is it?")]
+    first = [Send(session_created()), Send(*turn, response_created()), Die()]
+    second = [Send(session_created("sess_2")), Expect("response.create")]
+
+    async def during(running, provider):
+        await _until(lambda: provider.visits[1].of_type("response.create"))
+
+    _, provider = await mended(first, second, during=during)
+    assert words(provider.visits[1]) == [("user", "What time is it?")]
+    assert provider.visits[1].problem is None
+
+
+async def test_a_turn_that_was_lost_before_its_words_came_is_told():
+    first = [Send(session_created()), Send(committed("u1"), item_added("u1", None)), Die()]
+    running, _ = await mended(first, [Send(session_created("sess_2"))])
+    notices = [f["code"] for f in running.page.frames if isinstance(f, dict) and "code" in f]
+    assert notices == ["turn_lost"]
+    assert "conversation.item.input_audio_transcription.failed" in running.page.types()
+
+
+async def test_a_session_that_expires_with_an_error_alone_is_replaced():
+    error = {"type": "invalid_request_error", "code": "session_expired", "message": "60 minutes."}
+    gate = asyncio.Event()
+    first = [Send(session_created()), Send({"type": "error", "error": error}), Until(gate)]
+    running, _ = await mended(first, [Send(session_created("sess_2"))])
+    assert "error" not in running.page.types()
+
+
+async def test_a_try_that_fails_is_followed_by_another():
+    scripts = [
+        [Send(session_created()), Die()],
+        [Refuse(503)],
+        [HangHandshake()],
+        [Send(session_created("sess_2"))],
+    ]
+    running, _ = await mended(*scripts)
+    attempts = [f for f in running.page.frames if f["type"] == "nextvoice.reconnecting"]
+    assert [f["attempt"] for f in attempts] == [1, 2, 3]
+
+
+async def test_after_all_tries_the_call_ends_for_its_first_reason():
+    async with ScriptedProvider([Send(session_created()), Close(1012)], [Refuse(503)]) as provider:
+        running = Running(provider, limits=SOON)
+        record = await running.record()
+        assert len(provider.refused) == 3
+    assert (record.reason, record.detail) == ("provider_gone", "closed with 1012")
+
+
+async def test_a_provider_that_breaks_again_and_again_is_given_up():
+    async with ScriptedProvider([Send(session_created()), Die()]) as provider:
+        running = Running(provider, limits=SOON)
+        assert (await running.record()).reason == "provider_gone"
+        assert len(provider.visits) == 4
+
+
+async def test_a_session_that_was_fine_for_a_while_gives_new_tries():
+    limits = Limits(reconnect_waits=(0.0,), reconnect_settled=-1.0)
+    dying = [Send(session_created()), Die()]
+    last = [Send(session_created("last"))]
+    async with ScriptedProvider(dying, dying, dying, last) as provider:
+        running = Running(provider, limits=limits)
+        await running.page.until("nextvoice.reconnected", 3)
+        running.page.say(HANG_UP)
+        assert (await running.record()).reason == "hang_up"
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (Close(1000), "provider_gone"),
+        (Close(1008, "policy"), "provider_error"),
+        (Close(4000), "provider_error"),
+        (Close(4001), "provider_refused_key"),
+        (Close(1011, "insufficient_quota"), "provider_quota"),
+        (Raw("x" * 4_200_000), "provider_error"),
+    ],
+    ids=["1000", "1008", "4000", "key", "quota", "oversize"],
+)
+async def test_what_cannot_be_mended_is_not_tried_again(step, reason):
+    async with ScriptedProvider([Send(session_created()), step]) as provider:
+        running = Running(provider, limits=SOON)
+        record = await running.record()
+        assert len(provider.visits) == 1
+    assert record.reason == reason
+    assert "nextvoice.reconnecting" not in running.page.types()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [(Refuse(401), "provider_refused_key"), (Refuse(404), "provider_unknown_model")],
+    ids=["401", "404"],
+)
+async def test_a_refusal_meanwhile_ends_the_call_at_once(refusal, reason):
+    async with ScriptedProvider([Send(session_created()), Die()], [refusal]) as provider:
+        running = Running(provider, limits=SOON)
+        record = await running.record()
+        assert len(provider.refused) == 1
+    assert record.reason == reason
+
+
+async def test_the_first_connection_is_tried_once():
+    async with ScriptedProvider([Refuse(503)]) as provider:
+        running = Running(provider, limits=SOON)
+        assert (await running.record()).reason == "provider_unreachable"
+        assert len(provider.refused) == 1
+
+
+async def test_hanging_up_while_reconnecting_ends_at_once():
+    async with ScriptedProvider([Send(session_created()), Die()], [HangHandshake()]) as provider:
+        running = Running(provider, limits=Limits())
+        await running.page.until("nextvoice.reconnecting")
+        running.page.say(HANG_UP)
+        assert (await running.record()).reason == "hang_up"
+
+
+# The core, without a connection
+
+
+def truncate(ms):
+    place = {"item_id": "item_a", "content_index": 0, "audio_end_ms": ms}
+    return {"type": "conversation.item.truncate", **place}
+
+
+def broken_answer():
+    rig = Rig()
+    rig.provider(
+        response_created(),
+        item_added("item_a", None, "assistant"),
+        audio_delta(bytes(48_000)),
+        spoke("item_a", "Once upon a time there was"),
+    )
+    rig.call.detach()
+    rig.browser.take()
+    rig.upstream.take()
+    return rig
+
+
+def test_an_answer_cut_while_nobody_is_there_is_told_to_page_and_taps_and_remembered():
+    rig = broken_answer()
+    rig.page(truncate(400))
+    assert rig.browser.types() == ["conversation.item.truncated"]
+    assert rig.tap.events[-1]["audio_end_ms"] == 400
+    rig.attach("sess_2")
+    [item] = [f["item"] for f in rig.upstream.frames if "item" in f]
+    assert item["content"] == [{"type": "output_text", "text": "Once upon a"}]
+
+
+def test_an_answer_of_the_last_session_is_not_cut_in_the_next():
+    rig = broken_answer()
+    rig.attach("sess_2")
+    rig.upstream.take()
+    rig.page(truncate(400))
+    assert rig.upstream.frames == []
+    assert rig.tap.events[-1]["type"] == "conversation.item.truncated"
+
+
+def test_stopping_an_answer_that_is_gone_asks_for_none():
+    rig = Rig()
+    rig.provider(committed("u1"), item_added("u1", None), said("u1", "Hm?"), response_created("r1"))
+    rig.call.detach()
+    rig.page({"type": "response.cancel"})
+    rig.upstream.take()
+    rig.attach("sess_2")
+    assert rig.upstream.types() == ["session.update", "conversation.item.create"]
+
+
+def test_a_typed_message_whose_echo_never_came_is_told_again_and_shown_once():
+    rig = Rig()
+    item = {"id": "t1", "type": "message", "role": "user"}
+    item["content"] = [{"type": "input_text", "text": "Hello"}]
+    rig.page({"type": "conversation.item.create", "item": item}, {"type": "response.create"})
+    rig.call.detach()
+    rig.browser.take()
+    rig.upstream.take()
+    rig.attach("sess_2")
+    assert rig.upstream.types() == ["session.update", "conversation.item.create", "response.create"]
+    rig.provider(item_added("t1", None), item_added("t1", None))
+    assert rig.browser.types() == ["session.created", "conversation.item.added"]
+
+
+def test_somebody_who_was_speaking_is_no_longer_shown_speaking():
+    rig = Rig()
+    start = {"type": "input_audio_buffer.speech_started", "item_id": "u1", "audio_start_ms": 0}
+    rig.provider(start)
+    rig.browser.take()
+    rig.call.detach()
+    assert rig.browser.types() == ["input_audio_buffer.speech_stopped"]
+
+
+def test_items_of_the_last_session_are_shown_once():
+    rig = Rig()
+    rig.provider(item_added("u1", None), said("u1", "Hi"), response_done())
+    rig.call.detach()
+    rig.attach("sess_2")
+    rig.browser.take()
+    rig.provider(item_added("u1", None), item_added("u2", "u1"))
+    assert [f["item"]["id"] for f in rig.browser.frames] == ["u2"]
+    assert rig.call.items.order() == ["u1", "u2"]
+
+
+async def _until(found):
+    async with asyncio.timeout(3):
+        while not found():  # noqa: ASYNC110 (a test may poll)
+            await asyncio.sleep(0.002)
