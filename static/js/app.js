@@ -111,7 +111,7 @@ function connectVisits() {
   });
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (event.defaultPrevented) return;
+    if (event.defaultPrevented || form.method === "dialog") return;
     if (form.matches("[data-start-talking]") && event.submitter?.name === "call") startTalking(event);
     else if (call.active && isOurPage(new URL(form.action))) submitDuringCall(event);
   });

@@ -190,3 +190,47 @@ test("a heard part ends with a word, or anywhere where there are no spaces", () 
   assert.equal(heardPart("one two three", 0.35), "one two");
   assert.equal(heardPart("声音在水里", 0.6), "声音在");
 });
+
+function answer(text) {
+  const captions = new Captions();
+  captions.take({ type: "response.output_item.added", item: { id: "a", type: "message", role: "assistant" } });
+  captions.take({ type: "response.output_audio_transcript.delta", item_id: "a", delta: text });
+  return captions;
+}
+
+test("an answer is heard word by word, and nothing of it twice", () => {
+  const captions = answer("One two three four");
+  assert.equal(captions.get("a").heard, 0);
+  captions.hear("a", 0.3);
+  assert.equal(captions.get("a").heard, "One two".length);
+  captions.hear("a", 0.1);
+  assert.equal(captions.get("a").heard, "One two".length);
+  captions.heardAll("a");
+  assert.equal(captions.get("a").heard, null);
+  captions.hear("a", 0.5);
+  assert.equal(captions.get("a").heard, null);
+});
+
+test("the same word heard on tells nobody", () => {
+  let told = 0;
+  const captions = new Captions(() => told++);
+  captions.take({ type: "response.output_audio_transcript.delta", item_id: "a", delta: "Hello there" });
+  told = 0;
+  for (const fraction of [0.1, 0.2, 0.3]) captions.hear("a", fraction);
+  assert.equal(told, 1);
+});
+
+test("what a person says is read as it stands", () => {
+  const captions = new Captions();
+  captions.take({ type: "input_audio_buffer.committed", item_id: "u" });
+  assert.equal(captions.get("u").heard, null);
+});
+
+test("an interrupted answer keeps what was not heard", () => {
+  const captions = answer("One two three four");
+  captions.interrupt("a", 0.3);
+  const { text, unheard, heard } = captions.get("a");
+  assert.deepEqual([text, unheard, heard], ["One two", "three four", null]);
+  captions.take({ type: "nextvoice.saved", item_id: "a", status: "interrupted", text: "One two three", unheard: "four" });
+  assert.equal(captions.get("a").unheard, "four");
+});

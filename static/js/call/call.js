@@ -261,6 +261,8 @@ export class Call extends EventTarget {
     line.onnotice = (code) => this.live && this.#emit("notice", { code });
     line.onlost = (reason) => this.active && this.#end(reason);
     line.playback.send = (event) => this.#send(event);
+    line.playback.onheard = (id, fraction) =>
+      fraction === 1 ? this.captions.heardAll(id) : this.captions.hear(id, fraction);
     line.playback.onstarted = () => this.#state.apply("playback_started");
     line.playback.onstopped = () => this.#state.apply("playback_ended");
     return line.open();
@@ -342,7 +344,9 @@ export class Call extends EventTarget {
   #onResponseDone() {
     this.#response = null;
     this.#line?.playback.endAll();
-    if (!this.answering) this.#state.apply("response_ended");
+    if (this.answering) return;
+    this.captions.heardAll();
+    this.#state.apply("response_ended");
   }
 
   #onError(error) {

@@ -13,6 +13,9 @@ const RESPONSE_STATUS = { completed: "completed", failed: "failed" };
  * @property {"spoken"|"typed"} kind
  * @property {"in_progress"|"completed"|"interrupted"|"failed"} status
  * @property {string} text
+ * @property {number|null} heard characters of an answer that were heard so far; null when it is
+ *   read as it stands: typed, said by the person, or heard to its end
+ * @property {string} unheard what an interrupted answer would have gone on to say
  * @property {string|null} previous id of the item before it, when known
  */
 export class Captions {
@@ -78,11 +81,29 @@ export class Captions {
     }
   }
 
+  /** Say that `fraction` (0 to 1) of the sound of an answer that has come was heard. */
+  hear(id, fraction) {
+    const item = this.#items.get(id);
+    if (!item || item.heard === null) return;
+    // What was heard stays heard, also when more sound comes than words.
+    const heard = Math.max(item.heard, heardPart(item.text, fraction).length);
+    if (heard !== item.heard) this.#change(id, { heard });
+  }
+
+  /** Say that nothing more of an answer, or of any, will be heard. */
+  heardAll(id = null) {
+    for (const item of this.items) {
+      if (item.heard !== null && (id === null || item.id === id)) this.#change(item.id, { heard: null });
+    }
+  }
+
   /** Mark an answer as cut after `fraction` (0 to 1) of it was heard. */
   interrupt(id, fraction) {
     const item = this.#items.get(id);
     if (!item) return;
-    this.#change(id, { status: "interrupted", text: heardPart(item.text, fraction) });
+    const text = heardPart(item.text, fraction);
+    const unheard = item.text.slice(text.length).trimStart();
+    this.#change(id, { status: "interrupted", heard: null, text, unheard });
   }
 
   /** Close what can no longer go on: the connection is gone. */
@@ -90,7 +111,7 @@ export class Captions {
     for (const item of this.items) {
       if (item.status !== "in_progress") continue;
       if (item.text === "" && item.role === "user") this.#remove(item.id);
-      else this.#change(item.id, { status: item.text === "" ? "failed" : "interrupted" });
+      else this.#change(item.id, { status: item.text === "" ? "failed" : "interrupted", heard: null });
     }
   }
 
@@ -151,7 +172,8 @@ export class Captions {
     const item = this.#items.get(event.item_id);
     // A row saved half-way is older than what the deltas have brought since.
     if (!item || event.status === "in_progress") return item !== undefined;
-    return this.#change(event.item_id, { text: event.text ?? item.text, status: event.status });
+    const { text = item.text, unheard = item.unheard, status } = event;
+    return this.#change(event.item_id, { text, unheard, status });
   }
 
   #ensure(id, role, kind) {
@@ -164,7 +186,9 @@ export class Captions {
     if (!id || this.#removed.has(id)) return true;
     const known = this.#items.get(id);
     if (!known) {
-      this.#items.set(id, { id, role, kind, status: "in_progress", text: "", previous: previous ?? null });
+      const heard = role === "assistant" && kind === "spoken" ? 0 : null;
+      const item = { id, role, kind, status: "in_progress", text: "", heard, unheard: "", previous: previous ?? null };
+      this.#items.set(id, item);
       this.#insert(id, previous);
       this.#onchange(this.#items.get(id));
     } else if (previous && known.previous !== previous) {

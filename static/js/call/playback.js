@@ -7,6 +7,7 @@ export class Playback {
   onstarted = null; // () the first sound of an answer
   onstopped = null; // () everything queued was heard
   onlevel = null; // (level)
+  onheard = null; // (id, fraction of the received sound; 1 when the item was heard to its end)
   send = null; // (event) to the server
   #player;
   #contentIndex = new Map(); // item id -> content index
@@ -103,6 +104,7 @@ export class Playback {
     }
     this.#heard.add(id);
     this.onlevel?.(level);
+    this.onheard?.(id, Math.min(0.999, playedMs / (this.#receivedMs.get(id) || 1)));
     const now = performance.now();
     if (now - this.#reportedAt < REPORT_MS) return;
     this.#reportedAt = now;
@@ -112,6 +114,7 @@ export class Playback {
   #onFinished({ id, playedMs }) {
     if (!this.#open.delete(id)) return;
     this.#heard.add(id);
+    this.onheard?.(id, 1);
     this.#report(id, playedMs);
     if (this.#open.size > 0) return;
     this.#speaking = false;

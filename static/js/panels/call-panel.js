@@ -8,6 +8,7 @@ import { remember, remembered } from "../helpers/storage.js";
 import { connectCallKeys, connectHold } from "./call-keys.js";
 import { LevelMeter } from "./level-meter.js";
 import { toast } from "./toasts.js";
+import { showWords } from "./words.js";
 
 const TICK_MS = 250;
 const NOTICE_MS = 6000;
@@ -123,9 +124,16 @@ export class CallPanel {
   caption({ role, status }, captions) {
     const latest = captions.latest(role);
     const part = this.#parts[role === "user" ? "caption-user" : "caption-assistant"];
-    setText(part, latest?.text ?? "");
+    showWords(part, latest ?? { text: "", kind: "typed" });
     if (latest) part.dataset.status = latest.status;
-    if (status !== "removed") this.#parts.captions.scrollTop = this.#parts.captions.scrollHeight;
+    if (status !== "removed") this.#follow(part);
+  }
+
+  /** Keep the word that is said now in sight, else the newest. */
+  #follow(part) {
+    const { captions } = this.#parts;
+    const now = part.querySelector(".words__now");
+    captions.scrollTop = now ? now.offsetTop - captions.offsetTop - captions.clientHeight / 2 : captions.scrollHeight;
   }
 
   /** Show a passing remark. */

@@ -5,6 +5,7 @@ import { t } from "../helpers/strings.js";
 import { showTimes } from "../helpers/time.js";
 import { RecordingPlayer } from "./recording-player.js";
 import { toast } from "./toasts.js";
+import { showWords } from "./words.js";
 
 /** A new message element for something that is being said in the call `call`. */
 export function makeMessage(caption, call) {
@@ -18,19 +19,24 @@ export function makeMessage(caption, call) {
 }
 
 /** Bring an element to the state of a caption. */
-export function showCaption(element, { role, kind, status, text }) {
+export function showCaption(element, caption) {
+  const { role, kind, status, unheard = "" } = caption;
   Object.assign(element.dataset, { role, kind, status });
   setText(find("[data-message-who]", element), t(role === "user" ? "who_user" : "who_assistant"));
-  setText(find("[data-message-text]", element), text);
+  showWords(find("[data-message-text]", element), caption);
+  setText(find("[data-message-unheard]", element), unheard);
 }
 
 /** Bring an element to the state that was stored. @param {object} saved `nextvoice.saved` */
-export function showSaved(element, { message_id: id, recording, text, status }) {
+export function showSaved(element, { message_id: id, recording, text, unheard, status }) {
   element.dataset.message = id ?? "";
   // A row saved half-way is older than what the deltas have brought since.
   if (status && status !== "in_progress") {
     element.dataset.status = status;
-    if (typeof text === "string") setText(find("[data-message-text]", element), text);
+    const words = find("[data-message-text]", element);
+    // While it is being heard its caption shows it, word by word.
+    if (typeof text === "string" && !find(".words__now", words)) showWords(words, { text, kind: "typed" });
+    if (typeof unheard === "string") setText(find("[data-message-unheard]", element), unheard);
   }
   if (recording?.url) showPlayer(element, recording);
 }

@@ -41,6 +41,7 @@ export class OptionsDrawer {
     find("[data-as-default]", this.#dialog).checked = false;
     this.#fill();
     this.#dialog.showModal();
+    find(".options__body", this.#dialog).scrollTop = 0;
     this.#devices.open();
   }
 
