@@ -60,6 +60,7 @@ class Answering:
         self.active: str | None = None
         self.items: list[str] = []  # of the active response
         self.owed = False  # somebody was asked something, and nothing of an answer has come
+        self.wanted: object = None  # output modalities of the answer asked for last
         self._held: Event | None = None
         self._asked: Event | None = None
 
@@ -81,6 +82,7 @@ class Answering:
         """A response has begun."""
         self.active = response_id
         self.items = []
+        self.wanted = None
 
     def speaks(self, item_id: str) -> None:
         """The active response has this item."""

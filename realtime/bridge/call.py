@@ -14,6 +14,7 @@ from .client_side import ClientSide
 from .core import Core, Leg
 from .dialects.base import Dialect
 from .events import Event
+from .memory import packed
 from .provider_side import ProviderSide
 from .writer import Frame
 
@@ -62,8 +63,15 @@ class Call(Core):
         self._client.flush()
 
     def _conversation(self) -> list[Event]:
-        items = self.memory.conversation()
-        self.replayed.update(item["id"] for item in items if self.memory.is_known(item["id"]))
+        """What to open a session with. The turn to be answered is never packed away."""
+        items, last = self.memory.conversation(), self.memory.last()
+        known = [item for item in items if self.memory.is_known(item["id"])]
+        if self.packed:
+            packable = [item for item in known if item["id"] != last or item.get("role") != "user"]
+            whole = packed(packable)
+            items = whole + [item for item in items if item not in packable]
+            known += whole
+        self.replayed.update(item["id"] for item in known)
         return items
 
     def _ask_again(self, again: bool) -> None:

@@ -61,6 +61,7 @@ class Core:
         self.received = 0  # bytes of answers' audio
         self.samples_before = 0  # microphone samples sent before this upstream session
         self.replayed: set[str] = set()  # items the provider knows as text, and everybody else
+        self.packed = False  # the conversation is told as one system message
         self.speaking: str | None = None  # the item of a person who is heard speaking
         self.expired = False  # the upstream session says that it is at its end
         self.reconnecting = 0  # tries for another session since the last one was lost
@@ -148,6 +149,7 @@ class Core:
         # Said with each request too: after text in the history a model tends to answer in text.
         modalities = self.settings.session.get("output_modalities", ["audio"])
         response = {"output_modalities": modalities} | (event.get("response") or {})
+        self.answering.wanted = response["output_modalities"]
         event["event_id"] = event.get("event_id") or new_id("nextvoice")
         self.to_upstream(event, response=response)
 
@@ -171,6 +173,7 @@ class Core:
         self.upstream, self.dialect = upstream, dialect
         self.samples_before = self.samples
         self.expired = False
+        self.packed = self.packed or dialect.history_mode == "packed"
 
     def unplug(self) -> None:
         """Forget the provider."""

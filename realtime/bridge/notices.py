@@ -45,6 +45,11 @@ _ROWS = (
         _("Ask again in a moment."),
     ),
     Notice(
+        "answered_in_text",
+        _("The model answered in writing instead of speaking."),
+        _("Ask again, or choose another model if it stays so."),
+    ),
+    Notice(
         "rate_limited",
         _("The voice provider is being asked too often right now."),
         _("Ask again in a moment."),

@@ -11,6 +11,7 @@ from .core import Core
 from .dialects.base import AUDIO_DELTA, OPENING_IDS
 from .errors import FATAL_CODES, judge
 from .events import Event
+from .flip import AUDIO, FlipGuard
 from .ids import new_id
 from .session import shown_session
 
@@ -27,6 +28,7 @@ class ProviderSide:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._announced: tuple[Any, ...] | None = None  # by the last nextvoice.audio
+        self._flips = FlipGuard(core)
         self._closed: set[str] = set()  # turns whose words will never come
         self._handlers: dict[str, Callable[[Event], None]] = {
             AUDIO_DELTA: self._audio,
@@ -49,11 +51,19 @@ class ProviderSide:
     def take(self, events: Iterable[Event]) -> None:
         """Follow events in the order they came."""
         for event in events:
-            self._handlers.get(event["type"], self._pass_on)(event)
+            if self._flips.resting:
+                self._follow(event)
+            else:
+                for each in self._flips.sift(event):
+                    self._follow(each)
+
+    def _follow(self, event: Event) -> None:
+        self._handlers.get(event["type"], self._pass_on)(event)
 
     def lost(self) -> None:
         """The provider is gone: close what was under way there, which it never will."""
         self._announced = None
+        self._flips.lost()
         if self._core.ended is None:
             self._close_turns()
         if (response_id := self._core.answering.active) is not None:
@@ -163,13 +173,19 @@ class ProviderSide:
         self._pass_on(event)
 
     def _response_created(self, event: Event) -> None:
-        self._core.answering.started(event["response"]["id"])
+        core, response_id = self._core, event["response"]["id"]
+        modalities = core.settings.session.get("output_modalities", AUDIO)
+        self._flips.begins(response_id, core.answering.wanted or modalities)
+        core.answering.started(response_id)
         self._core.last_error = {}
         self._pass_on(event)
 
     def _response_done(self, event: Event) -> None:
         response = event["response"]
         held = self._core.answering.done(response["id"])
+        if self._flips.finished(response) and held is None and self._core.speaking is None:
+            request: Event = {"type": "response.create", "response": {"output_modalities": AUDIO}}
+            held = self._core.answering.ask(request)
         self._pass_on(event)
         if response.get("status") == "failed":
             self._core.notice(_failure_notice(response))

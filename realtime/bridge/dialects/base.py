@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from ..events import Event
 from ..writer import Frame
@@ -24,6 +24,9 @@ class Dialect(Protocol):
     """
 
     name: ClassVar[str]
+    history_mode: ClassVar[Literal["items", "packed"]]
+    """How a session is told the conversation before it: as messages of both sides, or as one
+    system message, for models that go on in text after text."""
     subprotocols: Sequence[str]
     skipped: int
     """Frames and events dropped so far: unknown, broken or repeated."""

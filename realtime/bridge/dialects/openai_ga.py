@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import orjson
@@ -86,6 +86,7 @@ class OpenAIGA:
     """The GA dialect for one upstream session."""
 
     name: ClassVar[str] = "openai_ga"
+    history_mode: ClassVar[Literal["items", "packed"]] = "items"
 
     def __init__(self) -> None:
         self.subprotocols: Sequence[str] = ()
