@@ -77,7 +77,11 @@ function connectCall() {
     const written = call.options.mode === "text" && detail.role === "assistant";
     if (written && detail.status === "completed") panel?.say(detail.text);
   });
-  call.addEventListener("saved", ({ detail }) => pageOfCall()?.thread.saved(detail));
+  call.addEventListener("saved", ({ detail }) => {
+    if (detail.text) call.options.choice.said(detail.item_id);
+    drawer?.show();
+    pageOfCall()?.thread.saved(detail);
+  });
   call.addEventListener("title", ({ detail: { title } }) => {
     pageOfCall()?.retitle(title);
     panel?.retitle(title);

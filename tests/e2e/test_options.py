@@ -133,6 +133,25 @@ def test_in_a_call_speed_changes_at_once_and_a_voice_by_a_new_connection(visit: 
         assert wire.of(wire.received, "error") == []
 
 
+def test_what_is_written_is_followed_by_talk_that_is_answered_in_writing(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        wire = Wire(page)
+        new_conversation(page)
+        page.get_by_test_id("composer-text").fill("What is 4 plus 4?")
+        page.keyboard.press("Enter")
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(1)).to_contain_text("8", timeout=ANSWER_MS)
+        page.get_by_test_id("open-options").click()
+        expect(page.get_by_test_id("memory")).to_contain_text("all 2 messages")
+        page.get_by_test_id("option-reply").select_option("text")
+        page.get_by_test_id("options-done").click()
+        panel = talk(page)
+        expect(messages.nth(3)).to_contain_text("5", timeout=ANSWER_MS)
+        expect(panel).to_be_visible()
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        assert wire.of(wire.received, "nextvoice.audio") == []
+
+
 def test_the_space_bar_is_held_to_talk(visit: Open) -> None:
     with visit("sum.wav") as page:
         wire = Wire(page)

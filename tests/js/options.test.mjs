@@ -145,6 +145,12 @@ test("kept as the default it says so", async () => {
   assert.equal(saved[0].default, "1");
 });
 
+test("what is said meanwhile is remembered too, each thing once", () => {
+  const { choice } = choose();
+  for (const id of ["a", "b", "a"]) choice.said(id);
+  assert.deepEqual(choice.memory, { remembered: 2, messages: 2 });
+});
+
 test("holding to talk and back finds the same way of being heard", () => {
   const { choice } = choose({ session: { audio: { input: { turn_detection: { type: "semantic_vad" } } } } });
   choice.setHandsFree(false);

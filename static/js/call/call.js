@@ -32,6 +32,7 @@ export class Call extends EventTarget {
   #response = null; // id of the response that is being made
   #readyAt = null;
   #hearing = false; // whether the server hears the person
+  #heardBefore = 0; // answers heard in the calls that this one took over from
   #applied = null; // {model, session}: what the running call was last told
   #changing = false; // begun anew for the person's choices, not for a lost line
   #thinkingTimer;
@@ -244,7 +245,7 @@ export class Call extends EventTarget {
   }
 
   get #spoke() {
-    return this.#response !== null || (this.#line?.counters.itemsHeard ?? 0) > 0;
+    return this.#response !== null || (this.#line?.counters.itemsHeard ?? 0) > this.#heardBefore;
   }
 
   #followTurns(handsFree) {
@@ -284,6 +285,7 @@ export class Call extends EventTarget {
     const { mode, choice } = this.options;
     const session = mode === "voice" ? choice.session : writtenPart(choice.session);
     this.#applied = { model: choice.model, session };
+    this.#heardBefore = this.#line?.counters.itemsHeard ?? 0;
     return {
       output_modalities: [mode === "voice" ? "audio" : "text"],
       ...(choice.model ? { model: String(choice.model.id) } : {}),

@@ -12,6 +12,7 @@ export class CallChoice {
   #values;
   #handsFree; // the way of being heard to come back to
   #timer;
+  #said = new Set(); // ids of what was said since the page came
 
   /**
    * @param {object} config the page's call config
@@ -54,7 +55,12 @@ export class CallChoice {
   /** How much of the thread a new call is told: {remembered, messages}. */
   get memory() {
     const { remembered = 0, messages = 0 } = this.#config;
-    return { remembered, messages };
+    return { remembered: remembered + this.#said.size, messages: messages + this.#said.size };
+  }
+
+  /** Something more was said and written down. */
+  said(itemId) {
+    this.#said.add(itemId);
   }
 
   /** Choose; `model` is an id, the rest as in `values`. */

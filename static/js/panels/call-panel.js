@@ -149,10 +149,14 @@ export class CallPanel {
   /** Show why the call ended. `mode` is that of the call that did. */
   ended({ reason, message, remedy, durationMs, mode }) {
     const end = describeEnd(reason);
-    clearInterval(this.#timer);
-    this.#timer = null;
+    if (end.tone !== "quiet" || mode === this.#root.dataset.mode) {
+      clearInterval(this.#timer);
+      this.#timer = null;
+    }
     show(this.#parts.notice, false);
     if (end.tone === "quiet") {
+      // A written call that makes room for a spoken one has no panel to close.
+      if (mode !== this.#root.dataset.mode) return;
       if (durationMs > 0 && mode === "voice") toast(t("call_ended", { duration: clock(durationMs) }));
       this.close();
       return;

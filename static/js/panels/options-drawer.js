@@ -47,7 +47,9 @@ export class OptionsDrawer {
 
   /** Bring the drawer to the state of the call. */
   show() {
-    if (this.#dialog.open) this.#showPending();
+    if (!this.#dialog.open) return;
+    this.#showPending();
+    this.#showMemory();
   }
 
   #fill() {
