@@ -59,6 +59,9 @@ class Call(Core):
         self._provider.take(first)
         for frame in dialect.opening(self.settings.session, self._conversation()):
             self.send(frame)
+        for pcm in self.tail:
+            for frame in dialect.audio(pcm):
+                self.send(frame)
         self._ask_again(again)
         self._client.flush()
 

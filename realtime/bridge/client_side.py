@@ -41,8 +41,8 @@ class ClientSide:
         self._handlers: dict[str, Handler] = {
             "session.update": self._session_update,
             "input_audio_buffer.append": self._append,
-            "input_audio_buffer.commit": core.to_upstream,
-            "input_audio_buffer.clear": core.to_upstream,
+            "input_audio_buffer.commit": self._end_turn,
+            "input_audio_buffer.clear": self._end_turn,
             "conversation.item.create": self._item_create,
             "conversation.item.truncate": self._truncate,
             "conversation.item.delete": self._delete,
@@ -129,6 +129,10 @@ class ClientSide:
         if self._core.upstream is not None:
             self._core.to_upstream(event, session=part)
 
+    def _end_turn(self, event: Event) -> None:
+        self._core.tail.clear()
+        self._core.to_upstream(event)
+
     def _item_create(self, event: Event) -> None:
         after: dict[str, Any] = {}
         if (previous := event.get("previous_item_id")) is not None:
@@ -151,6 +155,7 @@ class ClientSide:
         if not received_ms(item, index):
             return
         at = cut(item, index, event["audio_end_ms"])
+        self._core.playing_until = 0.0
         place = {"item_id": item.id, "content_index": index, "audio_end_ms": at}
         if self._core.upstream is None or item.id in self._core.replayed:
             # The session that spoke it is gone, and the next one has it as text: told later, or

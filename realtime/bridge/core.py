@@ -21,6 +21,7 @@ from .notices import notice_event
 from .redact import shown_message
 from .session import Settings
 from .taps import EndRecord, Tap, Taps
+from .waiting import Tail
 from .words import Translate, untranslated
 from .writer import Frame
 
@@ -60,6 +61,8 @@ class Core:
         self.last_error: Mapping[str, Any] = {}  # the provider's, since its last answer began
         self.received = 0  # bytes of answers' audio
         self.samples_before = 0  # microphone samples sent before this upstream session
+        self.tail = Tail()
+        self.playing_until = 0.0  # when what was received of answers has been heard, at the latest
         self.replayed: set[str] = set()  # items the provider knows as text, and everybody else
         self.packed = False  # the conversation is told as one system message
         self.speaking: str | None = None  # the item of a person who is heard speaking
@@ -132,6 +135,9 @@ class Core:
         assert self.dialect is not None
         self.taps.on_user_audio(pcm, self.samples)
         self.samples += bytes_to_samples(len(pcm))
+        turn = self.speaking is not None or self.is_manual()
+        limits = self.limits
+        self.tail.add(pcm, limits.repeated_seconds if turn else limits.onset_seconds)
         for frame in self.dialect.audio(pcm):
             self.send(frame)
 
@@ -168,10 +174,25 @@ class Core:
 
     # One upstream session after another
 
+    def is_manual(self) -> bool:
+        """Whether the page says where turns end."""
+        audio_in = (self.settings.session.get("audio") or {}).get("input") or {}
+        return "turn_detection" in audio_in and audio_in["turn_detection"] is None
+
+    def is_quiet(self) -> bool:
+        """Whether nobody speaks, is heard or is waited for."""
+        return (
+            self.answering.active is None
+            and not self.answering.owed
+            and self.speaking is None
+            and self.clock() > self.playing_until
+            and not (self.is_manual() and self.tail.size)
+        )
+
     def plug(self, upstream: Leg, dialect: Dialect) -> None:
         """Take up a provider."""
         self.upstream, self.dialect = upstream, dialect
-        self.samples_before = self.samples
+        self.samples_before = self.samples - bytes_to_samples(self.tail.size)
         self.expired = False
         self.packed = self.packed or dialect.history_mode == "packed"
 

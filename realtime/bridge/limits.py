@@ -36,6 +36,14 @@ class Limits:
     """How long one such try may last."""
     reconnect_settled: float = 10.0
     """A session that lived so long was fine: the next break has all its tries again."""
+    rollover_seconds: float = 120.0
+    """So long before a session's own end another one is to take over, at a quiet moment."""
+    rollover_deadline: float = 10.0
+    """So long before it another one takes over whether it is quiet or not."""
+    repeated_seconds: float = 15.0
+    """How much of a turn under way another session is given again."""
+    onset_seconds: float = 0.5
+    """The same while nobody was found to speak: a word may just have begun."""
     remembered_letters: int = 24_000
     """How much of the conversation another session is told."""
 

@@ -14,6 +14,7 @@ from .dialects.target import Target
 from .errors import judge_opening
 from .limits import Limits
 from .redact import shown_message
+from .relief import Relief
 from .upstream import Closed, Upstream, open_upstream
 from .writer import Frame
 
@@ -46,6 +47,7 @@ class Line:
         self._tls = tls
         self._upstream: Upstream | None = None
         self._paused = False
+        self._closing: set[asyncio.Task[None]] = set()
         self._tries = 0  # since a session was last fine
 
     def pause(self) -> None:
@@ -67,6 +69,13 @@ class Line:
 
     async def serve(self) -> None:
         """Connect, and again after each break, until the call has to end."""
+        try:
+            await self._serve()
+        finally:
+            if self._closing:
+                await asyncio.wait(self._closing)
+
+    async def _serve(self) -> None:
         upstream: Upstream | None
         try:
             upstream = await self._open(self._target)
@@ -75,27 +84,47 @@ class Line:
             return
         while upstream is not None:
             began = asyncio.get_running_loop().time()
-            closed = await self._use(upstream)
+            after = await self._use(upstream)
             if asyncio.get_running_loop().time() - began > self._limits.reconnect_settled:
                 self._tries = 0
-            upstream = await self._mend(*self._verdict(closed))
+            if isinstance(after, Closed):
+                upstream = await self._mend(*self._verdict(after))
+            else:
+                upstream = after
 
     async def _open(self, target: Target) -> Upstream:
         session = self._call.settings.session
         return await open_upstream(target, session, resolve=self._resolve, tls=self._tls)
 
-    async def _use(self, upstream: Upstream) -> Closed:
-        """The call's time with one session."""
+    async def _use(self, upstream: Upstream) -> Closed | Upstream:
+        """The call's time with one session: how it ended, or the session that takes over."""
         self._upstream = upstream
         if self._paused:
             upstream.pause()
+        self._call.attach(upstream, upstream.dialect, upstream.first, self._history)
+        reading = asyncio.create_task(upstream.read(self._take))
+        relief = Relief(self._call, self._limits, lambda: self._open(self._hurried()))
+        watching = asyncio.create_task(relief.come(upstream.expires_at))
         try:
-            self._call.attach(upstream, upstream.dialect, upstream.first, self._history)
-            return await upstream.read(self._take)
+            await asyncio.wait({reading, watching}, return_when=asyncio.FIRST_COMPLETED)
+            for job in (reading, watching):
+                if job.done():
+                    job.result()  # raises what went wrong
+            return relief.take() or await reading
         finally:
             self._call.detach()
             self._upstream = None
-            await upstream.close()
+            reading.cancel()
+            watching.cancel()
+            self._let_go(upstream)
+            if (unused := relief.take()) is not None:
+                self._let_go(unused)
+
+    def _let_go(self, upstream: Upstream) -> None:
+        """Close a session while the call goes on."""
+        closing = asyncio.create_task(upstream.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _take(self, frame: Frame) -> None:
         self._call.from_upstream(frame)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .answers import answers_turns, take_audio
-from .audio import samples_to_ms
+from .audio import BYTES_PER_SECOND, samples_to_ms
 from .core import Core
 from .dialects.base import AUDIO_DELTA, OPENING_IDS
 from .errors import FATAL_CODES, judge
@@ -119,6 +119,7 @@ class ProviderSide:
         core.received += len(pcm)
         core.answering.owed = False
         core.answering.speaks(item.id)
+        core.playing_until = max(core.playing_until, core.clock()) + len(pcm) / BYTES_PER_SECOND
         core.taps.on_assistant_audio(item.id, index, pcm)
         place = tuple(event[name] for name in AUDIO_PLACE)
         if place != self._announced:
@@ -140,6 +141,7 @@ class ProviderSide:
     def _committed(self, event: Event) -> None:
         self._core.items.place(event["item_id"], event["previous_item_id"])
         self._core.speaking = None
+        self._core.tail.clear()
         if answers_turns(self._core.settings.session):
             self._core.answering.owed = True
         self._pass_on(event)

@@ -54,6 +54,13 @@ class Upstream:
         self._silent = False  # given up for not answering
         self._writer = Writer(self._socket.send, on_stuck=self._give_up)
 
+    @property
+    def expires_at(self) -> float | None:
+        """When the provider will end the session, in seconds since the epoch, if it says."""
+        created = [each for each in self.first if each["type"] == "session.created"]
+        at = created[-1]["session"].get("expires_at") if created else None
+        return float(at) if isinstance(at, int | float) and at > 0 else None
+
     def send_text(self, text: str) -> None:
         """Send a text frame; never blocks."""
         self._writer.write(text)

@@ -1,8 +1,9 @@
-"""What a browser sends while no provider is attached."""
+"""Microphone audio and events that another upstream session is still to be given."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from .audio import BYTES_PER_SECOND
 from .events import Event
@@ -10,7 +11,8 @@ from .limits import Limits
 
 
 class Waiting:
-    """Keeps audio and events in order, bounded; the oldest audio goes first."""
+    """What a browser sends while no provider is attached: audio and events in order, bounded; the
+    oldest audio goes first."""
 
     def __init__(self, limits: Limits) -> None:
         self._most_audio = int(limits.buffered_seconds * BYTES_PER_SECOND)
@@ -50,3 +52,28 @@ class Waiting:
                 self._audio -= len(each)
                 del self._kept[index]
                 return
+
+
+class Tail:
+    """The newest microphone audio of a turn that is not over: a provider that is lost takes it
+    along, so the next one hears it again. Keeps references, and no more than `seconds` of them."""
+
+    def __init__(self) -> None:
+        self._kept: deque[bytes] = deque()
+        self.size = 0
+        """Bytes kept."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._kept)
+
+    def add(self, pcm: bytes, seconds: float) -> None:
+        """Keep audio that was sent."""
+        self._kept.append(pcm)
+        self.size += len(pcm)
+        while self.size > seconds * BYTES_PER_SECOND:
+            self.size -= len(self._kept.popleft())
+
+    def clear(self) -> None:
+        """The turn is over."""
+        self._kept.clear()
+        self.size = 0

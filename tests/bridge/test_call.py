@@ -450,7 +450,7 @@ def test_without_a_provider_the_page_waits_and_the_open_answer_is_closed():
 
 
 def test_a_call_goes_on_with_another_session_on_one_timeline():
-    rig = Rig()
+    rig = Rig(limits=Limits(onset_seconds=0))
     for _ in range(25):
         rig.clock.now += 0.04
         rig.call.from_browser_audio(PCM)  # one second in all
@@ -464,6 +464,91 @@ def test_a_call_goes_on_with_another_session_on_one_timeline():
     rig.provider({"type": "input_audio_buffer.speech_started", "item_id": "u", "audio_start_ms": 5})
     assert rig.browser.frames[-1]["audio_start_ms"] == 1005
     assert rig.tap.user_audio[-1] == (PCM, 24_000)
+
+
+def speech(kind, **ms):
+    return {"type": f"input_audio_buffer.speech_{kind}", "item_id": "u", **ms}
+
+
+def heard_again(rig):
+    """What a new session is given of the microphone, in ms."""
+    rig.call.detach()
+    rig.upstream.take()
+    rig.attach("sess_2")
+    appends = [f for f in rig.upstream.frames if f["type"] == "input_audio_buffer.append"]
+    return sum(len(base64.b64decode(f["audio"])) for f in appends) // 48
+
+
+def speak(rig, seconds):
+    for _ in range(round(seconds * 25)):
+        rig.clock.now += 0.04
+        rig.call.from_browser_audio(PCM)
+
+
+def test_a_turn_under_way_is_heard_again_by_the_next_session_and_taped_once():
+    rig = Rig()
+    speak(rig, 2)
+    rig.provider(speech("started", audio_start_ms=1900))
+    speak(rig, 4)
+    assert heard_again(rig) == 4480  # with what came before the start was told
+    assert len(rig.tap.user_audio) == 150
+    rig.provider(speech("started", audio_start_ms=380))
+    assert rig.browser.frames[-1]["audio_start_ms"] == 1900
+
+
+def test_of_a_very_long_turn_only_the_newest_is_heard_again():
+    rig = Rig(limits=Limits(repeated_seconds=1))
+    rig.provider(speech("started", audio_start_ms=0))
+    speak(rig, 3)
+    assert heard_again(rig) == 1000
+
+
+@pytest.mark.parametrize(
+    "end", [{"type": "input_audio_buffer.commit"}, {"type": "input_audio_buffer.clear"}]
+)
+def test_a_turn_the_page_ended_is_not_heard_again(end):
+    rig = Rig()
+    rig.page({"type": "session.update", "session": {"audio": {"input": {"turn_detection": None}}}})
+    speak(rig, 3)
+    assert rig.call.is_quiet() is False
+    rig.page(end)
+    assert rig.call.is_quiet() is True
+    assert heard_again(rig) == 0
+
+
+def test_a_turn_the_provider_ended_is_not_heard_again():
+    rig = Rig()
+    rig.provider(speech("started", audio_start_ms=0))
+    speak(rig, 3)
+    committed = {"type": "input_audio_buffer.committed", "item_id": "u", "previous_item_id": None}
+    rig.provider(speech("stopped", audio_end_ms=2900), committed)
+    assert heard_again(rig) == 0
+
+
+def test_it_is_quiet_when_nobody_speaks_is_heard_or_is_waited_for():
+    rig = Rig()
+    quiet = [rig.call.is_quiet()]
+
+    def then(*events):
+        rig.provider(*events)
+        quiet.append(rig.call.is_quiet())
+
+    committed = {"type": "input_audio_buffer.committed", "item_id": "u", "previous_item_id": None}
+    then(speech("started", audio_start_ms=0))
+    then(speech("stopped", audio_end_ms=0), committed)
+    then(response_created(), audio_delta(bytes(48_000)))
+    then(response_done())
+    rig.clock.now += 1.1
+    then()
+    assert quiet == [True, False, False, False, False, True]
+
+
+def test_an_answer_that_was_cut_plays_no_longer():
+    rig = Rig()
+    rig.provider(response_created(), audio_delta(bytes(480_000)), response_done())
+    assert rig.call.is_quiet() is False
+    rig.page(truncate(100))
+    assert rig.call.is_quiet() is True
 
 
 def test_a_held_answer_survives_the_change_of_session():

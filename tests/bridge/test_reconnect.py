@@ -131,7 +131,7 @@ async def test_what_is_said_meanwhile_reaches_the_next_session():
         [Send(session_created()), Hear(1920), Die()],
         [Until(gate), Send(session_created("sess_2"))],
     ) as provider:
-        running = Running(provider, limits=Limits())
+        running = Running(provider, limits=Limits(onset_seconds=0))
         await running.page.until("nextvoice.ready")
         running.page.say(PCM)
         await running.page.until("nextvoice.reconnecting")

@@ -441,7 +441,11 @@ async def test_the_key_is_in_nothing_the_page_or_the_log_gets(caplog):
     ]
     async with ScriptedProvider(*scripts) as provider:
         for _ in scripts:
-            running = Running(provider, target={"key": CANARY, "query": {"token": CANARY}})
+            running = Running(
+                provider,
+                target={"key": CANARY, "query": {"token": CANARY}},
+                limits=Limits(reconnect_waits=()),
+            )
             record = await running.record()
             seen += [running.page.frames, record, running.tap.events]
     seen += [r.getMessage() + (r.exc_text or "") for r in caplog.records]

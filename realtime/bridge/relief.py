@@ -1,0 +1,57 @@
+"""Another session in time, before the provider ends the one in use."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from .call import Call
+from .connect import UpstreamFailed
+from .limits import Limits
+from .upstream import Upstream
+
+LOOK_EVERY = 0.1
+TRY_AGAIN = 5.0
+
+
+class Relief:
+    """Opens a session beside the one in use and waits with it for a quiet moment."""
+
+    def __init__(
+        self, call: Call, limits: Limits, open_session: Callable[[], Awaitable[Upstream]]
+    ) -> None:
+        self._call = call
+        self._limits = limits
+        self._open = open_session
+        self._fresh: Upstream | None = None
+
+    def take(self) -> Upstream | None:
+        """The session that takes over, if there is one; it is the caller's from now on."""
+        fresh, self._fresh = self._fresh, None
+        return fresh
+
+    async def come(self, expires_at: float | None) -> None:
+        """Return when the session is to be changed, or when there is no need to."""
+        left = (expires_at or 0.0) - time.time()
+        if left <= 0:
+            return
+        # A short life, or a clock that is off, must not lead to one session after another.
+        early = min(self._limits.rollover_seconds, left / 2)
+        late = min(self._limits.rollover_deadline, left / 4)
+        now = asyncio.get_running_loop().time
+        deadline = now() + left - late
+        await asyncio.sleep(left - early)
+        while self._fresh is None and now() < deadline:
+            await self._wait_for_quiet(deadline)
+            try:
+                self._fresh = await self._open()
+            except UpstreamFailed:
+                # Should none be had, the break itself is mended.
+                await asyncio.sleep(min(TRY_AGAIN, early / 4))
+        await self._wait_for_quiet(deadline)
+
+    async def _wait_for_quiet(self, deadline: float) -> None:
+        now = asyncio.get_running_loop().time
+        while not self._call.is_quiet() and now() < deadline:  # noqa: ASYNC110 (playback is time)
+            await asyncio.sleep(min(LOOK_EVERY, max(0.0, deadline - now())))
