@@ -114,7 +114,7 @@ def test_in_a_call_speed_changes_at_once_and_a_voice_by_a_new_connection(visit: 
         page.get_by_test_id("options-done").click()
         expect(page.get_by_test_id("options")).to_be_hidden()
         page.get_by_test_id("call-options").click()
-        page.get_by_test_id("option-voice").select_option("alloy")
+        page.get_by_test_id("option-voice").select_option("marin")
         expect(page.get_by_test_id("pending")).to_contain_text("voice cannot change")
         page.get_by_test_id("apply-reconnect").click()
         until(page, lambda: len(wire.of(wire.received, "nextvoice.ready")) == 2)
@@ -122,7 +122,7 @@ def test_in_a_call_speed_changes_at_once_and_a_voice_by_a_new_connection(visit: 
             "data-state", re.compile("listening|hearing"), timeout=ANSWER_MS
         )
         second = wire.of(wire.received, "nextvoice.ready")[1]
-        assert second["session"]["audio"]["output"]["voice"] == "alloy"
+        assert second["session"]["audio"]["output"]["voice"] == "marin"
         assert [event["reason"] for event in wire.of(wire.received, "nextvoice.ended")] == [
             "hang_up"
         ]
