@@ -16,11 +16,13 @@ class WebSocketDouble {
   }
 
   send(frame) {
+    if (this.stuck) this.bufferedAmount += frame.byteLength;
     this.sent.push(typeof frame === "string" ? JSON.parse(frame) : frame);
   }
 
-  close() {
+  close(code = null) {
     this.readyState = 3;
+    this.closedWith = code;
   }
 
   // What the network does.
@@ -190,6 +192,18 @@ test("sound said while away arrives after the resume, the newest 1.8 seconds of 
   const sound = second.sent.slice(1);
   assert.deepEqual([sound.length, new Int16Array(sound[0])[0]], [45, 15]);
   assert.equal(link.counters.framesDropped, 15);
+});
+
+test("a line that takes nothing for 5 seconds is let go as lost, and another is tried", (context) => {
+  let now = 1000;
+  context.mock.method(performance, "now", () => now);
+  const { link, socket, told } = dial({ resume: RESUME });
+  socket.stuck = true;
+  for (; now <= 6000; now += 1000) link.sendAudio(PCM);
+  assert.equal(told.at(-1), "nextvoice.ready");
+  link.sendAudio(PCM);
+  assert.deepEqual([told.at(-1), socket.closedWith], ["lost", null]);
+  assert.equal(next().sent[0].type, "nextvoice.resume");
 });
 
 test("leaving says goodbye after the last account, and resolves when the server has closed", async () => {

@@ -248,7 +248,7 @@ export class CallLink {
     clearTimeout(this.#pumping);
     if (this.#phase !== "ready" || !this.#socket?.open) return;
     if (this.#stalled()) {
-      this.#socket.abandon();
+      this.#socket.drop();
       this.#onClose({ code: 1006, timedOut: false });
       return;
     }
