@@ -53,9 +53,7 @@ class Keeper:
                 "unheard": item.unheard,
                 "heard_ms": item.cut_ms,
             },
-            None
-            if item.status == Message.Status.IN_PROGRESS
-            else lambda: self._notify(event),
+            None if item.status == Message.Status.IN_PROGRESS else lambda: self._notify(event),
         )
         self._save_conversation(item)
 
