@@ -68,4 +68,5 @@ def parse_settings(text: str) -> dict[str, Any]:
 
 def settings_of(user: User, conversation: Conversation) -> dict[str, Any]:
     """What a call in the conversation starts with: its own settings, else the person's."""
-    return conversation.call_settings or user.call_settings
+    settings: dict[str, Any] = conversation.call_settings or user.call_settings
+    return settings
