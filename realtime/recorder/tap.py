@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chats.models import Message
+from realtime.bridge.heard import split_heard
 from realtime.bridge.taps import EndRecord, Tap
-from realtime.recorder.heard import split_heard
 from realtime.recorder.items import Item, Items
 from realtime.recorder.keeper import Keeper, Notify
 from realtime.recorder.microphone import Microphone
