@@ -2,41 +2,32 @@
 
 Channels' stock loop hands every frame to one process-wide thread first, skips `disconnect()` when
 a handler fails or a browser vanishes, and awaits handlers while nobody reads the socket. Here the
-bridge reads, and everything that a call owns lives in its task group and ends with it.
+bridge reads, and the call lives in a task of its own that may outlive the socket.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import orjson
 from channels.consumer import AsyncConsumer
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from chats.models import Conversation, User
-from realtime import live, tracks
-from realtime.bridge import Call, EndRecord, Gone, Tap, receive_start, run_call
+from realtime import live
+from realtime.bridge import Gone, Resume, receive_start
 from realtime.bridge.ends import ENDS, End
-from realtime.bridge.limits import Limits
 from realtime.bridge.start import Start
 from realtime.db import in_database
-from realtime.janitor import HEARTBEAT_SECONDS
-from realtime.models import CallRecord
-from realtime.opening import Opening, Refused, find_conversation, may_go_on, open_call
-from realtime.recorder import Recorder
-from realtime.store import store
+from realtime.opening import Refused, find_conversation, open_call
+from realtime.running import RunningCall
 
 log = logging.getLogger(__name__)
 
-# How soon a call notices that its person was signed out or lost the conversation.
-RECHECK_SECONDS = 5
-SETTLE_SECONDS = 4.0
 CLOSE_SECONDS = 1.0
 
 Message = dict[str, Any]
@@ -117,11 +108,22 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         if conversation is None:
             await browser.close(NOT_FOUND)
             return
-        start = await receive_start(browser)
-        if isinstance(start, End):
-            await self._refuse(browser, start.reason)
+        first = await receive_start(browser)
+        if isinstance(first, End):
+            await self._refuse(browser, first.reason)
+        elif isinstance(first, Resume):
+            await self._resume(browser, user, conversation, first)
+        else:
+            await self._open(browser, scope, conversation, first)
+
+    async def _resume(
+        self, browser: BrowserSocket, user: User, conversation: Conversation, wish: Resume
+    ) -> None:
+        running = live.find(wish.call_id)
+        if running is None or not running.resume(browser, user, str(conversation.pk), wish):
+            await self._refuse(browser, "not_resumable")
             return
-        await self._open(browser, scope, conversation, start)
+        await self._attend(browser, running)
 
     async def _open(
         self, browser: BrowserSocket, scope: Message, conversation: Conversation, start: Start
@@ -137,147 +139,19 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         session = scope.get("session")
         key = session.session_key if session is not None else None
         running = RunningCall(browser, scope["user"], opening, key)
-        record = await running.run()
-        await browser.close(record.close_code)
+        running.start()
+        await self._attend(browser, running)
+
+    async def _attend(self, browser: BrowserSocket, running: live.Resumable) -> None:
+        code = await running.serve(browser)
+        if code is None:
+            await self._refuse(browser, "internal_error")
+        else:
+            await browser.close(code)
 
     async def _refuse(self, browser: BrowserSocket, reason: str) -> None:
         end = ENDS[reason]
         await browser.tell_and_close(ended_event(end), end.close_code)
-
-
-class Connected(Tap):
-    """Notes when the provider was first there."""
-
-    def __init__(self, save: Callable[..., None]) -> None:
-        self._save: Callable[..., None] | None = save
-
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        if event["type"] == "session.created" and self._save is not None:
-            self._save(connected=timezone.now())
-            self._save = None
-
-
-class RunningCall:
-    """A call while it runs: the bridge, its recorder, its row and its watchers."""
-
-    def __init__(
-        self, browser: BrowserSocket, user: User, opening: Opening, session_key: str | None
-    ) -> None:
-        self._browser = browser
-        self._user = user
-        self._opening = opening
-        self._session_key = session_key
-        self._loop = asyncio.get_running_loop()
-        self._call: Call | None = None
-        self._watcher: asyncio.Task[None] | None = None
-        self._store = store()
-        self._recorder = Recorder(
-            store=self._store,
-            conversation_id=opening.conversation_id,
-            call_id=opening.call_id,
-            last_position=opening.last_position,
-            titled=opening.titled,
-            notify=self._notify,
-        )
-
-    async def run(self) -> EndRecord:
-        """Run the call and leave its row ended, whatever happens."""
-        from django.conf import settings
-
-        opening = self._opening
-        self._watcher = asyncio.create_task(self._watch())
-        try:
-            record = await run_call(
-                self._browser,
-                opening.target,
-                opening.session,
-                taps=[self._recorder, _Connected(self._save)],
-                history=opening.history,
-                ready=opening.ready,
-                limits=Limits(idle_seconds=settings.CALL_IDLE_SECONDS),
-                translate=gettext,
-                on_call=self._enter,
-                finalise=self._finalise,
-            )
-        finally:
-            self._watcher.cancel()
-            live.leave(opening.call_id)
-        if record.detail and record.end.severity == "error":
-            log.warning("call %s: %s: %s", opening.call_id, record.reason, record.detail)
-        return record
-
-    def _enter(self, call: Call) -> None:
-        self._call = call
-        live.enter(self._opening.call_id, self._opening.conversation_id, call.end)
-
-    def _notify(self, event: Message) -> None:
-        # Called from the store's and the encoder's threads; after the call nobody listens.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._tell, event)
-
-    def _tell(self, event: Message) -> None:
-        if self._call is not None:
-            self._call.tell(event)
-
-    async def _watch(self) -> None:
-        """Show the row that this call lives, and end it when the person may not go on."""
-        opening = self._opening
-        since = HEARTBEAT_SECONDS
-        while True:
-            if since >= HEARTBEAT_SECONDS:
-                since = 0
-                self._save(state=CallRecord.State.LIVE, heartbeat=timezone.now())
-            await asyncio.sleep(RECHECK_SECONDS)
-            since += RECHECK_SECONDS
-            try:
-                allowed = await in_database(
-                    may_go_on,
-                    self._user.pk,
-                    uuid.UUID(opening.conversation_id),
-                    self._session_key,
-                )
-            except Exception as problem:
-                # A database that is away ends no call.
-                log.warning("call %s cannot be checked: %s", opening.call_id, problem)
-                continue
-            if not allowed and self._call is not None:
-                self._call.end("signed_out")
-
-    async def _finalise(self, record: EndRecord) -> None:
-        """Let the recordings and rows of the call reach disk and database before its last word."""
-        if self._watcher is not None:
-            # It would write that the call lives.
-            self._watcher.cancel()
-        self._save(
-            state=CallRecord.State.ENDED,
-            end_reason=record.reason,
-            end_detail=(record.detail or "")[:500],
-            ended=timezone.now(),
-            duration_ms=record.duration_ms,
-            spoken_ms=record.user_ms,
-            answered_ms=record.assistant_ms,
-        )
-        await asyncio.to_thread(self._settle)
-
-    def _settle(self) -> None:
-        with suppress(TimeoutError):
-            tracks.settle(SETTLE_SECONDS / 2)
-        self._store.flush(SETTLE_SECONDS / 2)
-        tracks.remove_folder(self._opening.call_id)
-
-    def _save(self, **fields: Any) -> None:
-        self._store.put("realtime.CallRecord", self._opening.call_id, fields)
-
-
-class _Connected(Tap):
-    """Writes down when the provider's session began."""
-
-    def __init__(self, save: Callable[..., None]) -> None:
-        self._save = save
-
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        if event["type"] == "session.created":
-            self._save(connected=timezone.now())
 
 
 def ended_event(end: End) -> Message:

@@ -4,25 +4,48 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from chats.models import User
+from realtime.bridge.browser import Browser, Resume
 
 # Ends a call for a reason of `realtime.bridge.ends`.
 Stop = Callable[[str], None]
 
-_calls: dict[str, tuple[str, Stop]] = {}
+
+class Resumable(Protocol):
+    """A call that can go on over another socket."""
+
+    def resume(self, socket: Browser, user: User, conversation_id: str, wish: Resume) -> bool:
+        """Take the socket, if the person may have the call."""
+
+    async def serve(self, socket: Browser) -> int | None:
+        """Give the call the socket; returns the code to close it with."""
+
+
+class Entry(NamedTuple):
+    """A call that runs."""
+
+    conversation_id: str
+    stop: Stop
+    running: Resumable | None
+
+
+_calls: dict[str, Entry] = {}
 _stopping = False
 # Set when the last call has left after `drain` began.
 _drained: asyncio.Event | None = None
 
 
-def enter(call_id: str, conversation_id: str, stop: Stop) -> None:
+def enter(call_id: str, conversation_id: str, stop: Stop, running: Resumable | None = None) -> None:
     """Register a call; one that already runs in its conversation makes room for it.
 
     While the process is ending, the call itself is ended again at once.
     """
-    for other, (place, stop_other) in list(_calls.items()):
-        if place == conversation_id and other != call_id:
-            stop_other("taken_over")
-    _calls[call_id] = (conversation_id, stop)
+    for other, entry in list(_calls.items()):
+        if entry.conversation_id == conversation_id and other != call_id:
+            entry.stop("taken_over")
+    _calls[call_id] = Entry(conversation_id, stop, running)
     if _stopping:
         stop("server_stopping")
 
@@ -32,6 +55,12 @@ def leave(call_id: str) -> None:
     _calls.pop(call_id, None)
     if _drained is not None and not _calls:
         _drained.set()
+
+
+def find(call_id: str) -> Resumable | None:
+    """The call, if it runs here and can be resumed."""
+    entry = _calls.get(call_id)
+    return entry.running if entry else None
 
 
 def here(call_id: str) -> bool:
@@ -57,8 +86,8 @@ async def drain(seconds: float) -> None:
     global _stopping, _drained
     _stopping = True
     _drained = asyncio.Event()
-    for _place, stop in list(_calls.values()):
-        stop("server_stopping")
+    for entry in list(_calls.values()):
+        entry.stop("server_stopping")
     if _calls:
         async with asyncio.timeout(seconds):
             await _drained.wait()

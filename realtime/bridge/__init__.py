@@ -8,9 +8,14 @@ What a consumer needs::
         async def receive(self): ...            # bytes | str | Gone(code)
         async def send(self, frame): ...        # bytes | str; raises when it cannot
 
-    start = await receive_start(browser, 10)    # a Start, or the End it came to
+    start = await receive_start(browser, 10)    # a Start or Resume, or the End it came to
     if isinstance(start, End):
         ... close with start.close_code; return
+    if isinstance(start, Resume):               # for the ResumableBrowser of a call that runs
+        if that.resume(browser, start.token, start.received):
+            await that.until_let_go(browser)
+        ...
+    browser = ResumableBrowser(browser, limits) # optional: the call outlives its socket
 
     target = Target(name="OpenAI", url="wss://api.openai.com/v1/realtime",
                     model="gpt-realtime-2.1", key=key)
@@ -39,7 +44,7 @@ taps or browser again.
 
 from __future__ import annotations
 
-from .browser import Browser, Gone, receive_start
+from .browser import Browser, Gone, Resume, receive_start
 from .call import Call, Leg
 from .connect import UpstreamFailed
 from .dialects import DIALECTS, Dialect, Target, Timeouts
@@ -47,6 +52,7 @@ from .ends import ENDS, End
 from .errors import judge
 from .events import error_event
 from .limits import Limits
+from .resumable import ResumableBrowser
 from .run import run_call
 from .start import Start
 from .taps import EndRecord, Tap
@@ -63,6 +69,8 @@ __all__ = [
     "Gone",
     "Leg",
     "Limits",
+    "ResumableBrowser",
+    "Resume",
     "Start",
     "Tap",
     "Target",

@@ -1,20 +1,21 @@
-"""The browser leg as the bridge sees it, and the frame a call starts with."""
+"""The browser leg as the bridge sees it, and the frame a call starts or is resumed with."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
 
 from .ends import ENDS, End
-from .events import Problem, problem_event
+from .events import MAX_ID, Event, Problem, count, need, parse, problem_event
 from .start import Start, parse_start
 from .writer import Frame
 
 MAX_BEFORE_START = 100
 """Frames that may come before the start frame."""
+MAX_FRAMES = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,27 @@ class Browser(Protocol):
         """Send one frame."""
 
 
-async def receive_start(browser: Browser, seconds: float = 10.0) -> Start | End:
-    """Wait for `nextvoice.start`. Anything else before it is answered with an `error` event.
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """A browser's wish to go on with a call it has lost; `received`: frames it has of it."""
+
+    call_id: str
+    token: str = field(repr=False)
+    received: int
+
+
+def resume_of(event: Event) -> Resume:
+    """What a `nextvoice.resume` frame says. Raises `Problem`."""
+    for name in ("call_id", "token"):
+        if len(need(event, name, str)) > MAX_ID:
+            raise Problem("invalid_value", f"The {name} is too long.", name)
+    received = count(event, "received", None, MAX_FRAMES)
+    return Resume(event["call_id"], event["token"], received)
+
+
+async def receive_start(browser: Browser, seconds: float = 10.0) -> Start | Resume | End:
+    """Wait for `nextvoice.start` or `nextvoice.resume`. Anything else before it is answered with
+    an `error` event.
 
     Returns the end (`no_start`, `browser_gone` or `flood`) when the call never starts.
     """
@@ -52,6 +72,9 @@ async def receive_start(browser: Browser, seconds: float = 10.0) -> Start | End:
                 try:
                     if isinstance(frame, bytes):
                         raise Problem("not_started", "Audio before nextvoice.start.", "type")
+                    event = parse(frame)
+                    if event["type"] == "nextvoice.resume":
+                        return resume_of(event)
                     return parse_start(frame)
                 except Problem as problem:
                     await browser.send(orjson.dumps(problem_event(problem)).decode())

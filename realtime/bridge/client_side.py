@@ -24,6 +24,7 @@ WITHOUT_PROVIDER = frozenset(
         "nextvoice.played",
         "nextvoice.hang_up",
         "nextvoice.start",
+        "nextvoice.resume",
     }
 )
 """Events that make sense at once; others wait while no provider is attached."""
@@ -49,6 +50,7 @@ class ClientSide:
             "response.create": self._response_create,
             "response.cancel": self._response_cancel,
             "nextvoice.start": self._second_start,
+            "nextvoice.resume": self._second_start,
             "nextvoice.played": self._played,
             "nextvoice.hang_up": self._hang_up,
         }

@@ -104,6 +104,15 @@ _ROWS = (
         _("Start the call again."),
     ),
     End(
+        "not_resumable",
+        4410,
+        False,
+        True,
+        "info",
+        _("The call could not be taken up again."),
+        _("Start the call again to go on."),
+    ),
+    End(
         "provider_unreachable",
         4502,
         False,

@@ -245,6 +245,7 @@ CLIENT_EVENTS: dict[str, Callable[[Event], None]] = {
     "response.create": _response_create,
     "response.cancel": _response_cancel,
     "nextvoice.start": _nothing,
+    "nextvoice.resume": _nothing,
     "nextvoice.played": _played,
     "nextvoice.hang_up": _nothing,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 from .audio import BYTES_PER_SECOND
@@ -20,13 +19,14 @@ class Limits:
     buffered_seconds: float = 2.0
     """Audio kept while no provider is attached; older is dropped."""
     buffered_events: int = 64
-    flood_window: float = 2.0
-    flood_realtime: float = 2.0
-    """Audio may come at this multiple of real time over the window."""
+    flood_realtime: float = 1.25
+    """Audio may come at this multiple of real time for ever."""
+    flood_burst: float = 6.0
+    """So many seconds of it may come at once, as after a stall of a phone's network."""
     flood_messages: float = 100.0
-    """Messages per second over the window."""
+    """Messages per second; five seconds' worth at once."""
     flood_text: float = 256_000.0
-    """Characters of text per second over the window."""
+    """Characters of text per second; two seconds' worth at once."""
     drain_seconds: float = 1.5
     """How long a cancelled answer's usage is waited for, out of `finalise_seconds`."""
     finalise_seconds: float = 5.0
@@ -44,36 +44,42 @@ class Limits:
     """How much of a turn under way another session is given again."""
     onset_seconds: float = 0.5
     """The same while nobody was found to speak: a word may just have begun."""
+    resume_seconds: float = 15.0
+    """How long a call goes on without its browser."""
+    resume_bytes: int = 1_000_000
+    """How much is kept for a browser that may have lost it."""
     remembered_letters: int = 24_000
     """How much of the conversation another session is told."""
 
 
+class Bucket:
+    """Admits `rate` units a second on average, and `burst` of them at once."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = self._left = burst
+        self._at = 0.0
+
+    def admits(self, now: float, units: int) -> bool:
+        """Take this many units; False when there are not so many."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate) - units
+        self._at = now
+        return self._left >= 0
+
+
 class FloodGuard:
-    """Counts what came within the last `flood_window` seconds."""
+    """Notices a browser that sends more than a call can carry."""
 
     def __init__(self, limits: Limits) -> None:
-        self._window = limits.flood_window
-        self._most_audio = limits.flood_realtime * BYTES_PER_SECOND * limits.flood_window
-        self._most_text = limits.flood_text * limits.flood_window
-        self._most_frames = limits.flood_messages * limits.flood_window
-        self._seen: deque[tuple[float, int, int, int]] = deque()
-        self._frames = self._audio = self._text = 0
+        second = BYTES_PER_SECOND
+        self._audio = Bucket(limits.flood_realtime * second, limits.flood_burst * second)
+        self._frames = Bucket(limits.flood_messages, 5 * limits.flood_messages)
+        self._text = Bucket(limits.flood_text, 2 * limits.flood_text)
 
     def admits(self, now: float, *, frames: int = 1, audio: int = 0, text: int = 0) -> bool:
         """Count `audio` bytes and `text` characters; False when it is too much."""
-        oldest = now - self._window
-        seen = self._seen
-        while seen and seen[0][0] <= oldest:
-            _, old_frames, old_audio, old_text = seen.popleft()
-            self._frames -= old_frames
-            self._audio -= old_audio
-            self._text -= old_text
-        seen.append((now, frames, audio, text))
-        self._frames += frames
-        self._audio += audio
-        self._text += text
         return (
-            self._audio <= self._most_audio
-            and self._text <= self._most_text
-            and self._frames <= self._most_frames
+            self._audio.admits(now, audio)
+            and self._text.admits(now, text)
+            and self._frames.admits(now, frames)
         )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from realtime.bridge import ENDS, Start, receive_start
+from realtime.bridge import ENDS, Resume, Start, receive_start
 from tests.bridge.doubles import Page
 
 PCM = bytes(1920)
@@ -44,3 +44,32 @@ async def test_a_page_that_leaves_before_the_start():
 async def test_a_page_that_says_everything_but_start():
     end, _ = await start_of(*["{"] * 200)
     assert end is ENDS["flood"]
+
+
+RESUME = '{"type":"nextvoice.resume","call_id":"c","token":"secret","received":7}'
+
+
+async def test_a_resume_frame_asks_for_a_call_that_runs():
+    resume, page = await start_of(RESUME)
+    assert resume == Resume("c", "secret", 7)
+    assert "secret" not in repr(resume)
+    assert page.frames == []
+
+
+async def test_a_resume_frame_that_says_too_little_or_nonsense_is_answered():
+    bad = [
+        '{"type":"nextvoice.resume"}',
+        RESUME.replace('"c"', "3"),
+        RESUME.replace('"secret"', f'"{"x" * 300}"'),
+        RESUME.replace("7", "-1"),
+        RESUME.replace("7", "true"),
+    ]
+    end, page = await start_of(*bad, seconds=0.02)
+    assert end is ENDS["no_start"]
+    assert [f["error"]["param"] for f in page.frames] == [
+        "call_id",
+        "call_id",
+        "token",
+        "received",
+        "received",
+    ]

@@ -249,7 +249,7 @@ def test_after_the_end_the_page_is_not_heard():
 
 def test_a_flood_of_audio_ends_the_call():
     rig = Rig()
-    for _ in range(200):
+    for _ in range(250):
         rig.clock.now += 0.01
         rig.call.from_browser_audio(PCM)
     assert rig.call.ended is ENDS["flood"]
@@ -257,7 +257,7 @@ def test_a_flood_of_audio_ends_the_call():
 
 def test_a_flood_in_base64_ends_the_call_too():
     rig = Rig()
-    for _ in range(200):
+    for _ in range(250):
         rig.clock.now += 0.01
         rig.page(append_event(PCM))
     assert rig.call.ended is ENDS["flood"]
@@ -265,10 +265,10 @@ def test_a_flood_in_base64_ends_the_call_too():
 
 def test_a_flood_of_bad_frames_ends_the_call():
     rig = Rig()
-    for _ in range(300):
+    for _ in range(600):
         rig.call.from_browser_text("{")
     assert rig.call.ended is ENDS["flood"]
-    assert rig.browser.types() == ["error"] * 200
+    assert rig.browser.types() == ["error"] * 500
 
 
 # Answers

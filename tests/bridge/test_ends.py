@@ -13,6 +13,7 @@ CONTRACT = {
     "flood": 4429,
     "bad_frame": 4400,
     "no_start": 4408,
+    "not_resumable": 4410,
     "provider_unreachable": 4502,
     "provider_refused_key": 4502,
     "provider_unknown_model": 4502,

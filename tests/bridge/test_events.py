@@ -49,6 +49,7 @@ GOOD = [
     {"type": "response.create", "response": {"output_modalities": ["text"]}},
     {"type": "response.cancel", "response_id": "resp_1"},
     {"type": "nextvoice.start"},
+    {"type": "nextvoice.resume", "call_id": "c", "token": "t", "received": 3},
     {"type": "nextvoice.played", "item_id": "a", "content_index": 1, "audio_end_ms": 250},
     {"type": "nextvoice.hang_up"},
 ]

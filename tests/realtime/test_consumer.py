@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chats.models import Conversation, Membership, Message, User
-from realtime import consumers, live
+from realtime import consumers, live, running
 from realtime.bridge import Call
 from realtime.db import in_database
 from realtime.models import CallRecord, Provider, VoiceModel
@@ -303,8 +303,8 @@ async def test_a_blocked_database_delays_no_audio(
 async def test_a_call_that_ended_while_the_database_was_blocked_stays_ended(
     here: str, conversation: Conversation, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "HEARTBEAT_SECONDS", 0)
-    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.01)
+    monkeypatch.setattr(running, "HEARTBEAT_SECONDS", 0)
+    monkeypatch.setattr(running, "RECHECK_SECONDS", 0.01)
     async with provider_of(opened()):
         async with Caller.dial(here, str(conversation.pk), cookie) as call:
             await call.start()
@@ -347,9 +347,10 @@ async def test_a_typed_message_is_kept_and_titles_the_conversation(
 # --- whatever ends a call, it is finalised ----------------------------------------------------
 
 
-async def test_a_browser_that_vanished_is_finalised(
-    here: str, conversation: Conversation, cookie: str
+async def test_a_browser_that_vanished_for_good_is_finalised(
+    here: str, conversation: Conversation, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(running, "RESUME_SECONDS", 0.2)
     async with provider_of(opened()) as provider:
         async with Caller.dial(here, str(conversation.pk), cookie) as call:
             await call.start()
@@ -489,7 +490,7 @@ async def test_who_may_no_longer_go_on_does_not(
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[User], None],
 ) -> None:
-    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.02)
+    monkeypatch.setattr(running, "RECHECK_SECONDS", 0.02)
     async with provider_of(opened()) as provider:
         async with Caller.dial(here, str(conversation.pk), cookie) as call:
             await call.start()

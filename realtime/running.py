@@ -1,0 +1,218 @@
+"""A call while it runs: the bridge, its recorder, its row, its watchers and its browser's sockets.
+
+It lives in a task of its own, so that a socket's end, or a server that gives its consumer up, ends
+no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from chats.models import User
+from realtime import live, tracks
+from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, run_call
+from realtime.bridge.browser import Browser, Resume
+from realtime.bridge.limits import Limits
+from realtime.db import in_database
+from realtime.janitor import HEARTBEAT_SECONDS
+from realtime.models import CallRecord
+from realtime.opening import Opening, may_go_on
+from realtime.recorder import Recorder
+from realtime.store import store
+
+log = logging.getLogger(__name__)
+
+# How soon a call notices that its person was signed out or lost the conversation.
+RECHECK_SECONDS = 5
+# The bridge gives 5 s in all to its last words, of which waiting for an answer's cost takes 1.5.
+SETTLE_SECONDS = 3.0
+DRAIN_SECONDS = 1.0
+# How long a call goes on without its browser.
+RESUME_SECONDS = 15.0
+
+# The close code of a socket whose call goes on over another one, or without any.
+REPLACED = 4409
+
+Message = dict[str, Any]
+
+# Tasks nobody holds are collected while they run.
+_tasks: set[asyncio.Task[None]] = set()
+
+
+class Connected(Tap):
+    """Notes when the provider was first there."""
+
+    def __init__(self, save: Callable[..., None]) -> None:
+        self._save: Callable[..., None] | None = save
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        if event["type"] == "session.created" and self._save is not None:
+            self._save(connected=timezone.now())
+            self._save = None
+
+
+class RunningCall:
+    """A call while it runs: the bridge, its recorder, its row and its watchers."""
+
+    def __init__(
+        self, socket: Browser, user: User, opening: Opening, session_key: str | None
+    ) -> None:
+        self._limits = Limits(
+            idle_seconds=settings.CALL_IDLE_SECONDS, resume_seconds=RESUME_SECONDS
+        )
+        self._browser = ResumableBrowser(socket, self._limits)
+        self._record: EndRecord | None = None
+        self._over = asyncio.Event()
+        self._user = user
+        self._opening = opening
+        self._session_key = session_key
+        self._loop = asyncio.get_running_loop()
+        self._call: Call | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._store = store()
+        self._recorder = Recorder(
+            store=self._store,
+            conversation_id=opening.conversation_id,
+            call_id=opening.call_id,
+            last_position=opening.last_position,
+            titled=opening.titled,
+            notify=self._notify,
+        )
+
+    def start(self) -> None:
+        """Run the call from now on, and leave its row ended, whatever happens."""
+        task = asyncio.create_task(self._run())
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+
+    def resume(self, socket: Browser, user: User, conversation_id: str, wish: Resume) -> bool:
+        """Go on over this socket, if it is the same person's, in the same conversation, with the
+        call's token. `serve` it then."""
+        return (
+            user.pk == self._user.pk
+            and conversation_id == self._opening.conversation_id
+            and self._browser.resume(socket, wish.token, wish.received)
+        )
+
+    async def serve(self, socket: Browser) -> int | None:
+        """Give the call this socket until one has done with the other. Returns the code to close
+        it with; None when something of ours failed. Cancelling it costs the call the socket."""
+        try:
+            await self._browser.until_let_go(socket)
+        finally:
+            self._browser.lose(socket)
+        if not self._browser.over:
+            return REPLACED
+        await self._over.wait()
+        return self._record.close_code if self._record else None
+
+    async def _run(self) -> None:
+        try:
+            self._record = await self._call_to_its_end()
+        except Exception:
+            log.exception("a call failed")
+        finally:
+            self._over.set()
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await self._browser.drain()
+            await self._browser.close()
+        finally:
+            live.leave(self._opening.call_id)
+
+    async def _call_to_its_end(self) -> EndRecord:
+        opening = self._opening
+        self._watcher = asyncio.create_task(self._watch())
+        try:
+            record = await run_call(
+                self._browser,
+                opening.target,
+                opening.session,
+                taps=[self._recorder, Connected(self._save)],
+                history=opening.history,
+                ready={**opening.ready, "resume": self._browser.terms},
+                limits=self._limits,
+                translate=gettext,
+                on_call=self._enter,
+                finalise=self._finalise,
+            )
+        finally:
+            self._watcher.cancel()
+        if record.detail and record.end.severity == "error":
+            log.warning("call %s: %s: %s", opening.call_id, record.reason, record.detail)
+        return record
+
+    def _enter(self, call: Call) -> None:
+        self._call = call
+        live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
+
+    def _notify(self, event: Message) -> None:
+        # Called from the store's and the encoder's threads; after the call nobody listens.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._tell, event)
+
+    def _tell(self, event: Message) -> None:
+        if self._call is not None:
+            self._call.tell(event)
+
+    async def _watch(self) -> None:
+        """Show the row that this call lives, and end it when the person may not go on."""
+        opening = self._opening
+        since = HEARTBEAT_SECONDS
+        while True:
+            if since >= HEARTBEAT_SECONDS:
+                since = 0
+                self._save(state=CallRecord.State.LIVE, heartbeat=timezone.now())
+            await asyncio.sleep(RECHECK_SECONDS)
+            since += RECHECK_SECONDS
+            try:
+                allowed = await in_database(
+                    may_go_on,
+                    self._user.pk,
+                    uuid.UUID(opening.conversation_id),
+                    self._session_key,
+                )
+            except Exception as problem:
+                # A database that is away ends no call.
+                log.warning("call %s cannot be checked: %s", opening.call_id, problem)
+                continue
+            if not allowed and self._call is not None:
+                self._call.end("signed_out")
+
+    async def _finalise(self, record: EndRecord) -> None:
+        """Let the recordings and rows of the call reach disk and database before its last word."""
+        if self._watcher is not None:
+            # It would write that the call lives.
+            self._watcher.cancel()
+        self._save(
+            state=CallRecord.State.ENDED,
+            end_reason=record.reason,
+            end_detail=(record.detail or "")[:500],
+            ended=timezone.now(),
+            duration_ms=record.duration_ms,
+            spoken_ms=record.user_ms,
+            answered_ms=record.assistant_ms,
+        )
+        await asyncio.to_thread(self._settle)
+
+    def _settle(self) -> None:
+        with suppress(TimeoutError):
+            tracks.settle(SETTLE_SECONDS / 2)
+        self._store.flush(SETTLE_SECONDS / 2)
+        tracks.remove_folder(self._opening.call_id)
+
+    def _save(self, **fields: Any) -> None:
+        self._store.put("realtime.CallRecord", self._opening.call_id, fields)
