@@ -9,6 +9,18 @@ from tests.servers import free_port
 from tests.site import Site
 
 
+def wait_for_rows(site: Site, words: str) -> None:
+    """Wait until a message with these words is in the database."""
+    count = (
+        "from chats.models import Message\n"
+        f"tell(Message.objects.filter(text__contains={words!r}).count())"
+    )
+    for _ in range(20):
+        if site.run(count):
+            return
+    raise AssertionError(f"{words!r} was never stored")
+
+
 def failure(page: Page) -> str:
     error = page.get_by_test_id("call-error")
     expect(error).to_be_visible(timeout=15_000)
@@ -57,6 +69,8 @@ def test_a_lost_server_is_said_and_the_call_goes_on_when_it_is_back(
         page.get_by_test_id("start-talking").click()
         messages = page.get_by_test_id("message")
         expect(messages.nth(1)).to_contain_text("5", timeout=30_000)
+        # What was said within the last moment may be lost with a killed process; not what is stored.
+        wait_for_rows(site, "two plus three")
         site.kill()
         panel = page.get_by_test_id("call-panel")
         expect(panel).to_have_attribute("data-state", "reconnecting")
