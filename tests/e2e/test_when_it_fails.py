@@ -69,7 +69,7 @@ def test_a_lost_server_is_said_and_the_call_goes_on_when_it_is_back(
         page.get_by_test_id("start-talking").click()
         messages = page.get_by_test_id("message")
         expect(messages.nth(1)).to_contain_text("5", timeout=30_000)
-        # What was said within the last moment may be lost with a killed process; not what is stored.
+        # The last moment may be lost with a killed process; what is stored may not.
         wait_for_rows(site, "two plus three")
         site.kill()
         panel = page.get_by_test_id("call-panel")
