@@ -24,7 +24,7 @@ from realtime.bridge.ends import ENDS, End
 from realtime.bridge.start import Start
 from realtime.db import in_database
 from realtime.opening import Refused, find_conversation, open_call
-from realtime.running import RunningCall
+from realtime.running import RunningCall, why_over
 
 log = logging.getLogger(__name__)
 
@@ -119,11 +119,11 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
     async def _resume(
         self, browser: BrowserSocket, user: User, conversation: Conversation, wish: Resume
     ) -> None:
-        running = live.find(wish.call_id)
-        if running is None or not running.resume(browser, user, str(conversation.pk), wish):
-            await self._refuse(browser, "not_resumable")
-            return
-        await self._attend(browser, running)
+        running, place = live.find(wish.call_id), str(conversation.pk)
+        if running is not None and running.resume(browser, user, place, wish):
+            await self._attend(browser, running)
+        else:
+            await self._refuse(browser, why_over(user, place, wish))
 
     async def _open(
         self, browser: BrowserSocket, scope: Message, conversation: Conversation, start: Start

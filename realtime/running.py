@@ -11,6 +11,8 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
+from secrets import compare_digest
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +23,7 @@ from chats.models import User
 from realtime import live, tracks
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, run_call
 from realtime.bridge.browser import Browser, Resume
+from realtime.bridge.ends import End
 from realtime.bridge.limits import Limits
 from realtime.db import in_database
 from realtime.janitor import HEARTBEAT_SECONDS
@@ -46,6 +49,31 @@ Message = dict[str, Any]
 
 # Tasks nobody holds are collected while they run.
 _tasks: set[asyncio.Task[None]] = set()
+# Who asks for one of the newest calls that are over may learn why it ended.
+MAX_OVER = 500
+_over: dict[str, Over] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A call that has ended."""
+
+    user_pk: int
+    conversation_id: str
+    token: str = field(repr=False)
+    end: End
+
+
+def why_over(user: User, conversation_id: str, wish: Resume) -> str:
+    """The end reason to tell a page that wishes to resume a call which cannot be: its own, if it
+    would be wrong to go on with another call."""
+    over = _over.get(wish.call_id)
+    if over is None or (over.user_pk, over.conversation_id) != (user.pk, conversation_id):
+        return "not_resumable"
+    goes_on = over.end.retryable and over.end.reason not in ("hang_up", "idle")
+    if goes_on or not compare_digest(over.token.encode(), wish.token.encode()):
+        return "not_resumable"
+    return over.end.reason
 
 
 class Connected(Tap):
@@ -131,7 +159,15 @@ class RunningCall:
                     await self._browser.drain()
             await self._browser.close()
         finally:
+            self._remember()
             live.leave(self._opening.call_id)
+
+    def _remember(self) -> None:
+        if self._record is not None:
+            place, token = self._opening.conversation_id, self._browser.token
+            _over[self._opening.call_id] = Over(self._user.pk, place, token, self._record.end)
+            for oldest in list(_over)[:-MAX_OVER]:
+                del _over[oldest]
 
     async def _call_to_its_end(self) -> EndRecord:
         opening = self._opening

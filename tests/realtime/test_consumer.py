@@ -25,8 +25,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chats.models import Conversation, Membership, Message, User
-from realtime import consumers, live, running
-from realtime.bridge import Call
+from realtime import live, running
+from realtime.bridge import ENDS, Call
 from realtime.db import in_database
 from realtime.models import CallRecord, Provider, VoiceModel
 from realtime.recorder import Recorder
@@ -760,7 +760,7 @@ async def test_a_provider_that_refuses_is_named_without_the_key(
             assert await call.ended() == (reason, code)
             row = await finalised(reason)
     assert (ended["type"], ended["reason"]) == ("nextvoice.ended", reason)
-    words = consumers.ENDS[reason]
+    words = ENDS[reason]
     assert ended["message"].startswith(words.message)
     assert (ended["remedy"], ended["duration_ms"]) == (words.remedy, 0)
     logged = "\n".join(
