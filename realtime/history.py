@@ -22,6 +22,8 @@ def opening_items(conversation: Conversation, budget: int = BUDGET_TOKENS) -> li
     newest = conversation.messages.exclude(text="").order_by("-position", "-created")
     chosen: list[dict[str, Any]] = []
     for message in newest[:MAX_MESSAGES]:
+        if not message.text.strip():
+            continue  # spoken, but nobody has words for it
         budget -= tokens(message.text)
         if budget < 0:
             break

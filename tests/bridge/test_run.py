@@ -319,6 +319,22 @@ async def test_a_cancelled_answer_is_not_waited_for_for_ever():
         assert (await end_of(running)).reason == "hang_up"
 
 
+async def test_waiting_for_what_an_answer_cost_leaves_time_to_finalise():
+    finalised = []
+
+    async def finalise(record):
+        await asyncio.sleep(0.1)
+        finalised.append(record.reason)
+
+    script = [Send(response_created()), StopReading()]
+    limits = Limits(drain_seconds=0.1, finalise_seconds=0.35)
+    async with calling(*script, limits=limits, finalise=finalise) as (running, _):
+        await running.page.until("response.created")
+        running.page.say(HANG_UP)
+        await end_of(running)
+    assert finalised == ["hang_up"]
+
+
 # Winding down whatever happens
 
 

@@ -39,8 +39,10 @@ def test_an_interrupted_answer_is_remembered_as_far_as_it_was_heard(
 
 
 def test_messages_without_words_are_left_out(conversation: Conversation) -> None:
-    say(conversation, 1, "user", "")
-    assert opening_items(conversation) == []
+    say(conversation, 1, "user", "", kind="spoken")
+    say(conversation, 2, "user", " \n", kind="spoken")
+    say(conversation, 3, "assistant", "Pardon?")
+    assert [item["role"] for item in opening_items(conversation)] == ["assistant"]
 
 
 def test_the_newest_fit_the_budget(conversation: Conversation) -> None:

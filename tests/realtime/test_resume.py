@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from chats.models import Conversation, Membership, User
 from realtime import live, running
+from realtime.bridge import Limits
 from realtime.db import in_database
 from realtime.models import CallRecord
 from tests.realtime.test_consumer import (
@@ -156,6 +157,11 @@ async def page_of(here: str, conversation: Conversation, cookie: str) -> AsyncIt
         yield page
     finally:
         await page.close()
+
+
+def test_a_call_s_last_words_fit_into_their_time() -> None:
+    limits = Limits()
+    assert limits.drain_seconds + running.SETTLE_SECONDS < limits.finalise_seconds
 
 
 # --- going on ---------------------------------------------------------------------------------
