@@ -27,7 +27,18 @@ from tests.realtime.test_consumer import (
     provider_of,
     sign_in,
 )
-from tests.scripted import Expect, Hear, Send, Until, audio_delta, response_created, response_done
+from tests.scripted import (
+    Die,
+    Expect,
+    Hear,
+    Send,
+    Until,
+    audio_delta,
+    item_added,
+    response_created,
+    response_done,
+    session_created,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -382,3 +393,56 @@ async def test_the_token_reaches_the_page_and_nothing_else(
     assert (token in elsewhere, token[::-1] in elsewhere) == (False, False)
     told = [f for f in page.frames if isinstance(f, dict) and token in json.dumps(f)]
     assert [f["type"] for f in told] in ([], ["nextvoice.ready"])
+
+
+# --- the provider breaks ----------------------------------------------------------------------
+
+
+def _words(item_id: str, text: str) -> dict[str, Any]:
+    kind = "response.output_audio_transcript.delta"
+    return {"type": kind, "item_id": item_id, "response_id": "resp_1", "delta": text}
+
+
+async def test_an_answer_the_provider_broke_off_is_kept_and_the_call_goes_on(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    broken = Send(
+        response_created(),
+        item_added("item_a", None, "assistant"),
+        _words("item_a", "Once upon"),
+        audio_delta(bytes(9600)),
+    )
+    second = [
+        Send(session_created("sess_2")),
+        Expect("conversation.item.create", "response.create"),
+        Send(
+            response_created("resp_2"),
+            item_added("item_b", "item_a", "assistant"),
+            _words("item_b", "I am back."),
+            audio_delta(bytes(4800), "item_b", "resp_2"),
+            response_done("resp_2", output=[item_added("item_b", None, "assistant")["item"]]),
+        ),
+    ]
+    script = opened(Expect("response.create"), broken, Die())
+    async with provider_of(script, second) as provider:
+        async with page_of(here, conversation, cookie) as page:
+            await page.start()
+            await page.say({"type": "response.create"})
+            await page.until(lambda: "nextvoice.reconnected" in page.types)
+            page.vanish()  # both lines at once, nearly
+            await page.resume()
+            await page.say({"type": "response.create"})
+            await page.until(lambda: page.types.count("response.done") == 2)
+            await page.say(HANG_UP)
+            assert await page.ended() == ("hang_up", 1000)
+            visit = await provider.visit(1)
+            await finalised("hang_up", visit)
+    assert visit.problem is None
+    told = [event["item"]["content"] for event in visit.of_type("conversation.item.create")]
+    assert told == [[{"type": "output_text", "text": "Once upon"}]]
+    kept = [(m.item_id, m.status, m.text, m.recording.duration_ms) for m in await messages()]
+    assert kept == [
+        ("item_a", "interrupted", "Once upon", 200),
+        ("item_b", "completed", "I am back.", 100),
+    ]
+    assert page.audio == bytes(9600 + 4800)
