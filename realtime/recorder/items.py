@@ -34,6 +34,8 @@ class Item:
     recorded: bool = False
     track: Track | None = None
     recording: dict[str, Any] | None = None
+    # The columns of its row as the database has them; None before the first write.
+    kept: dict[str, Any] | None = None
 
     @property
     def total_ms(self) -> int:

@@ -36,26 +36,30 @@ class Keeper:
 
     def save(self, item: Item) -> None:
         """Write the item's message as it stands."""
-        # Taken now: what the browser is told is saved is what was written, and no newer.
-        event = saved_event(item)
+        columns = {
+            "position": item.position,
+            "role": item.role,
+            "kind": item.kind,
+            "status": item.status,
+            "text": item.text,
+            "unheard": item.unheard,
+            "heard_ms": item.cut_ms,
+        }
+        place = {
+            "conversation_id": self._conversation_id,
+            "call_id": self._call_id,
+            "item_id": item.item_id,
+        }
         self._store.put(
-            "chats.Message",
-            item.message_id,
-            {
-                "conversation_id": self._conversation_id,
-                "call_id": self._call_id,
-                "item_id": item.item_id,
-                "position": item.position,
-                "role": item.role,
-                "kind": item.kind,
-                "status": item.status,
-                "text": item.text,
-                "unheard": item.unheard,
-                "heard_ms": item.cut_ms,
-            },
-            None if item.status == Message.Status.IN_PROGRESS else lambda: self._notify(event),
+            "chats.Message", item.message_id, place | columns, lambda: self._kept(item, columns)
         )
         self._save_conversation(item)
+
+    def _kept(self, item: Item, columns: dict[str, Any]) -> None:
+        """In the store's thread: the row is written with these columns."""
+        item.kept = columns
+        if columns["status"] != Message.Status.IN_PROGRESS:
+            self._notify(saved_event(item))
 
     def attach(self, item: Item, track: Track) -> None:
         """Give the item its track, and its recording a row while it grows."""
@@ -89,12 +93,11 @@ class Keeper:
                 "url": reverse("recording", args=[track.recording_id]),
                 "duration_ms": encoded.duration_ms,
             }
-        event = saved_event(item)
         self._store.put(
             "chats.Recording",
             track.recording_id,
             {"message_id": item.message_id, **fields},
-            lambda: self._notify(event),
+            lambda: self._notify(saved_event(item)),
         )
 
     def _save_conversation(self, item: Item) -> None:
@@ -107,16 +110,17 @@ class Keeper:
 
 
 def saved_event(item: Item) -> dict[str, Any]:
-    """The `nextvoice.saved` event of an item."""
+    """The `nextvoice.saved` event of an item: what is stored of it, and nothing newer."""
+    kept = item.kept or {}
     return {
         "type": "nextvoice.saved",
         "item_id": item.item_id,
         "message_id": item.message_id,
         "role": item.role,
-        "kind": item.kind,
-        "status": item.status,
-        "text": item.text,
-        "unheard": item.unheard,
-        "heard_ms": item.cut_ms,
+        "kind": kept.get("kind", item.kind),
+        "status": kept.get("status", Message.Status.IN_PROGRESS),
+        "text": kept.get("text", ""),
+        "unheard": kept.get("unheard", ""),
+        "heard_ms": kept.get("heard_ms"),
         "recording": item.recording,
     }
