@@ -46,7 +46,7 @@ class Limits:
     """The same while nobody was found to speak: a word may just have begun."""
     resume_seconds: float = 15.0
     """How long a call goes on without its browser."""
-    resume_bytes: int = 1_000_000
+    resume_bytes: int = 400_000
     """How much is kept for a browser that may have lost it."""
     remembered_letters: int = 24_000
     """How much of the conversation another session is told."""
