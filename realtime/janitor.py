@@ -15,7 +15,7 @@ from chats.models import Message, Recording
 from realtime import live
 from realtime.models import CallRecord
 from realtime.store import replay_journals
-from realtime.tracks import encode_file, live_folder, stored
+from realtime.tracks import encode_file, live_folder, recording_columns, stored
 
 log = logging.getLogger(__name__)
 
@@ -117,15 +117,6 @@ def _recover_recording(call_id: str, recording: Recording) -> bool:
         # Storages raise errors of their own.
         log.error("recording %s cannot be recovered: %s", recording_id, problem)
         return False
-    fields = (
-        {
-            "state": Recording.State.READY,
-            "file": encoded.name,
-            "duration_ms": encoded.duration_ms,
-            "size": encoded.size,
-        }
-        if encoded
-        else {"state": Recording.State.FAILED}
-    )
+    fields = recording_columns(encoded)
     Recording.objects.filter(pk=recording.pk).exclude(state=Recording.State.READY).update(**fields)
     return True

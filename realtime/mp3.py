@@ -12,7 +12,8 @@ from typing import IO
 
 import lameenc
 
-RATE = 24000
+from realtime.bridge.audio import RATE
+
 BITRATE = 48
 SAMPLES_PER_FRAME = 576  # MPEG-2 layer III
 FRAME_BYTES = 72 * BITRATE * 1000 // RATE

@@ -16,11 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 
+from chats.models import Recording
 from realtime import mp3
 from realtime.bridge.audio import SAMPLE_BYTES, bytes_to_ms, ms_to_bytes
 
@@ -44,6 +46,18 @@ class Encoded:
     name: str
     duration_ms: int
     size: int
+
+
+def recording_columns(encoded: Encoded | None) -> dict[str, Any]:
+    """The columns of a `Recording` that was encoded; failed where there was nothing to keep."""
+    if encoded is None:
+        return {"state": Recording.State.FAILED}
+    return {
+        "state": Recording.State.READY,
+        "file": encoded.name,
+        "duration_ms": encoded.duration_ms,
+        "size": encoded.size,
+    }
 
 
 def live_folder(call_id: str) -> Path:

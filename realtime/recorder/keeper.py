@@ -13,7 +13,7 @@ from chats.models import Message, Recording
 from chats.models.conversation import title_from
 from realtime.recorder.items import Item
 from realtime.store import Store
-from realtime.tracks import Encoded, Track
+from realtime.tracks import Encoded, Track, recording_columns
 
 Notify = Callable[[dict[str, Any]], None]
 
@@ -81,14 +81,7 @@ class Keeper:
 
     def _recorded(self, item: Item, track: Track, encoded: Encoded | None) -> None:
         """In the encoder's thread: write the finished recording and tell the browser."""
-        fields: dict[str, Any] = {"state": Recording.State.FAILED}
         if encoded is not None:
-            fields = {
-                "state": Recording.State.READY,
-                "file": encoded.name,
-                "duration_ms": encoded.duration_ms,
-                "size": encoded.size,
-            }
             item.recording = {
                 "url": reverse("recording", args=[track.recording_id]),
                 "duration_ms": encoded.duration_ms,
@@ -96,7 +89,7 @@ class Keeper:
         self._store.put(
             "chats.Recording",
             track.recording_id,
-            {"message_id": item.message_id, **fields},
+            {"message_id": item.message_id, **recording_columns(encoded)},
             lambda: self._notify(saved_event(item)),
         )
 
