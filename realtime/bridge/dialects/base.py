@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from ..events import Event
 from ..writer import Frame
 from .target import Target
+from .traits import Traits
 
 AUDIO_DELTA = "response.output_audio.delta"
 """Inside the bridge this event carries PCM `bytes` in its `delta`, not base64."""
@@ -24,6 +25,7 @@ class Dialect(Protocol):
     """
 
     name: ClassVar[str]
+    traits: ClassVar[Traits]
     history_mode: ClassVar[Literal["items", "packed"]]
     """How a session is told the conversation before it: as messages of both sides, or as one
     system message, for models that go on in text after text."""

@@ -12,9 +12,11 @@ import orjson
 from ..audio import decode_base64, encode_base64
 from ..events import Event
 from ..ids import new_id
+from ..words import gettext_noop as _
 from ..writer import Frame
 from .base import AUDIO_DELTA, OPENING_IDS
 from .target import Target
+from .traits import Traits
 
 REMEMBERED = 256
 
@@ -86,6 +88,18 @@ class OpenAIGA:
     """The GA dialect for one upstream session."""
 
     name: ClassVar[str] = "openai_ga"
+    traits: ClassVar[Traits] = Traits(
+        label="OpenAI",
+        url_hint="wss://api.openai.com/v1/realtime",
+        auth="Authorization: Bearer KEY",
+        formats=("audio/pcm", "audio/pcmu", "audio/pcma"),
+        noise_reduction=True,
+        speed=True,
+        images=True,
+        usage="tokens by modality, cached ones too; transcription in tokens or seconds",
+        asks=("organization", "project"),
+        note=_("OpenAI Realtime GA, and servers that speak it without quirks."),
+    )
     history_mode: ClassVar[Literal["items", "packed"]] = "items"
 
     def __init__(self) -> None:

@@ -10,6 +10,17 @@ HEADER_NAME = frozenset(
 )
 
 
+IN_THE_HANDSHAKE = (
+    "key",
+    "organization",
+    "project",
+    "workspace",
+    "deployment",
+    "api_version",
+    "url",
+    "model",
+)
+
 SECRET_LENGTH = 6
 """A shorter value is no secret worth hiding, and would blank out ordinary words."""
 
@@ -32,6 +43,7 @@ class Target:
 
     `url`: the endpoint, `wss://host/v1/realtime`; `https:` and a base ending in `/v1` are
     understood too. `key`, `headers` and `query` are kept out of `repr`, since any may be secret.
+    `organization` to `api_version` count where a dialect's traits ask for them.
     `allow_private` admits loopback and private addresses, `ws:` and any port.
     Raises `ValueError`, without the value, on characters that do not belong in an HTTP header.
     """
@@ -45,11 +57,14 @@ class Target:
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     organization: str = ""
     project: str = ""
+    workspace: str = ""
+    deployment: str = ""
+    api_version: str = ""
     allow_private: bool = False
     timeouts: Timeouts = Timeouts()
 
     def __post_init__(self) -> None:
-        for what in ("key", "organization", "project", "url", "model"):
+        for what in IN_THE_HANDSHAKE:
             if not _fits_header(getattr(self, what)):
                 raise ValueError(f"the {what} has characters that do not belong in it")
         for name, value in self.headers.items():

@@ -1,0 +1,74 @@
+"""What a dialect can do: one frozen record per dialect class, read by forms, docs and the call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What providers that speak a dialect can do.
+
+    What is False or absent is left out of what they are sent, or done by the bridge itself.
+    Strings for people are marked English.
+    """
+
+    label: str
+    """The dialect's name for people."""
+    url_hint: str
+    """The usual endpoint; words in capitals are to be replaced."""
+    auth: str
+    """How the key is sent: `Authorization: Bearer KEY`, `api-key: KEY`."""
+    turn_detection: tuple[str, ...] = ("server_vad", "semantic_vad")
+    """Kinds the provider has; none of them: the bridge finds the turns' ends itself."""
+    input_rate: int = 24_000
+    """Samples per second of microphone audio on the wire (`audio/pcm`)."""
+    output_rate: int = 24_000
+    """Samples per second of answers on the wire (`audio/pcm`)."""
+    formats: tuple[str, ...] = ("audio/pcm",)
+    """GA audio formats on the wire; the browser's leg is always `audio/pcm` at 24 kHz."""
+    transcription: bool = True
+    """Whether the transcription model and language can be chosen."""
+    noise_reduction: bool = False
+    speed: bool = False
+    instructions: bool = True
+    text: bool = True
+    """Whether it can answer in writing."""
+    images: bool = False
+    tools: bool = True
+    truncate: bool = True
+    """`conversation.item.truncate`; without it the bridge answers."""
+    retrieve: bool = True
+    """`conversation.item.retrieve`; without it the bridge answers from the items it saw."""
+    item_create: bool = True
+    """`conversation.item.create`; without it history goes into the instructions."""
+    usage: str = "tokens"
+    """What of usage is reported, in words."""
+    asks: tuple[str, ...] = ()
+    """Fields of a target that mean something here besides url, model and key."""
+    note: str = ""
+    """What an admin should know, and where the facts come from."""
+
+    @property
+    def own_turns(self) -> bool:
+        """Whether the bridge has to find the ends of turns."""
+        return not self.turn_detection
+
+
+def table(traits: Traits) -> str:
+    """The traits as lines `name  value`, as the docstring of the dialect's module has them."""
+    lines = []
+    for each in fields(traits):
+        value = getattr(traits, each.name)
+        if each.name in ("label", "note"):
+            continue
+        lines.append(f"    {each.name:<16} {_words(value)}")
+    return "\n".join(lines)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    return str(value)
