@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FORBIDDEN = {
     "chats": ("realtime", "nextvoice"),
     "realtime": ("nextvoice",),
+    "realtime/bridge": ("django", "channels", "chats", "realtime.local", "realtime.models"),
+    "realtime/hearing": ("django", "channels", "chats", "realtime.bridge", "realtime.local"),
     "realtime/local": ("django", "channels", "chats", "realtime.bridge"),
 }
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from realtime.hearing.turns import Started, TurnDetector
+from realtime.hearing.vad import VadPool
 from realtime.local.audio import BYTES_PER_MS, Decoder
 from realtime.local.config import Config, silence_ms
 from realtime.local.conversation import Conversation, Item, Part
@@ -12,8 +14,6 @@ from realtime.local.events import Send, event, new_id
 from realtime.local.mic import Mic
 from realtime.local.responding import Responding
 from realtime.local.transcripts import END_QUIET, Transcripts
-from realtime.local.turns import Started, TurnDetector
-from realtime.local.vad import VadPool
 
 LEAST_COMMIT_MS = 100
 # One step of a long append: bounds how long other sessions wait for this one.

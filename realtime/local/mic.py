@@ -6,10 +6,10 @@ All times are ms since the first audio of the session, counted in audio, never b
 from collections import deque
 from collections.abc import Iterator
 
-from realtime.local import vad as v
+from realtime.hearing import vad as v
+from realtime.hearing.turns import Started, Stopped, TurnDetector
 from realtime.local.audio import BYTES_PER_MS, RATE, resampler
 from realtime.local.errors import Refused
-from realtime.local.turns import Started, Stopped, TurnDetector
 
 BUFFER_LIMIT_MS = 300_000
 # The recogniser needs a little audio before the first sound, whatever the padding is.

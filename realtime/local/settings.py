@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from realtime.hearing.vad import VadPool
 from realtime.local.brain import Brain
 from realtime.local.ears import Ears, built_in_ears
 from realtime.local.endpoints import EndpointEars, EndpointMouth
@@ -14,7 +15,6 @@ from realtime.local.llm import ChatBrain
 from realtime.local.mouth import Mouth, built_in_mouth
 from realtime.local.reply import Pace
 from realtime.local.talker import Talker
-from realtime.local.vad import VadPool
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from realtime.local import vad
+from realtime.hearing import vad
 from realtime.local.audio import RATE, resampler
 from realtime.local.conversation import Item, Part
 from realtime.local.ears import Ears, EarsFailed, Utterance

@@ -11,13 +11,13 @@ import orjson
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
+from realtime.hearing.vad import VadPool
 from realtime.local.ears import NoEars
 from realtime.local.mouth import ToneMouth
 from realtime.local.reply import Pace
 from realtime.local.session import Session
 from realtime.local.settings import Engine
 from realtime.local.talker import Talker
-from realtime.local.vad import VadPool
 
 NOON = datetime(2026, 11, 22, 12, 5)
 PATIENCE_S = 10.0

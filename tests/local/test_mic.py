@@ -1,9 +1,9 @@
 import pytest
 
+from realtime.hearing.turns import Started, Stopped, TurnDetector
+from realtime.hearing.vad import VadPool
 from realtime.local.errors import Refused
 from realtime.local.mic import BUFFER_LIMIT_MS, Mic
-from realtime.local.turns import Started, Stopped, TurnDetector
-from realtime.local.vad import VadPool
 from tests.local.room import quiet, tone
 
 

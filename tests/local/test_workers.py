@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from realtime.hearing.vad import FRAME_BYTES, SileroVad, WebrtcVad
 from realtime.local.ears import EarsFailed, PocketEars
 from realtime.local.grammar import HINTS, grammar_words
 from realtime.local.mouth import EspeakMouth
 from realtime.local.shapes import VOICES
-from realtime.local.vad import FRAME_BYTES, SileroVad, WebrtcVad
 from realtime.local.voices import voice
 from tests.local.conftest import require
 from tests.local.recordings import phrase_16k

@@ -1,4 +1,4 @@
-from realtime.local.turns import Started, Stopped, TurnDetector
+from realtime.hearing.turns import Started, Stopped, TurnDetector
 
 FRAME = 32.0
 
