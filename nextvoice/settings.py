@@ -10,6 +10,7 @@ from typing import Any
 
 import environ
 from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from nextvoice.secrets import made_once, new_fernet_key, new_secret_key
@@ -216,6 +217,12 @@ CALL_IDLE_SECONDS = env.int("CALL_IDLE_SECONDS", default=300)
 # The embedded provider runs beside the site unless another one is named here (ws://host:port).
 LOCAL_VOICE = env.bool("LOCAL_VOICE", default=True)
 LOCAL_VOICE_URL = env.str("LOCAL_VOICE_URL", default="")
+
+# Whose people may bring keys of their own: "off", "personal" (for oneself), "accounts" (teams,
+# by their managers) or "all".
+OWN_PROVIDERS = env.str("OWN_PROVIDERS", default="all")
+if OWN_PROVIDERS not in ("off", "personal", "accounts", "all"):
+    raise ImproperlyConfigured("OWN_PROVIDERS must be off, personal, accounts or all")
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING = {

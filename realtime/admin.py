@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import ReadOnly
-from realtime.models import CallRecord, Provider, VoiceModel
+from realtime.models import AccountSettings, CallRecord, Provider, VoiceModel
 
 
 class ProviderForm(forms.ModelForm):
@@ -113,3 +113,12 @@ class CallRecordAdmin(ReadOnly):
     def length(self, call: CallRecord) -> str:
         seconds = call.duration_ms // 1000
         return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+@admin.register(AccountSettings)
+class AccountSettingsAdmin(admin.ModelAdmin):
+    list_display = ["account", "own_providers", "default_model"]
+    list_filter = ["own_providers"]
+    list_select_related = ["account", "default_model"]
+    search_fields = ["account__name"]
+    autocomplete_fields = ["account", "default_model"]

@@ -3,6 +3,9 @@
     {
       "turn_detection": ["server_vad", "semantic_vad", "none"],   # none: hold to talk
       "text": true,                      # can answer in writing
+      "images": true,                    # can be shown pictures
+      "tools": true,                     # can call functions
+      "formats": ["pcm16"],              # of audio: "pcm16", "g711_ulaw", "g711_alaw"
       "instructions": true,              # follows instructions
       "noise_reduction": ["near_field", "far_field"],
       "speed": [0.25, 1.5],              # least and most
@@ -21,6 +24,7 @@ from typing import Any
 
 TURNS = ("server_vad", "semantic_vad", "none")
 NOISE = ("near_field", "far_field")
+FORMATS = ("pcm16", "g711_ulaw", "g711_alaw")
 MAX_LISTED = 200
 MAX_NAME = 64
 
@@ -51,6 +55,10 @@ def check_features(features: object) -> str | None:
     return None
 
 
+def _switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 def _names(value: object) -> bool:
     return (
         isinstance(value, list)
@@ -77,8 +85,11 @@ def _tokens(value: Any) -> bool:
 
 CHECKS: dict[str, Callable[[Any], bool]] = {
     "turn_detection": _some_of(TURNS),
-    "text": lambda value: isinstance(value, bool),
-    "instructions": lambda value: isinstance(value, bool),
+    "text": _switch,
+    "images": _switch,
+    "tools": _switch,
+    "instructions": _switch,
+    "formats": _some_of(FORMATS),
     "noise_reduction": _some_of(NOISE),
     "speed": _speed,
     "transcription_models": _names,

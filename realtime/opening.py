@@ -15,22 +15,14 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from chats.models import Conversation, User
-from realtime import embedded
 from realtime.bridge.dialects import Target
 from realtime.bridge.start import Start
 from realtime.history import opening_items
 from realtime.models import CallRecord, VoiceModel
-from realtime.sealing import SealBroken
+from realtime.targets import Refused as Refused
+from realtime.targets import target_for
 
 Person = User | AnonymousUser
-
-
-class Refused(Exception):
-    """The call cannot start. `reason` is an end reason, the text is for operators."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +47,7 @@ def find_conversation(user: Person, pk: uuid.UUID) -> Conversation | None:
 def open_call(user: User, conversation: Conversation, start: Start) -> Opening:
     """Choose the model, build the session and write the call's row. Raises Refused."""
     model = _chosen(user, start)
-    target = _target(model)
+    target = target_for(model)
     now = timezone.now()
     record = CallRecord.objects.create(
         conversation=conversation,
@@ -118,26 +110,6 @@ def _chosen(user: User, start: Start) -> VoiceModel:
     if transcription is not None and transcription not in model.transcription_models:
         raise Refused("provider_error", "the model has no such transcription model")
     return model
-
-
-def _target(model: VoiceModel) -> Target:
-    provider = model.provider
-    try:
-        url = embedded.url() if provider.embedded else provider.url
-        return Target(
-            name=provider.name,
-            url=url,
-            model=model.name,
-            key=provider.key(),
-            dialect=provider.dialect,
-            allow_private=provider.allow_private or provider.embedded,
-        )
-    except embedded.NotAvailable as problem:
-        raise Refused("provider_unreachable", f"the embedded provider: {problem}") from None
-    except SealBroken as problem:
-        raise Refused("provider_refused_key", f"the key cannot be opened: {problem}") from None
-    except ValueError as problem:
-        raise Refused("provider_error", str(problem)) from None
 
 
 def may_go_on(user_pk: int, conversation_pk: uuid.UUID, session_key: str | None) -> bool:

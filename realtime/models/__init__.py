@@ -1,6 +1,6 @@
 """The models of `realtime`, one subject a module."""
 
 from realtime.models.calls import CallRecord
-from realtime.models.providers import Provider, VoiceModel
+from realtime.models.providers import AccountSettings, Provider, VoiceModel
 
-__all__ = ["CallRecord", "Provider", "VoiceModel"]
+__all__ = ["AccountSettings", "CallRecord", "Provider", "VoiceModel"]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chats.models import Account
@@ -15,10 +20,14 @@ from realtime.features import check_features, usual_features
 from realtime.sealing import seal, unseal
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
     from chats.models import User
 
 # The address that stands for "the provider that runs beside this site".
 EMBEDDED_URL = "embedded:"
+# A model that ends within this time is flagged.
+END_NEAR = timedelta(days=60)
 
 
 def dialect_choices() -> list[tuple[str, str]]:
@@ -27,7 +36,16 @@ def dialect_choices() -> list[tuple[str, str]]:
 
 
 class Provider(models.Model):
-    """A realtime service and how to reach it. Owned by the site, or by one account."""
+    """A realtime service and how to reach it. Owned by the site, or by one account.
+
+    `own` rows were entered by an account's people on its pages, not by the site's admins: they
+    never reach private addresses or the embedded provider, and `OWN_PROVIDERS` can forbid them.
+    Extra headers and query values may be secret, so they are sealed as the key is; only their
+    names are ever shown.
+    """
+
+    # What is sealed: each is bound to this row and to its own place in it (see `sealed_for`).
+    SEALED = ("sealed_key", "sealed_headers", "sealed_query")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=80)
@@ -40,6 +58,14 @@ class Provider(models.Model):
         verbose_name=_("account"),
         help_text=_("Empty: the whole site may use it."),
     )
+    own = models.BooleanField(_("own key"), default=False, editable=False)
+    accounts = models.ManyToManyField(
+        Account,
+        blank=True,
+        related_name="+",
+        verbose_name=_("only for"),
+        help_text=_("Accounts that may use a provider of the site. None chosen: everybody."),
+    )
     dialect = models.CharField(
         _("dialect"), max_length=40, choices=dialect_choices, default="openai_ga"
     )
@@ -48,6 +74,13 @@ class Provider(models.Model):
         max_length=500,
         help_text=_("wss://… of the realtime endpoint, or “embedded:” for the built-in one."),
     )
+    organization = models.CharField(_("organisation"), max_length=120, blank=True)
+    project = models.CharField(_("project"), max_length=120, blank=True)
+    workspace = models.CharField(_("workspace"), max_length=120, blank=True)
+    deployment = models.CharField(_("deployment"), max_length=120, blank=True)
+    api_version = models.CharField(_("API version"), max_length=40, blank=True)
+    sealed_headers = models.TextField(blank=True, editable=False)
+    sealed_query = models.TextField(blank=True, editable=False)
     sealed_key = models.TextField(blank=True, editable=False)
     key_end = models.CharField(_("key ends in"), max_length=4, blank=True, editable=False)
     enabled = models.BooleanField(_("enabled"), default=True)
@@ -81,28 +114,86 @@ class Provider(models.Model):
         """Whether this is the provider that runs beside the site."""
         return self.url == EMBEDDED_URL
 
+    @property
+    def may_be_private(self) -> bool:
+        """Whether it may be on this machine or in a private network."""
+        return not self.own and (self.allow_private or self.embedded)
+
     def set_key(self, key: str) -> None:
         """Seal `key` for this row; only its last four characters stay readable."""
         key = key.strip()
-        self.sealed_key = seal(key, str(self.pk))
+        self.sealed_key = seal(key, self.sealed_for("sealed_key"))
         self.key_end = key[-4:] if len(key) >= 12 else ""
 
     def key(self) -> str:
         """Return the key in the clear, for the upstream connection only. Raises SealBroken."""
-        return unseal(self.sealed_key, str(self.pk))
+        return unseal(self.sealed_key, self.sealed_for("sealed_key"))
+
+    def set_headers(self, headers: Mapping[str, str]) -> None:
+        """Seal further headers of the handshake, by name."""
+        self.sealed_headers = self._sealed_pairs("sealed_headers", headers)
+
+    def headers(self) -> dict[str, str]:
+        """Return the further headers, for the upstream connection only. Raises SealBroken."""
+        return self._pairs("sealed_headers")
+
+    def set_query(self, query: Mapping[str, str]) -> None:
+        """Seal further parameters of the address, by name."""
+        self.sealed_query = self._sealed_pairs("sealed_query", query)
+
+    def query(self) -> dict[str, str]:
+        """Return the further parameters, for the upstream connection only. Raises SealBroken."""
+        return self._pairs("sealed_query")
+
+    def sealed_for(self, field: str) -> str:
+        """Whom a sealed field is bound to, as `seal` wants it: another row's text does not open,
+        nor that of another field."""
+        return str(self.pk) if field == "sealed_key" else f"{self.pk}/{field}"
+
+    def _sealed_pairs(self, field: str, pairs: Mapping[str, str]) -> str:
+        return seal(json.dumps(dict(pairs)) if pairs else "", self.sealed_for(field))
+
+    def _pairs(self, field: str) -> dict[str, str]:
+        text = unseal(getattr(self, field), self.sealed_for(field))
+        pairs: dict[str, str] = json.loads(text) if text else {}
+        return pairs
 
 
 class VoiceModelQuerySet(models.QuerySet["VoiceModel"]):
-    def available_to(self, user: User) -> VoiceModelQuerySet:
-        """Models of the site's providers and of the person's accounts, the default first."""
-        mine = models.Q(provider__account__isnull=True) | models.Q(
-            provider__account__in=Account.objects.of(user).values("pk")
+    def available_to(self, user: User | AnonymousUser) -> VoiceModelQuerySet:
+        """Models of the site's providers and of the person's accounts, the default first.
+
+        Which of them a call of somebody in several accounts takes, and who pays for it:
+        `realtime.availability`.
+        """
+        if not user.is_authenticated or not user.is_active:
+            return self.none()
+        accounts = Account.objects.of(user).values("pk")
+        # By key, so that a provider for several of the person's accounts is not listed twice.
+        for_some = Provider.objects.filter(accounts__isnull=False).values("pk")
+        for_mine = Provider.objects.filter(accounts__in=accounts).values("pk")
+        of_site = models.Q(provider__account__isnull=True) & (
+            ~models.Q(provider__in=for_some) | models.Q(provider__in=for_mine)
         )
+        of_mine = models.Q(provider__account__in=accounts) & _own_allowed("provider__")
         return (
-            self.filter(mine, enabled=True, provider__enabled=True)
+            self.filter(of_site | of_mine, enabled=True, provider__enabled=True)
             .select_related("provider")
             .order_by("-default", "provider__name", "name")
         )
+
+
+def _own_allowed(prefix: str = "") -> models.Q:
+    """Providers that are no own keys, or own keys that the admins allow."""
+    given = models.Q(**{f"{prefix}own": False})
+    allowed = settings.OWN_PROVIDERS
+    if allowed == "off":
+        return given
+    forbidden = AccountSettings.objects.filter(own_providers=False).values("account")
+    own = ~models.Q(**{f"{prefix}account__in": forbidden})
+    if allowed != "all":
+        own &= models.Q(**{f"{prefix}account__owner__isnull": allowed == "accounts"})
+    return given | own
 
 
 class VoiceModel(models.Model):
@@ -136,11 +227,25 @@ class VoiceModel(models.Model):
         help_text=_(
             "What the options of a call offer; leave out what the model lacks. "
             "turn_detection: list of “server_vad”, “semantic_vad”, “none” (hold to talk). "
-            "text: true when it can answer in writing. instructions: true when it follows them. "
+            "text: true when it can answer in writing. images: true when it can be shown pictures. "
+            "tools: true when it can call functions. instructions: true when it follows them. "
+            "formats: list of “pcm16”, “g711_ulaw”, “g711_alaw”. "
             "noise_reduction: list of “near_field”, “far_field”. speed: [least, most]. "
             "transcription_models: list of names. languages: list of codes such as “en” that may "
             "be named as a hint. max_output_tokens: the most an answer can have."
         ),
+    )
+    context_tokens = models.PositiveIntegerField(
+        _("context size"),
+        null=True,
+        blank=True,
+        help_text=_("How many tokens of a conversation it can hold."),
+    )
+    ends = models.DateField(
+        _("end date"),
+        null=True,
+        blank=True,
+        help_text=_("When the provider switches it off, if that is known."),
     )
     default = models.BooleanField(_("default"), default=False)
     enabled = models.BooleanField(_("enabled"), default=True)
@@ -171,3 +276,41 @@ class VoiceModel(models.Model):
         usual = [self.transcription_model] if self.transcription_model else []
         others = self.features.get("transcription_models", [])
         return [*usual, *(name for name in others if name not in usual)]
+
+    def end_state(self, today: date | None = None) -> str:
+        """ "ended" once the provider has switched it off, "ending" within `END_NEAR`, else ""."""
+        if self.ends is None:
+            return ""
+        day = today or timezone.localdate()
+        if self.ends <= day:
+            return "ended"
+        return "ending" if self.ends - day <= END_NEAR else ""
+
+
+class AccountSettings(models.Model):
+    """What admins and managers decide about the calls of one account. Absent: the defaults."""
+
+    account = models.OneToOneField(
+        Account, on_delete=models.CASCADE, related_name="+", verbose_name=_("account")
+    )
+    own_providers = models.BooleanField(
+        _("may bring own keys"),
+        default=True,
+        help_text=_("Whether its people may add providers with keys of their own."),
+    )
+    default_model = models.ForeignKey(
+        VoiceModel,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("default model"),
+        help_text=_("What a call takes when the person has chosen nothing."),
+    )
+
+    class Meta:
+        verbose_name = _("account's call settings")
+        verbose_name_plural = _("accounts' call settings")
+
+    def __str__(self) -> str:
+        return str(self.account)

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chats.models import Conversation, Message, Recording, User
-from realtime.models import CallRecord, Provider, VoiceModel
+from realtime.models import AccountSettings, CallRecord, Provider, VoiceModel
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +44,7 @@ def test_every_list_opens_and_searches(boss: Client, conversation: Conversation)
     Recording.objects.create(message=message, duration_ms=1500)
     provider = Provider.objects.create(name="P", url="wss://example.org")
     VoiceModel.objects.create(provider=provider, name="m")
+    AccountSettings.objects.create(account=conversation.account)
     CallRecord.objects.create(
         conversation=conversation,
         user=conversation.owner,
