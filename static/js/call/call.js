@@ -1,8 +1,8 @@
 // One call: the line, the sound and the captions, and the state they share.
 
+import { Applied } from "./applied.js";
 import { Captions } from "./captions.js";
 import { CallLink } from "./link.js";
-import { difference, withoutVoice, writtenPart } from "./options.js";
 import { CallState, isActive, isLive } from "./state.js";
 import { VoiceLine } from "./voice-line.js";
 
@@ -33,7 +33,7 @@ export class Call extends EventTarget {
   #readyAt = null;
   #hearing = false; // whether the server hears the person
   #heardBefore = 0; // answers heard in the calls that this one took over from
-  #applied = null; // {model, session}: what the running call was last told
+  #applied = new Applied(); // of the person's choices
   #changing = false; // begun anew for the person's choices, not for a lost line
   #thinkingTimer;
   #unsent = []; // typed before the connection was ready
@@ -75,12 +75,8 @@ export class Call extends EventTarget {
 
   /** What was chosen but needs a new call: "model" or "voice", else null. */
   get pending() {
-    if (!this.live || this.state === "reconnecting" || !this.#applied) return null;
-    const { choice, mode } = this.options;
-    if (choice.model !== this.#applied.model) return "model";
-    if (mode !== "voice") return null;
-    const part = difference(this.#applied.session, choice.session);
-    return part?.audio?.output?.voice === undefined ? null : "voice";
+    if (!this.live || this.state === "reconnecting") return null;
+    return this.#applied.pending(this.options);
   }
 
   /** How loud both sides are now, 0 to 1. */
@@ -121,7 +117,7 @@ export class Call extends EventTarget {
     this.#line = null;
     this.#readyAt = this.#response = null;
     this.#hearing = this.#changing = false;
-    this.#applied = null;
+    this.#applied.clear();
     this.#state.apply("start");
     const reason = options.mode === "voice" ? await this.#openLine() : null;
     if (attempt !== this.#attempt) return;
@@ -204,18 +200,11 @@ export class Call extends EventTarget {
 
   /** Bring the running call to what is chosen now, as far as a running call can. */
   applyChoice() {
-    const { choice, mode } = this.options ?? {};
-    if (!this.live || !this.#applied) return;
-    if (choice.model === this.#applied.model) {
-      this.#followTurns(choice.handsFree);
-      const wanted = mode === "voice" ? choice.session : writtenPart(choice.session);
-      let part = difference(this.#applied.session, wanted);
-      // A voice that was heard stays to the end of the call.
-      if (part && this.#spoke) part = withoutVoice(part);
-      if (part) {
-        this.#send({ type: "session.update", session: { type: "realtime", ...part } });
-        this.#applied.session = merged(this.#applied.session, part);
-      }
+    if (!this.live) return;
+    if (this.#applied.fits(this.options.choice)) {
+      this.#followTurns(this.options.choice.handsFree);
+      const part = this.#applied.update(this.options, { spoke: this.#spoke });
+      if (part) this.#send({ type: "session.update", session: { type: "realtime", ...part } });
     }
     this.#emit("state", { name: this.state });
   }
@@ -282,16 +271,9 @@ export class Call extends EventTarget {
   }
 
   #startFields() {
-    const { mode, choice } = this.options;
-    const session = mode === "voice" ? choice.session : writtenPart(choice.session);
-    this.#applied = { model: choice.model, session };
     this.#heardBefore = this.#line?.counters.itemsHeard ?? 0;
-    return {
-      output_modalities: [mode === "voice" ? "audio" : "text"],
-      ...(choice.model ? { model: String(choice.model.id) } : {}),
-      turn_detection: this.#line && this.handsFree ? "server_vad" : null,
-      session,
-    };
+    const turns = this.#line && this.handsFree ? "server_vad" : null;
+    return { ...this.#applied.begin(this.options), turn_detection: turns };
   }
 
   #take(event) {
@@ -437,16 +419,6 @@ export class Call extends EventTarget {
   #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
-}
-
-/** `below` with the leaves of `above` in it; lists and nulls are leaves. */
-function merged(below, above) {
-  const both = { ...below };
-  for (const [name, value] of Object.entries(above)) {
-    const inner = value !== null && typeof value === "object" && !Array.isArray(value) && !("type" in value);
-    both[name] = inner && name !== "transcription" ? merged(both[name] ?? {}, value) : value;
-  }
-  return both;
 }
 
 function newItemId() {
