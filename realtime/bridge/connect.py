@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from websockets.asyncio.client import ClientConnection
@@ -20,10 +20,11 @@ from websockets.typing import Subprotocol
 from .dialects.base import Dialect
 from .dialects.target import Target
 from .errors import judge_status
+from .faults import refusal_fault, transport_fault
 from .guard import Forbidden, check_url, is_allowed
+from .progress import Progress, StepName
 from .redact import shown_message
 
-Step = Literal["dns", "tcp", "tls", "handshake", "session"]
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Host and port to IP addresses. Raises `OSError`."""
 
@@ -41,18 +42,19 @@ _socket_logger.parent = logging.getLogger(__name__)
 class UpstreamFailed(Exception):
     """An upstream session could not be opened. `reason`: an end reason of `ends.ENDS`.
 
-    `provider_message`: the provider's own words, key removed. `retry_after`: seconds it asked for.
-    `detail` is for operators.
+    `fault`: what exactly went wrong, a name of `faults.FAULTS`. `provider_message`: the provider's
+    own words, key removed. `retry_after`: seconds it asked for. `detail` is for operators.
     """
 
     def __init__(
         self,
-        step: Step,
+        step: StepName,
         reason: str,
         detail: str,
         provider_message: str | None = None,
         http_status: int | None = None,
         retry_after: float | None = None,
+        fault: str = "",
     ) -> None:
         super().__init__(f"{step}: {detail}")
         self.step = step
@@ -61,6 +63,7 @@ class UpstreamFailed(Exception):
         self.provider_message = provider_message
         self.http_status = http_status
         self.retry_after = retry_after
+        self.fault = fault or reason
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -71,7 +74,7 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class Connecting:
-    """One attempt to open a connection. `step` says how far it has come.
+    """One attempt to open a connection. `progress` says how far it has come.
 
     Raises `UpstreamFailed` only; nothing of what the library raised is kept with it, because that
     may hold headers.
@@ -83,8 +86,9 @@ class Connecting:
         dialect: Dialect,
         resolve: Resolve = resolve,
         tls: ssl.SSLContext | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        self.step: Step = "dns"
+        self.progress = progress or Progress()
         self._target = target
         self._dialect = dialect
         self._resolve = resolve
@@ -103,9 +107,9 @@ class Connecting:
         url = self._dialect.url(self._target)
         host, port, secure = check_url(url, self._target.allow_private)
         addresses = await self._addresses(host, port)
-        self.step = "tcp"
+        self.progress.begin("tcp", ", ".join(addresses))
         sock = await self._dial(addresses, port)
-        self.step = "tls" if secure else "handshake"
+        self.progress.begin("tls" if secure else "handshake", _peer(sock))
         return await self._upgrade(url, host, secure, sock)
 
     async def _addresses(self, host: str, port: int) -> list[str]:
@@ -115,7 +119,8 @@ class Connecting:
         if not addresses or not all(
             is_allowed(address, self._target.allow_private) for address in addresses
         ):
-            raise Forbidden("the host has an address that is not allowed")
+            fault = "address_forbidden" if addresses else "unknown_host"
+            raise Forbidden("the host has an address that is not allowed", fault)
         return addresses[:ADDRESSES_TRIED]
 
     async def _dial(self, addresses: list[str], port: int) -> socket.socket:
@@ -148,7 +153,9 @@ class Connecting:
 
         class Connection(ClientConnection):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                connecting.step = "handshake"
+                if secure:
+                    session = transport.get_extra_info("ssl_object")
+                    connecting.progress.begin("handshake", session.version() or "")
                 super().connection_made(transport)
 
         options: dict[str, Any] = {"sock": sock}
@@ -181,12 +188,13 @@ class Connecting:
             error = error.__cause__  # a redirect, which a pinned socket does not follow
         if isinstance(error, InvalidStatus):
             return self._refused(error)
+        step = self.progress.step
+        fault = transport_fault(step, error)
         if isinstance(error, TimeoutError):
-            return UpstreamFailed(self.step, "provider_timeout", "no answer in time")
-        if isinstance(error, Forbidden):
-            # Told apart by operators only: people get the text of a closed port.
-            return UpstreamFailed(self.step, "provider_unreachable", str(error))
-        return UpstreamFailed(self.step, "provider_unreachable", type(error).__name__)
+            return UpstreamFailed(step, "provider_timeout", "no answer in time", fault=fault)
+        # A forbidden one is told apart by operators only: people get the text of a closed port.
+        detail = str(error) if isinstance(error, Forbidden) else type(error).__name__
+        return UpstreamFailed(step, "provider_unreachable", detail, fault=fault)
 
     def _refused(self, error: InvalidStatus) -> UpstreamFailed:
         response = error.response
@@ -199,7 +207,12 @@ class Connecting:
             provider_message=message or None,
             http_status=response.status_code,
             retry_after=_retry_after(response.headers),
+            fault=refusal_fault(response.status_code, told),
         )
+
+
+def _peer(sock: socket.socket) -> str:
+    return str(sock.getpeername()[0])
 
 
 def _error_in(body: bytes | bytearray | memoryview | None) -> Mapping[str, Any]:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 NAT64 = IPv6Network("64:ff9b::/96")
 NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
 SIX_TO_FOUR = IPv6Network("2002::/16")
 V4_COMPATIBLE = IPv6Network("::/96")
-METADATA = frozenset({ip_address("169.254.169.254"), ip_address("fd00:ec2::254")})
+SHARED = IPv4Network("100.64.0.0/10")
+"""Carrier-grade NAT, and what mesh networks between one's own machines use."""
+METADATA = frozenset(
+    ip_address(each)
+    for each in (
+        "169.254.169.254",
+        "fd00:ec2::254",
+        "100.100.100.200",  # Alibaba Cloud
+        "192.0.0.192",  # Oracle Cloud
+        "168.63.129.16",  # Azure's host; a public address that is none
+    )
+)
 
 
 class Forbidden(Exception):
-    """The URL or address may not be used. The text never repeats it."""
+    """The URL or address may not be used. The text never repeats it.
+
+    `fault`: a name of `faults.FAULTS`.
+    """
+
+    def __init__(self, text: str, fault: str) -> None:
+        super().__init__(text)
+        self.fault = fault
 
 
 def check_url(url: str, allow_private: bool) -> tuple[str, int, bool]:
@@ -26,22 +44,22 @@ def check_url(url: str, allow_private: bool) -> tuple[str, int, bool]:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise Forbidden("not a URL") from None
+        raise Forbidden("not a URL", "bad_url") from None
     if parts.scheme not in ("ws", "wss") or not host:
-        raise Forbidden("not a WebSocket URL")
+        raise Forbidden("not a WebSocket URL", "bad_url")
     if "@" in parts.netloc or parts.fragment:
-        raise Forbidden("a user name, password or fragment is in the URL")
+        raise Forbidden("a user name, password or fragment is in the URL", "bad_url")
     tls = parts.scheme == "wss"
     port = (443 if tls else 80) if port is None else port
     if not allow_private and (not tls or port != 443):
-        raise Forbidden("only wss on port 443")
+        raise Forbidden("only wss on port 443", "url_not_public")
     return host, port, tls
 
 
 def is_allowed(address: str, allow_private: bool) -> bool:
     """Whether to connect to this resolved IP address (an IPv6 zone is ignored).
 
-    Public unicast always; loopback and private networks with `allow_private`; link-local,
+    Public unicast always; loopback, private and mesh networks with `allow_private`; link-local,
     multicast, unspecified and cloud metadata addresses never. An IPv6 address that carries an
     IPv4 one is judged by what it carries.
     """
@@ -55,7 +73,7 @@ def is_allowed(address: str, allow_private: bool) -> bool:
         return False
     if ip.is_global:
         return not ip.is_reserved
-    return allow_private and (ip.is_loopback or ip.is_private)
+    return allow_private and (ip.is_loopback or ip.is_private or ip in SHARED)
 
 
 def _carried(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

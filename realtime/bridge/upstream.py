@@ -17,6 +17,8 @@ from .dialects.base import Dialect
 from .dialects.target import Target
 from .errors import judge_close, judge_opening
 from .events import Event
+from .faults import close_fault, error_fault
+from .progress import Progress
 from .redact import hide, shown_message
 from .writer import Frame, Writer
 
@@ -119,6 +121,7 @@ class Upstream:
             closed.end_reason,
             f"closed with {closed.code} before the session",
             provider_message=closed.reason or None,
+            fault=close_fault(closed.reason, closed.end_reason),
         )
 
     def _take_first(self, frame: Frame) -> bool:
@@ -130,6 +133,7 @@ class Upstream:
                     judge_opening(error),
                     f"refused with {error['code']}",
                     provider_message=shown_message(error["message"], self._secrets) or None,
+                    fault=error_fault(error),
                 )
             self.first.append(event)
         return any(event["type"] == "session.created" for event in self.first)
@@ -181,19 +185,22 @@ async def open_upstream(
     *,
     resolve: Resolve = resolve,
     tls: ssl.SSLContext | None = None,
+    progress: Progress | None = None,
 ) -> Upstream:
     """Connect and wait for the session, within `target.timeouts.total` seconds in all.
 
-    `resolve` and `tls` replace the system's resolver and certificates. Raises `UpstreamFailed`.
+    `resolve` and `tls` replace the system's resolver and certificates; `progress` is told of each
+    step. Raises `UpstreamFailed`.
     """
     dialect = dialect_for(target)
-    connecting = Connecting(target, dialect, resolve, tls)
+    progress = progress or Progress()
+    connecting = Connecting(target, dialect, resolve, tls, progress)
     upstream: Upstream | None = None
     begun = False
     try:
         async with asyncio.timeout(target.timeouts.total):
             upstream = Upstream(await connecting.open(), target, dialect)
-            connecting.step = "session"
+            progress.begin("session", "101")
             await upstream.begin(session)
         begun = True
         return upstream
@@ -202,4 +209,6 @@ async def open_upstream(
     finally:
         if upstream is not None and not begun:
             await upstream.close()
-    raise UpstreamFailed(connecting.step, "provider_timeout", "no answer in time")
+    raise UpstreamFailed(
+        progress.step, "provider_timeout", "no answer in time", fault=f"timeout_{progress.step}"
+    )
