@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ from realtime.bridge import Gone, Resume, receive_start
 from realtime.bridge.ends import ENDS, End
 from realtime.bridge.start import Start
 from realtime.db import in_database
-from realtime.opening import Refused, find_conversation, open_call
+from realtime.opening import Refused, find_conversation, may_go_on, open_call
 from realtime.running import RunningCall, why_over
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,8 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
             return
         session = scope.get("session")
         key = session.session_key if session is not None else None
-        running = RunningCall(browser, scope["user"], opening, key)
+        may = partial(may_go_on, scope["user"].pk, conversation.pk, key)
+        running = RunningCall(browser, scope["user"], opening, may)
         running.start()
         await self._attend(browser, running)
 

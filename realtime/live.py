@@ -26,7 +26,7 @@ class Resumable(Protocol):
 class Entry(NamedTuple):
     """A call that runs."""
 
-    conversation_id: str
+    conversation_id: str | None
     stop: Stop
     running: Resumable | None
 
@@ -37,13 +37,16 @@ _stopping = False
 _drained: asyncio.Event | None = None
 
 
-def enter(call_id: str, conversation_id: str, stop: Stop, running: Resumable | None = None) -> None:
-    """Register a call; one that already runs in its conversation makes room for it.
+def enter(
+    call_id: str, conversation_id: str | None, stop: Stop, running: Resumable | None = None
+) -> None:
+    """Register a call; one that already runs in its conversation, if it has one, makes room.
 
     While the process is ending, the call itself is ended again at once.
     """
     for other, entry in list(_calls.items()):
-        if entry.conversation_id == conversation_id and other != call_id:
+        same = conversation_id is not None and entry.conversation_id == conversation_id
+        if same and other != call_id:
             entry.stop("taken_over")
     _calls[call_id] = Entry(conversation_id, stop, running)
     if _stopping:

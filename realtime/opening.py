@@ -30,7 +30,8 @@ class Opening:
     """A call that may start: where to connect, how to configure it, and its place in the thread."""
 
     call_id: str
-    conversation_id: str
+    conversation_id: str | None
+    """None: nothing of the call is kept."""
     target: Target
     session: dict[str, Any]
     history: list[dict[str, Any]]
@@ -44,37 +45,44 @@ def find_conversation(user: Person, pk: uuid.UUID) -> Conversation | None:
     return Conversation.objects.visible_to(user).filter(pk=pk).first()
 
 
-def open_call(user: User, conversation: Conversation, start: Start) -> Opening:
-    """Choose the model, build the session and write the call's row. Raises Refused."""
+def open_call(user: User, conversation: Conversation | None, start: Start) -> Opening:
+    """Choose the model, build the session and write the call's row. Raises Refused.
+
+    Without a conversation nothing of the call is kept, and the person's own account pays.
+    """
     model = _chosen(user, start)
     target = target_for(model)
     now = timezone.now()
     record = CallRecord.objects.create(
         conversation=conversation,
         user=user,
-        account=conversation.account,
+        account=conversation.account if conversation else user.own_account,
         provider=model.provider,
         provider_name=model.provider.name,
         model_name=model.name,
         started=now,
         heartbeat=now,
     )
-    last = conversation.messages.aggregate(last=Max("position"))["last"]
+    place = str(conversation.pk) if conversation else None
     return Opening(
         call_id=str(record.pk),
-        conversation_id=str(conversation.pk),
+        conversation_id=place,
         target=target,
         session=start.applied_to(base_session(model)),
-        history=opening_items(conversation),
+        history=opening_items(conversation) if conversation else [],
         ready={
             "call_id": str(record.pk),
-            "conversation_id": str(conversation.pk),
+            "conversation_id": place,
             "model": {"id": str(model.pk), "name": str(model)},
             "provider": {"name": model.provider.name},
         },
-        last_position=last or 0.0,
-        titled=bool(conversation.title),
+        last_position=_last_position(conversation) if conversation else 0.0,
+        titled=bool(conversation and conversation.title),
     )
+
+
+def _last_position(conversation: Conversation) -> float:
+    return conversation.messages.aggregate(last=Max("position"))["last"] or 0.0
 
 
 def base_session(model: VoiceModel) -> dict[str, Any]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from secrets import compare_digest
 from typing import Any
 
@@ -28,7 +27,7 @@ from realtime.bridge.limits import Limits
 from realtime.db import in_database
 from realtime.janitor import HEARTBEAT_SECONDS
 from realtime.models import CallRecord
-from realtime.opening import Opening, may_go_on
+from realtime.opening import Opening
 from realtime.recorder import Recorder
 from realtime.store import store
 
@@ -59,7 +58,7 @@ class Over:
     """A call that has ended."""
 
     user_pk: int
-    conversation_id: str
+    conversation_id: str | None
     token: str = field(repr=False)
     end: End
 
@@ -89,32 +88,56 @@ class Connected(Tap):
 
 
 class RunningCall:
-    """A call while it runs: the bridge, its recorder, its row and its watchers."""
+    """A call while it runs: the bridge, its recorder, its row and its watchers.
+
+    `may_go_on` is asked now and then whether it may; it may ask the database. `call_type` is the
+    leg: what language whoever is at `socket` is spoken to in. `limits` are its leg's.
+    """
 
     def __init__(
-        self, socket: Browser, user: User, opening: Opening, session_key: str | None
+        self,
+        socket: Browser,
+        user: User,
+        opening: Opening,
+        may_go_on: Callable[[], bool],
+        *,
+        call_type: Callable[..., Call] = Call,
+        limits: Limits | None = None,
     ) -> None:
-        self._limits = Limits(
-            idle_seconds=settings.CALL_IDLE_SECONDS, resume_seconds=RESUME_SECONDS
+        self._limits = replace(
+            limits or Limits(),
+            idle_seconds=settings.CALL_IDLE_SECONDS,
+            resume_seconds=RESUME_SECONDS,
         )
+        self._call_type = call_type
         self._browser = ResumableBrowser(socket, self._limits)
         self._record: EndRecord | None = None
         self._over = asyncio.Event()
         self._user = user
         self._opening = opening
-        self._session_key = session_key
+        self._may_go_on = may_go_on
         self._loop = asyncio.get_running_loop()
         self._call: Call | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._store = store()
-        self._recorder = Recorder(
+        self._taps: list[Tap] = [Connected(self._save)]
+        if opening.conversation_id is not None:
+            self._taps.insert(0, self._recorder(opening.conversation_id))
+
+    def _recorder(self, conversation_id: str) -> Recorder:
+        return Recorder(
             store=self._store,
-            conversation_id=opening.conversation_id,
-            call_id=opening.call_id,
-            last_position=opening.last_position,
-            titled=opening.titled,
+            conversation_id=conversation_id,
+            call_id=self._opening.call_id,
+            last_position=self._opening.last_position,
+            titled=self._opening.titled,
             notify=self._notify,
         )
+
+    @property
+    def end(self) -> End | None:
+        """Why the call ended; None while it runs, and when something of ours failed."""
+        return self._record.end if self._record else None
 
     def start(self) -> None:
         """Run the call from now on, and leave its row ended, whatever happens."""
@@ -177,13 +200,14 @@ class RunningCall:
                 self._browser,
                 opening.target,
                 opening.session,
-                taps=[self._recorder, Connected(self._save)],
+                taps=self._taps,
                 history=opening.history,
                 ready={**opening.ready, "resume": self._browser.terms},
                 limits=self._limits,
                 translate=gettext,
                 on_call=self._enter,
                 finalise=self._finalise,
+                call_type=self._call_type,
             )
         finally:
             self._watcher.cancel()
@@ -215,12 +239,7 @@ class RunningCall:
             await asyncio.sleep(RECHECK_SECONDS)
             since += RECHECK_SECONDS
             try:
-                allowed = await in_database(
-                    may_go_on,
-                    self._user.pk,
-                    uuid.UUID(opening.conversation_id),
-                    self._session_key,
-                )
+                allowed = await in_database(self._may_go_on)
             except Exception as problem:
                 # A database that is away ends no call.
                 log.warning("call %s cannot be checked: %s", opening.call_id, problem)

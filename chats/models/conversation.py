@@ -43,6 +43,8 @@ class Conversation(models.Model):
     title = models.CharField(_("title"), max_length=120, blank=True)
     # How this one is talked in, if otherwise than its person's; `realtime` knows what is in it.
     call_settings = models.JSONField(_("call settings"), default=dict, blank=True, editable=False)
+    # The name of the token it was made through; empty when a person made it on the site.
+    via = models.CharField(_("made through"), max_length=80, blank=True, editable=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     updated = models.DateTimeField(_("updated"), default=timezone.now)
     deleted = models.DateTimeField(_("deleted"), null=True, blank=True)

@@ -40,6 +40,9 @@ class Call(Core):
     def _provider(self) -> ProviderSide:
         return ProviderSide(self)
 
+    def opened(self) -> None:
+        """The client is there and the call begins, without a provider yet."""
+
     def attach(
         self,
         upstream: Leg,

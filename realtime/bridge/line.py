@@ -62,6 +62,11 @@ class Line:
         if self._upstream is not None:
             self._upstream.resume()
 
+    async def relieved(self) -> None:
+        """Wait while too much is on its way to the provider."""
+        if self._upstream is not None:
+            await self._upstream.relieved()
+
     def abort(self) -> None:
         """Drop the connection now."""
         if self._upstream is not None:

@@ -39,6 +39,7 @@ async def run_call(
     translate: Translate = untranslated,
     on_call: Callable[[Call], None] | None = None,
     finalise: Callable[[EndRecord], Awaitable[None]] | None = None,
+    call_type: Callable[..., Call] = Call,
     resolve: Resolve = resolve,
     tls: ssl.SSLContext | None = None,
 ) -> EndRecord:
@@ -50,10 +51,11 @@ async def run_call(
     live `Call` at once: `call.tell(event)` sends the browser an event, `call.end(reason)` ends it;
     both on this event loop. `finalise(record)` is awaited after taps have been told of the end
     and before the browser gets `nextvoice.ended`, so that what it tells still comes first.
+    `call_type`: the class of the call, which is how a leg speaks another language to its client.
     """
     limits = limits or Limits()
     running = _Running(browser, limits, finalise)
-    call = running.call = Call(
+    call = running.call = call_type(
         running,
         session,
         ready=ready,
@@ -78,6 +80,7 @@ async def run_call(
         except Exception:
             logger.exception("a call could not be taken up")
             call.end("internal_error", detail="on_call failed")
+    call.opened()
     body = asyncio.create_task(running.run())
     cancelled = False
     while not body.done():
@@ -166,6 +169,7 @@ class _Running:
                 self.call.from_browser_audio(frame)
             else:
                 self.call.from_browser_text(frame)
+            await self.line.relieved()
 
     async def _serve_upstream(self) -> None:
         try:

@@ -20,9 +20,12 @@ from .events import Event
 from .faults import close_fault, error_fault
 from .progress import Progress
 from .redact import hide, shown_message
-from .writer import Frame, Writer
+from .writer import HIGH_WATER, Frame, Writer
 
 ABNORMAL = 1006
+MAX_QUEUED = 32_000_000
+"""Bytes on their way to a provider: one frame of a client at its largest, and a little more,
+since after each one `relieved` is waited for."""
 OUR_REFUSALS = (1002, 1007, 1009)
 """Close codes with which we end a connection over a broken, ill-encoded or oversized frame."""
 
@@ -54,7 +57,7 @@ class Upstream:
         self._running.set()
         self._heard = 0  # frames received, for the keepalive
         self._silent = False  # given up for not answering
-        self._writer = Writer(self._socket.send, on_stuck=self._give_up)
+        self._writer = Writer(self._socket.send, on_stuck=self._give_up, max_queued=MAX_QUEUED)
 
     @property
     def expires_at(self) -> float | None:
@@ -70,6 +73,11 @@ class Upstream:
     def send_bytes(self, data: bytes) -> None:
         """Send a binary frame; never blocks."""
         self._writer.write(data)
+
+    async def relieved(self) -> None:
+        """Wait while too much is on its way; a provider that takes nothing is given up."""
+        if self._writer.queued > HIGH_WATER:
+            await self._writer.drain()
 
     def pause(self) -> None:
         """Read no further until `resume`; the provider is slowed down by TCP."""

@@ -2,5 +2,6 @@
 
 from realtime.models.calls import CallRecord
 from realtime.models.providers import AccountSettings, Provider, VoiceModel
+from realtime.models.tokens import ApiToken, ClientSecret
 
-__all__ = ["AccountSettings", "CallRecord", "Provider", "VoiceModel"]
+__all__ = ["AccountSettings", "ApiToken", "CallRecord", "ClientSecret", "Provider", "VoiceModel"]

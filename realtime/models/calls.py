@@ -49,6 +49,15 @@ class CallRecord(models.Model):
         related_name="calls",
         verbose_name=_("provider"),
     )
+    # Set when a program made the call.
+    token = models.ForeignKey(
+        "ApiToken",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="calls",
+        verbose_name=_("token"),
+    )
     # Names are copied: the row outlives the provider and the model.
     provider_name = models.CharField(_("provider name"), max_length=80)
     model_name = models.CharField(_("model"), max_length=120)
