@@ -224,6 +224,10 @@ OWN_PROVIDERS = env.str("OWN_PROVIDERS", default="all")
 if OWN_PROVIDERS not in ("off", "personal", "accounts", "all"):
     raise ImproperlyConfigured("OWN_PROVIDERS must be off, personal, accounts or all")
 
+# host:port pairs inside our own network that any provider may be reached at, own keys included;
+# admins add more under "Allowed endpoints".
+ALLOWED_ENDPOINTS = env.list("NEXTVOICE_ALLOWED_ENDPOINTS", default=[])
+
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import ReadOnly
-from realtime.models import AccountSettings, CallRecord, Provider, VoiceModel
+from realtime.models import AccountSettings, AllowedEndpoint, CallRecord, Provider, VoiceModel
 
 
 class ProviderForm(forms.ModelForm):
@@ -122,3 +122,9 @@ class AccountSettingsAdmin(admin.ModelAdmin):
     list_select_related = ["account", "default_model"]
     search_fields = ["account__name"]
     autocomplete_fields = ["account", "default_model"]
+
+
+@admin.register(AllowedEndpoint)
+class AllowedEndpointAdmin(admin.ModelAdmin):
+    list_display = ["__str__", "note", "created"]
+    search_fields = ["host", "note"]

@@ -7,4 +7,4 @@ class RealtimeConfig(AppConfig):
     verbose_name = _("Calls")
 
     def ready(self) -> None:
-        from realtime import pages  # noqa: F401  (connects its receiver)
+        from realtime import checks, pages  # noqa: F401  (they register themselves)

@@ -30,5 +30,18 @@ def unseal(sealed: str, owner: str) -> str:
     return str(secret)
 
 
+def reseal(sealed: str, owner: str) -> str | None:
+    """Return the text sealed with the newest key, or None when it is already.
+
+    Raises SealBroken when no key of the ring opens it or it belongs to another row.
+    """
+    secret = unseal(sealed, owner)
+    try:
+        Fernet(settings.KEY_RING[0]).decrypt(sealed.encode())
+    except InvalidToken:
+        return seal(secret, owner)
+    return None
+
+
 def _ring() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.KEY_RING])

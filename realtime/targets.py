@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from realtime import embedded
+from dataclasses import replace
+
+from realtime import embedded, endpoints
 from realtime.bridge.dialects import Target
 from realtime.models import VoiceModel
 from realtime.sealing import SealBroken
@@ -25,7 +27,7 @@ def target_for(model: VoiceModel) -> Target:
     if provider.embedded and provider.own:
         raise Refused("provider_unreachable", "an own key cannot use the embedded provider")
     try:
-        return Target(
+        target = Target(
             name=provider.name,
             url=embedded.url() if provider.embedded else provider.url,
             model=model.name,
@@ -40,6 +42,8 @@ def target_for(model: VoiceModel) -> Target:
             api_version=provider.api_version,
             allow_private=provider.may_be_private,
         )
+        vouched = target.allow_private or endpoints.is_allowed(target)
+        return replace(target, allow_private=vouched)
     except embedded.NotAvailable as problem:
         raise Refused("provider_unreachable", f"the embedded provider: {problem}") from None
     except SealBroken as problem:

@@ -56,6 +56,15 @@ def check_url(url: str, allow_private: bool) -> tuple[str, int, bool]:
     return host, port, tls
 
 
+def plain_host(host: str) -> str:
+    """One spelling for a host: lower case, no dot at its end, an IP address in its short form."""
+    host = host.lower().removesuffix(".")
+    try:
+        return ip_address(host).compressed
+    except ValueError:
+        return host
+
+
 def is_allowed(address: str, allow_private: bool) -> bool:
     """Whether to connect to this resolved IP address (an IPv6 zone is ignored).
 

@@ -1,7 +1,16 @@
 """The models of `realtime`, one subject a module."""
 
 from realtime.models.calls import CallRecord
+from realtime.models.endpoints import AllowedEndpoint
 from realtime.models.providers import AccountSettings, Provider, VoiceModel
 from realtime.models.tokens import ApiToken, ClientSecret
 
-__all__ = ["AccountSettings", "ApiToken", "CallRecord", "ClientSecret", "Provider", "VoiceModel"]
+__all__ = [
+    "AccountSettings",
+    "AllowedEndpoint",
+    "ApiToken",
+    "CallRecord",
+    "ClientSecret",
+    "Provider",
+    "VoiceModel",
+]

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chats.models import Conversation, Message, Recording, User
-from realtime.models import AccountSettings, CallRecord, Provider, VoiceModel
+from realtime.models import AccountSettings, AllowedEndpoint, CallRecord, Provider, VoiceModel
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +56,7 @@ def test_every_list_opens_and_searches(boss: Client, conversation: Conversation)
         heartbeat=conversation.created,
         duration_ms=61_000,
     )
+    AllowedEndpoint.objects.create(host="voice.internal", port=8000, note="ann's")
     for model in OURS:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         for query in ({}, {"q": "ann"}):

@@ -1,0 +1,43 @@
+"""System checks of what calls need: `manage.py check`, with `--database default` for the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import DatabaseError
+
+from realtime import endpoints, rotation
+
+
+@register(Tags.security)
+def allowed_endpoints(**options: Any) -> list[CheckMessage]:
+    """Each entry of NEXTVOICE_ALLOWED_ENDPOINTS is a host and a port."""
+    return [
+        Error(
+            f"NEXTVOICE_ALLOWED_ENDPOINTS: {each!r} is no host:port.",
+            hint="Write it as voice.example.org:8443, 10.0.0.5:8000 or [fd12::1]:8000.",
+            id="realtime.E001",
+        )
+        for each in endpoints.unread_words()
+    ]
+
+
+@register(Tags.database)
+def sealed_rows(databases: Sequence[str] | None = None, **options: Any) -> list[CheckMessage]:
+    """Each sealed column opens with a key of KEY_RING."""
+    if "default" not in (databases or ()):
+        return []
+    try:
+        broken = list(rotation.broken())
+    except DatabaseError:
+        return []  # no tables yet, or no database: others say so
+    return [
+        Error(
+            f"{what} cannot be opened with any key of KEY_RING.",
+            hint="Put back the key that sealed it, or enter the secret again.",
+            id="realtime.E002",
+        )
+        for what in broken
+    ]

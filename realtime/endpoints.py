@@ -1,0 +1,44 @@
+"""Which hosts and ports of our own network the site's admins and operators vouch for."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from realtime.bridge.dialects import Target, dialect_for
+from realtime.bridge.guard import Forbidden, check_url, plain_host
+from realtime.models import AllowedEndpoint
+
+
+def is_allowed(target: Target) -> bool:
+    """Whether just this host and port were allowed, by a row or by NEXTVOICE_ALLOWED_ENDPOINTS."""
+    try:
+        host, port, _tls = check_url(dialect_for(target).url(target), allow_private=True)
+    except (Forbidden, KeyError):
+        return False
+    host = plain_host(host)
+    if (host, port) in of_operator():
+        return True
+    return AllowedEndpoint.objects.filter(host=host, port=port).exists()
+
+
+def of_operator() -> set[tuple[str, int]]:
+    """Host and port pairs of NEXTVOICE_ALLOWED_ENDPOINTS; what is none of them is left out."""
+    pairs = [_pair(each) for each in settings.ALLOWED_ENDPOINTS]
+    return {pair for pair in pairs if pair is not None}
+
+
+def unread_words() -> list[str]:
+    """Entries of NEXTVOICE_ALLOWED_ENDPOINTS that are no host and port."""
+    return [each for each in settings.ALLOWED_ENDPOINTS if _pair(each) is None]
+
+
+def _pair(text: str) -> tuple[str, int] | None:
+    try:
+        parts = urlsplit(f"//{text.strip()}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    bare = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+    return (plain_host(host), port) if host and port and bare else None
