@@ -105,6 +105,11 @@ class Call(Core):
         self.unplug()
         self._provider.lost()
 
+    def to_upstream(self, event: Event, **fields: Any) -> None:
+        super().to_upstream(event, **fields)
+        if self.dialect is not None:
+            self._provider.take(self.dialect.answers())
+
     def from_browser_audio(self, pcm: bytes) -> None:
         """One binary frame of the browser: microphone audio."""
         self._client.take_audio(pcm)

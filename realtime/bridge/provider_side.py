@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ class ProviderSide:
         self._core = core
         self._announced: tuple[Any, ...] | None = None  # by the last nextvoice.audio
         self._flips = FlipGuard(core)
+        self._coming: deque[Event] = deque()
+        self._taking = False
         self._closed: set[str] = set()  # turns whose words will never come
         self._handlers: dict[str, Callable[[Event], None]] = {
             AUDIO_DELTA: self._audio,
@@ -50,12 +53,22 @@ class ProviderSide:
 
     def take(self, events: Iterable[Event]) -> None:
         """Follow events in the order they came."""
-        for event in events:
-            if self._flips.resting:
-                self._follow(event)
-            else:
-                for each in self._flips.sift(event):
-                    self._follow(each)
+        self._coming.extend(events)
+        if self._taking:
+            return  # what is followed now led to these; they come after it
+        self._taking = True
+        try:
+            while self._coming:
+                self._take(self._coming.popleft())
+        finally:
+            self._taking = False
+
+    def _take(self, event: Event) -> None:
+        if self._flips.resting:
+            self._follow(event)
+        else:
+            for each in self._flips.sift(event):
+                self._follow(each)
 
     def _follow(self, event: Event) -> None:
         self._handlers.get(event["type"], self._pass_on)(event)

@@ -50,10 +50,19 @@ class Dialect(Protocol):
 
     def decode(self, frame: Frame) -> Iterable[Event]:
         """The GA events of one received frame, complete: ids and indexes filled, audio as PCM
-        bytes. The session's start is `session.created`. Never raises on bad input."""
+        bytes. The session's start is `session.created`. Never raises on bad input.
+
+        `response.usage` and a transcription's `usage` are in GA's spelling. Where the provider
+        said something else, or nothing of a transcription (which GA wants to have one), its own
+        object, or None, is beside them as the event's `raw_usage`.
+        """
 
     def encode(self, event: Mapping[str, Any]) -> Iterable[Frame]:
         """The frames for one GA client event other than an audio append."""
+
+    def answers(self) -> Sequence[Event]:
+        """The GA events with which the dialect itself answers what it was last given to encode,
+        in its provider's place; asked for after each `encode`. Each is given once."""
 
     def audio(self, pcm: bytes) -> Iterable[Frame]:
         """The frames that carry microphone audio; none while a resampler still gathers."""

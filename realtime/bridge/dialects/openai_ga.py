@@ -158,6 +158,9 @@ class OpenAIGA:
     def encode(self, event: Mapping[str, Any]) -> Iterable[Frame]:
         return (orjson.dumps(event).decode(),)
 
+    def answers(self) -> Sequence[Event]:
+        return ()
+
     def audio(self, pcm: bytes) -> Iterable[Frame]:
         return (f'{{"type":"input_audio_buffer.append","audio":"{encode_base64(pcm)}"}}',)
 
