@@ -6,11 +6,20 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import ReadOnly
-from realtime.models import AccountSettings, AllowedEndpoint, CallRecord, Provider, VoiceModel
+from realtime.models import (
+    AccountSettings,
+    AllowedEndpoint,
+    ApiToken,
+    CallRecord,
+    ClientSecret,
+    Provider,
+    VoiceModel,
+)
 
 
 class ProviderForm(forms.ModelForm):
@@ -128,3 +137,26 @@ class AccountSettingsAdmin(admin.ModelAdmin):
 class AllowedEndpointAdmin(admin.ModelAdmin):
     list_display = ["__str__", "note", "created"]
     search_fields = ["host", "note"]
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnly):
+    list_display = ["name", "start", "user", "record", "last_used", "expires", "revoked"]
+    list_filter = [("revoked", admin.EmptyFieldListFilter), "record", "created"]
+    list_select_related = ["user"]
+    search_fields = ["name", "start", "user__username", "user__email"]
+    actions = ["revoke"]
+    exclude = ["digest"]
+
+    @admin.action(description=_("Revoke the selected tokens"), permissions=["delete"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet) -> None:
+        for token in queryset:
+            token.revoke()
+
+
+@admin.register(ClientSecret)
+class ClientSecretAdmin(ReadOnly):
+    list_display = ["token", "created", "expires"]
+    list_select_related = ["token"]
+    search_fields = ["token__name", "token__user__username"]
+    exclude = ["digest"]

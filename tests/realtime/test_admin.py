@@ -9,7 +9,15 @@ from django.test import Client
 from django.urls import reverse
 
 from chats.models import Conversation, Message, Recording, User
-from realtime.models import AccountSettings, AllowedEndpoint, CallRecord, Provider, VoiceModel
+from realtime.models import (
+    AccountSettings,
+    AllowedEndpoint,
+    ApiToken,
+    CallRecord,
+    ClientSecret,
+    Provider,
+    VoiceModel,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +53,8 @@ def test_every_list_opens_and_searches(boss: Client, conversation: Conversation)
     provider = Provider.objects.create(name="P", url="wss://example.org")
     VoiceModel.objects.create(provider=provider, name="m")
     AccountSettings.objects.create(account=conversation.account)
+    token, _ = ApiToken.objects.make(conversation.owner, "phone")
+    ClientSecret.make(token, {}, 600)
     CallRecord.objects.create(
         conversation=conversation,
         user=conversation.owner,
