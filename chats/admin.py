@@ -10,7 +10,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from chats.models import Account, Conversation, Membership, Message, Recording, User
+from chats.models import Account, Attachment, Conversation, Membership, Message, Recording, User
 
 
 class MembershipInline(admin.TabularInline):
@@ -125,3 +125,14 @@ class RecordingAdmin(ReadOnly):
     @admin.display(description=_("seconds"), ordering="duration_ms")
     def seconds(self, recording: Recording) -> str:
         return f"{recording.duration_ms / 1000:.1f}"
+
+
+@admin.register(Attachment)
+class AttachmentAdmin(ReadOnly):
+    list_display = ["name", "kind", "content_type", "size", "owner", "conversation", "created"]
+    list_filter = ["kind", "content_type", "created"]
+    search_fields = ["name", "id", "conversation__id", "owner__username", "owner__email"]
+    list_select_related = ["owner", "conversation"]
+    date_hierarchy = "created"
+    # As with recordings: the thread shows them to those who may see them.
+    exclude = ["file", "thumbnail", "for_model"]

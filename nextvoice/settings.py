@@ -203,6 +203,12 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# --- attachments ------------------------------------------------------------------------------
+
+# The largest file that can be attached, and how much all files of one person may take up.
+ATTACHMENT_MAX_MB = env.int("ATTACHMENT_MAX_MB", default=20)
+ATTACHMENT_ROOM_MB = env.int("ATTACHMENT_ROOM_MB", default=2000)
+
 # --- languages --------------------------------------------------------------------------------
 
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
