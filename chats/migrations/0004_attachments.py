@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chats", "0002_call_settings"),
+        ("chats", "0003_conversation_via"),
     ]
 
     operations = [
