@@ -79,6 +79,7 @@ async def probe(
     resolve: Resolve = resolve,
     tls: ssl.SSLContext | None = None,
     answer_seconds: float = ANSWER_SECONDS,
+    confirm_seconds: float = CONFIRM_SECONDS,
 ) -> AsyncIterator[Step]:
     """Try `target` with this GA session configuration; yields each step as it ends, the first that
     fails being the last. Takes `target.timeouts.total` and `answer_seconds` at most.
@@ -87,7 +88,7 @@ async def probe(
     only people who administer the site may learn.
     """
     steps: asyncio.Queue[Step | None] = asyncio.Queue()
-    attempt = Attempt(target, session, steps, candid, answer_seconds)
+    attempt = Attempt(target, session, steps, candid, (answer_seconds, confirm_seconds))
     running = asyncio.create_task(attempt.run(resolve, tls))
     running.add_done_callback(lambda _task: steps.put_nowait(None))
     try:
@@ -109,13 +110,13 @@ class Attempt:
         session: Mapping[str, Any],
         steps: asyncio.Queue[Step | None],
         candid: bool,
-        answer_seconds: float,
+        seconds: tuple[float, float],
     ) -> None:
         self._target = target
         self._session = session
         self._steps = steps
         self._candid = candid
-        self._answer_seconds = answer_seconds
+        self._answer_seconds, self._confirm_seconds = seconds
         self._progress = Progress(self._passed)
         self._words = ""
         self._audio_bytes = 0
@@ -159,12 +160,12 @@ class Attempt:
 
     async def _updated(self, upstream: Upstream, events: asyncio.Queue[Event | Closed]) -> bool:
         """Send the session's settings and wait for the service's word on them."""
-        if not _send(upstream, upstream.dialect.opening(self._session, ())):
+        if not _send(upstream, upstream.dialect.opening(self._session, ()), events):
             # It was told everything in its greeting, and began a session all the same.
             self._progress.begin("answer")
             return True
         with suppress(TimeoutError):
-            async with asyncio.timeout(CONFIRM_SECONDS):
+            async with asyncio.timeout(self._confirm_seconds):
                 while True:
                     event = await events.get()
                     if self._is_end(event, "settings_refused"):
@@ -177,7 +178,7 @@ class Attempt:
     async def _answered(self, upstream: Upstream, events: asyncio.Queue[Event | Closed]) -> None:
         """Ask for one tiny answer and wait until it is there."""
         for asked in _question(self._target.dialect):
-            _send(upstream, upstream.dialect.encode(asked))
+            _send(upstream, upstream.dialect.encode(asked), events)
         while True:
             event = await events.get()
             if self._is_end(event, "answer_failed"):
@@ -250,8 +251,10 @@ def _question(dialect: str) -> Iterable[Event]:
     yield {"type": "response.create", "response": response}
 
 
-def _send(upstream: Upstream, frames: Iterable[Frame]) -> int:
-    """Send the frames; how many there were."""
+def _send(
+    upstream: Upstream, frames: Iterable[Frame], events: asyncio.Queue[Event | Closed]
+) -> int:
+    """Send the frames, and take what the dialect answers itself; how many frames there were."""
     count = 0
     for frame in frames:
         count += 1
@@ -259,6 +262,8 @@ def _send(upstream: Upstream, frames: Iterable[Frame]) -> int:
             upstream.send_text(frame)
         else:
             upstream.send_bytes(frame)
+    for event in upstream.dialect.answers():
+        events.put_nowait(event)
     return count
 
 
