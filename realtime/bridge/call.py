@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from ..hearing.vad import Vad
 from .client_side import ClientSide
 from .core import Core, Leg
 from .dialects.base import Dialect
 from .events import Event
 from .memory import packed
+from .own_turns import OwnTurns
 from .provider_side import ProviderSide
 from .writer import Frame
 
@@ -43,6 +45,10 @@ class Call(Core):
     def opened(self) -> None:
         """The client is there and the call begins, without a provider yet."""
 
+    def listen_with(self, vad: Vad) -> None:
+        """Find the ends of turns here, because the provider does not."""
+        self.own_turns = OwnTurns(self, vad, self._provider.make)
+
     def attach(
         self,
         upstream: Leg,
@@ -65,6 +71,8 @@ class Call(Core):
         for pcm in self.tail:
             for frame in dialect.audio(pcm):
                 self.send(frame)
+        if self.own_turns is not None:
+            self.own_turns.resume()
         self._ask_again(again)
         self._client.flush()
 

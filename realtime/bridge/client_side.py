@@ -127,11 +127,17 @@ class ClientSide:
         changes = changes_of(event["session"])
         event["event_id"] = event.get("event_id") or new_id("nextvoice")
         part = self._core.settings.change(changes, event["event_id"])
+        if self._core.own_turns is not None:
+            self._core.own_turns.follow()
         # Without a provider it is enough to remember: the next session opens with it.
         if self._core.upstream is not None:
             self._core.to_upstream(event, session=part)
 
     def _end_turn(self, event: Event) -> None:
+        commit = event["type"] == "input_audio_buffer.commit"
+        own = self._core.own_turns
+        if own is not None and own.end_turn(answer=False, commit=commit) and commit:
+            return
         self._core.tail.clear()
         self._core.to_upstream(event)
 

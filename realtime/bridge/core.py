@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
@@ -24,6 +24,9 @@ from .taps import EndRecord, Tap, Taps
 from .waiting import Tail
 from .words import Translate, untranslated
 from .writer import Frame
+
+if TYPE_CHECKING:
+    from .own_turns import OwnTurns
 
 
 class Leg(Protocol):
@@ -68,6 +71,7 @@ class Core:
         self.speaking: str | None = None  # the item of a person who is heard speaking
         self.expired = False  # the upstream session says that it is at its end
         self.reconnecting = 0  # tries for another session since the last one was lost
+        self.own_turns: OwnTurns | None = None  # where the provider does not find turns
         self.upstream: Leg | None = None
         self.dialect: Dialect | None = None
         self.ready_at: float | None = None
@@ -131,10 +135,15 @@ class Core:
     # Towards the provider
 
     def send_audio(self, pcm: bytes) -> None:
-        """Microphone audio to the attached provider."""
-        assert self.dialect is not None
-        self.taps.on_user_audio(pcm, self.samples)
+        """Microphone audio to the attached provider, as far as that is to have it."""
+        start = self.samples
+        self.taps.on_user_audio(pcm, start)
         self.samples += bytes_to_samples(len(pcm))
+        for piece in (pcm,) if self.own_turns is None else self.own_turns.hear(pcm, start):
+            self._send_on(piece)
+
+    def _send_on(self, pcm: bytes) -> None:
+        assert self.dialect is not None
         turn = self.speaking is not None or self.is_manual()
         limits = self.limits
         self.tail.add(pcm, limits.repeated_seconds if turn else limits.onset_seconds)
@@ -146,6 +155,8 @@ class Core:
         event_id = event.get("event_id") or new_id("nextvoice")
         sent = {"type": event["type"], "event_id": event_id, **fields}
         self.taps.on_client_event(sent)
+        if self.own_turns is not None:
+            sent = self.own_turns.to_provider(sent)
         if self.dialect is not None:
             for frame in self.dialect.encode(sent):
                 self.send(frame)

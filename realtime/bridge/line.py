@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..hearing.vad import Vad, shared_pool
 from .call import Call
 from .connect import Resolve, UpstreamFailed
+from .dialects import traits_of
 from .dialects.target import Target
 from .errors import judge_opening
 from .limits import Limits
@@ -74,9 +76,16 @@ class Line:
 
     async def serve(self) -> None:
         """Connect, and again after each break, until the call has to end."""
+        vad: Vad | None = None
         try:
+            if traits_of(self._target.dialect).own_turns:
+                # A detector takes a tenth of a second to make, which others must not wait for.
+                vad = await asyncio.to_thread(lambda: shared_pool().take())
+                self._call.listen_with(vad)
             await self._serve()
         finally:
+            if vad is not None:
+                shared_pool().give(vad)
             if self._closing:
                 await asyncio.wait(self._closing)
 

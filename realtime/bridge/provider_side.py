@@ -59,9 +59,14 @@ class ProviderSide:
         self._taking = True
         try:
             while self._coming:
-                self._take(self._coming.popleft())
+                for event in self._own(self._coming.popleft()):
+                    self._take(event)
         finally:
             self._taking = False
+
+    def _own(self, event: Event) -> Iterable[Event]:
+        own = self._core.own_turns
+        return (event,) if own is None else own.sift(event)
 
     def _take(self, event: Event) -> None:
         if self._flips.resting:
@@ -79,16 +84,18 @@ class ProviderSide:
         self._flips.lost()
         if self._core.ended is None:
             self._close_turns()
+        if self._core.own_turns is not None:
+            self._core.own_turns.lost()
         if (response_id := self._core.answering.active) is not None:
             output = [self._broken_off(item_id) for item_id in self._core.answering.items]
             self._core.answering.interrupted()
-            self._make("response.done", response=_incomplete(response_id, output))
+            self.make("response.done", response=_incomplete(response_id, output))
 
     def _close_turns(self) -> None:
         core = self._core
         if core.speaking is not None:
             now = samples_to_ms(core.samples)
-            self._make("input_audio_buffer.speech_stopped", item_id=core.speaking, audio_end_ms=now)
+            self.make("input_audio_buffer.speech_stopped", item_id=core.speaking, audio_end_ms=now)
             core.speaking = None
         for item_id in core.memory.order():
             if core.memory.role(item_id) == "user" and not core.memory.has_words(item_id):
@@ -99,7 +106,7 @@ class ProviderSide:
             return
         self._closed.add(item_id)
         error = {"type": "server_error", "code": CONNECTION_LOST, "message": "", "param": None}
-        self._make(TRANSCRIPTION_FAILED, item_id=item_id, content_index=0, error=error)
+        self.make(TRANSCRIPTION_FAILED, item_id=item_id, content_index=0, error=error)
 
     def _broken_off(self, item_id: str) -> Event:
         return {
@@ -111,8 +118,8 @@ class ProviderSide:
             "content": [{"type": "output_audio", "transcript": self._core.memory.text(item_id)}],
         }
 
-    def _make(self, kind: str, **fields: Any) -> None:
-        """An event of our own, in the provider's place."""
+    def make(self, kind: str, **fields: Any) -> None:
+        """Tell page and taps an event of our own, in the provider's place."""
         self._pass_on({"type": kind, "event_id": new_id("event"), **fields})
 
     def _pass_on(self, event: Event) -> None:
@@ -153,8 +160,10 @@ class ProviderSide:
 
     def _committed(self, event: Event) -> None:
         self._core.items.place(event["item_id"], event["previous_item_id"])
-        self._core.speaking = None
-        self._core.tail.clear()
+        if self._core.speaking in (None, event["item_id"]):
+            # Otherwise the next turn has begun in the meantime.
+            self._core.speaking = None
+            self._core.tail.clear()
         if answers_turns(self._core.settings.session):
             self._core.answering.owed = True
         self._pass_on(event)

@@ -1,11 +1,17 @@
 """Where speech starts and stops, decided from one probability per short frame."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 ONSET_MS = 96
 HYSTERESIS = 0.15
 # Steady noise must not keep a turn open for ever.
 LONGEST_MS = 120_000
+# How long a pause must be before the turn ends, for each eagerness.
+EAGERNESS_SILENCE_MS = {"low": 1200, "medium": 700, "auto": 700, "high": 400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +69,29 @@ class TurnDetector:
         self.reset()
         return Stopped(int(end_ms))
 
-    def carry_on(self, earlier: "TurnDetector") -> None:
+    def carry_on(self, earlier: TurnDetector) -> None:
         """Take over a turn that is being spoken while the settings change."""
         self.speaking, self._since = earlier.speaking, earlier._since
 
     def reset(self) -> None:
         self.speaking, self._voiced_ms, self._quiet_ms = False, 0.0, 0.0
+
+
+def silence_ms(detection: Mapping[str, Any]) -> int:
+    """How much silence ends a turn under GA turn detection settings.
+
+    Nothing here understands what is said, so semantic detection only waits longer or shorter.
+    """
+    if detection.get("type") == "semantic_vad":
+        return EAGERNESS_SILENCE_MS[detection.get("eagerness", "auto")]
+    return int(detection.get("silence_duration_ms", 500))
+
+
+def detector_for(detection: Mapping[str, Any]) -> TurnDetector:
+    """A detector with GA turn detection settings (`threshold`, `prefix_padding_ms`,
+    `silence_duration_ms` or `eagerness`), each with OpenAI's default."""
+    return TurnDetector(
+        threshold=detection.get("threshold", 0.5),
+        prefix_ms=detection.get("prefix_padding_ms", 300),
+        silence_ms=silence_ms(detection),
+    )

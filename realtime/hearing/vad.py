@@ -3,7 +3,9 @@
 import array
 import logging
 import math
+import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Protocol
 
 RATE = 16_000
@@ -96,9 +98,27 @@ class VadPool:
         return "energy"
 
     def take(self) -> Vad:
-        return self._spare.pop() if self._spare else _KINDS[self.kind]()
+        """A detector; may be called in a thread."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return _KINDS[self.kind]()
 
     def give(self, vad: Vad) -> None:
         if len(self._spare) < self._keep:
             vad.reset()
             self._spare.append(vad)
+
+
+_making = threading.Lock()
+
+
+@cache
+def _the_pool() -> VadPool:
+    return VadPool()
+
+
+def shared_pool() -> VadPool:
+    """The process's own pool. The first use takes as long as making a detector."""
+    with _making:
+        return _the_pool()

@@ -26,8 +26,6 @@ _SEMANTIC_VAD: Config = {
     "create_response": True,
     "interrupt_response": True,
 }
-# How long a pause must be before the turn ends, for each eagerness.
-EAGERNESS_SILENCE_MS = {"low": 1200, "medium": 700, "auto": 700, "high": 400}
 
 
 def new_session(session_id: str, model: str, expires_at: int) -> Config:
@@ -138,9 +136,3 @@ def response_options(session: Config, wanted: Any, *, voice_fixed: bool) -> Conf
         "metadata": wanted.get("metadata"),
         "output": output,
     }
-
-
-def silence_ms(detection: Config) -> int:
-    if detection["type"] == "semantic_vad":
-        return EAGERNESS_SILENCE_MS[detection["eagerness"]]
-    return int(detection["silence_duration_ms"])

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from realtime.hearing.turns import Started, TurnDetector
+from realtime.hearing.turns import Started, detector_for
 from realtime.hearing.vad import VadPool
 from realtime.local.audio import BYTES_PER_MS, Decoder
-from realtime.local.config import Config, silence_ms
+from realtime.local.config import Config
 from realtime.local.conversation import Conversation, Item, Part
 from realtime.local.ears import Utterance
 from realtime.local.errors import Refused
@@ -56,13 +56,7 @@ class Listening:
         if detection is None:
             self.mic.detect(None)
             return
-        self.mic.detect(
-            TurnDetector(
-                threshold=detection.get("threshold", 0.5),
-                prefix_ms=detection.get("prefix_padding_ms", 300),
-                silence_ms=silence_ms(detection),
-            )
-        )
+        self.mic.detect(detector_for(detection))
 
     def close(self) -> None:
         self._drop_turn()

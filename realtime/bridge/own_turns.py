@@ -1,0 +1,234 @@
+"""Hands-free talking with a provider that does not find the ends of turns.
+
+Such a provider (MiniMax) takes audio, a commit and a request for an answer. Here the microphone
+is listened to on its way, and what a provider with turn detection would do is done for it: speech
+started and stopped are said, the turn is committed, an answer asked for, and an answer that is
+talked over is stopped. Between turns nothing is sent on, because the provider takes all it gets
+for a turn, and bills it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..hearing.turns import Started
+from ..hearing.vad import Vad
+from .audio import samples_to_ms
+from .core import Core
+from .events import Event
+from .ids import new_id
+from .listener import Listener
+
+COMMIT = "input_audio_buffer.commit"
+CANCELLED = {"type": "cancelled", "reason": "turn_detected"}
+ITEM_EVENTS = ("conversation.item.added", "conversation.item.done")
+ID_FIELDS = ("item_id", "previous_item_id")
+
+
+class OwnTurns:
+    """The turns of one call. `make` tells page and taps an event of our own."""
+
+    def __init__(self, core: Core, vad: Vad, make: Callable[..., None]) -> None:
+        self._core = core
+        self._vad = vad
+        self._make = make
+        self._listener: Listener | None = None  # none while the page says where turns end
+        self._settings: object = None  # the turn detection listened with
+        self._started_ms = 0  # where the turn under way began
+        # Turns that were committed, and None for each the page committed, oldest first, by the
+        # id of the commit: the provider gives each an id of its own, which nobody else knows.
+        self._commits: dict[str, str | None] = {}
+        self._ours: dict[str, str] = {}  # the provider's item ids to those everybody else knows
+        self._theirs: dict[str, str] = {}
+        self._cancels: deque[str] = deque(maxlen=8)
+        self._cut: str | None = None  # the response that was talked over
+        self._doomed = False  # the response that was asked for is talked over before it begins
+
+    # --- the microphone ------------------------------------------------------------------------
+
+    def hear(self, pcm: bytes, start: int) -> Iterable[bytes]:
+        """What to send of audio that begins at this sample of the call's timeline; turns are
+        begun and ended on the way, so take one piece after the other."""
+        self.follow(start)
+        if self._listener is None:
+            yield pcm
+            return
+        for found in self._listener.hear(pcm):
+            if isinstance(found, bytes):
+                yield found
+            elif isinstance(found, Started):
+                self._begin(found.at_ms)
+            else:
+                self._end(found.at_ms)
+
+    def follow(self, now: int | None = None) -> None:
+        """Take over changed settings. `now`: the sample that audio to come begins at."""
+        detection = self._detection()
+        if detection is self._settings:
+            return
+        now = self._core.samples if now is None else now
+        self._settings = detection
+        if detection is None:
+            self.end_turn(answer=True)
+            self._listener = None
+        elif self._listener is not None:
+            self._listener.configure(detection)
+        else:
+            self._listener = Listener(self._vad, now, detection)
+            if self._core.upstream is not None and self._core.tail.size:
+                # Said while the page told where turns end, and never committed.
+                self._core.tail.clear()
+                self._core.to_upstream({"type": "input_audio_buffer.clear"})
+
+    def end_turn(self, *, answer: bool, commit: bool = True) -> bool:
+        """End the turn under way, for another reason than silence; False when there is none."""
+        if self._listener is None or not self._listener.speaking:
+            return False
+        self._listener.end_turn()
+        self._end(samples_to_ms(self._core.samples), answer=answer, commit=commit)
+        return True
+
+    def _detection(self) -> Mapping[str, Any] | None:
+        if self._core.is_manual():
+            return None
+        audio_in = (self._core.settings.session.get("audio") or {}).get("input") or {}
+        detection: Mapping[str, Any] = audio_in.get("turn_detection") or DEFAULT
+        return detection
+
+    def _begin(self, at_ms: int) -> None:
+        self._started_ms = at_ms
+        self._say_started()
+        if self._wants("interrupt_response"):
+            self._interrupt()
+
+    def _say_started(self) -> None:
+        self._core.speaking = item_id = new_id("item")
+        at_ms = self._started_ms
+        self._make("input_audio_buffer.speech_started", item_id=item_id, audio_start_ms=at_ms)
+
+    def _end(self, at_ms: int, *, answer: bool = True, commit: bool = True) -> None:
+        core = self._core
+        item_id, core.speaking = core.speaking, None
+        if item_id is None:
+            return
+        self._make("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=at_ms)
+        core.tail.clear()
+        self._doomed = False
+        if commit and core.upstream is not None:
+            self._commit(item_id)
+            if answer and self._wants("create_response"):
+                self._ask()
+
+    def _commit(self, item_id: str) -> None:
+        event_id = new_id("nextvoice")
+        self._commits[event_id] = item_id
+        self._core.to_upstream({"type": COMMIT, "event_id": event_id})
+
+    def _ask(self) -> None:
+        asked = self._core.answering.ask({"type": "response.create"})
+        if asked is not None:
+            self._core.ask(asked)
+
+    def _interrupt(self) -> None:
+        answering = self._core.answering
+        if answering.active is not None:
+            self._cancel(answering.active)
+        else:
+            self._doomed = answering.owed
+
+    def _cancel(self, response_id: str) -> None:
+        if self._cut != response_id:
+            self._cut, event_id = response_id, new_id("nextvoice")
+            self._cancels.append(event_id)
+            cancel: Event = {"type": "response.cancel", "event_id": event_id}
+            self._core.to_upstream(cancel, response_id=response_id)
+
+    def _wants(self, name: str) -> bool:
+        detection = self._detection()
+        return detection is None or detection.get(name) is not False
+
+    # --- the provider --------------------------------------------------------------------------
+
+    def lost(self) -> None:
+        """The provider is gone. A turn under way has been closed for everybody."""
+        self._commits.clear()
+        self._cut, self._doomed = None, False
+
+    def resume(self) -> None:
+        """Another provider has been given the turn under way: it begins again."""
+        if self._listener is not None and self._listener.speaking and self._core.speaking is None:
+            self._say_started()
+
+    def to_provider(self, event: Event) -> Event:
+        """A client event with the ids that the provider knows."""
+        if event["type"] == COMMIT:
+            self._commits.setdefault(event["event_id"], None)
+        names = [name for name in ID_FIELDS if event.get(name) in self._theirs]
+        return event | {name: self._theirs[event[name]] for name in names}
+
+    def sift(self, event: Event) -> Iterable[Event]:
+        """What to follow instead of an event of the provider, with the ids everybody knows."""
+        kind = event["type"]
+        if kind == "error":
+            return () if self._is_refusal(event["error"]) else (event,)
+        if kind == "input_audio_buffer.committed":
+            self._name(event["item_id"])
+        self._rename(event)
+        if kind == "response.created" and self._doomed:
+            self._doomed = False
+            self._cancel(event["response"]["id"])
+        if kind in ("session.created", "session.updated"):
+            self._tell_settings(event["session"])
+        return (event,) if self._cut is None else self._after_cut(event)
+
+    def _is_refusal(self, error: Mapping[str, Any]) -> bool:
+        """Whether an error only says that there was nothing to commit or to cancel."""
+        event_id = error["event_id"]
+        self._commits.pop(event_id, None)
+        return event_id in self._cancels
+
+    def _name(self, theirs: str) -> None:
+        first = next(iter(self._commits), None)
+        ours = self._commits.pop(first) if first is not None else None
+        if ours is not None:
+            self._ours[theirs], self._theirs[ours] = ours, theirs
+
+    def _rename(self, event: Event) -> None:
+        for name in ID_FIELDS:
+            if event.get(name) in self._ours:
+                event[name] = self._ours[event[name]]
+        item = event.get("item")
+        if item is not None and item.get("id") in self._ours:
+            item["id"] = self._ours[item["id"]]
+
+    def _tell_settings(self, session: Event) -> None:
+        """The provider does not know how turns are found: we do."""
+        audio_in = session.setdefault("audio", {}).setdefault("input", {})
+        audio_in["turn_detection"] = self._detection()
+
+    def _after_cut(self, event: Event) -> Iterable[Event]:
+        """Nothing more of the answer that was talked over, should the provider go on with it."""
+        if event["type"] == "response.done" and event["response"]["id"] == self._cut:
+            self._cut = None
+            heard = [self._heard(item_id) for item_id in self._core.answering.items]
+            done = {"status": "cancelled", "status_details": CANCELLED, "output": heard}
+            return (event | {"response": event["response"] | done},)
+        items = self._core.answering.items
+        is_item = event["type"] in ITEM_EVENTS and event["item"]["id"] in items
+        return () if is_item or event.get("response_id") == self._cut else (event,)
+
+    def _heard(self, item_id: str) -> Event:
+        return {
+            "id": item_id,
+            "object": "realtime.item",
+            "type": "message",
+            "role": "assistant",
+            "status": "incomplete",
+            "content": [{"type": "output_audio", "transcript": self._core.memory.text(item_id)}],
+        }
+
+
+DEFAULT: Mapping[str, Any] = {"type": "server_vad"}
+"""OpenAI's, where a session says nothing of turn detection."""
