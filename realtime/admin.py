@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from chats.admin import ReadOnly
+from chats.admin import AccountAdmin, ReadOnly
+from realtime.describe import end_words
+from realtime.forms import AdminProviderForm, VoiceModelForm, dialect_labels, form_data
 from realtime.models import (
     AccountSettings,
     AllowedEndpoint,
@@ -20,60 +23,150 @@ from realtime.models import (
     Provider,
     VoiceModel,
 )
+from realtime.models.providers import END_NEAR
+from realtime.presets import preset_of
 
 
-class ProviderForm(forms.ModelForm):
-    """A provider with a key that can be set or removed but never read."""
+class EndDate(admin.SimpleListFilter):
+    """Models that the provider has switched off, or soon will."""
 
-    new_key = forms.CharField(
-        label=_("New key"),
-        required=False,
-        strip=True,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text=_("Leave empty to keep the key that is set."),
-    )
-    remove_key = forms.BooleanField(label=_("Remove the key"), required=False)
+    title = _("end date")
+    parameter_name = "end"
 
-    class Meta:
-        model = Provider
-        fields = ["name", "account", "dialect", "url", "enabled", "allow_private"]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("ended", _("Switched off")),
+            ("ending", _("Within 60 days")),
+            ("later", _("Later")),
+            ("none", _("Not known")),
+        ]
 
-    def clean_new_key(self) -> str:
-        key: str = self.cleaned_data["new_key"]
-        # Keys travel in headers: anything else would be refused there, with the key in the error.
-        if any(not 0x21 <= ord(character) <= 0x7E for character in key):
-            raise forms.ValidationError(_("A key has no spaces, line breaks or accented letters."))
-        return key
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        today = timezone.localdate()
+        near = today + END_NEAR
+        chosen: dict[str, dict[str, Any]] = {
+            "ended": {"ends__lte": today},
+            "ending": {"ends__gt": today, "ends__lte": near},
+            "later": {"ends__gt": near},
+            "none": {"ends__isnull": True},
+        }
+        return queryset.filter(**chosen.get(self.value() or "", {}))
 
 
-class VoiceModelInline(admin.TabularInline):
+@admin.action(description=_("Enable"))
+def enable(modeladmin: Any, request: HttpRequest, queryset: QuerySet) -> None:
+    _set_enabled(modeladmin, request, queryset, True)
+
+
+@admin.action(description=_("Disable: nobody can use them for new calls"))
+def disable(modeladmin: Any, request: HttpRequest, queryset: QuerySet) -> None:
+    _set_enabled(modeladmin, request, queryset, False)
+
+
+def _set_enabled(modeladmin: Any, request: HttpRequest, queryset: QuerySet, to: bool) -> None:
+    count = queryset.update(enabled=to)
+    for row in queryset:
+        modeladmin.log_change(request, row, [{"changed": {"fields": ["enabled"]}}])
+    modeladmin.message_user(request, _("%(count)d changed.") % {"count": count})
+
+
+MODEL_PARTS: Any = (
+    (None, {"fields": [("name", "label"), ("default", "enabled"), "voices"]}),
+    (
+        _("What it can do"),
+        {
+            "classes": ["collapse"],
+            "fields": [
+                "turn_detection",
+                "abilities",
+                "noise_reduction",
+                "transcription_model",
+                "transcription_models",
+                "languages",
+                ("slowest", "fastest"),
+                "max_output_tokens",
+                ("context_tokens", "ends"),
+                "instructions",
+            ],
+        },
+    ),
+)
+
+
+class VoiceModelInline(admin.StackedInline):
     model = VoiceModel
+    form = VoiceModelForm
     extra = 0
-    fields = ["name", "label", "voices", "transcription_model", "default", "enabled"]
+    fieldsets = MODEL_PARTS
 
 
 @admin.register(Provider)
 class ProviderAdmin(admin.ModelAdmin):
-    form = ProviderForm
-    list_display = ["name", "account", "dialect", "url", "key_shown", "enabled"]
-    list_filter = ["enabled", "dialect", ("account", admin.EmptyFieldListFilter)]
+    form = AdminProviderForm
+    change_form_template = "admin/realtime/provider/change_form.html"
+    list_display = ["name", "whose", "dialect_shown", "url", "key_shown", "models_shown", "enabled"]
+    list_filter = ["enabled", "own", "dialect", ("account", admin.EmptyFieldListFilter)]
     list_select_related = ["account"]
-    search_fields = ["name", "url", "account__name"]
-    autocomplete_fields = ["account"]
+    search_fields = ["name", "url", "account__name", "models__name"]
+    autocomplete_fields = ["account", "accounts"]
     readonly_fields = ["key_shown", "created"]
     inlines = [VoiceModelInline]
-    fields = [
-        "name",
-        "account",
-        "dialect",
-        "url",
-        "key_shown",
-        "new_key",
-        "remove_key",
-        "enabled",
-        "allow_private",
-        "created",
-    ]
+    actions = [enable, disable]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
+        key = ["new_key"] if obj is None else ["key_shown", "new_key"]
+        if obj is not None and obj.sealed_key:
+            key.append("remove_key")
+        service = ["preset"] if obj is None else []
+        chosen = ["models_of_preset"] if obj is None else []
+        return [
+            (None, {"fields": [*service, "name", "url", "dialect", *key, *chosen]}),
+            (
+                _("What else the service asks for"),
+                {
+                    "classes": ["collapse"],
+                    "fields": [
+                        "organization",
+                        "project",
+                        "workspace",
+                        "deployment",
+                        "api_version",
+                        "extra_headers",
+                        "extra_query",
+                    ],
+                },
+            ),
+            (
+                _("Who may use it"),
+                {"fields": ["account", "accounts", "enabled", "allow_private"]},
+            ),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
+        queryset: QuerySet[Provider] = super().get_queryset(request)
+        return queryset.prefetch_related("models")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        preset = preset_of(request.GET.get("preset", ""), inside=True)
+        return initial | (preset.initial() if preset else {})
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= form_data(inside=True)
+        answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return answer
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        form.add_models()
+        if not form.instance.models.exists():
+            self.message_user(
+                request,
+                _("This provider has no model yet: nobody can choose it until one is added."),
+                messages.WARNING,
+            )
 
     @admin.display(description=_("key"))
     def key_shown(self, provider: Provider) -> str:
@@ -81,24 +174,45 @@ class ProviderAdmin(admin.ModelAdmin):
             return str(_("none"))
         return f"…{provider.key_end}" if provider.key_end else str(_("set"))
 
-    def save_model(
-        self, request: HttpRequest, obj: Provider, form: forms.ModelForm, change: bool
-    ) -> None:
-        data: dict[str, Any] = form.cleaned_data
-        if data.get("remove_key"):
-            obj.set_key("")
-        elif data.get("new_key"):
-            obj.set_key(data["new_key"])
-        super().save_model(request, obj, form, change)
+    @admin.display(description=_("whose"), ordering="account")
+    def whose(self, provider: Provider) -> str:
+        if provider.account is None:
+            return str(_("the site"))
+        if provider.own:
+            return str(_("%(account)s, own key") % {"account": provider.account})
+        return str(provider.account)
+
+    @admin.display(description=_("protocol"), ordering="dialect")
+    def dialect_shown(self, provider: Provider) -> str:
+        return dict(dialect_labels()).get(provider.dialect, provider.dialect)
+
+    @admin.display(description=_("models"))
+    def models_shown(self, provider: Provider) -> str:
+        names = [
+            f"{model} ({words})" if (words := end_words(model)) else str(model)
+            for model in provider.models.all()
+        ]
+        return ", ".join(names) or str(_("none"))
 
 
 @admin.register(VoiceModel)
 class VoiceModelAdmin(admin.ModelAdmin):
-    list_display = ["__str__", "name", "provider", "default", "enabled"]
-    list_filter = ["enabled", "default", "provider"]
+    form = VoiceModelForm
+    list_display = ["__str__", "name", "provider", "end_shown", "default", "enabled"]
+    list_filter = [EndDate, "enabled", "default", "provider"]
     list_select_related = ["provider"]
     search_fields = ["name", "label", "provider__name"]
     autocomplete_fields = ["provider"]
+    readonly_fields = ["end_shown"]
+    actions = [enable, disable]
+
+    def get_fieldsets(self, request: HttpRequest, obj: VoiceModel | None = None) -> Any:
+        flag = ["end_shown"] if obj is not None and obj.end_state() else []
+        return [(None, {"fields": ["provider", *flag]}), *MODEL_PARTS]
+
+    @admin.display(description=_("end"), ordering="ends")
+    def end_shown(self, model: VoiceModel) -> str:
+        return end_words(model) or (date_format(model.ends) if model.ends else "")
 
 
 @admin.register(CallRecord)
@@ -160,3 +274,13 @@ class ClientSecretAdmin(ReadOnly):
     list_select_related = ["token"]
     search_fields = ["token__name", "token__user__username"]
     exclude = ["digest"]
+
+
+class AccountSettingsInline(admin.StackedInline):
+    model = AccountSettings
+    autocomplete_fields = ["default_model"]
+    can_delete = False
+
+
+# `chats` knows nothing of calls, so what admins decide about them is added to its page here.
+AccountAdmin.inlines = [*AccountAdmin.inlines, AccountSettingsInline]

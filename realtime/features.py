@@ -5,7 +5,7 @@
       "text": true,                      # can answer in writing
       "images": true,                    # can be shown pictures
       "tools": true,                     # can call functions
-      "formats": ["pcm16"],              # of audio: "pcm16", "g711_ulaw", "g711_alaw"
+      "formats": ["audio/pcm"],          # of audio: "audio/pcm", "audio/pcmu", "audio/pcma"
       "instructions": true,              # follows instructions
       "noise_reduction": ["near_field", "far_field"],
       "speed": [0.25, 1.5],              # least and most
@@ -24,7 +24,7 @@ from typing import Any
 
 TURNS = ("server_vad", "semantic_vad", "none")
 NOISE = ("near_field", "far_field")
-FORMATS = ("pcm16", "g711_ulaw", "g711_alaw")
+FORMATS = ("audio/pcm", "audio/pcmu", "audio/pcma")
 MAX_LISTED = 200
 MAX_NAME = 64
 

@@ -14,7 +14,8 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from chats.models import Conversation, User
+from chats.models import Account, Conversation, User
+from realtime.availability import default_model, payer
 from realtime.bridge.dialects import Target
 from realtime.bridge.start import Start
 from realtime.history import opening_items
@@ -48,15 +49,17 @@ def find_conversation(user: Person, pk: uuid.UUID) -> Conversation | None:
 def open_call(user: User, conversation: Conversation | None, start: Start) -> Opening:
     """Choose the model, build the session and write the call's row. Raises Refused.
 
-    Without a conversation nothing of the call is kept, and the person's own account pays.
+    Without a conversation nothing of the call is kept, and it counts as one of the person's own
+    account. Who pays: `availability.payer`.
     """
-    model = _chosen(user, start)
+    account = conversation.account if conversation else user.own_account
+    model = _chosen(user, account, start)
     target = target_for(model)
     now = timezone.now()
     record = CallRecord.objects.create(
         conversation=conversation,
         user=user,
-        account=conversation.account if conversation else user.own_account,
+        account=payer(model, account),
         provider=model.provider,
         provider_name=model.provider.name,
         model_name=model.name,
@@ -102,14 +105,14 @@ def base_session(model: VoiceModel) -> dict[str, Any]:
     return session
 
 
-def _chosen(user: User, start: Start) -> VoiceModel:
-    models = VoiceModel.objects.available_to(user)
-    if start.model is not None:
+def _chosen(user: User, account: Account, start: Start) -> VoiceModel:
+    if start.model is None:
+        model = default_model(user, account)
+    else:
         # An id that is no number is as unknown as one that does not exist.
-        models = models.filter(
-            pk=int(start.model) if start.model.isascii() and start.model.isdigit() else -1
-        )
-    model = models.first()
+        known = start.model.isascii() and start.model.isdigit()
+        wanted = int(start.model) if known else -1
+        model = VoiceModel.objects.available_to(user).filter(pk=wanted).first()
     if model is None:
         raise Refused("provider_unknown_model", "no such model for this person")
     voice, transcription = start.asked_voice, start.asked_transcription

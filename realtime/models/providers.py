@@ -175,7 +175,7 @@ class VoiceModelQuerySet(models.QuerySet["VoiceModel"]):
         of_site = models.Q(provider__account__isnull=True) & (
             ~models.Q(provider__in=for_some) | models.Q(provider__in=for_mine)
         )
-        of_mine = models.Q(provider__account__in=accounts) & _own_allowed("provider__")
+        of_mine = models.Q(provider__account__in=accounts) & own_allowed("provider__")
         return (
             self.filter(of_site | of_mine, enabled=True, provider__enabled=True)
             .select_related("provider")
@@ -183,7 +183,7 @@ class VoiceModelQuerySet(models.QuerySet["VoiceModel"]):
         )
 
 
-def _own_allowed(prefix: str = "") -> models.Q:
+def own_allowed(prefix: str = "") -> models.Q:
     """Providers that are no own keys, or own keys that the admins allow."""
     given = models.Q(**{f"{prefix}own": False})
     allowed = settings.OWN_PROVIDERS
@@ -229,7 +229,7 @@ class VoiceModel(models.Model):
             "turn_detection: list of “server_vad”, “semantic_vad”, “none” (hold to talk). "
             "text: true when it can answer in writing. images: true when it can be shown pictures. "
             "tools: true when it can call functions. instructions: true when it follows them. "
-            "formats: list of “pcm16”, “g711_ulaw”, “g711_alaw”. "
+            "formats: list of “audio/pcm”, “audio/pcmu”, “audio/pcma”. "
             "noise_reduction: list of “near_field”, “far_field”. speed: [least, most]. "
             "transcription_models: list of names. languages: list of codes such as “en” that may "
             "be named as a hint. max_output_tokens: the most an answer can have."

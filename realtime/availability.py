@@ -1,0 +1,69 @@
+"""Which models a person may use, whose keys they may manage, and who pays.
+
+A person sees the models of the site's providers (all, or those meant for one of their accounts) and
+of the providers of every account they are in, their own among them: see
+`VoiceModel.objects.available_to`. It does not matter for that which account a conversation is in.
+
+Who pays (`payer`): a call over an account's own provider is that account's, whose key is charged;
+a call over a provider of the site is the conversation's account's. So somebody in several accounts
+decides by the account they begin a conversation for, and a team's managers see every use of the
+team's key.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from chats.models import Account, Membership, User
+from realtime.models import AccountSettings, Provider, VoiceModel
+from realtime.models.providers import own_allowed
+
+
+def payer(model: VoiceModel, account: Account) -> Account:
+    """The account that a call over `model` in a conversation of `account` is counted to."""
+    return model.provider.account or account
+
+
+def default_model(user: User, account: Account) -> VoiceModel | None:
+    """What a call in a conversation of `account` takes when nothing was chosen: the person's
+    usual model, else the account's, else the site's."""
+    available = VoiceModel.objects.available_to(user)
+    usual = user.call_settings.get("model")
+    wanted = [
+        int(usual) if isinstance(usual, str) and usual.isascii() and usual.isdigit() else None,
+        AccountSettings.objects.filter(account=account)
+        .values_list("default_model", flat=True)
+        .first(),
+    ]
+    found = {model.pk: model for model in available}
+    for pk in wanted:
+        if pk in found:
+            return found[pk]
+    return next(iter(found.values()), None)
+
+
+def managed_accounts(user: User) -> QuerySet[Account]:
+    """Accounts whose providers the person may manage, their own first."""
+    if not user.is_active:
+        return Account.objects.none()
+    managed = Membership.objects.filter(user=user, role=Membership.Role.MANAGER)
+    return Account.objects.of(user).filter(pk__in=managed.values("account"))
+
+
+def own_providers(user: User) -> QuerySet[Provider]:
+    """Own keys that the person may manage, forbidden ones too: those can still be removed."""
+    return Provider.objects.filter(own=True, account__in=managed_accounts(user).values("pk"))
+
+
+def allowed_own_providers(user: User) -> QuerySet[Provider]:
+    """Own keys that the person may manage and that the site's admins allow."""
+    return own_providers(user).filter(own_allowed())
+
+
+def may_bring_keys(account: Account) -> bool:
+    """Whether the site's admins let this account bring keys of its own."""
+    kind = "personal" if account.owner_id else "accounts"
+    if settings.OWN_PROVIDERS not in ("all", kind):
+        return False
+    return not AccountSettings.objects.filter(account=account, own_providers=False).exists()

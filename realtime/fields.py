@@ -1,0 +1,75 @@
+"""Form fields that tidy what is pasted into them, and say what to do where they cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from realtime import tidy
+
+PROBLEMS = {
+    "word": _("Use plain letters, digits and signs only: no spaces, line breaks or accents."),
+    "key": _(
+        "A key has no spaces, line breaks or accented letters. Copy it again, and nothing else."
+    ),
+    "masked": _("This is a key as it is shown, shortened. Copy the whole key where it was made."),
+    "spaces": _("An address has no spaces in it."),
+    "address": _("This is no address. Write it like wss://api.example.com/v1/realtime."),
+    "scheme": _("Begin the address with wss:// or https://, such as wss://api.example.com/v1."),
+    "user": _("Leave out the user name and password before the @; keys have a field of their own."),
+    "fragment": _("Leave out the # and what comes after it."),
+    "pair": _("Line %(what)s: write a name, a colon and a value, such as “X-Team: blue”."),
+    "pair_name": _("Line %(what)s: a name has only letters, digits and hyphens."),
+    "pair_value": _("“%(what)s”: the value is empty, too long or has accented letters."),
+    "reserved": _("“%(what)s” is sent by this site itself. Leave it out."),
+    "twice": _("“%(what)s” is there twice. Leave one of them."),
+    "dots": _("“%(what)s” has dots for a value, but none is kept. Write the value."),
+    "many": _("That is too much. Leave some out."),
+}
+
+
+def explained(problem: tidy.Untidy) -> forms.ValidationError:
+    """What to tell whoever wrote it."""
+    return forms.ValidationError(
+        PROBLEMS[problem.code], code=problem.code, params={"what": problem.what}
+    )
+
+
+class TidyField(forms.CharField):
+    """Text without what pasting adds to it; inner spaces become one."""
+
+    def to_python(self, value: Any) -> str:
+        text: str = super().to_python(value) or ""
+        return " ".join(tidy.tidied(text).split())
+
+
+class WordField(forms.CharField):
+    """One name as a header or an address can carry it."""
+
+    def to_python(self, value: Any) -> str:
+        try:
+            return tidy.tidied_word(super().to_python(value) or "")
+        except tidy.Untidy as problem:
+            raise explained(problem) from None
+
+
+class ListField(forms.CharField):
+    """Names with commas or line breaks between them, as a list."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
+        text: str = super().to_python(value) or ""
+        # A list as JSON has it is understood too, and so is a comma as Chinese writes it.
+        parts = tidy.tidied(text).strip("[]").replace("\n", ",").replace("、", ",").split(",")
+        return list(dict.fromkeys(name for part in parts if (name := tidy.tidied(part))))
+
+    def validate(self, value: Any) -> None:
+        forms.Field.validate(self, value)
+
+    def run_validators(self, value: Any) -> None:
+        if len(value) > 200 or any(len(name) > 64 for name in value):
+            raise forms.ValidationError(_("At most 200 names of 64 letters each."))

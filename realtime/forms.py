@@ -1,0 +1,437 @@
+"""The forms for providers and their models: one for admins, the same with less for own keys.
+
+Everything is tidied as it comes in (`realtime.tidy`), and what is wrong says what to do about it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from realtime import endpoints, presets, tidy
+from realtime.bridge.dialects import DIALECTS, Target
+from realtime.bridge.guard import Forbidden, check_url, is_allowed
+from realtime.features import NOISE, TURNS
+from realtime.fields import ListField, TidyField, WordField, explained
+from realtime.models import Provider, VoiceModel
+from realtime.models.providers import EMBEDDED_URL
+from realtime.sealing import SealBroken
+
+# Parameters of a pasted address that have a field, or are the key.
+KEY_PARAMETERS = ("key", "api_key", "api-key", "apikey", "access_token", "token")
+
+
+class ProviderForm(forms.ModelForm):
+    """A provider with a key that can be set or removed but never read.
+
+    What is for admins only (`ADMIN_ONLY`) is refused here whoever posts it: the form for own keys
+    lacks those fields and never sets them.
+    """
+
+    preset = forms.ChoiceField(label=_("Service"), required=False)
+    models_of_preset = forms.MultipleChoiceField(
+        label=_("Models"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    name = TidyField(label=_("Name"), max_length=80)
+    url = forms.CharField(
+        label=_("Address"),
+        max_length=2000,
+        help_text=_(
+            "The endpoint or its base, such as wss://api.example.com/v1. A whole address with "
+            "parameters can be pasted: they are taken apart."
+        ),
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "off"}),
+    )
+    new_key = forms.CharField(
+        label=_("Key"),
+        required=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text=_("Kept sealed, and never shown again but for its last four characters."),
+    )
+    remove_key = forms.BooleanField(label=_("Remove the key"), required=False)
+    organization = WordField(label=_("Organisation"), required=False, max_length=120)
+    project = WordField(label=_("Project"), required=False, max_length=120)
+    workspace = WordField(label=_("Workspace"), required=False, max_length=120)
+    deployment = WordField(
+        label=_("Deployment"),
+        required=False,
+        max_length=120,
+        help_text=_("Where the service asks for one; empty: the model's name."),
+    )
+    api_version = WordField(label=_("API version"), required=False, max_length=40)
+    extra_headers = forms.CharField(
+        label=_("More headers"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        help_text=_(
+            "For gateways: one “Name: value” a line. Values are sealed like the key; dots stand "
+            "for one that is kept."
+        ),
+    )
+    extra_query = forms.CharField(
+        label=_("More parameters of the address"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        help_text=_("One “name: value” a line, sealed as well."),
+    )
+
+    ADMIN_ONLY = ("account", "accounts", "allow_private", "own")
+    inside = False  # whether private addresses and the embedded provider may be entered
+
+    class Meta:
+        model = Provider
+        fields = [
+            "name",
+            "dialect",
+            "url",
+            "organization",
+            "project",
+            "workspace",
+            "deployment",
+            "api_version",
+            "enabled",
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.inside = self.inside and not self.instance.own
+        self.known = presets.presets(inside=self.inside)
+        self.fields["preset"].choices = [  # type: ignore[attr-defined]
+            ("", _("Another service")),
+            *((preset.id, preset.label) for preset in self.known),
+        ]
+        self._offer_models()
+        self.fields["dialect"].label = _("Protocol")
+        self.fields["dialect"].choices = dialect_labels()  # type: ignore[attr-defined]
+        if self.instance.sealed_key:
+            self.fields["new_key"].label = _("New key")
+            self.fields["new_key"].help_text = _("Leave empty to keep the key that is set.")
+        self.kept_headers = self._kept("headers", "extra_headers")
+        self.kept_query = self._kept("query", "extra_query")
+
+    def clean_new_key(self) -> str:
+        try:
+            return tidy.tidied_key(self.cleaned_data["new_key"])
+        except tidy.Untidy as problem:
+            raise explained(problem) from None
+
+    def clean_extra_headers(self) -> dict[str, str]:
+        return self._pairs("extra_headers", self.kept_headers, tidy.RESERVED_HEADERS)
+
+    def clean_extra_query(self) -> dict[str, str]:
+        return self._pairs("extra_query", self.kept_query, tidy.RESERVED_PARAMETERS, ":=")
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if "url" in data:
+            try:
+                self._clean_address(data)
+            except tidy.Untidy as problem:
+                self.add_error("url", explained(problem))
+            except forms.ValidationError as problem:
+                self.add_error("url", problem)
+        return data
+
+    def save(self, commit: bool = True) -> Provider:
+        provider, data = self.instance, self.cleaned_data
+        if data.get("new_key"):
+            provider.set_key(data["new_key"])
+        elif data.get("remove_key"):
+            provider.set_key("")
+        # Untouched text is not sealed anew, so a seal that cannot be opened is not lost.
+        if "extra_headers" in self.changed_data or data["extra_headers"] != self.kept_headers:
+            provider.set_headers(data["extra_headers"])
+        if "extra_query" in self.changed_data or data["extra_query"] != self.kept_query:
+            provider.set_query(data["extra_query"])
+        saved: Provider = super().save(commit)
+        return saved
+
+    def add_models(self) -> None:
+        """Make the rows of the models that were ticked. Call this once the provider is saved."""
+        provider, data = self.instance, self.cleaned_data
+        there = set(provider.models.values_list("name", flat=True))
+        preset = presets.preset_of(data.get("preset", ""), inside=self.inside)
+        if preset is None:
+            return
+        for model in preset.models:
+            if preset.value(model) in data["models_of_preset"] and model.name not in there:
+                VoiceModel.objects.create(provider=provider, **model.fields(provider.dialect))
+
+    def _offer_models(self) -> None:
+        """Any model may be posted; those of the service that is chosen are shown."""
+        field: Any = self.fields["models_of_preset"]
+        field.choices = [choice for preset in self.known for choice in preset.choices()]
+        chosen = self.data.get("preset") if self.is_bound else self.initial.get("preset")
+        field.widget.choices = [
+            choice for preset in self.known if preset.id == chosen for choice in preset.choices()
+        ]
+
+    def _clean_address(self, data: dict[str, Any]) -> None:
+        text = data["url"]
+        if tidy.tidied(text) == EMBEDDED_URL:
+            data["url"] = EMBEDDED_URL
+            if not self.inside:
+                raise forms.ValidationError(_("Only the people who run this site can use that."))
+            return
+        data["url"], parameters = tidy.tidied_address(text)
+        for word in presets.placeholders():
+            if word in data["url"]:
+                raise forms.ValidationError(
+                    _("Replace %(word)s in the address by your own."), params={"word": word}
+                )
+        if len(data["url"]) > 500:
+            raise tidy.Untidy("address")
+        self._take_parameters(data, parameters)
+        vouched = (self.inside and data.get("allow_private")) or self._is_allowed(data)
+        if not vouched:
+            self._check_outside(data["url"])
+
+    def _take_parameters(self, data: dict[str, Any], parameters: dict[str, str]) -> None:
+        """Put what a pasted address asked for into the fields that are for it."""
+        rest: dict[str, str] = {}
+        for name, value in parameters.items():
+            field = {"api-version": "api_version", "deployment": "deployment"}.get(name)
+            if name.lower() in KEY_PARAMETERS:
+                data["new_key"] = data.get("new_key") or tidy.tidied_key(value)
+            elif field:
+                data[field] = data.get(field) or tidy.tidied_word(value)
+            elif name.lower() not in tidy.RESERVED_PARAMETERS:
+                rest[name] = value
+        lines = "\n".join(f"{name}: {value}" for name, value in rest.items())
+        found = tidy.tidied_pairs(lines, {}, reserved=frozenset())
+        data["extra_query"] = found | data.get("extra_query", {})
+
+    def _is_allowed(self, data: dict[str, Any]) -> bool:
+        """Whether the admins vouch for this host and port."""
+        target = Target(name="", url=data["url"], model="m", dialect=data.get("dialect", ""))
+        return endpoints.is_allowed(target)
+
+    def _check_outside(self, url: str) -> None:
+        try:
+            host, _port, _tls = check_url(url, False)
+        except Forbidden:
+            raise forms.ValidationError(self._outside_only()) from None
+        numeric = host.replace(".", "").isdigit() or ":" in host
+        if host == "localhost" or (numeric and not is_allowed(host, False)):
+            raise forms.ValidationError(self._outside_only())
+
+    def _outside_only(self) -> Any:
+        if self.inside:
+            return _(
+                "An address with ws://, another port than 443 or in the own network needs “May be "
+                "inside the network” ticked."
+            )
+        return _(
+            "Only public addresses with wss:// (or https://) on port 443 can be used here. For "
+            "another one, ask the people who run this site."
+        )
+
+    def _kept(self, what: str, field: str) -> dict[str, str]:
+        try:
+            pairs: dict[str, str] = getattr(self.instance, what)()
+        except SealBroken:
+            self.fields[field].help_text = _(
+                "What was set here cannot be opened any more. Write it again."
+            )
+            return {}
+        self.initial[field] = tidy.shown_pairs(pairs)
+        return pairs
+
+    def _pairs(
+        self, field: str, kept: dict[str, str], reserved: frozenset[str], separators: str = ":"
+    ) -> dict[str, str]:
+        try:
+            return tidy.tidied_pairs(
+                self.cleaned_data[field], kept, reserved=reserved, separators=separators
+            )
+        except tidy.Untidy as problem:
+            raise explained(problem) from None
+
+
+class AdminProviderForm(ProviderForm):
+    """For the people who run the site: whose it is, who may use it, and the own network."""
+
+    inside = True
+
+    class Meta(ProviderForm.Meta):
+        fields = [*ProviderForm.Meta.fields, "account", "accounts", "allow_private"]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if self.instance.own and data.get("allow_private"):
+            self.add_error(
+                "allow_private",
+                _("This is somebody's own key. Add a provider for the account yourself instead."),
+            )
+        if data.get("account") and data.get("accounts"):
+            self.add_error(
+                "accounts", _("A provider of one account is for that account only. Choose none.")
+            )
+        return data
+
+
+class OwnProviderForm(ProviderForm):
+    """For an account's people, with a key of their own: outside addresses only."""
+
+    def _post_clean(self) -> None:
+        # Whatever the row was before and whatever is posted.
+        self.instance.own, self.instance.allow_private = True, False
+        super()._post_clean()  # type: ignore[misc]
+
+
+def dialect_labels() -> list[tuple[str, str]]:
+    """The dialects with their names for people, as choices."""
+    labels = [(name, str(dialect.traits.label)) for name, dialect in DIALECTS.items()]
+    return sorted(labels, key=lambda choice: choice[1].lower())
+
+
+TURN_LABELS = {
+    "server_vad": _("Answers when one pauses"),
+    "semantic_vad": _("Answers when a sentence is finished"),
+    "none": _("Hold to talk"),
+}
+NOISE_LABELS = {
+    "near_field": _("Headset or phone at the ear"),
+    "far_field": _("Laptop or room microphone"),
+}
+ABILITIES = {
+    "text": _("Answer in writing"),
+    "instructions": _("Follow instructions"),
+    "images": _("Look at pictures"),
+    "tools": _("Call functions"),
+}
+
+
+class VoiceModelForm(forms.ModelForm):
+    """A model and what it can do, in words instead of the JSON that is kept."""
+
+    name = WordField(
+        label=_("Name"),
+        max_length=120,
+        help_text=_("As the provider writes it, such as gpt-realtime-2.1."),
+    )
+    label = TidyField(
+        label=_("Shown as"), required=False, max_length=120, help_text=_("Empty: the name.")
+    )
+    voices = ListField(
+        label=_("Voices"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        help_text=_("With commas between them, the usual one first. Empty: the provider's own."),
+    )
+    transcription_model = WordField(
+        label=_("Writes down what people say"),
+        required=False,
+        max_length=120,
+        help_text=_("Name of the transcription model; empty turns it off."),
+    )
+    transcription_models = ListField(label=_("Or, as people choose"), required=False)
+    languages = ListField(
+        label=_("Languages"),
+        required=False,
+        help_text=_("Codes people can name as a hint, such as en, de, zh."),
+    )
+    turn_detection = forms.MultipleChoiceField(
+        label=_("Taking turns"),
+        required=False,
+        choices=[(kind, TURN_LABELS[kind]) for kind in TURNS],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    abilities = forms.MultipleChoiceField(
+        label=_("It can"),
+        required=False,
+        choices=list(ABILITIES.items()),
+        widget=forms.CheckboxSelectMultiple,
+    )
+    noise_reduction = forms.MultipleChoiceField(
+        label=_("Reduces noise of"),
+        required=False,
+        choices=[(kind, NOISE_LABELS[kind]) for kind in NOISE],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    slowest = forms.FloatField(
+        label=_("Slowest speed"), required=False, min_value=0.25, max_value=1
+    )
+    fastest = forms.FloatField(label=_("Fastest speed"), required=False, min_value=1, max_value=1.5)
+    max_output_tokens = forms.IntegerField(
+        label=_("Longest answer (tokens)"), required=False, min_value=1, max_value=4096
+    )
+    ends = forms.DateField(
+        label=_("End date"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("When the provider switches it off, if that is known."),
+    )
+
+    LISTS = ("turn_detection", "noise_reduction", "transcription_models", "languages")
+
+    class Meta:
+        model = VoiceModel
+        fields = [
+            "name",
+            "label",
+            "voices",
+            "transcription_model",
+            "instructions",
+            "context_tokens",
+            "ends",
+            "default",
+            "enabled",
+        ]
+        widgets = {"instructions": forms.Textarea(attrs={"rows": 3})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        features = self.instance.features
+        for name in self.LISTS:
+            self.initial.setdefault(name, features.get(name, []))
+        self.initial.setdefault("abilities", [each for each in ABILITIES if features.get(each)])
+        self.initial.setdefault("max_output_tokens", features.get("max_output_tokens"))
+        slowest, fastest = features.get("speed", (None, None))
+        self.initial.setdefault("slowest", slowest)
+        self.initial.setdefault("fastest", fastest)
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if (data.get("slowest") is None) != (data.get("fastest") is None):
+            self.add_error("fastest", _("Write both speeds, or none of them."))
+        return data
+
+    def _post_clean(self) -> None:
+        self.instance.features = self._features()
+        super()._post_clean()  # type: ignore[misc]
+
+    def _features(self) -> dict[str, Any]:
+        """The features as the fields say them; what no field is about stays."""
+        data = self.cleaned_data
+        about = {*self.LISTS, *ABILITIES, "speed", "max_output_tokens"}
+        kept = {name: each for name, each in self.instance.features.items() if name not in about}
+        lists = {name: data[name] for name in self.LISTS if data.get(name)}
+        abilities = {name: True for name in data.get("abilities", [])}
+        numbers: dict[str, Any] = {}
+        if data.get("slowest") and data.get("fastest"):
+            numbers["speed"] = [data["slowest"], data["fastest"]]
+        if data.get("max_output_tokens"):
+            numbers["max_output_tokens"] = data["max_output_tokens"]
+        return kept | lists | abilities | numbers
+
+
+class OwnModelForm(VoiceModelForm):
+    """A model of somebody's own provider. What is the default is chosen elsewhere."""
+
+    class Meta(VoiceModelForm.Meta):
+        fields = [name for name in VoiceModelForm.Meta.fields if name != "default"]
+
+
+def form_data(*, inside: bool) -> dict[str, Any]:
+    """What the page needs to fill the form by a preset: for the template's context."""
+    return {
+        "provider_presets": {each.id: each.for_page() for each in presets.presets(inside=inside)},
+        "provider_asks": {name: list(each.traits.asks) for name, each in DIALECTS.items()},
+        "preset_links": [(each.id, each.label) for each in presets.presets(inside=inside)],
+    }
