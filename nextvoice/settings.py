@@ -220,6 +220,8 @@ USE_I18N = USE_TZ = True
 
 # How many seconds a call may stay silent on both sides before it is ended.
 CALL_IDLE_SECONDS = env.int("CALL_IDLE_SECONDS", default=300)
+# What reports and quotas are in. Prices may be in others, with an exchange rate in the admin.
+REPORTING_CURRENCY = env.str("REPORTING_CURRENCY", default="USD")
 # The embedded provider runs beside the site unless another one is named here (ws://host:port).
 LOCAL_VOICE = env.bool("LOCAL_VOICE", default=True)
 LOCAL_VOICE_URL = env.str("LOCAL_VOICE_URL", default="")

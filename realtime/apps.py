@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,4 +8,6 @@ class RealtimeConfig(AppConfig):
     verbose_name = _("Calls")
 
     def ready(self) -> None:
-        from realtime import checks, pages  # noqa: F401  (they register themselves)
+        from realtime import append_only, checks, pages  # noqa: F401  (the last two register)
+
+        post_migrate.connect(append_only.after_migrate, sender=self)

@@ -2,6 +2,7 @@
 
 from realtime.models.calls import CallRecord
 from realtime.models.endpoints import AllowedEndpoint
+from realtime.models.money import ExchangeRate, Price, Usage, UsageDay
 from realtime.models.providers import AccountSettings, Provider, VoiceModel
 from realtime.models.tokens import ApiToken, ClientSecret
 
@@ -11,6 +12,10 @@ __all__ = [
     "ApiToken",
     "CallRecord",
     "ClientSecret",
+    "ExchangeRate",
+    "Price",
     "Provider",
+    "Usage",
+    "UsageDay",
     "VoiceModel",
 ]

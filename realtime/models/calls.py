@@ -71,6 +71,8 @@ class CallRecord(models.Model):
     duration_ms = models.PositiveBigIntegerField(_("duration (ms)"), default=0)
     spoken_ms = models.PositiveBigIntegerField(_("person's audio (ms)"), default=0)
     answered_ms = models.PositiveBigIntegerField(_("assistant's audio (ms)"), default=0)
+    # What an answer under way has used so far: the meter's, for who finds the process dead.
+    owing = models.JSONField(null=True, editable=False)
     # A live row whose heartbeat is old belongs to a process that died.
     heartbeat = models.DateTimeField(_("last sign of life"))
 

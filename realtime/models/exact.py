@@ -1,0 +1,101 @@
+"""Decimals that every database keeps, compares and adds up to the last digit."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import DecimalValidator
+from django.db import models
+from django.db.models.expressions import Combinable, register_combinable_fields
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+
+class ExactField(models.Field):  # type: ignore[type-arg]
+    """A `Decimal` with a fixed number of digits after the point, never rounded.
+
+    PostgreSQL has `numeric` for it. SQLite has only floats, which lose digits beyond the 15th and
+    drift when they are added; there the column is a whole number of units of the last digit.
+    Filters and `Sum` work as with any field. In an expression beside `F(...)` write
+    `exact(field, amount)`: a bare Decimal is refused, since it would be in other units.
+    """
+
+    description = _("Exact decimal")
+
+    def __init__(self, *args: Any, places: int = 12, **kwargs: Any) -> None:
+        self.places = places
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, {**kwargs, "places": self.places}
+
+    def get_internal_type(self) -> str:
+        return "ExactField"
+
+    def db_type(self, connection: Any) -> str:
+        return "bigint" if connection.vendor == "sqlite" else f"numeric(30, {self.places})"
+
+    def cast_db_type(self, connection: Any) -> str:
+        return self.db_type(connection)
+
+    @cached_property
+    def validators(self) -> Any:
+        return [*super().validators, DecimalValidator(30, self.places)]
+
+    def to_python(self, value: Any) -> Decimal | None:
+        if value is None or isinstance(value, Decimal):
+            return value
+        if isinstance(value, float):
+            raise ValidationError(_("A float has no exact value."), code="invalid")
+        try:
+            return Decimal(value)
+        except (InvalidOperation, TypeError, ValueError):
+            raise ValidationError(_("Write a number."), code="invalid") from None
+
+    def get_prep_value(self, value: Any) -> Any:
+        value = super().get_prep_value(value)
+        if value is None or hasattr(value, "as_sql"):
+            return value
+        return self._fitting(self.to_python(value))
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        if not prepared:
+            value = self.get_prep_value(value)
+        if isinstance(value, Decimal) and connection.vendor == "sqlite":
+            return int(value.scaleb(self.places))
+        return value
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
+        if value is None or connection.vendor != "sqlite":
+            return value  # type: ignore[no-any-return]
+        return Decimal(int(value)).scaleb(-self.places)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        value = self.value_from_object(obj)
+        return "" if value is None else format(value, "f")
+
+    def formfield(self, **kwargs: Any) -> Any:
+        given = {"form_class": forms.DecimalField, "decimal_places": self.places}
+        return super().formfield(**{**given, "max_digits": 30, **kwargs})
+
+    def _fitting(self, value: Decimal | None) -> Decimal | None:
+        """The value with exactly so many places. Raises ValueError when that would round it."""
+        if value is None:
+            return None
+        fitting = value.quantize(Decimal(1).scaleb(-self.places)) if value.is_finite() else None
+        if fitting != value:
+            raise ValueError(f"{value} has more than {self.places} digits after the point")
+        return fitting
+
+
+def exact(value: Decimal | int, places: int = 12) -> models.Value:
+    """An amount to add to, or take from, an ExactField of so many places."""
+    return models.Value(Decimal(value), output_field=ExactField(places=places))
+
+
+for _connector in (Combinable.ADD, Combinable.SUB):
+    register_combinable_fields(ExactField, _connector, ExactField, ExactField)

@@ -1,0 +1,88 @@
+"""Which price holds for a model, and what a currency is worth."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from fnmatch import fnmatchcase
+
+from django.conf import settings
+from django.db.models import Q
+
+from realtime.models.money import ExchangeRate, Price
+
+
+def price_for(
+    provider_id: uuid.UUID | None, dialect: str, model: str, kind: str, at: datetime
+) -> Price | None:
+    """The price of a model at a moment; None when it has none.
+
+    `kind`: "realtime" or "transcription". An admin's row wins over a seeded one, the provider's
+    over a general one, then a dialect's, then the more exact name, then the newest.
+    """
+    rows = Price.objects.filter(
+        Q(provider_id=provider_id) | Q(provider=None),
+        Q(model=model) | Q(model__contains="*"),
+        dialect__in=["", dialect],
+        kind=kind,
+        since__lte=at,
+    )
+    return best(rows, model)
+
+
+def best(rows: Iterable[Price], model: str) -> Price | None:
+    """The row that wins among those of a provider and dialect that have begun."""
+    matching = [row for row in rows if matches(row.model, model)]
+    return max(matching, key=_rank, default=None)
+
+
+def matches(pattern: str, model: str) -> bool:
+    """Whether a price's model, perhaps with *, is that of a model."""
+    # Only * is special.
+    literal = pattern.replace("[", "[[]").replace("?", "[?]")
+    return fnmatchcase(model, literal)
+
+
+def _rank(row: Price) -> tuple[bool, bool, bool, bool, int, datetime, int]:
+    pattern = "*" in row.model
+    return (
+        row.source == Price.Source.ADMIN,
+        row.provider_id is not None,
+        bool(row.dialect),
+        not pattern,
+        len(row.model),
+        row.since,
+        row.pk or 0,
+    )
+
+
+def reporting_currency() -> str:
+    """The currency of reports and quotas."""
+    return str(settings.REPORTING_CURRENCY)
+
+
+class Rates:
+    """Exchange rates into the reporting currency, read once."""
+
+    def __init__(self) -> None:
+        self.into = reporting_currency()
+        self._rates: dict[str, list[tuple[date, Decimal]]] = {}
+        for row in ExchangeRate.objects.filter(into=self.into).order_by("since"):
+            self._rates.setdefault(row.currency, []).append((row.since, row.rate))
+
+    def at(self, currency: str, day: date) -> Decimal | None:
+        """What one unit is worth that day; before the first rate, what it was worth then. None:
+        nobody said."""
+        if currency == self.into:
+            return Decimal(1)
+        rates = self._rates.get(currency)
+        if not rates:
+            return None
+        return next((rate for since, rate in reversed(rates) if since <= day), rates[0][1])
+
+    def convert(self, amount: Decimal, currency: str, day: date) -> Decimal | None:
+        """The amount in the reporting currency, to its last digit; None without a rate."""
+        rate = self.at(currency, day)
+        return None if rate is None else amount * rate
