@@ -22,7 +22,7 @@ def unguard(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('realtime', '0005_allowed_endpoints'),
+        ('realtime', '0006_feature_words'),
     ]
 
     operations = [
