@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import AccountAdmin, ReadOnly
+from realtime.connection_admin import ConnectionTestAdmin
 from realtime.describe import end_words
 from realtime.forms import AdminProviderForm, VoiceModelForm, dialect_labels, form_data
 from realtime.models import (
@@ -101,7 +102,7 @@ class VoiceModelInline(admin.StackedInline):
 
 
 @admin.register(Provider)
-class ProviderAdmin(admin.ModelAdmin):
+class ProviderAdmin(ConnectionTestAdmin, admin.ModelAdmin):
     form = AdminProviderForm
     change_form_template = "admin/realtime/provider/change_form.html"
     list_display = ["name", "whose", "dialect_shown", "url", "key_shown", "models_shown", "enabled"]

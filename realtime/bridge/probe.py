@@ -31,6 +31,7 @@ CONFIRM_SECONDS = 5.0
 QUESTION = "Say only: OK."
 
 STEPS: dict[StepName, str] = {
+    "setup": _("What is set up"),
     "dns": _("Name look-up"),
     "tcp": _("Connection"),
     "tls": _("Encryption (TLS)"),
@@ -39,7 +40,8 @@ STEPS: dict[StepName, str] = {
     "update": _("Settings"),
     "answer": _("Answer"),
 }
-"""All steps in order, by name, in words for a person (marked English)."""
+"""All steps in order, by name, in words for a person (marked English). `setup` is for those who
+make the target: when it cannot be made, that step fails."""
 
 BEFORE_A_CONNECTION = ("dns", "tcp")
 CLOSED = ("address_forbidden", "refused", "no_route", "broken")

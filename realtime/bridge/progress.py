@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-StepName = Literal["dns", "tcp", "tls", "handshake", "session", "update", "answer"]
+StepName = Literal["setup", "dns", "tcp", "tls", "handshake", "session", "update", "answer"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import { has, t } from "./helpers/strings.js";
 import { showTimes } from "./helpers/time.js";
 import { keepAwake } from "./helpers/wake-lock.js";
 import { CallPanel } from "./panels/call-panel.js";
+import "./panels/connection-test.js";
 import { connectConversationList } from "./panels/conversation-list.js";
 import { connectDrawer } from "./panels/drawer.js";
 import { LevelMeter } from "./panels/level-meter.js";

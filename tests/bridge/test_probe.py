@@ -99,7 +99,7 @@ async def test_with_tls_it_is_a_step_of_its_own(tmp_path):
     server, client = certificate_contexts(tmp_path)
     async with ScriptedProvider([*OPENING, *ASKED, *ANSWER], tls=server) as provider:
         steps = await run(provider.target(), tls=client)
-    assert [s.name for s in steps] == list(STEPS)
+    assert [s.name for s in steps] == [name for name in STEPS if name != "setup"]
     assert {s.name: s.detail for s in steps}["tls"] == "TLSv1.3"
 
 

@@ -1,0 +1,109 @@
+"""Test connection, for the admin, for own keys and for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.cache import cache
+from django.utils.translation import gettext
+
+from chats.models import Membership, User
+from realtime.bridge.dialects import Target
+from realtime.bridge.faults import FAULTS
+from realtime.bridge.probe import STEPS, Step, probe
+from realtime.models import Provider, VoiceModel
+from realtime.opening import base_session
+from realtime.targets import Refused, target_for
+
+PER_MINUTE = 10
+"""How often a person may test, whichever provider: each test costs a little, and knocks
+somewhere."""
+
+
+class TooOften(Exception):
+    """The person has tested `PER_MINUTE` times within the last minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A model's connection as it is set up now, ready to be tried; or why it cannot be."""
+
+    __test__ = False  # for pytest
+
+    model: VoiceModel | None
+    target: Target | None = field(repr=False)
+    session: dict[str, Any] = field(default_factory=dict, repr=False)
+    problem: Step | None = None
+
+    async def steps(self, *, candid: bool) -> AsyncIterator[Step]:
+        """Each step as it ends; `candid` as in `probe`."""
+        if self.target is None:
+            assert self.problem is not None
+            yield self.problem
+            return
+        async for step in probe(self.target, self.session, candid=candid):
+            yield step
+
+
+def prepare(provider: Provider, model: VoiceModel | None) -> Test:
+    """Read what a call with this model would use. Blocks."""
+    if model is None:
+        return Test(None, None, problem=_not_set_up(gettext("No model is named yet.")))
+    try:
+        return Test(model, target_for(model), base_session(model))
+    except Refused as refused:
+        return Test(model, None, problem=_not_set_up(str(refused)))
+
+
+def model_of(provider: Provider, wanted: str = "") -> VoiceModel | None:
+    """The provider's model with this id or name, or its first."""
+    models = provider.models.order_by("-default", "-enabled", "name")
+    if wanted.isascii() and wanted.isdigit():
+        models = models.filter(pk=int(wanted))
+    elif wanted:
+        models = models.filter(name=wanted)
+    return models.first()
+
+
+def own_provider(user: User, pk: Any) -> Provider | None:
+    """An own key of an account this person manages."""
+    managed = Membership.objects.filter(user=user, role=Membership.Role.MANAGER)
+    return Provider.objects.filter(pk=pk, own=True, account__in=managed.values("account")).first()
+
+
+def count_for(user: User) -> None:
+    """Count a test of this person. Raises TooOften."""
+    name = f"connection-test:{user.pk}"
+    cache.add(name, 0, 60)
+    try:
+        count = cache.incr(name)
+    except ValueError:  # it ran out in between
+        return
+    if count > PER_MINUTE:
+        raise TooOften
+
+
+def told(step: Step) -> dict[str, Any]:
+    """A step in the reader's language, for a page, JSON or the terminal."""
+    return {
+        "name": step.name,
+        "label": gettext(STEPS[step.name]),
+        "ok": step.ok,
+        "ms": step.ms,
+        "detail": step.detail,
+        "said": step.said,
+        "message": gettext(step.message) if step.message else "",
+        "remedy": gettext(step.remedy) if step.remedy else "",
+    }
+
+
+def verdict(ok: bool) -> str:
+    """What came of it all, in a sentence."""
+    return gettext("Everything works.") if ok else gettext("The connection does not work yet.")
+
+
+def _not_set_up(detail: str) -> Step:
+    fault = FAULTS["not_set_up"]
+    return Step("setup", False, None, detail, "not_set_up", fault.message, fault.remedy)

@@ -1,0 +1,94 @@
+"""The pages of Test connection: for site administrators, and for people with own keys."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+from asgiref.sync import async_to_sync
+from django.contrib.auth.decorators import login_required
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.shortcuts import render
+from django.utils.translation import get_language, gettext, override
+from django.views.decorators.http import require_http_methods
+
+from chats.models import User
+from realtime.connection_test import (
+    Test,
+    TooOften,
+    count_for,
+    model_of,
+    own_provider,
+    prepare,
+    told,
+    verdict,
+)
+from realtime.models import Provider
+
+LINES = "application/x-ndjson"
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def provider_test(request: HttpRequest, pk: Any) -> HttpResponseBase:
+    """Test an own key of an account the person manages; 404 for everybody else."""
+    assert isinstance(request.user, User)
+    provider = own_provider(request.user, pk)
+    if provider is None:
+        raise Http404
+    return answer(request, provider, "realtime/provider_test.html", {}, candid=False)
+
+
+def answer(
+    request: HttpRequest,
+    provider: Provider,
+    template: str,
+    context: dict[str, Any],
+    *,
+    candid: bool,
+) -> HttpResponseBase:
+    """POST runs the test: its steps as lines of JSON while it runs, or the finished page without
+    JavaScript. GET shows the page with its button."""
+    assert isinstance(request.user, User)
+    lines = not request.accepts("text/html")
+    model = model_of(provider, request.POST.get("model", ""))
+    context = {**context, "provider": provider, "model": model}
+    if request.method == "GET":
+        return render(request, template, context)
+    try:
+        count_for(request.user)
+    except TooOften:
+        text = gettext("That was tested often just now. Wait a minute.")
+        if lines:
+            return JsonResponse({"message": text}, status=429)
+        return render(request, template, {**context, "too_often": text}, status=429)
+    test = prepare(provider, model)
+    if lines:
+        response = StreamingHttpResponse(_lines(test, candid), content_type=LINES)
+        response["Cache-Control"] = "no-store"
+        response["X-Accel-Buffering"] = "no"
+        return response
+    steps = async_to_sync(_all)(test, candid)
+    context |= {"steps": steps, "works": steps[-1]["ok"], "verdict": verdict(steps[-1]["ok"])}
+    return render(request, template, context)
+
+
+async def _lines(test: Test, candid: bool) -> AsyncIterator[bytes]:
+    language, ok = get_language(), False
+    async for step in test.steps(candid=candid):
+        ok = step.ok
+        with override(language):
+            yield orjson.dumps(told(step)) + b"\n"
+    with override(language):
+        yield orjson.dumps({"works": ok, "verdict": verdict(ok)}) + b"\n"
+
+
+async def _all(test: Test, candid: bool) -> list[dict[str, Any]]:
+    return [told(step) async for step in test.steps(candid=candid)]
