@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from .azure_ga import AzureGA
+from .azure_preview import AzurePreview
 from .base import Dialect
+from .glm import GLM
+from .minimax import MiniMax
+from .openai_beta import OpenAIBeta
 from .openai_ga import OpenAIGA
+from .qwen import Qwen
+from .stepfun import StepFun
 from .target import Target, Timeouts
 from .traits import Traits
+from .voice_live import VoiceLive
+from .xai import XAI
 
-DIALECTS: dict[str, type[Dialect]] = {OpenAIGA.name: OpenAIGA}
-"""Every dialect by its name; a new one is added here."""
+_ALL: tuple[type[Dialect], ...] = (
+    OpenAIGA,
+    AzureGA,
+    AzurePreview,
+    VoiceLive,
+    OpenAIBeta,
+    XAI,
+    Qwen,
+    MiniMax,
+    GLM,
+    StepFun,
+)
+DIALECTS: dict[str, type[Dialect]] = {dialect.name: dialect for dialect in _ALL}
+"""Every dialect by its name, in the order people are offered them; a new one is added here."""
 
 
 def traits_of(name: str) -> Traits:

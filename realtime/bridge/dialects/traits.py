@@ -42,6 +42,8 @@ class Traits:
     """`conversation.item.retrieve`; without it the bridge answers from the items it saw."""
     item_create: bool = True
     """`conversation.item.create`; without it history goes into the instructions."""
+    further: tuple[str, ...] = ()
+    """Other GA session fields it takes; `*`: all of them."""
     usage: str = "tokens"
     """What of usage is reported, in words."""
     asks: tuple[str, ...] = ()

@@ -1,0 +1,66 @@
+"""Azure OpenAI GA: OpenAI's events at `/openai/v1/realtime?model=DEPLOYMENT`, with `api-key`.
+
+    url_hint         wss://RESOURCE.openai.azure.com/openai/v1/realtime
+    auth             api-key: KEY, or Authorization: Bearer ENTRA_TOKEN
+    turn_detection   server_vad, semantic_vad
+    input_rate       24000
+    output_rate      24000
+    formats          audio/pcm, audio/pcmu, audio/pcma
+    transcription    yes
+    noise_reduction  yes
+    speed            yes
+    instructions     yes
+    text             yes
+    images           yes
+    tools            yes
+    truncate         yes
+    retrieve         yes
+    item_create      yes
+    further          *
+    usage            tokens by modality, cached ones too; transcription in tokens or seconds
+    asks             deployment
+
+A deployment is named where OpenAI has a model, and so is the model of a transcription.
+Source: protocols.md 6.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+from ..words import gettext_noop as _
+from .openai_ga import OpenAIGA
+from .target import Target
+from .traits import Traits
+
+
+def azure_identity(target: Target) -> dict[str, str]:
+    """A key goes into `api-key`; an Entra ID token, which is a JWT, is a bearer's."""
+    if not target.key:
+        return {}
+    if target.key.startswith("eyJ") and target.key.count(".") == 2:
+        return {"Authorization": f"Bearer {target.key}"}
+    return {"api-key": target.key}
+
+
+class AzureGA(OpenAIGA):
+    """Azure OpenAI in its GA form."""
+
+    name: ClassVar[str] = "azure_ga"
+    path: ClassVar[tuple[str, str]] = ("/openai/v1", "/realtime")
+    traits: ClassVar[Traits] = replace(
+        OpenAIGA.traits,
+        label=_("Azure OpenAI"),
+        url_hint="wss://RESOURCE.openai.azure.com/openai/v1/realtime",
+        auth="api-key: KEY, or Authorization: Bearer ENTRA_TOKEN",
+        asks=("deployment",),
+        note=_("A transcription model is named by its deployment, too."),
+    )
+
+    def query(self, target: Target) -> Mapping[str, str]:
+        return {"model": target.deployment or target.model}
+
+    def identity(self, target: Target) -> dict[str, str]:
+        return azure_identity(target)

@@ -1,0 +1,326 @@
+"""What providers leave out of an answer, added: every answer comes as complete as OpenAI's.
+
+Strict clients need each item announced, each part opened and closed, each item done. What a
+provider says itself is passed on; what it omits is made up from what went before, once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..events import Event
+from ..ids import new_id
+from .base import AUDIO_DELTA
+
+FINISHED = 64
+"""So many finished answers are remembered; what still comes for them is dropped."""
+
+TRANSCRIPT = "response.output_audio_transcript"
+TEXT = "response.output_text"
+AUDIO_DONE = "response.output_audio.done"
+ARGUMENTS = ("response.function_call_arguments.delta", "response.function_call_arguments.done")
+IN_PART = (
+    AUDIO_DELTA,
+    AUDIO_DONE,
+    f"{TRANSCRIPT}.delta",
+    f"{TRANSCRIPT}.done",
+    f"{TEXT}.delta",
+    f"{TEXT}.done",
+    "response.content_part.added",
+    "response.content_part.done",
+)
+
+
+@dataclass(slots=True)
+class Part:
+    """One content part of an answer's item."""
+
+    kind: str
+    text: str = ""
+    sounded: bool = False
+    ended: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Made:
+    """One item of an answer under way."""
+
+    item: Event
+    index: int
+    parts: dict[int, Part] = field(default_factory=dict)
+    over: bool = False
+
+
+class Completing:
+    """Follows one session. `take` gets events that are checked and whose missing ids are filled
+    where they are known, else empty."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, dict[str, Made]] = {}  # responses under way, their items
+        self._finished: OrderedDict[str, None] = OrderedDict()
+        self._placed: dict[str, str | None] = {}  # items announced, what each follows
+        self._done: set[str] = set()
+        self._last: str | None = None  # the newest item
+
+    def take(self, event: Event) -> list[Event]:
+        """The events to pass on instead of this one."""
+        kind = event["type"]
+        if kind in ("conversation.item.created", "conversation.item.added"):
+            return self._added(event)
+        if kind == "conversation.item.done":
+            return self._item_done(event["item"])
+        if kind == "input_audio_buffer.committed":
+            event["previous_item_id"] = event["previous_item_id"] or self._last
+            return [event]
+        if kind == "conversation.item.deleted":
+            if event["item_id"] == self._last:
+                self._last = None
+            return [event]
+        return self._of_answer(event) if kind.startswith("response.") else [event]
+
+    # Items
+
+    def _added(self, event: Event) -> list[Event]:
+        item, older = event["item"], event["type"] == "conversation.item.created"
+        if item["id"] in self._placed:
+            return []
+        if event["previous_item_id"] is None and self._last != item["id"]:
+            event["previous_item_id"] = self._last
+        self._last = item["id"]
+        self._placed[item["id"]] = event["previous_item_id"]
+        event["type"] = "conversation.item.added"
+        # An answer's item is done later; of others the older language says no more.
+        own = item.get("role") == "assistant" or item.get("type") == "function_call"
+        if older and not own:
+            item["status"] = "completed"
+            return [event, *self._item_done(dict(item))]
+        return [event]
+
+    def _item_done(self, item: Event) -> list[Event]:
+        if item["id"] in self._done:
+            return []
+        before = self._place(item)
+        self._done.add(item["id"])
+        previous = self._placed[item["id"]]
+        return [*before, _made("conversation.item.done", previous_item_id=previous, item=item)]
+
+    def _place(self, item: Mapping[str, object]) -> list[Event]:
+        if item["id"] in self._placed:
+            return []
+        added = _made("conversation.item.added", previous_item_id=None, item=dict(item))
+        return self._added(added)
+
+    # Answers
+
+    def _of_answer(self, event: Event) -> list[Event]:
+        kind = event["type"]
+        if kind == "response.created":
+            return self._created(event)
+        response_id = event["response"]["id"] if kind == "response.done" else self._id_of(event)
+        if response_id in self._finished:
+            return []
+        before = self._begin(response_id)
+        items = self._answers[response_id]
+        if kind == "response.done":
+            return [*before, *self._close_all(response_id, event)]
+        if kind == "response.output_item.added":
+            return [*before, *self._output_item(items, event)]
+        if kind == "response.output_item.done":
+            return [*before, *self._close(items, response_id, event["item"], event)]
+        if kind in IN_PART:
+            return [*before, *self._in_part(items, event)]
+        if kind in ARGUMENTS:
+            return [*before, *self._arguments(items, event)]
+        return [*before, event]
+
+    def _id_of(self, event: Event) -> str:
+        if not event.get("response_id"):
+            event["response_id"] = next(reversed(self._answers), None) or new_id("resp")
+        return str(event["response_id"])
+
+    def _created(self, event: Event) -> list[Event]:
+        response_id = event["response"]["id"]
+        if response_id in self._answers or response_id in self._finished:
+            return []
+        self._answers[response_id] = {}
+        return [event]
+
+    def _begin(self, response_id: str) -> list[Event]:
+        if response_id in self._answers:
+            return []
+        self._answers[response_id] = {}
+        response: Event = {
+            "id": response_id,
+            "object": "realtime.response",
+            "status": "in_progress",
+            "status_details": None,
+            "output": [],
+            "usage": None,
+        }
+        return [_made("response.created", response=response)]
+
+    def _output_item(self, items: dict[str, Made], event: Event) -> list[Event]:
+        item = event["item"]
+        if item["id"] in items:
+            return []
+        items[item["id"]] = Made(dict(item), event["output_index"])
+        return [event]
+
+    def _open(self, items: dict[str, Made], event: Event, item: Event) -> list[Event]:
+        """Announce an item that was not."""
+        if item["id"] in items:
+            return self._place(items[item["id"]].item)
+        item = {"object": "realtime.item", "status": "in_progress"} | item
+        index = event.get("output_index", len(items))
+        items[item["id"]] = Made(item, index)
+        names = {"response_id": event["response_id"], "output_index": index}
+        announced = _made("response.output_item.added", **names, item=dict(item))
+        return [announced, *self._place(item)]
+
+    def _in_part(self, items: dict[str, Made], event: Event) -> list[Event]:
+        if not event["item_id"]:
+            event["item_id"] = next(reversed(items), None) or new_id("item")
+        item_id, kind, index = event["item_id"], event["type"], event["content_index"]
+        message = {"id": item_id, "type": "message", "role": "assistant", "content": []}
+        out = self._open(items, event, message)
+        made = items[item_id]
+        if made.over:
+            return out
+        opens = kind == "response.content_part.added"
+        if index not in made.parts:
+            words = event["part"]["type"] if "part" in event else None
+            part_kind = words or ("text" if kind.startswith(TEXT) else "audio")
+            made.parts[index] = Part(part_kind)
+            if not opens:
+                out.append(_part_event("response.content_part.added", event, made.parts[index]))
+        elif opens:
+            return out
+        part = made.parts[index]
+        if kind == "response.content_part.done":
+            part.text = event["part"].get("transcript") or event["part"].get("text") or part.text
+            return [*out, *_end_part(event, part)]
+        if kind.endswith(".done") and kind in part.ended:
+            return out
+        _follow(part, event)
+        return [*out, event]
+
+    def _arguments(self, items: dict[str, Made], event: Event) -> list[Event]:
+        if not event["item_id"]:
+            calls = (i for i, made in items.items() if made.item.get("type") == "function_call")
+            event["item_id"] = next(calls, None) or new_id("item")
+        known = items[event["item_id"]].item if event["item_id"] in items else {}
+        item = {
+            "id": event["item_id"],
+            "type": "function_call",
+            "name": event.get("name") or "",
+            "call_id": event.get("call_id") or event["item_id"],
+            "arguments": "",
+        }
+        out = self._open(items, event, item)
+        event["call_id"] = event.get("call_id") or known.get("call_id") or item["call_id"]
+        if event["type"].endswith(".done"):
+            event["name"] = event.get("name") or known.get("name") or ""
+            items[event["item_id"]].item["arguments"] = event["arguments"]
+        return [*out, event]
+
+    # Ends
+
+    def _close(
+        self, items: dict[str, Made], response_id: str, item: Event, event: Event | None = None
+    ) -> list[Event]:
+        """An item is finished, as `event` says or because its answer is."""
+        made = items.get(item["id"])
+        if made is not None and made.over:
+            return []
+        place: Event = {"response_id": response_id, "output_index": made.index if made else 0}
+        out = self._open(items, (event or {}) | place, dict(item) | {"status": "in_progress"})
+        made = items[item["id"]]
+        place |= {"output_index": made.index, "item_id": item["id"]}
+        for index, part in made.parts.items():
+            out += _end_part(place | {"content_index": index}, part)
+        made.over = True
+        made.item = _whole(item, made)
+        if event is None:
+            place.pop("item_id")
+            event = _made("response.output_item.done", **place)
+        event["item"] = dict(made.item)
+        return [*out, *self._item_done(dict(made.item)), event]
+
+    def _close_all(self, response_id: str, event: Event) -> list[Event]:
+        response, items, out = event["response"], self._answers.pop(response_id), list[Event]()
+        status = "completed" if response["status"] == "completed" else "incomplete"
+        told = {item["id"]: item for item in response["output"]}
+        for item_id, made in list(items.items()):
+            if not made.over:
+                item = dict(told.get(item_id, made.item)) | {"status": status}
+                out += self._close(items, response_id, item)
+        if not told:
+            response["output"] = [dict(made.item) for made in items.values()]
+        else:
+            response["output"] = [
+                _whole(item, items[item["id"]]) if item["id"] in items else item
+                for item in response["output"]
+            ]
+        self._finished[response_id] = None
+        if len(self._finished) > FINISHED:
+            self._finished.popitem(last=False)
+        return [*out, event]
+
+
+def _follow(part: Part, event: Event) -> None:
+    kind = event["type"]
+    if kind == AUDIO_DELTA:
+        part.sounded = True
+    elif kind.endswith(".delta"):
+        part.text += event["delta"]
+    elif kind.endswith(".done"):
+        part.ended.add(kind)
+        part.text = event.get("transcript") or event.get("text") or part.text
+
+
+def _end_part(event: Event, part: Part) -> list[Event]:
+    """The ends of a part that were not told yet."""
+    out, ends = [], list[tuple[str, Event]]()
+    if part.kind == "text":
+        ends.append((f"{TEXT}.done", {"text": part.text}))
+    else:
+        if part.sounded:
+            ends.append((AUDIO_DONE, {}))
+        ends.append((f"{TRANSCRIPT}.done", {"transcript": part.text}))
+    for kind, fields in ends:
+        if kind not in part.ended and (part.text or kind == AUDIO_DONE):
+            out.append(_made(kind, **_place(event), **fields))
+        part.ended.add(kind)
+    if "response.content_part.done" not in part.ended:
+        out.append(_part_event("response.content_part.done", event, part))
+        part.ended.add("response.content_part.done")
+    return out
+
+
+def _whole(item: Event, made: Made) -> Event:
+    """The item with the words and kinds of its parts: a spoken one may be told as written."""
+    if item.get("type") != "message" or not made.parts:
+        return item
+    content = []
+    for _, part in sorted(made.parts.items()):
+        spoken = part.kind == "audio"
+        kind, name = ("output_audio", "transcript") if spoken else ("output_text", "text")
+        content.append({"type": kind, name: part.text})
+    return item | {"content": content}
+
+
+def _part_event(kind: str, event: Event, part: Part) -> Event:
+    name = "transcript" if part.kind == "audio" else "text"
+    words = part.text if kind.endswith(".done") else ""
+    return _made(kind, **_place(event), part={"type": part.kind, name: words})
+
+
+def _place(event: Event) -> Event:
+    names = ("response_id", "item_id", "output_index", "content_index")
+    return {name: event[name] for name in names}
+
+
+def _made(kind: str, **fields: object) -> Event:
+    return {"type": kind, "event_id": new_id("event"), **fields}

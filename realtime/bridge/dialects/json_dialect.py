@@ -1,0 +1,373 @@
+"""What all providers share that speak OpenAI's events or something close, as JSON text frames.
+
+decode: a frame -> read -> translated (a subclass's words to GA's) -> checked and filled
+        -> completed (unless the provider is known to be complete) -> audio as our PCM
+encode: a GA event -> answered here, or fitted to what the provider has -> told (in its words)
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import orjson
+
+from ..audio import bytes_to_samples, decode_base64, encode_base64, samples_to_ms
+from ..events import Event, error_event
+from ..ids import new_id
+from ..writer import Frame
+from .base import AUDIO_DELTA, OPENING_IDS
+from .complete import Completing
+from .fit import fit_response, fit_session
+from .shapes import EVENTS, Shape
+from .sound import Sound, ours
+from .spent import response_usage, transcription_usage
+from .target import Target
+from .tidy import (
+    error_of,
+    is_a,
+    text_or,
+    tidy_item,
+    tidy_limits,
+    tidy_part,
+    tidy_response,
+    transcription_error,
+)
+from .traits import Traits
+
+REMEMBERED = 256
+KEPT = 1_000
+"""So many items are kept to answer `conversation.item.retrieve` where the provider does not."""
+
+ENDS_AUDIO = ("response.output_audio.done", "response.content_part.done", "response.done")
+TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
+TRANSCRIPTION_FAILED = "conversation.item.input_audio_transcription.failed"
+NO_SUCH_ITEM = "item_retrieve_invalid_item_id"
+
+
+class JsonDialect:
+    """The base of dialects: GA itself, where a subclass says nothing else."""
+
+    name: ClassVar[str]
+    traits: ClassVar[Traits]
+    history_mode: ClassVar[Literal["items", "packed"]] = "packed"
+    complete: ClassVar[bool] = False
+    """Whether the provider is known to leave nothing out."""
+    path: ClassVar[tuple[str, str]] = ("/v1", "/realtime")
+    """The usual path of the endpoint, as base and rest; addresses may end in either."""
+
+    def __init__(self) -> None:
+        self.subprotocols: Sequence[str] = ()
+        self.skipped = 0
+        self._model = ""
+        self._sound = Sound(self.traits)
+        self._answers: list[Event] = []
+        self._completing = None if self.complete else Completing()
+        self._response_id = ""
+        self._item_id = ""
+        self._added: set[str] = set()
+        self._recent: set[tuple[str, str, int]] = set()
+        self._recent_order: deque[tuple[str, str, int]] = deque()
+        self._changing: str | None = None  # the event that changes the audio format
+        self._kept: OrderedDict[str, Event] = OrderedDict()
+        self._began_ms = 0
+        self._spoke_ms: dict[str, int] = {}
+        self._samples = 0  # of the microphone, in this session
+
+    @property
+    def heard_ms(self) -> int:
+        """How much of the microphone the provider was given."""
+        return samples_to_ms(self._samples)
+
+    # The connection
+
+    def url(self, target: Target) -> str:
+        self._model = target.model
+        parts = urlsplit(target.url)
+        scheme = {"https": "wss", "http": "ws"}.get(parts.scheme, parts.scheme)
+        query = {**dict(parse_qsl(parts.query)), **self.query(target), **target.query}
+        path = self._whole_path(parts.path.rstrip("/"))
+        return urlunsplit((scheme, parts.netloc, path, urlencode(query), parts.fragment))
+
+    def query(self, target: Target) -> Mapping[str, str]:
+        """The query that names the model."""
+        return {"model": target.model}
+
+    def headers(self, target: Target) -> Mapping[str, str]:
+        return self.identity(target) | dict(target.headers)
+
+    def identity(self, target: Target) -> dict[str, str]:
+        """The headers that say who we are."""
+        return {"Authorization": f"Bearer {target.key}"} if target.key else {}
+
+    def _whole_path(self, path: str) -> str:
+        base, rest = self.path
+        if not path:
+            return base + rest
+        return path + rest if path.endswith(base) else path
+
+    # Towards the provider
+
+    def greeting(self, session: Mapping[str, Any]) -> Iterable[Frame]:
+        return ()
+
+    def opening(
+        self, session: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
+    ) -> Iterable[Frame]:
+        # The model belongs to the connection, and the rest is the server's to say.
+        told = ("id", "object", "expires_at", "model")
+        config = {name: value for name, value in session.items() if name not in told}
+        yield from self.encode(
+            {
+                "type": "session.update",
+                "event_id": f"{OPENING_IDS}session",
+                "session": config | {"type": "realtime"},
+            }
+        )
+        for number, item in enumerate(history):
+            yield from self.encode(
+                {
+                    "type": "conversation.item.create",
+                    "event_id": f"{OPENING_IDS}item_{number}",
+                    "item": item,
+                }
+            )
+
+    def encode(self, event: Mapping[str, Any]) -> Iterable[Frame]:
+        event, frames = dict(event), list[Frame]()
+        kind = event["type"]
+        if kind in ("input_audio_buffer.commit", "input_audio_buffer.clear"):
+            frames += self._append(self._sound.rest())
+        elif kind == "session.update":
+            event["session"] = fit_session(event["session"], self.traits)
+            frames += self._change_sound(event)
+        elif kind == "response.create" and isinstance(event.get("response"), Mapping):
+            event["response"] = fit_response(event["response"], self.traits)
+        if not self._answered(event):
+            frames += [orjson.dumps(each).decode() for each in self.told(event)]
+        return frames
+
+    def told(self, event: Event) -> Iterable[Event]:
+        """A GA client event in the provider's words: none, one or several."""
+        return (event,)
+
+    def audio(self, pcm: bytes) -> Iterable[Frame]:
+        self._samples += bytes_to_samples(len(pcm))
+        return self._append(self._sound.to_wire(pcm))
+
+    def answers(self) -> Sequence[Event]:
+        answers, self._answers = self._answers, []
+        return answers
+
+    def answer(self, kind: str, **fields: Any) -> None:
+        """Say something in the provider's place."""
+        event = {"type": kind, "event_id": new_id("event"), **fields}
+        self._answers += self._checked(event)
+
+    def _append(self, data: bytes) -> list[Frame]:
+        if not data:
+            return []
+        return [f'{{"type":"input_audio_buffer.append","audio":"{encode_base64(data)}"}}']
+
+    def _change_sound(self, event: Event) -> list[Frame]:
+        audio = event["session"].get("audio") or {}
+        if not any("format" in (audio.get(side) or {}) for side in ("input", "output")):
+            return []
+        frames = self._append(self._sound.rest())
+        self._sound.asks(event["session"])
+        self._changing = event.get("event_id")
+        return frames
+
+    def _answered(self, event: Event) -> bool:
+        kind, item_id = event["type"], event.get("item_id")
+        if kind == "conversation.item.truncate" and not self.traits.truncate:
+            names = ("item_id", "content_index", "audio_end_ms")
+            self.answer("conversation.item.truncated", **{name: event[name] for name in names})
+            return True
+        if kind == "conversation.item.retrieve" and not self.traits.retrieve:
+            if item_id in self._kept:
+                self.answer("conversation.item.retrieved", item=dict(self._kept[str(item_id)]))
+            else:
+                refusal = error_event(
+                    NO_SUCH_ITEM, "There is no such item.", "item_id", event.get("event_id")
+                )
+                self._answers.append(refusal)
+            return True
+        return False
+
+    # From the provider
+
+    def decode(self, frame: Frame) -> Iterable[Event]:
+        event = _read(frame)
+        found: list[Event] = []
+        if event is not None and not self._is_repeat(event, len(frame)):
+            for each in self.translated(event):
+                found += self._checked(each)
+        if not found:
+            self.skipped += 1
+        return found
+
+    def translated(self, event: Event) -> Iterable[Event]:
+        """A provider's event, a JSON object with a type, in GA's words: none, one or several."""
+        return (event,)
+
+    def _checked(self, event: Event) -> list[Event]:
+        shape = EVENTS.get(event["type"])
+        if shape is None:
+            return []
+        event.setdefault("event_id", new_id("event"))
+        if event["type"] == "error":
+            event["error"] = self.judged(error_of(event))
+        if not all(is_a(event.get(name), wanted) for name, wanted in shape.need.items()):
+            return []
+        if not self._tidied(event) or not self._remembered(event):
+            return []
+        self._fill(event, shape)
+        completing = self._completing
+        events = [event] if completing is None else completing.take(event)
+        return [out for each in events for out in self._follow(each)]
+
+    def judged(self, error: Event) -> Event:
+        """A provider's error as the tables of `errors` know it."""
+        return error
+
+    def _tidied(self, event: Event) -> bool:
+        kind = event["type"]
+        if "item" in event and "item" in EVENTS[kind].need:
+            going = kind == "response.output_item.added"
+            if not tidy_item(event["item"], "in_progress" if going else "completed"):
+                return False
+        elif kind in ("response.created", "response.done"):
+            going = kind == "response.created"
+            if not self._has_id(event["response"]):
+                return False
+            tidy_response(event["response"], "in_progress" if going else "completed")
+        elif kind.startswith("response.content_part."):
+            tidy_part(event["part"])
+        elif kind == TRANSCRIPTION_FAILED:
+            event["error"] = transcription_error(event["error"])
+        elif kind == "rate_limits.updated":
+            event["rate_limits"] = tidy_limits(event["rate_limits"])
+        if kind == "response.done":
+            response_usage(event)
+        elif kind == TRANSCRIBED:
+            transcription_usage(event, self._spoke_ms.pop(event["item_id"], 0) / 1000)
+        return True
+
+    def _has_id(self, response: Event) -> bool:
+        if not response.get("id") and self._completing is not None:
+            response["id"] = self._response_id or new_id("resp")
+        return isinstance(response.get("id"), str) and bool(response["id"])
+
+    def _is_repeat(self, event: Event, size: int) -> bool:
+        # Type and size are compared too: not every provider counts its events well.
+        event_id = event.get("event_id")
+        if not isinstance(event_id, str) or not event_id:
+            event["event_id"] = new_id("event")
+            return False
+        mark = (event_id, event["type"], size)
+        if mark in self._recent:
+            return True
+        self._recent.add(mark)
+        self._recent_order.append(mark)
+        if len(self._recent_order) > REMEMBERED:
+            self._recent.discard(self._recent_order.popleft())
+        return False
+
+    def _remembered(self, event: Event) -> bool:
+        """Note the current ids; False for an item already added."""
+        kind = event["type"]
+        if kind in ("conversation.item.created", "conversation.item.added"):
+            if self._completing is None:
+                # Some servers keep the older name, some send both.
+                event["type"] = "conversation.item.added"
+            if event["item"]["id"] in self._added:
+                return False
+            self._added.add(event["item"]["id"])
+        elif kind == "response.output_item.added":
+            self._item_id = event["item"]["id"]
+        elif kind == "response.created":
+            self._response_id, self._item_id = event["response"]["id"], ""
+        elif kind == "response.done" and event["response"]["id"] == self._response_id:
+            self._item_id = ""
+        return True
+
+    def _fill(self, event: Event, shape: Shape) -> None:
+        for name in shape.fill:
+            value = event.get(name)
+            if name in ("output_index", "content_index"):
+                event[name] = value if is_a(value, int) else 0
+            elif name == "previous_item_id":
+                event[name] = text_or(value, None)
+            elif name in ("name", "call_id"):
+                event[name] = text_or(value, "")
+            elif not isinstance(value, str) or not value:
+                event[name] = self._item_id if name == "item_id" else self._response_id
+
+    # What the events mean here
+
+    def _follow(self, event: Event) -> list[Event]:
+        kind, before = event["type"], list[Event]()
+        if kind == AUDIO_DELTA:
+            return self._with_pcm(event)
+        if kind in ENDS_AUDIO:
+            before = self._rest_of_audio(event)
+        elif kind in ("session.created", "session.updated"):
+            self._sound.told(event["session"], accepted=kind == "session.updated")
+            ours(event["session"])
+        elif kind == "response.created":
+            self._sound.answers(event["response"])
+        elif kind == "error" and event["error"]["event_id"] == self._changing is not None:
+            self._sound.refused()
+        elif kind == "input_audio_buffer.speech_started":
+            self._began_ms = event["audio_start_ms"]
+        elif kind == "input_audio_buffer.speech_stopped":
+            self._spoke_ms[event["item_id"]] = max(0, event["audio_end_ms"] - self._began_ms)
+        if kind in ("response.created", "response.done"):
+            ours(event["response"])
+        if not self.traits.retrieve:
+            self._keep(event)
+        return [*before, event]
+
+    def _with_pcm(self, event: Event) -> list[Event]:
+        try:
+            data = decode_base64(event["delta"])
+        except ValueError:
+            return []
+        place = (event["item_id"], event["content_index"])
+        before = []
+        if self._sound.unfinished() not in (None, place):
+            before = self._rest_of_audio(event)
+        event["delta"] = self._sound.from_wire(place, data)
+        self._audio_event = event
+        return [*before, event]
+
+    def _rest_of_audio(self, event: Event) -> list[Event]:
+        """The end of an answer's audio, which a resampler held back."""
+        if self._sound.unfinished() is None:
+            return []
+        last, pcm = self._audio_event, self._sound.finish()
+        return [last | {"event_id": new_id("event"), "delta": pcm}] if pcm else []
+
+    def _keep(self, event: Event) -> None:
+        if isinstance(item := event.get("item"), dict):
+            self._kept[item["id"]] = {**self._kept.get(item["id"], {}), **item}
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        elif event["type"] == TRANSCRIBED and event["item_id"] in self._kept:
+            part = {"type": "input_audio", "transcript": event["transcript"]}
+            self._kept[event["item_id"]] |= {"content": [part]}
+        elif event["type"] == "conversation.item.deleted":
+            self._kept.pop(event["item_id"], None)
+
+
+def _read(frame: Frame) -> Event | None:
+    try:
+        event = orjson.loads(frame)
+    except ValueError:
+        return None
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+        return None
+    return event

@@ -1,0 +1,123 @@
+"""OpenAI's beta language, off at OpenAI since May 2026, and self-hosted servers.
+
+    url_hint         wss://HOST/v1/realtime
+    auth             Authorization: Bearer KEY
+    turn_detection   server_vad, semantic_vad
+    input_rate       24000
+    output_rate      24000
+    formats          audio/pcm, audio/pcmu, audio/pcma
+    transcription    yes
+    noise_reduction  yes
+    speed            yes
+    instructions     yes
+    text             yes
+    images           no
+    tools            yes
+    truncate         yes
+    retrieve         no
+    item_create      yes
+    further          none
+    usage            tokens, where the server counts them
+    asks             none
+
+A server whose `session.created` is in GA's form (LocalAI, Hugging Face speech-to-speech) is
+answered in it; one that speaks the beta's (Speaches) in that. Either way what it leaves out
+is filled in: items' ends, parts, ids, usage. Source: protocols.md 1 and 6.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from ..events import Event
+from ..words import gettext_noop as _
+from .beta import (
+    EVENT_NAMES,
+    item_to_beta,
+    item_to_ga,
+    response_to_beta,
+    response_to_ga,
+    session_to_beta,
+    session_to_ga,
+)
+from .json_dialect import JsonDialect
+from .traits import Traits
+
+SESSIONS = ("session.created", "session.updated")
+
+
+class Beta(JsonDialect):
+    """What all beta-like dialects share."""
+
+    def told(self, event: Event) -> Iterable[Event]:
+        kind = event["type"]
+        if kind == "session.update":
+            event["session"] = self.session(event["session"])
+        elif kind == "conversation.item.create":
+            event["item"] = self.item(event["item"])
+        elif kind == "response.create" and isinstance(event.get("response"), Mapping):
+            event["response"] = self.response(event["response"])
+        return (event,)
+
+    def session(self, session: Mapping[str, Any]) -> Event:
+        """A GA configuration, cut down to the traits, in the provider's words."""
+        return session_to_beta(session)
+
+    def response(self, response: Mapping[str, Any]) -> Event:
+        """The body of a GA `response.create` in the provider's words."""
+        return response_to_beta(response)
+
+    def item(self, item: Mapping[str, Any]) -> Event:
+        """A GA item in the provider's words."""
+        return item_to_beta(item)
+
+    def translated(self, event: Event) -> Iterable[Event]:
+        kind = event["type"]
+        event["type"] = EVENT_NAMES.get(kind, kind)
+        if isinstance(event.get("item"), Mapping):
+            event["item"] = item_to_ga(event["item"])
+        if isinstance(event.get("response"), Mapping):
+            event["response"] = response_to_ga(event["response"])
+        if kind in SESSIONS and isinstance(event.get("session"), Mapping):
+            event["session"] = session_to_ga(event["session"])
+        if kind.endswith("transcript.done") and "transcript" not in event:
+            event["transcript"] = event.get("text")  # as StepFun has it
+        return (event,)
+
+
+class OpenAIBeta(Beta):
+    """The beta language as it was, for servers that still speak it or nearly GA."""
+
+    name: ClassVar[str] = "openai_beta"
+    traits: ClassVar[Traits] = Traits(
+        label=_("OpenAI beta, and self-hosted servers"),
+        url_hint="wss://HOST/v1/realtime",
+        auth="Authorization: Bearer KEY",
+        formats=("audio/pcm", "audio/pcmu", "audio/pcma"),
+        noise_reduction=True,
+        speed=True,
+        retrieve=False,
+        truncate=True,
+        usage="tokens, where the server counts them",
+        note=_(
+            "For Speaches, LocalAI, Hugging Face speech-to-speech and gateways. OpenAI itself "
+            "no longer speaks it: choose OpenAI there."
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._speaks_ga = False
+
+    def translated(self, event: Event) -> Iterable[Event]:
+        session = event.get("session")
+        if event["type"] == "session.created" and isinstance(session, Mapping):
+            self._speaks_ga = (
+                isinstance(session.get("audio"), Mapping) or "modalities" not in session
+            )
+            self._speaks_ga = self._speaks_ga and session.get("input_audio_format") is None
+        return super().translated(event)
+
+    def told(self, event: Event) -> Iterable[Event]:
+        return (event,) if self._speaks_ga else super().told(event)
