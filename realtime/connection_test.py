@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.cache import cache
+from django.db import DatabaseError
 from django.utils.translation import gettext
 
-from chats.models import Membership, User
+from chats.models import User
 from realtime.bridge.dialects import Target
 from realtime.bridge.faults import FAULTS
 from realtime.bridge.probe import STEPS, Step, probe
+from realtime.db import in_database
+from realtime.ledger import Entry, Payer, record
 from realtime.models import Provider, VoiceModel
 from realtime.opening import base_session
 from realtime.targets import Refused, target_for
+
+log = logging.getLogger(__name__)
 
 PER_MINUTE = 10
 """How often a person may test, whichever provider: each test costs a little, and knocks
@@ -37,14 +44,25 @@ class Test:
     session: dict[str, Any] = field(default_factory=dict, repr=False)
     problem: Step | None = None
 
-    async def steps(self, *, candid: bool) -> AsyncIterator[Step]:
-        """Each step as it ends; `candid` as in `probe`."""
+    async def steps(self, *, candid: bool, user: User | None) -> AsyncIterator[Step]:
+        """Each step as it ends; `candid` as in `probe`. What the answer used is written into the
+        ledger for `user`, who tests."""
         if self.target is None:
             assert self.problem is not None
             yield self.problem
             return
         async for step in probe(self.target, self.session, candid=candid):
+            if step.done is not None:
+                await self._charge(step, user)
             yield step
+
+    async def _charge(self, step: Step, user: User | None) -> None:
+        assert self.model is not None and step.done is not None
+        entry = await in_database(_entry, self.model, step, user)
+        try:
+            await in_database(record, entry)
+        except DatabaseError as problem:
+            log.error("what a connection test used is not in the ledger: %s", problem)
 
 
 def prepare(provider: Provider, model: VoiceModel | None) -> Test:
@@ -65,12 +83,6 @@ def model_of(provider: Provider, wanted: str = "") -> VoiceModel | None:
     elif wanted:
         models = models.filter(name=wanted)
     return models.first()
-
-
-def own_provider(user: User, pk: Any) -> Provider | None:
-    """An own key of an account this person manages."""
-    managed = Membership.objects.filter(user=user, role=Membership.Role.MANAGER)
-    return Provider.objects.filter(pk=pk, own=True, account__in=managed.values("account")).first()
 
 
 def count_for(user: User) -> None:
@@ -102,6 +114,29 @@ def told(step: Step) -> dict[str, Any]:
 def verdict(ok: bool) -> str:
     """What came of it all, in a sentence."""
     return gettext("Everything works.") if ok else gettext("The connection does not work yet.")
+
+
+def _entry(model: VoiceModel, step: Step, user: User | None) -> Entry:
+    provider, done = model.provider, step.done or {}
+    account = provider.account or (user.own_account if user is not None else None)
+    response = done["response"]
+    return Entry(
+        payer=Payer(
+            account_id=account.pk if account is not None else 0,
+            account_name=account.name if account is not None else "",
+            user_id=user.pk if user is not None else 0,
+            user_name=user.get_username() if user is not None else "",
+            provider_id=provider.pk,
+            provider_name=provider.name,
+            dialect=provider.dialect,
+        ),
+        model=model.name,
+        # Some services leave the session or the answer without a name.
+        upstream_session=step.session_id or f"test {uuid.uuid4()}",
+        key=str(response.get("id") or "answer"),
+        status=str(response.get("status") or ""),
+        raw=done.get("raw_usage") or response.get("usage"),
+    )
 
 
 def _not_set_up(detail: str) -> Step:

@@ -20,12 +20,12 @@ from django.utils.translation import get_language, gettext, override
 from django.views.decorators.http import require_http_methods
 
 from chats.models import User
+from realtime.availability import allowed_own_providers
 from realtime.connection_test import (
     Test,
     TooOften,
     count_for,
     model_of,
-    own_provider,
     prepare,
     told,
     verdict,
@@ -40,7 +40,7 @@ LINES = "application/x-ndjson"
 def provider_test(request: HttpRequest, pk: Any) -> HttpResponseBase:
     """Test an own key of an account the person manages; 404 for everybody else."""
     assert isinstance(request.user, User)
-    provider = own_provider(request.user, pk)
+    provider = allowed_own_providers(request.user).filter(pk=pk).first()
     if provider is None:
         raise Http404
     return answer(request, provider, "realtime/provider_test.html", {}, candid=False)
@@ -71,18 +71,18 @@ def answer(
         return render(request, template, {**context, "too_often": text}, status=429)
     test = prepare(provider, model)
     if lines:
-        response = StreamingHttpResponse(_lines(test, candid), content_type=LINES)
+        response = StreamingHttpResponse(_lines(test, candid, request.user), content_type=LINES)
         response["Cache-Control"] = "no-store"
         response["X-Accel-Buffering"] = "no"
         return response
-    steps = async_to_sync(_all)(test, candid)
+    steps = async_to_sync(_all)(test, candid, request.user)
     context |= {"steps": steps, "works": steps[-1]["ok"], "verdict": verdict(steps[-1]["ok"])}
     return render(request, template, context)
 
 
-async def _lines(test: Test, candid: bool) -> AsyncIterator[bytes]:
+async def _lines(test: Test, candid: bool, user: User) -> AsyncIterator[bytes]:
     language, ok = get_language(), False
-    async for step in test.steps(candid=candid):
+    async for step in test.steps(candid=candid, user=user):
         ok = step.ok
         with override(language):
             yield orjson.dumps(told(step)) + b"\n"
@@ -90,5 +90,5 @@ async def _lines(test: Test, candid: bool) -> AsyncIterator[bytes]:
         yield orjson.dumps({"works": ok, "verdict": verdict(ok)}) + b"\n"
 
 
-async def _all(test: Test, candid: bool) -> list[dict[str, Any]]:
-    return [told(step) async for step in test.steps(candid=candid)]
+async def _all(test: Test, candid: bool, user: User) -> list[dict[str, Any]]:
+    return [told(step) async for step in test.steps(candid=candid, user=user)]

@@ -106,8 +106,9 @@ class ProviderForm(forms.ModelForm):
             *((preset.id, preset.label) for preset in self.known),
         ]
         self._offer_models()
-        self.fields["dialect"].label = _("Protocol")
-        self.fields["dialect"].choices = dialect_labels()  # type: ignore[attr-defined]
+        if "dialect" in self.fields:  # not for those who may only look
+            self.fields["dialect"].label = _("Protocol")
+            self.fields["dialect"].choices = dialect_labels()  # type: ignore[attr-defined]
         if self.instance.sealed_key:
             self.fields["new_key"].label = _("New key")
             self.fields["new_key"].help_text = _("Leave empty to keep the key that is set.")

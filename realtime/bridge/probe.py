@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .connect import Resolve, UpstreamFailed, resolve
@@ -54,7 +54,8 @@ class Step:
 
     `seconds`: None where it is not told. When not `ok`: `fault` is a name of `faults.FAULTS`,
     `message` and `remedy` say it in marked English, `said` holds the service's own words with the
-    key removed. `done`: the answer's `response.done`, whose usage costs.
+    key removed. `done`: the answer's `response.done`, whose usage costs; `session_id`: in which
+    session of the service.
     """
 
     name: StepName
@@ -66,6 +67,7 @@ class Step:
     remedy: str = ""
     said: str = ""
     done: Event | None = field(default=None, repr=False)
+    session_id: str = ""
 
     @property
     def ms(self) -> int | None:
@@ -120,6 +122,7 @@ class Attempt:
         self._candid = candid
         self._answer_seconds, self._confirm_seconds = seconds
         self._progress = Progress(self._passed)
+        self._session_id = ""
         self._words = ""
         self._audio_bytes = 0
 
@@ -139,6 +142,7 @@ class Attempt:
 
     async def _use(self, upstream: Upstream) -> None:
         created = next(e for e in reversed(upstream.first) if e["type"] == "session.created")
+        self._session_id = str(created["session"].get("id") or "")
         if _is_beta(created["session"], self._target.dialect):
             self._failed("beta_events", "")
             return
@@ -224,7 +228,8 @@ class Attempt:
     def _passed(self, passed: Passed, done: Event | None = None) -> None:
         hidden = not self._candid and passed.step in BEFORE_A_CONNECTION
         detail = "" if hidden else shown_message(passed.detail, self._target.secrets())
-        self._steps.put_nowait(Step(passed.step, True, passed.seconds, detail, done=done))
+        step = Step(passed.step, True, passed.seconds, detail, done=done)
+        self._steps.put_nowait(replace(step, session_id=self._session_id if done else ""))
 
     def _failed(self, fault: str, said: str, done: Event | None = None) -> None:
         step, seconds = self._progress.step, self._progress.seconds
@@ -237,7 +242,7 @@ class Attempt:
         words = advice(fault, self._target)
         said = shown_message(said, self._target.secrets())
         failed = Step(step, False, told, "", fault, words.message, words.remedy, said, done)
-        self._steps.put_nowait(failed)
+        self._steps.put_nowait(replace(failed, session_id=self._session_id if done else ""))
 
 
 def _question(dialect: str) -> Iterable[Event]:

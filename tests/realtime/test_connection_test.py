@@ -16,6 +16,7 @@ from django.utils.html import escape
 from chats.models import Account, Membership, User
 from realtime.connection_test import PER_MINUTE
 from realtime.models import AllowedEndpoint, Provider, VoiceModel
+from realtime.models.money import Usage
 from tests.scripted import (
     Expect,
     Refuse,
@@ -135,6 +136,21 @@ async def test_an_owner_tests_an_own_key_and_learns_no_address(ann: User) -> Non
     assert [line["detail"] for line in lines[:-1] if line["name"] in ("dns", "tcp")] == ["", ""]
 
 
+async def test_what_the_answer_used_is_in_the_ledger(ann: User) -> None:
+    client = await signed_in(ann)
+    usage = {"total_tokens": 12, "input_tokens": 10, "output_tokens": 2}
+    answer = Send(response_created(), OK, response_done(usage=usage))
+    async with ScriptedProvider([*FINE[:-1], answer]) as service:
+        await AllowedEndpoint.objects.acreate(host="localhost", port=service.port)
+        provider = await own(ann, service.url)
+        url = reverse("provider-test", args=[provider.pk])
+        await lines_of(await client.post(url, headers=LINES))
+    row = await Usage.objects.aget()
+    names = (row.account_name, row.user_name, row.provider_id, row.model)
+    assert names == ("ann", "ann", provider.pk, "scripted-1")
+    assert (row.upstream_session, row.key, row.raw) == ("sess_1", "resp_1", usage)
+
+
 async def test_what_an_own_key_may_not_reach_looks_like_a_closed_port(ann: User) -> None:
     client = await signed_in(ann)
     async with ScriptedProvider(FINE) as service:
@@ -198,6 +214,12 @@ def test_strangers_find_no_test_of_an_own_key(ann: User, bob: User, eve: User) -
         "bob": [404, 404, 404, 404],
         "eve": [404, 404, 404, 404],
     }
+
+
+def test_an_own_key_that_is_forbidden_is_not_tested(ann: User, settings: Any) -> None:
+    mine = make("wss://example.org/v1", own=True, account=ann.own_account)
+    settings.OWN_PROVIDERS = "accounts"
+    assert _status(ann, mine) == 404
 
 
 def test_nobody_signed_out_tests_anything(client: Client, ann: User) -> None:
