@@ -1,46 +1,82 @@
-"""What a new call remembers: the conversation so far as Realtime items, within a budget."""
+"""What a new call remembers: the conversation so far as Realtime items, within a budget.
+
+Documents are remembered by their text as far as it fits. Pictures are shown again, the newest
+few, to a model that sees; all others are told of by name.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chats.models import Conversation, Message
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from chats.models import Attachment, Conversation, Message
+from realtime.attachments import PICTURE_TOKENS, part_of, tokens, told, unseen
 
 # History is sent, and billed, with every response of a call.
 BUDGET_TOKENS = 4000
-# A rough measure that errs high for English; scripts of one token a letter count their letters.
-ASCII_PER_TOKEN = 4
+# What one document, and all pictures, may take of it.
+DOCUMENT_TOKENS = 2000
+PICTURES = 2
 MAX_MESSAGES = 200
 
 
-def opening_items(conversation: Conversation, budget: int = BUDGET_TOKENS) -> list[dict[str, Any]]:
+def opening_items(
+    conversation: Conversation, budget: int = BUDGET_TOKENS, sees: bool = False
+) -> list[dict[str, Any]]:
     """Return the newest messages as GA `message` items, oldest first, at most `budget` tokens.
 
     An interrupted answer is remembered as far as it was heard. Assistant audio cannot be given to
     a provider again, and a person's is not, because it costs audio tokens in each response.
+    `sees`: the model can be shown pictures.
     """
-    newest = conversation.messages.exclude(text="").order_by("-position", "-created")
+    newest = worth_telling(conversation).order_by("-position", "-created")
+    memory = _Budget(budget, PICTURES if sees else 0)
     chosen: list[dict[str, Any]] = []
-    for message in newest[:MAX_MESSAGES]:
-        if not message.text.strip():
+    for message in newest.prefetch_related("attachments")[:MAX_MESSAGES]:
+        attachments = message.attachments.all() if message.role == Message.Role.USER else ()
+        if not message.text.strip() and not attachments:
             continue  # spoken, but nobody has words for it
-        budget -= tokens(message.text)
-        if budget < 0:
+        content = memory.words(message) + [memory.part(each) for each in attachments]
+        if memory.left < 0:
             break
-        chosen.append(_item(message))
+        chosen.append({"type": "message", "role": message.role, "content": content})
     return chosen[::-1]
 
 
-def tokens(text: str) -> int:
-    """Estimate how many tokens a text costs, a few more for the item around it."""
-    ascii_letters = sum(character.isascii() for character in text)
-    return -(-ascii_letters // ASCII_PER_TOKEN) + len(text) - ascii_letters + 4
+def worth_telling(conversation: Conversation) -> QuerySet[Message]:
+    """The messages of a conversation that have words or attachments."""
+    attached = Attachment.objects.filter(message=OuterRef("pk"))
+    return conversation.messages.filter(~Q(text="") | Exists(attached))
 
 
-def _item(message: Message) -> dict[str, Any]:
-    kind = "output_text" if message.role == Message.Role.ASSISTANT else "input_text"
-    return {
-        "type": "message",
-        "role": message.role,
-        "content": [{"type": kind, "text": message.text.strip()}],
-    }
+class _Budget:
+    """How much more is remembered."""
+
+    def __init__(self, left: int, pictures: int) -> None:
+        self.left = left
+        self._sees = pictures > 0
+        self._pictures = pictures
+
+    def words(self, message: Message) -> list[dict[str, Any]]:
+        """The text of a message as content."""
+        text = message.text.strip()
+        if not text:
+            return []
+        self.left -= tokens(text)
+        kind = "output_text" if message.role == Message.Role.ASSISTANT else "input_text"
+        return [{"type": kind, "text": text}]
+
+    def part(self, attachment: Attachment) -> dict[str, Any]:
+        """An attachment as a content part: whole, cut, or only told of."""
+        picture = attachment.kind == Attachment.Kind.IMAGE
+        shown = picture and self._pictures > 0 and self.left >= PICTURE_TOKENS
+        if shown:
+            self._pictures -= 1
+        if picture and not shown:
+            text = told(attachment) if self._sees else unseen(attachment)
+            given, cost = {"type": "input_text", "text": text}, tokens(text)
+        else:
+            given, cost = part_of(attachment, shown, max(0, min(self.left, DOCUMENT_TOKENS)))
+        self.left -= cost
+        return given

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from chats.models import Message, Recording
+from chats.models import Attachment, Message, Recording
 from realtime import live
 from realtime.models import CallRecord
 from realtime.store import replay_journals
@@ -25,6 +25,9 @@ DEAD_SECONDS = 3 * HEARTBEAT_SECONDS
 # if it then stays silent for so long while the janitor looks: when the database was away, every
 # heartbeat is old on its return, until the calls have written what they kept meanwhile.
 PATIENCE_SECONDS = 15
+
+# How long a file waits for the message it was uploaded for.
+UNSENT_FOR = timedelta(days=1)
 
 # Silent calls: their last heartbeat, and when this process first saw it.
 _silent: dict[str, tuple[datetime, float]] = {}
@@ -43,6 +46,7 @@ def sweep(patience: float = PATIENCE_SECONDS) -> int:
             closed += 1
     for call_id in _left_over():
         _recover(call_id)
+    Attachment.objects.never_sent(timezone.now() - UNSENT_FOR).delete()
     if closed:
         log.warning("closed %d calls of processes that died", closed)
     return closed

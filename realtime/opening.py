@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from chats.models import Account, Conversation, User
+from realtime.attachments import sees_pictures
 from realtime.availability import default_model, payer
 from realtime.bridge.dialects import Target
 from realtime.bridge.start import Start
@@ -39,6 +40,8 @@ class Opening:
     ready: dict[str, Any]
     last_position: float
     titled: bool
+    sees: bool = False
+    """Whether the model can be shown pictures."""
 
 
 def find_conversation(user: Person, pk: uuid.UUID) -> Conversation | None:
@@ -54,7 +57,7 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
     """
     account = conversation.account if conversation else user.own_account
     model = _chosen(user, account, start)
-    target = target_for(model)
+    target, sees = target_for(model), sees_pictures(model)
     now = timezone.now()
     record = CallRecord.objects.create(
         conversation=conversation,
@@ -72,7 +75,7 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
         conversation_id=place,
         target=target,
         session=start.applied_to(base_session(model)),
-        history=opening_items(conversation) if conversation else [],
+        history=opening_items(conversation, sees=sees) if conversation else [],
         ready={
             "call_id": str(record.pk),
             "conversation_id": place,
@@ -81,6 +84,7 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
         },
         last_position=_last_position(conversation) if conversation else 0.0,
         titled=bool(conversation and conversation.title),
+        sees=sees,
     )
 
 

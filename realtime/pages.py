@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.urls import reverse
 
 from chats.models import Conversation
 from chats.signals import conversation_page
+from realtime.attachments import sees_pictures
 from realtime.call_settings import settings_of
-from realtime.history import opening_items
+from realtime.history import opening_items, worth_telling
 from realtime.models import VoiceModel
 
 
@@ -33,6 +35,7 @@ def add_call(
                     "provider": model.provider.name,
                     "voices": model.voices,
                     "features": model.features,
+                    "sees": sees_pictures(model),
                     "transcription_models": model.transcription_models,
                     "default": model.default,
                 }
@@ -43,6 +46,8 @@ def add_call(
             "settings_url": reverse("call-settings", args=[conversation.pk]),
             # How many messages of the thread a new call is told.
             "remembered": len(opening_items(conversation)),
-            "messages": conversation.messages.exclude(text="").count(),
+            "messages": worth_telling(conversation).count(),
+            "upload_url": reverse("attachment-upload", args=[conversation.pk]),
+            "upload_most": settings.ATTACHMENT_MAX_MB * 1024 * 1024,
         }
     }

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from secrets import compare_digest
 from typing import Any
 
@@ -20,6 +22,7 @@ from django.utils.translation import gettext
 
 from chats.models import User
 from realtime import live, tracks
+from realtime.attaching import AttachingBrowser, look_up
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, run_call
 from realtime.bridge.browser import Browser, Resume
 from realtime.bridge.ends import End
@@ -197,7 +200,7 @@ class RunningCall:
         self._watcher = asyncio.create_task(self._watch())
         try:
             record = await run_call(
-                self._browser,
+                self._leg(),
                 opening.target,
                 opening.session,
                 taps=self._taps,
@@ -214,6 +217,20 @@ class RunningCall:
         if record.detail and record.end.severity == "error":
             log.warning("call %s: %s: %s", opening.call_id, record.reason, record.detail)
         return record
+
+    def _leg(self) -> Browser:
+        """The browser's leg; in a conversation its messages may have attachments."""
+        if self._opening.conversation_id is None:
+            return self._browser
+        place, sees = uuid.UUID(self._opening.conversation_id), self._opening.sees
+        look = partial(look_up, self._user, place, sees)
+        return AttachingBrowser(
+            self._browser, lambda content: in_database(look, content), self._put, self._tell
+        )
+
+    def _put(self, event: Message, shown: list[Message]) -> None:
+        if self._call is not None:
+            self._call.put(event, shown)
 
     def _enter(self, call: Call) -> None:
         self._call = call

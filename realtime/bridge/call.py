@@ -126,6 +126,11 @@ class Call(Core):
         """One text frame of the browser: a client event."""
         self._client.take_text(text)
 
+    def put(self, event: Event, shown: list[Event]) -> None:
+        """A `conversation.item.create` that the site makes for the browser: its item has an id,
+        and its content may hold pictures. `shown`: the content as everybody else sees it."""
+        self._client.put(event, shown)
+
     def from_upstream(self, frame: Frame) -> None:
         """One frame of the attached upstream session."""
         if self.dialect is not None:

@@ -75,6 +75,12 @@ class ClientSide:
             else:
                 self._take(event)
 
+    def put(self, event: Event, shown: list[Event]) -> None:
+        """A message of the person whose content the site has made."""
+        if self._admits():
+            self._core.shown[event["item"]["id"]] = shown
+            self._take(event)
+
     def flush(self) -> None:
         """Send on what waited for a provider."""
         self._told_dropped = False
@@ -151,9 +157,7 @@ class ClientSide:
             "id": event["item"].get("id") or new_id("item"),
             "type": "message",
             "role": "user",
-            "content": [
-                {"type": "input_text", "text": part["text"]} for part in event["item"]["content"]
-            ],
+            "content": [_told(part) for part in event["item"]["content"]],
         }
         self._core.to_upstream(event, **after, item=item)
 
@@ -203,3 +207,9 @@ class ClientSide:
         if item is None:
             raise Problem("item_not_found", "There is no such item.", "item_id")
         return item
+
+
+def _told(part: Event) -> Event:
+    """A part of a message with the fields a provider is told, and no others."""
+    names = ("image_url", "detail") if part["type"] == "input_image" else ("text",)
+    return {"type": part["type"]} | {name: part[name] for name in names if name in part}

@@ -67,6 +67,8 @@ class Core:
         self.tail = Tail()
         self.playing_until = 0.0  # when what was received of answers has been heard, at the latest
         self.replayed: set[str] = set()  # items the provider knows as text, and everybody else
+        # What browser and taps are shown of an item in place of what the provider got, by its id.
+        self.shown: dict[str, list[Event]] = {}
         self.packed = False  # the conversation is told as one system message
         self.speaking: str | None = None  # the item of a person who is heard speaking
         self.expired = False  # the upstream session says that it is at its end

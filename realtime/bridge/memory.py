@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,9 @@ from .ids import new_id
 from .items import Item, Items
 from .taps import Tap
 
+PICTURES = 2
+"""So many of the newest pictures are shown again; each costs about as much as a page of text."""
+SHOWN_EARLIER = "[The person showed a picture here.]"
 MAX_ID = 32
 """A longer id is not taken by a provider."""
 ROLES = ("user", "assistant")
@@ -24,6 +28,7 @@ class Words:
 
     role: str
     parts: dict[int, str] = field(default_factory=dict)
+    pictures: dict[int, Event] = field(default_factory=dict)
 
 
 class Memory(Tap):
@@ -37,6 +42,7 @@ class Memory(Tap):
         self._letters = letters
         self._opening: list[Event] = []
         self._words: dict[str, Words] = {}
+        self._pictures: deque[tuple[Words, int]] = deque()  # oldest first
 
     def opens_with(self, history: Sequence[Mapping[str, Any]]) -> None:
         """The call's first session is given these items."""
@@ -79,7 +85,9 @@ class Memory(Tap):
     def has_words(self, item_id: str) -> bool:
         """Whether the item's text is known."""
         words = self._words.get(item_id)
-        return words is not None and any(part.strip() for part in words.parts.values())
+        if words is None:
+            return False
+        return bool(words.pictures) or any(part.strip() for part in words.parts.values())
 
     def text(self, item_id: str) -> str:
         """What of the item was heard."""
@@ -120,6 +128,18 @@ class Memory(Tap):
             text = part.get("text") or part.get("transcript")
             if isinstance(text, str) and text:
                 words.parts[index] = text
+            elif part.get("type") == "input_image" and part.get("image_url"):
+                self._see(words, index, part)
+
+    def _see(self, words: Words, index: int, part: Mapping[str, Any]) -> None:
+        if index in words.pictures:
+            return
+        words.pictures[index] = dict(part)
+        self._pictures.append((words, index))
+        if len(self._pictures) > PICTURES:
+            older, place = self._pictures.popleft()
+            del older.pictures[place]
+            older.parts[place] = SHOWN_EARLIER
 
     def _say(self, item_id: str, role: str) -> Words:
         return self._words.setdefault(item_id, Words(role))
@@ -128,11 +148,8 @@ class Memory(Tap):
         return self._say(event["item_id"], "assistant").parts, event["content_index"]
 
     def _own(self, ids: Iterable[str]) -> list[Event]:
-        return [
-            _message(item_id, self._words[item_id].role, text)
-            for item_id in ids
-            if (text := self.text(item_id))
-        ]
+        items = (_message(item_id, self._words[item_id], self.text(item_id)) for item_id in ids)
+        return [item for item in items if item["content"]]
 
     def _newest(self, items: list[Event]) -> list[Event]:
         left, chosen = self._letters, list[Event]()
@@ -144,13 +161,14 @@ class Memory(Tap):
         return chosen[::-1]
 
 
-def _message(item_id: str, role: str, text: str) -> Event:
-    kind = "output_text" if role == "assistant" else "input_text"
+def _message(item_id: str, words: Words, text: str) -> Event:
+    kind = "output_text" if words.role == "assistant" else "input_text"
+    told: list[Event] = [{"type": kind, "text": text}] if text else []
     return {
         "id": item_id if len(item_id) <= MAX_ID else new_id("item"),
         "type": "message",
-        "role": role,
-        "content": [{"type": kind, "text": text}],
+        "role": words.role,
+        "content": told + [part for _index, part in sorted(words.pictures.items())],
     }
 
 

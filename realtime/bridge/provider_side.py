@@ -155,6 +155,8 @@ class ProviderSide:
 
     def _item(self, event: Event) -> None:
         item = self._core.items.place(event["item"]["id"], event["previous_item_id"])
+        if (shown := self._core.shown.get(item.id)) is not None:
+            event["item"]["content"] = shown
         if item.id not in self._core.replayed:
             self._pass_on(event)
 

@@ -34,6 +34,8 @@ class Item:
     recorded: bool = False
     track: Track | None = None
     recording: dict[str, Any] | None = None
+    # What the person attached, as pages are shown it.
+    attachments: list[dict[str, Any]] = field(default_factory=list)
     # The columns of its row as the database has them; None before the first write.
     kept: dict[str, Any] | None = None
 

@@ -61,6 +61,12 @@ class Keeper:
         if columns["status"] != Message.Status.IN_PROGRESS:
             self._notify(saved_event(item))
 
+    def link(self, item: Item) -> None:
+        """Make the item's attachments part of its message, which is saved."""
+        for attachment in item.attachments:
+            # One that was deleted meanwhile stays so.
+            self._store.put("chats.Attachment", attachment["id"], {"message_id": item.message_id})
+
     def attach(self, item: Item, track: Track) -> None:
         """Give the item its track, and its recording a row while it grows."""
         item.track = track
@@ -116,4 +122,5 @@ def saved_event(item: Item) -> dict[str, Any]:
         "unheard": kept.get("unheard", ""),
         "heard_ms": kept.get("heard_ms"),
         "recording": item.recording,
+        "attachments": item.attachments,
     }

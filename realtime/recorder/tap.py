@@ -122,9 +122,15 @@ class Recorder(Tap):
         words = [part.get("text") or "" for part in added.get("content") or []]
         if not known and not spoken:
             item.text = "\n".join(filter(None, words))
+            item.attachments = [
+                part
+                for part in added.get("content") or []
+                if part.get("type") == "nextvoice.attachment"
+            ]
             item.complete = True
             item.status = Message.Status.COMPLETED
             self._keeper.save(item)
+            self._keeper.link(item)
 
     def _transcribed_delta(self, event: Event) -> None:
         item = self._items.get(event["item_id"])

@@ -3,7 +3,8 @@
 import pytest
 
 from chats.models import Conversation, Message
-from realtime.history import opening_items, tokens
+from realtime.attachments import tokens
+from realtime.history import opening_items
 
 pytestmark = pytest.mark.django_db
 
