@@ -1,6 +1,7 @@
 """How a person talks: kept for a conversation, and as the start of their new ones.
 
-Kept as {"model": id, "session": partial GA session}: what `nextvoice.start` takes.
+Kept as {"model": id, "session": partial GA session}: what `nextvoice.start` takes; and "page":
+what only the page knows, {"manual": "hold" or "tap", "pause_ms": 0 to 600}.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from realtime.bridge.session import changes_of, check_name
 
 # Instructions of 4000 letters that each take four bytes, and some more.
 MAX_BYTES = 24_000
+MAX_PAUSE_MS = 600
 
 
 class NotSettings(ValueError):
@@ -51,8 +53,9 @@ def parse_settings(text: str) -> dict[str, Any]:
         raise NotSettings("not JSON") from None
     if b"\\u0000" in plain:
         raise NotSettings("a character that cannot be kept")
-    if not isinstance(settings, dict) or not set(settings) <= {"model", "session"}:
-        raise NotSettings("expected model and session")
+    if not isinstance(settings, dict) or not set(settings) <= {"model", "session", "page"}:
+        raise NotSettings("expected model, session and page")
+    check_page(settings.get("page", {}))
     try:
         if settings.get("model") is not None:
             check_name(settings["model"], "model")
@@ -64,6 +67,17 @@ def parse_settings(text: str) -> dict[str, Any]:
         raise NotSettings(f"{problem.param}: {problem}") from None
     kept: dict[str, Any] = {name: each for name, each in settings.items() if each is not None}
     return kept
+
+
+def check_page(page: object) -> None:
+    """Raise NotSettings unless these are settings of the page."""
+    if not isinstance(page, dict) or not set(page) <= {"manual", "pause_ms"}:
+        raise NotSettings("page: expected manual and pause_ms")
+    if page.get("manual", "hold") not in ("hold", "tap"):
+        raise NotSettings("page.manual: expected hold or tap")
+    pause = page.get("pause_ms", 0)
+    if type(pause) is not int or not 0 <= pause <= MAX_PAUSE_MS:
+        raise NotSettings(f"page.pause_ms: expected 0 to {MAX_PAUSE_MS}")
 
 
 def settings_of(user: User, conversation: Conversation) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext
 from chats.models import Conversation, User
 from realtime import live
 from realtime.bridge import Gone, Resume, receive_start
-from realtime.bridge.ends import ENDS, End
+from realtime.bridge.ends import ENDS, End, ended_event
 from realtime.bridge.start import Start
 from realtime.db import in_database
 from realtime.opening import Refused, find_conversation, may_go_on, open_call
@@ -153,15 +153,4 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def _refuse(self, browser: BrowserSocket, reason: str) -> None:
         end = ENDS[reason]
-        await browser.tell_and_close(ended_event(end), end.close_code)
-
-
-def ended_event(end: End) -> Message:
-    """The `nextvoice.ended` event of a call that never ran."""
-    return {
-        "type": "nextvoice.ended",
-        "reason": end.reason,
-        "message": gettext(end.message),
-        "remedy": gettext(end.remedy) if end.remedy else "",
-        "duration_ms": 0,
-    }
+        await browser.tell_and_close(ended_event(end, gettext), end.close_code)

@@ -1,7 +1,8 @@
 """What a voice model can do, as an admin writes it down and as the options of a call offer it.
 
     {
-      "turn_detection": ["server_vad", "semantic_vad", "none"],   # none: hold to talk
+      "turn_detection": ["server_vad", "semantic_vad", "none"],   # none: hold or tap to talk
+      "turn_settings": ["threshold"],    # of turn detection; absent: what its dialect has
       "text": true,                      # can answer in writing
       "images": true,                    # can be shown pictures
       "tools": true,                     # can call functions
@@ -23,6 +24,17 @@ from collections.abc import Callable
 from typing import Any
 
 TURNS = ("server_vad", "semantic_vad", "none")
+TURN_SETTINGS = (
+    "threshold",
+    "prefix_padding_ms",
+    "silence_duration_ms",
+    "eagerness",
+    "idle_timeout_ms",
+    "interrupt_response",
+)
+# Dialects in which all of them can be said; others know the usual ones.
+WHOLE_TURN_SETTINGS = ("openai_ga", "azure_ga")
+USUAL_TURN_SETTINGS = TURN_SETTINGS[:4]
 NOISE = ("near_field", "far_field")
 FORMATS = ("audio/pcm", "audio/pcmu", "audio/pcma")
 MAX_LISTED = 200
@@ -43,6 +55,12 @@ def embedded_features() -> dict[str, Any]:
         "speed": [0.25, 1.5],
         "max_output_tokens": 4096,
     }
+
+
+def turn_settings(features: dict[str, Any], dialect: str) -> list[str]:
+    """What of turn detection can be adjusted, in the words of a session's `turn_detection`."""
+    whole = TURN_SETTINGS if dialect in WHOLE_TURN_SETTINGS else USUAL_TURN_SETTINGS
+    return list(features.get("turn_settings", whole))
 
 
 def check_features(features: object) -> str | None:
@@ -85,6 +103,7 @@ def _tokens(value: Any) -> bool:
 
 CHECKS: dict[str, Callable[[Any], bool]] = {
     "turn_detection": _some_of(TURNS),
+    "turn_settings": _some_of(TURN_SETTINGS),
     "text": _switch,
     "images": _switch,
     "tools": _switch,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +18,7 @@ from chats.models import Account, Conversation, User
 from realtime.attachments import sees_pictures
 from realtime.availability import default_model, payer
 from realtime.bridge.dialects import Target
+from realtime.bridge.session import Offered
 from realtime.bridge.start import Start
 from realtime.history import opening_items
 from realtime.models import CallRecord, VoiceModel
@@ -42,6 +43,7 @@ class Opening:
     titled: bool
     sees: bool = False
     """Whether the model can be shown pictures."""
+    offered: Offered = field(default_factory=Offered)
 
 
 def find_conversation(user: Person, pk: uuid.UUID) -> Conversation | None:
@@ -85,6 +87,7 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
         last_position=_last_position(conversation) if conversation else 0.0,
         titled=bool(conversation and conversation.title),
         sees=sees,
+        offered=_offered(model),
     )
 
 
@@ -107,6 +110,11 @@ def base_session(model: VoiceModel) -> dict[str, Any]:
     if model.instructions:
         session["instructions"] = model.instructions
     return session
+
+
+def _offered(model: VoiceModel) -> Offered:
+    # A model whose voices nobody has listed may have any.
+    return Offered(model.voices or None, model.transcription_models)
 
 
 def _chosen(user: User, account: Account, start: Start) -> VoiceModel:

@@ -13,6 +13,7 @@ from chats.models import Conversation
 from chats.signals import conversation_page
 from realtime.attachments import sees_pictures
 from realtime.call_settings import settings_of
+from realtime.features import turn_settings
 from realtime.history import opening_items, worth_telling
 from realtime.models import VoiceModel
 
@@ -36,6 +37,7 @@ def add_call(
                     "voices": model.voices,
                     "features": model.features,
                     "sees": sees_pictures(model),
+                    "turn_settings": turn_settings(model.features, model.provider.dialect),
                     "transcription_models": model.transcription_models,
                     "default": model.default,
                 }

@@ -206,6 +206,7 @@ class RunningCall:
                 taps=self._taps,
                 history=opening.history,
                 ready={**opening.ready, "resume": self._browser.terms},
+                offered=opening.offered,
                 limits=self._limits,
                 translate=gettext,
                 on_call=self._enter,

@@ -47,6 +47,8 @@ class Row:
     model: str
     pk: str
     fields: dict[str, Any]
+    # Whether the row is to be removed; then nothing brings it back.
+    gone: bool = False
     # Called in the writer's thread once the row is in the database.
     written: list[Callable[[], None]] = field(default_factory=list)
 
@@ -78,11 +80,18 @@ class Store:
         self, model: str, pk: str, fields: dict[str, Any], written: Callable[[], None] | None = None
     ) -> None:
         """Hand over a row. Never blocks on the database; may be called from any thread."""
+        self._hand_over(Row(model, pk, fields, written=[written] if written else []))
+
+    def remove(self, model: str, pk: str) -> None:
+        """Hand over that a row is to go; like `put` otherwise."""
+        self._hand_over(Row(model, pk, {}, gone=True))
+
+    def _hand_over(self, new: Row) -> None:
         with self._changed:
-            row = self._waiting.setdefault((model, pk), Row(model, pk, {}))
-            row.fields.update(fields)
-            if written:
-                row.written.append(written)
+            row = self._waiting.setdefault((new.model, new.pk), Row(new.model, new.pk, {}))
+            row.fields.update(new.fields)
+            row.gone = row.gone or new.gone
+            row.written += new.written
             self._handed += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="store", daemon=True)
@@ -134,7 +143,7 @@ class Store:
             for key, new in self._waiting.items():
                 old = rows.get(key) or Row(new.model, new.pk, {})
                 fields, written = old.fields | new.fields, old.written + new.written
-                rows[key] = Row(new.model, new.pk, fields, written)
+                rows[key] = Row(new.model, new.pk, fields, old.gone or new.gone, written)
             return rows
 
     def _write_at_last(self) -> None:
@@ -216,6 +225,9 @@ def write_rows(rows: list[Row]) -> None:
 def write_row(row: Row) -> None:
     """Bring one row into the state of `row.fields`, making it when it is absent."""
     model = apps.get_model(row.model)
+    if row.gone:
+        model._base_manager.filter(pk=row.pk).delete()
+        return
     values = {name: _clean(value) for name, value in row.fields.items()}
     if not values or model._base_manager.filter(pk=row.pk).update(**values):
         return
@@ -249,7 +261,7 @@ def write_journal(path: Path, rows: list[Row]) -> IO[bytes]:
     try:
         locks.lock(file, locks.LOCK_EX)
         for row in rows:
-            file.write(orjson.dumps([row.model, row.pk, row.fields]) + b"\n")
+            file.write(orjson.dumps([row.model, row.pk, None if row.gone else row.fields]) + b"\n")
         file.flush()
         os.fsync(file.fileno())
         aside.replace(path)
@@ -288,7 +300,7 @@ def _journalled(content: bytes) -> list[Row]:
         except ValueError:
             log.error("a line of a journal is broken and was skipped")
             continue
-        rows.append(Row(model, pk, fields))
+        rows.append(Row(model, pk, fields or {}, gone=fields is None))
     return rows
 
 

@@ -11,7 +11,7 @@ import orjson
 from .answers import Answering
 from .audio import bytes_to_ms, bytes_to_samples, samples_to_ms
 from .dialects.base import Dialect
-from .ends import ENDS, End
+from .ends import ENDS, End, ended_event
 from .events import Event
 from .ids import new_id
 from .items import Items
@@ -19,7 +19,7 @@ from .limits import Limits
 from .memory import Memory
 from .notices import notice_event
 from .redact import shown_message
-from .session import Settings
+from .session import Offered, Settings
 from .taps import EndRecord, Tap, Taps
 from .waiting import Tail
 from .words import Translate, untranslated
@@ -46,6 +46,7 @@ class Core:
         session: Mapping[str, Any],
         *,
         ready: Mapping[str, Any] | None = None,
+        offered: Offered | None = None,
         taps: Sequence[Tap] = (),
         limits: Limits | None = None,
         translate: Translate = untranslated,
@@ -55,7 +56,7 @@ class Core:
         self.limits = limits or Limits()
         self.clock = clock
         self.items = Items()
-        self.settings = Settings(session)
+        self.settings = Settings(session, offered)
         self.answering = Answering()
         self.memory = Memory(self.items, self.limits.remembered_letters)
         self.taps = Taps((self.memory, *taps))
@@ -122,17 +123,13 @@ class Core:
         return record
 
     def ended_event(self, record: EndRecord) -> Event:
-        """The `nextvoice.ended` frame. A provider's own words follow ours."""
-        message = self._translate(record.end.message)
-        if record.provider_message:
-            message = f"{message} ({record.provider_message})"
-        return {
-            "type": "nextvoice.ended",
-            "reason": record.reason,
-            "message": message,
-            "remedy": self._translate(record.end.remedy) if record.end.remedy else "",
-            "duration_ms": record.duration_ms,
-        }
+        """The `nextvoice.ended` frame of this call."""
+        return ended_event(
+            record.end,
+            self._translate,
+            duration_ms=record.duration_ms,
+            provider_message=record.provider_message,
+        )
 
     # Towards the provider
 

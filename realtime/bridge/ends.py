@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from .words import Translate
 from .words import gettext_noop as _
 
 Severity = Literal["info", "warning", "error"]
@@ -203,6 +204,23 @@ _ROWS = (
         _("Start the call again. If it stays so, tell your administrator."),
     ),
 )
+
+
+def ended_event(
+    end: End, translate: Translate, *, duration_ms: int = 0, provider_message: str | None = None
+) -> dict[str, Any]:
+    """The `nextvoice.ended` frame. A provider's own words follow ours."""
+    message = translate(end.message)
+    if provider_message:
+        message = f"{message} ({provider_message})"
+    return {
+        "type": "nextvoice.ended",
+        "reason": end.reason,
+        "message": message,
+        "remedy": translate(end.remedy) if end.remedy else "",
+        "duration_ms": duration_ms,
+    }
+
 
 ENDS: dict[str, End] = {row.reason: row for row in _ROWS}
 """Every end by its reason."""

@@ -20,6 +20,7 @@ from .dialects.target import Target
 from .ends import End
 from .limits import Limits
 from .line import Line
+from .session import Offered
 from .taps import EndRecord, Tap
 from .words import Translate, untranslated
 from .writer import Writer
@@ -35,6 +36,7 @@ async def run_call(
     taps: Sequence[Tap] = (),
     history: Sequence[Mapping[str, Any]] = (),
     ready: Mapping[str, Any] | None = None,
+    offered: Offered | None = None,
     limits: Limits | None = None,
     translate: Translate = untranslated,
     on_call: Callable[[Call], None] | None = None,
@@ -47,7 +49,8 @@ async def run_call(
     winding down all the same.
 
     `session`: GA configuration for the provider; `history`: GA items, oldest first, that open the
-    conversation; `ready`: what `nextvoice.ready` tells besides the session. `on_call` gets the
+    conversation; `ready`: what `nextvoice.ready` tells besides the session;
+    `offered`: what its settings may be changed to. `on_call` gets the
     live `Call` at once: `call.tell(event)` sends the browser an event, `call.end(reason)` ends it;
     both on this event loop. `finalise(record)` is awaited after taps have been told of the end
     and before the browser gets `nextvoice.ended`, so that what it tells still comes first.
@@ -59,6 +62,7 @@ async def run_call(
         running,
         session,
         ready=ready,
+        offered=offered,
         taps=taps,
         limits=limits,
         translate=translate,

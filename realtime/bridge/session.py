@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .events import Event, Problem, check_modalities
@@ -23,6 +24,28 @@ MAX_OUTPUT_TOKENS = 4_096
 PERSON_ASKS = "The person you talk with asks you to follow this:"
 """Stands between the site's instructions and a person's own, which never take their place."""
 VAD_FLAGS = ("create_response", "interrupt_response")
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the call's model has to choose from; None where that is not known."""
+
+    voices: Sequence[str] | None = None
+    transcription_models: Sequence[str] | None = None
+
+    def check(self, changes: list[Change]) -> None:
+        """Raise `Problem` for a change to something the model does not have."""
+        for path, value in changes:
+            if path[-1] == "voice":
+                self._check(self.voices, value, path)
+            elif path[-1] == "transcription":
+                self._check(self.transcription_models, value.get("model"), (*path, "model"))
+
+    def _check(self, names: Sequence[str] | None, name: object, path: Path) -> None:
+        if names is not None and name is not None and name not in names:
+            raise Problem(
+                "not_offered", "The model does not have this.", ".".join(("session", *path))
+            )
 
 
 def shown_session(session: Mapping[str, Any]) -> Event:
@@ -60,12 +83,17 @@ def with_changes(session: Mapping[str, Any], changes: list[Change]) -> tuple[Eve
 class Settings:
     """The session's configuration during a call; a change the provider refuses is taken back."""
 
-    def __init__(self, session: Mapping[str, Any]) -> None:
+    def __init__(self, session: Mapping[str, Any], offered: Offered | None = None) -> None:
         self.session: Event = _copy(session)
+        self._offered = offered or Offered()
         self._before: dict[str, Event] = {}
 
     def change(self, changes: list[Change], event_id: str) -> Event:
-        """Make the changes; returns the partial session to tell the provider under `event_id`."""
+        """Make the changes; returns the partial session to tell the provider under `event_id`.
+
+        Raises `Problem`, and changes nothing, when the model lacks what is asked for.
+        """
+        self._offered.check(changes)
         self._before[event_id] = self.session
         self.session, part = with_changes(self.session, changes)
         return part

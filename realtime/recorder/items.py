@@ -50,13 +50,15 @@ class Items:
 
     def __init__(self, last_position: float) -> None:
         self._by_id: dict[str, Item] = {}
+        # Ids of items that were taken out.
+        self.removed: set[str] = set()
         # Item ids in the order of the conversation.
         self._order: list[str] = []
         # The position of the newest message of the conversation.
         self._last_position = last_position
 
     def __iter__(self) -> Iterator[Item]:
-        return iter(self._by_id.values())
+        return iter(list(self._by_id.values()))
 
     def get(self, item_id: str | None) -> Item | None:
         """The item, if it is known."""
@@ -67,6 +69,12 @@ class Items:
         item = Item(item_id, str(role), str(kind), self._place(item_id, after))
         self._by_id[item_id] = item
         return item
+
+    def remove(self, item: Item) -> None:
+        """Take an item out; it does not come back."""
+        del self._by_id[item.item_id]
+        self._order.remove(item.item_id)
+        self.removed.add(item.item_id)
 
     def move(self, item: Item, after: str | None) -> bool:
         """Put a known item after the one named; False when it was there, or that is unknown."""

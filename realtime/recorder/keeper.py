@@ -19,22 +19,35 @@ Notify = Callable[[dict[str, Any]], None]
 
 
 class Keeper:
-    """Where the items of a call go. `notify` must be safe to call from any thread."""
+    """Where the items of a call go. `notify` tells the call's own page what is kept of them, `show`
+    whoever else has the conversation open; both must be safe to call from any thread."""
 
     def __init__(
-        self, store: Store, conversation_id: str, call_id: str, titled: bool, notify: Notify
+        self,
+        store: Store,
+        conversation_id: str,
+        call_id: str,
+        titled: bool,
+        notify: Notify,
+        show: Notify,
     ) -> None:
         self._store = store
         self._conversation_id = conversation_id
         self._call_id = call_id
         self._titled = titled
         self._notify = notify
+        self._show = show
 
     def new_track(self) -> Track:
         """A track for audio that begins now."""
         return Track(self._call_id, str(uuid.uuid4()))
 
     def save(self, item: Item) -> None:
+        """Write the item's message as it stands, and that its conversation has changed."""
+        self.grow(item)
+        self._save_conversation(item)
+
+    def grow(self, item: Item) -> None:
         """Write the item's message as it stands."""
         columns = {
             "position": item.position,
@@ -53,13 +66,22 @@ class Keeper:
         self._store.put(
             "chats.Message", item.message_id, place | columns, lambda: self._kept(item, columns)
         )
-        self._save_conversation(item)
+
+    def remove(self, item: Item) -> None:
+        """Forget the item: nothing of it is worth keeping."""
+        if item.track is not None:
+            item.track.discard()
+            self._store.remove("chats.Recording", item.track.recording_id)
+        self._store.remove("chats.Message", item.message_id)
+        self._show(removed_event(item))
 
     def _kept(self, item: Item, columns: dict[str, Any]) -> None:
         """In the store's thread: the row is written with these columns."""
         item.kept = columns
+        event = saved_event(item)
+        self._show(event)
         if columns["status"] != Message.Status.IN_PROGRESS:
-            self._notify(saved_event(item))
+            self._notify(event)
 
     def link(self, item: Item) -> None:
         """Make the item's attachments part of its message, which is saved."""
@@ -96,7 +118,7 @@ class Keeper:
             "chats.Recording",
             track.recording_id,
             {"message_id": item.message_id, **recording_columns(encoded)},
-            lambda: self._notify(saved_event(item)),
+            lambda: self._tell(saved_event(item)),
         )
 
     def _save_conversation(self, item: Item) -> None:
@@ -104,8 +126,12 @@ class Keeper:
         if not self._titled and item.text and item.status == Message.Status.COMPLETED:
             self._titled = True
             fields["title"] = title_from(item.text)
-            self._notify({"type": "nextvoice.title", "title": fields["title"]})
+            self._tell({"type": "nextvoice.title", "title": fields["title"]})
         self._store.put("chats.Conversation", self._conversation_id, fields)
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        self._show(event)
+        self._notify(event)
 
 
 def saved_event(item: Item) -> dict[str, Any]:
@@ -115,6 +141,7 @@ def saved_event(item: Item) -> dict[str, Any]:
         "type": "nextvoice.saved",
         "item_id": item.item_id,
         "message_id": item.message_id,
+        "position": kept.get("position", item.position),
         "role": item.role,
         "kind": kept.get("kind", item.kind),
         "status": kept.get("status", Message.Status.IN_PROGRESS),
@@ -123,4 +150,13 @@ def saved_event(item: Item) -> dict[str, Any]:
         "heard_ms": kept.get("heard_ms"),
         "recording": item.recording,
         "attachments": item.attachments,
+    }
+
+
+def removed_event(item: Item) -> dict[str, Any]:
+    """The `nextvoice.removed` event of an item."""
+    return {
+        "type": "nextvoice.removed",
+        "item_id": item.item_id,
+        "message_id": item.message_id,
     }

@@ -35,8 +35,9 @@ class Recorder(Tap):
         last_position: float,
         titled: bool,
         notify: Notify,
+        show: Notify = lambda event: None,
     ) -> None:
-        self._keeper = Keeper(store, conversation_id, call_id, titled, notify)
+        self._keeper = Keeper(store, conversation_id, call_id, titled, notify, show)
         self._items = Items(last_position)
         self._microphone = Microphone(self._keeper.new_track)
 
@@ -46,6 +47,8 @@ class Recorder(Tap):
         self._microphone.hear(pcm, start_sample)
 
     def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
+        if item_id in self._items.removed:
+            return
         item = self._item(item_id, Message.Role.ASSISTANT, Message.Kind.SPOKEN)
         if item.recorded:
             return
@@ -70,7 +73,8 @@ class Recorder(Tap):
 
     def on_event(self, event: Event) -> None:
         handler = self._handlers.get(event["type"])
-        if handler:
+        item_id = event.get("item_id") or (event.get("item") or {}).get("id")
+        if handler and item_id not in self._items.removed:
             handler(self, event)
 
     def _session(self, event: Event) -> None:
@@ -136,7 +140,7 @@ class Recorder(Tap):
         item = self._items.get(event["item_id"])
         if item and item.status == Message.Status.IN_PROGRESS:
             item.text += event.get("delta") or ""
-            self._keeper.save(item)
+            self._keeper.grow(item)
 
     def _transcribed(self, event: Event) -> None:
         item = self._item(event["item_id"], Message.Role.USER, Message.Kind.SPOKEN)
@@ -145,27 +149,38 @@ class Recorder(Tap):
         self._keeper.save(item)
 
     def _transcription_failed(self, event: Event) -> None:
-        item = self._item(event["item_id"], Message.Role.USER, Message.Kind.SPOKEN)
+        item = self._items.get(event["item_id"])
+        if item is None:
+            return
         item.status = Message.Status.COMPLETED
-        self._keeper.save(item)
+        # A turn that broke off without a word says nothing; a whole one still has its sound.
+        if item.complete or item.text:
+            self._keeper.save(item)
+        else:
+            self._remove(item)
 
     def _said_delta(self, event: Event) -> None:
         item = self._item(event["item_id"], Message.Role.ASSISTANT, Message.Kind.SPOKEN)
         if item.cut_ms is None:
             item.text += event.get("delta") or ""
-            self._keeper.save(item)
+            self._keeper.grow(item)
 
     def _wrote_delta(self, event: Event) -> None:
         item = self._item(event["item_id"], Message.Role.ASSISTANT, Message.Kind.TYPED)
         if item.track is None:
             item.kind = Message.Kind.TYPED
         item.text += event.get("delta") or ""
-        self._keeper.save(item)
+        self._keeper.grow(item)
 
     def _truncated(self, event: Event) -> None:
         item = self._items.get(event["item_id"])
         if item is not None and item.role == Message.Role.ASSISTANT:
             self._cut(item, int(event.get("audio_end_ms") or 0))
+
+    def _deleted(self, event: Event) -> None:
+        item = self._items.get(event["item_id"])
+        if item is not None:
+            self._remove(item)
 
     def _response_done(self, event: Event) -> None:
         status = event["response"].get("status")
@@ -180,6 +195,9 @@ class Recorder(Tap):
                 item.status = Message.Status.INTERRUPTED
             elif item.cut_ms is None:
                 item.status = Message.Status.COMPLETED
+            if self._is_nothing(item):
+                self._remove(item)
+                continue
             self._keeper.save(item)
             self._record_when_heard(item)
 
@@ -196,12 +214,16 @@ class Recorder(Tap):
         "response.output_audio_transcript.delta": _said_delta,
         "response.output_text.delta": _wrote_delta,
         "conversation.item.truncated": _truncated,
+        "conversation.item.deleted": _deleted,
         "response.done": _response_done,
     }
 
     def on_end(self, record: EndRecord) -> None:
         """Finish whatever is still open: the call is over, so nothing more will be heard."""
         for item in self._items:
+            if item.status == Message.Status.IN_PROGRESS and self._is_nothing(item):
+                self._remove(item)
+                continue
             if item.role == Message.Role.ASSISTANT and not item.recorded:
                 self._end_answer(item)
             elif item.role == Message.Role.USER and not item.recorded:
@@ -214,6 +236,19 @@ class Recorder(Tap):
         self._microphone.clear()
 
     # --- items --------------------------------------------------------------------------------
+
+    def _is_nothing(self, item: Item) -> bool:
+        """Whether it is an answer that broke off before anything of it came."""
+        return (
+            item.role == Message.Role.ASSISTANT
+            and item.status in (Message.Status.IN_PROGRESS, Message.Status.INTERRUPTED)
+            and not (item.text or item.unheard or item.track)
+        )
+
+    def _remove(self, item: Item) -> None:
+        self._microphone.stop(item.track)
+        self._items.remove(item)
+        self._keeper.remove(item)
 
     def _item(self, item_id: str, role: str, kind: str, after: str | None = None) -> Item:
         """Return the item, making its row at once; a known one moves to its place after `after`."""

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 
 from realtime.bridge.events import Problem
-from realtime.bridge.session import PERSON_ASKS, Settings, changes_of, shown_session, with_changes
+from realtime.bridge.session import (
+    PERSON_ASKS,
+    Offered,
+    Settings,
+    changes_of,
+    shown_session,
+    with_changes,
+)
 from tests.bridge.doubles import SESSION
 
 ALLOWED = [
@@ -151,3 +158,28 @@ def test_a_persons_wishes_follow_the_sites_instructions_and_replace_each_other()
 def test_wishes_stand_alone_where_the_site_has_no_instructions():
     whole, _part = with_changes({}, changes_of({"instructions": "Be brief."}))
     assert whole["instructions"] == f"{PERSON_ASKS}\nBe brief."
+
+
+def test_a_change_to_what_the_model_lacks_is_refused_and_changes_nothing() -> None:
+    settings = Settings(SESSION, Offered(["marin"], ["gpt-transcribe"]))
+    for part, param in [
+        ({"output": {"voice": "cedar"}}, "session.audio.output.voice"),
+        (
+            {"input": {"transcription": {"model": "other"}}},
+            "session.audio.input.transcription.model",
+        ),
+    ]:
+        with pytest.raises(Problem) as caught:
+            settings.change(changes_of({"audio": part}), "event_1")
+        assert (caught.value.code, caught.value.param) == ("not_offered", param)
+    assert settings.session == SESSION
+
+
+def test_a_change_to_what_the_model_has_is_made() -> None:
+    settings = Settings(SESSION, Offered(None, ["gpt-transcribe", "other"]))
+    changes = changes_of(
+        {"audio": {"output": {"voice": "any"}, "input": {"transcription": {"model": "other"}}}}
+    )
+    part = settings.change(changes, "event_1")
+    assert part["audio"]["output"] == {"voice": "any"}
+    assert part["audio"]["input"]["transcription"]["model"] == "other"

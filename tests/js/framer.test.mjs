@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Framer, mixDown } from "../../static/js/audio/framer.js";
+import { Framer, Meter, mixDown } from "../../static/js/audio/framer.js";
 
 function frames(size, ...blocks) {
   const got = [];
@@ -28,4 +28,12 @@ test("channels are mixed evenly", () => {
   const mono = new Float32Array(2).fill(9);
   const mixed = mixDown([Float32Array.of(1, 0), Float32Array.of(0, 0.5)], mono);
   assert.deepEqual([...mixed], [0.5, 0.25]);
+});
+
+test("a meter says how loud each piece was, whatever blocks it came in", () => {
+  const levels = [];
+  const meter = new Meter(4, (level) => levels.push(level));
+  meter.push(Float32Array.of(0.5, -0.5, 0.5));
+  meter.push(Float32Array.of(-0.5, 1, 1, 1, 1, 0));
+  assert.deepEqual(levels, [0.5, 1]);
 });

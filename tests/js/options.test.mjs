@@ -3,13 +3,17 @@ import { mock, test } from "node:test";
 
 import { CallChoice } from "../../static/js/call/choice.js";
 import {
-  choiceOf, difference, fitted, sessionOf, UNCHOSEN, withoutVoice, writtenPart,
+  choiceOf, difference, fitted, pageOf, sessionOf, UNCHOSEN, withoutVoice, writtenPart,
 } from "../../static/js/call/options.js";
 
 const RICH = {
   id: "1",
   voices: ["marin", "cedar"],
   transcription_models: ["t1", "t2"],
+  turn_settings: [
+    "threshold", "prefix_padding_ms", "silence_duration_ms", "eagerness", "idle_timeout_ms",
+    "interrupt_response",
+  ],
   features: {
     turn_detection: ["server_vad", "semantic_vad", "none"],
     text: true,
@@ -34,6 +38,7 @@ test("a choice becomes the session a provider understands, and back", () => {
     threshold: 0.7,
     silenceMs: 800,
     prefixMs: 200,
+    idleMs: 10000,
     noise: "near_field",
     speed: 1.2,
     maxTokens: "600",
@@ -47,6 +52,7 @@ test("a choice becomes the session a provider understands, and back", () => {
       input: {
         turn_detection: {
           type: "server_vad", threshold: 0.7, prefix_padding_ms: 200, silence_duration_ms: 800,
+          idle_timeout_ms: 10000, interrupt_response: false,
         },
         noise_reduction: { type: "near_field" },
         transcription: { model: "t2", language: "de" },
@@ -74,14 +80,28 @@ test("what a model lacks falls back to its first, or to nothing", () => {
 
 for (const [turns, detection] of [
   ["none", null],
-  ["semantic_vad", { type: "semantic_vad", eagerness: "auto" }],
+  ["tap", null],
+  ["semantic_vad", { type: "semantic_vad", eagerness: "auto", interrupt_response: false }],
 ]) {
   test(`${turns} as turn detection`, () => {
     const session = sessionOf(fitted({ ...UNCHOSEN, turns }, RICH), RICH);
     assert.deepEqual(session.audio.input.turn_detection, detection);
-    assert.equal(choiceOf(session).turns, turns);
+    const page = pageOf({ turns, pauseMs: 300 });
+    assert.equal(choiceOf(session, page).turns, turns);
   });
 }
+
+test("only the settings of turn detection that a model has are said", () => {
+  const model = { ...RICH, turn_settings: ["threshold"] };
+  const session = sessionOf(fitted({ ...UNCHOSEN, idleMs: 5000 }, model), model);
+  assert.deepEqual(session.audio.input.turn_detection, { type: "server_vad", threshold: 0.5 });
+});
+
+test("without a pause the provider itself ends an answer that is talked over", () => {
+  const session = sessionOf(fitted({ ...UNCHOSEN, pauseMs: 0 }, RICH), RICH);
+  assert.equal("interrupt_response" in session.audio.input.turn_detection, false);
+  assert.equal(choiceOf(session, pageOf({ turns: "server_vad", pauseMs: 0 })).pauseMs, 0);
+});
 
 test("only what differs is told, and nothing when nothing does", () => {
   const before = sessionOf(fitted(UNCHOSEN, RICH), RICH);
@@ -151,11 +171,22 @@ test("what is said meanwhile is remembered too, each thing once", () => {
   assert.deepEqual(choice.memory, { remembered: 2, messages: 2 });
 });
 
-test("holding to talk and back finds the same way of being heard", () => {
+test("the ways of taking turns follow each other and lead back to the same hands-free one", () => {
   const { choice } = choose({ session: { audio: { input: { turn_detection: { type: "semantic_vad" } } } } });
-  choice.setHandsFree(false);
-  assert.equal(choice.values.turns, "none");
-  choice.setHandsFree(true);
-  assert.equal(choice.values.turns, "semantic_vad");
+  const seen = [];
+  for (let at = 0; at < 3; at++) {
+    choice.nextMode();
+    seen.push([choice.mode, choice.values.turns]);
+  }
+  assert.deepEqual(seen, [["hold", "none"], ["tap", "tap"], ["free", "semantic_vad"]]);
   choice.flush();
+});
+
+test("tapping is kept though no session knows of it", async () => {
+  const { choice, saved } = choose();
+  choice.set({ turns: "tap", pauseMs: 150 });
+  await choice.keep();
+  const kept = JSON.parse(saved[0].settings);
+  assert.deepEqual(kept.page, { manual: "tap", pause_ms: 150 });
+  assert.deepEqual([choose(kept).choice.mode, choose(kept).choice.pauseMs], ["tap", 150]);
 });

@@ -25,7 +25,7 @@ for (const [state, row] of Object.entries(TRANSITIONS)) {
 test("the states are those of the design", () => {
   assert.deepEqual(STATES, [
     "idle", "checking", "connecting", "listening", "hearing", "thinking", "speaking", "muted",
-    "reconnecting", "ended",
+    "paused", "reconnecting", "ended",
   ]);
 });
 
@@ -36,6 +36,11 @@ test("every active state can end, and none that is over", () => {
 test("every live state survives a lost connection", () => {
   const live = STATES.filter((state) => isLive(state) && state !== "reconnecting");
   assert.deepEqual(STATES.filter((state) => "lost" in TRANSITIONS[state]), live);
+});
+
+test("every live state can be paused by the device, except while the line is away", () => {
+  const live = STATES.filter((state) => isLive(state) && !["paused", "reconnecting"].includes(state));
+  assert.deepEqual(STATES.filter((state) => "pause" in TRANSITIONS[state]), live);
 });
 
 test("muting while the assistant speaks shows only when it has finished", () => {

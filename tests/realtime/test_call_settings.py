@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chats.models import Conversation, Message, User
-from realtime.features import check_features, embedded_features, usual_features
+from realtime.features import check_features, embedded_features, turn_settings, usual_features
 from realtime.models import Provider, VoiceModel
 
 pytestmark = pytest.mark.django_db
@@ -139,3 +139,24 @@ def test_the_admin_refuses_wrong_features() -> None:
     with pytest.raises(ValidationError) as refused:
         VoiceModel(provider=provider, name="m", features={"magic": 1}).full_clean()
     assert list(refused.value.message_dict) == ["features"]
+
+
+@pytest.mark.parametrize("page", [{}, {"manual": "tap", "pause_ms": 0}, {"pause_ms": 600}])
+def test_what_only_the_page_knows_is_kept(conversation: Conversation, page: Any) -> None:
+    assert save(conversation.owner, conversation, {"page": page}) == 204
+    conversation.refresh_from_db()
+    assert conversation.call_settings == {"page": page}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [[], {"x": 1}, {"manual": "shout"}, {"pause_ms": 601}, {"pause_ms": True}, {"pause_ms": -1}],
+)
+def test_nothing_else_of_the_page_is_kept(conversation: Conversation, page: Any) -> None:
+    assert save(conversation.owner, conversation, {"page": page}) == 400
+
+
+def test_what_of_turn_detection_can_be_adjusted_is_the_model_s_word_or_its_dialect_s() -> None:
+    assert turn_settings({"turn_settings": ["threshold"]}, "openai_ga") == ["threshold"]
+    assert "interrupt_response" in turn_settings({}, "openai_ga")
+    assert "interrupt_response" not in turn_settings({}, "qwen")

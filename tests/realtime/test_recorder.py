@@ -181,6 +181,7 @@ def test_late_items_find_their_place(call: Call) -> None:
     call.transcribe("u2", "second question")
     item = {"id": "a0", "type": "message", "role": "assistant", "content": []}
     call.event("conversation.item.added", item=item, previous_item_id="a1")
+    call.event("response.output_audio_transcript.delta", item_id="a0", delta="So")
     call.end()
     assert [m.item_id for m in Message.objects.all()] == ["a1", "a0", "u2", "u1"]
 
@@ -256,3 +257,54 @@ def test_a_transcript_is_split_after_a_whole_word(
 
 def test_scripts_without_spaces_are_split_between_letters() -> None:
     assert split_heard("今天天气很好", 500, 1000) == ("今天天", "气很好")
+
+
+def test_a_turn_that_is_taken_back_leaves_nothing_and_does_not_return(call: Call) -> None:
+    call.turn("u1", 0, 400)
+    call.wait()
+    assert (Message.objects.count(), Recording.objects.count()) == (1, 1)
+    call.event("conversation.item.deleted", item_id="u1")
+    call.transcribe("u1", "Ahem.")
+    call.end()
+    assert (Message.objects.count(), Recording.objects.count()) == (0, 0)
+
+
+def test_an_answer_that_broke_off_before_its_first_word_leaves_nothing(call: Call) -> None:
+    call.turn("u1", 0, 1000)
+    call.transcribe("u1", "Hello.")
+    item = {"id": "a1", "type": "message", "role": "assistant", "content": []}
+    call.event("conversation.item.added", item=item, previous_item_id="u1")
+    call.done("a1", "incomplete")
+    item = {"id": "a2", "type": "message", "role": "assistant", "content": []}
+    call.event("conversation.item.added", item=item, previous_item_id="u1")
+    call.end()
+    assert thread() == [("user", "completed", "Hello.")]
+
+
+def test_a_turn_whose_provider_broke_mid_word_leaves_nothing(call: Call) -> None:
+    call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
+    call.speak(500)
+    call.event("input_audio_buffer.speech_stopped", item_id="u1", audio_end_ms=500)
+    call.event("conversation.item.input_audio_transcription.failed", item_id="u1", error={})
+    call.end()
+    assert (thread(), Recording.objects.count()) == ([], 0)
+
+
+def test_a_whole_turn_without_a_transcript_keeps_its_sound(call: Call) -> None:
+    call.turn("u1", 0, 1000)
+    call.event("conversation.item.input_audio_transcription.failed", item_id="u1", error={})
+    call.end()
+    assert (thread(), lengths()) == ([("user", "completed", "")], [1000])
+
+
+def test_a_conversation_is_touched_by_messages_not_by_each_word(
+    call: Call, conversation: Conversation
+) -> None:
+    handed: list[str] = []
+    put = call.store.put
+    call.store.put = lambda model, *rest: (handed.append(model), put(model, *rest))[1]  # type: ignore[method-assign,misc]
+    call.answer("a1", 500, "one two three four five six seven eight nine ten")
+    call.done("a1")
+    call.wait()
+    assert handed.count("chats.Conversation") == 2
+    assert handed.count("chats.Message") > 10

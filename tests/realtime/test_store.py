@@ -195,3 +195,24 @@ def test_a_living_process_s_journal_is_left_alone(
     with write_journal(theirs, [row]):
         assert (replay_journals(tmp_path), texts(), theirs.exists()) == (0, [], True)
     assert (replay_journals(tmp_path), texts(), theirs.exists()) == (1, ["theirs"], False)
+
+
+def test_a_row_that_is_removed_stays_away_whatever_waited_for_it(
+    store: Store, conversation: Conversation
+) -> None:
+    pk = str(uuid.uuid4())
+    store.put("chats.Message", pk, message(conversation, text="a cough"))
+    assert store.flush(10)
+    store.remove("chats.Message", pk)
+    store.put("chats.Message", pk, message(conversation, text="a cough"))
+    assert store.flush(10)
+    assert Message.objects.count() == 0
+
+
+def test_a_removal_is_journalled_and_replayed(tmp_path: Path, conversation: Conversation) -> None:
+    kept = Message.objects.create(**message(conversation, text="one"))
+    write_journal(
+        tmp_path / "1-x.jsonl", [Row("chats.Message", str(kept.pk), {}, gone=True)]
+    ).close()
+    assert replay_journals(tmp_path) == 1
+    assert Message.objects.count() == 0

@@ -1,16 +1,18 @@
 // The microphone's end on the audio thread: any context rate in, 40 ms frames of 24 kHz PCM16 out.
 
-import { Framer, mixDown } from "./framer.js";
+import { Framer, Meter, mixDown } from "./framer.js";
 import { Resampler } from "./resampler.js";
 
 const WIRE_RATE = 24000; // Hz
 const FRAME_SAMPLES = 960; // 40 ms
+const LEVEL_SAMPLES = 240; // 10 ms: a person who begins to speak should not wait for a frame
 
 class CaptureProcessor extends AudioWorkletProcessor {
   #resampler = new Resampler(sampleRate, WIRE_RATE);
   #framer = new Framer(FRAME_SAMPLES, (pcm, level) => {
     this.port.postMessage({ pcm: pcm.buffer, level }, [pcm.buffer]);
   });
+  #meter = new Meter(LEVEL_SAMPLES, (level) => this.port.postMessage({ level }));
   #mono = new Float32Array(128);
   #closed = false;
 
@@ -25,7 +27,9 @@ class CaptureProcessor extends AudioWorkletProcessor {
     if (this.#closed) return false;
     if (channels.length === 0) return true;
     if (this.#mono.length !== channels[0].length) this.#mono = new Float32Array(channels[0].length);
-    this.#framer.push(this.#resampler.push(mixDown(channels, this.#mono)));
+    const samples = this.#resampler.push(mixDown(channels, this.#mono));
+    this.#meter.push(samples);
+    this.#framer.push(samples);
     return true;
   }
 }

@@ -3,10 +3,16 @@
 import { audioContext, loadWorklet } from "./context.js";
 import { microphoneWanted } from "./devices.js";
 
-/** Captures one microphone. `onframe(buffer, level)` gets PCM16 24 kHz and its RMS (0 to 1). */
+/**
+ * Captures one microphone. `onframe(buffer, level)` gets 40 ms of PCM16 24 kHz and its RMS (0 to
+ * 1), `onlevel(level)` the RMS of each 10 ms; `onlost()` the device went away; `onheld(held)` the
+ * device keeps the sound to itself, as for a phone call, or gives it back.
+ */
 export class Capture {
   onframe = null;
-  onlost = null; // the device went away, or the browser took it
+  onlevel = null;
+  onlost = null;
+  onheld = null;
   #workletUrl;
   #stream = null;
   #source = null;
@@ -33,6 +39,8 @@ export class Capture {
     });
     for (const track of this.#stream.getAudioTracks()) {
       track.onended = () => this.onlost?.();
+      track.onmute = () => this.onheld?.(true);
+      track.onunmute = () => this.onheld?.(false);
     }
   }
 
@@ -43,15 +51,21 @@ export class Capture {
     const context = audioContext();
     this.#source = context.createMediaStreamSource(this.#stream);
     this.#node = new AudioWorkletNode(context, "nextvoice-capture", { numberOfOutputs: 0 });
-    this.#node.port.onmessage = ({ data }) => this.onframe?.(data.pcm, data.level);
+    this.#node.port.onmessage = ({ data }) =>
+      data.pcm ? this.onframe?.(data.pcm, data.level) : this.onlevel?.(data.level);
     this.#source.connect(this.#node);
+  }
+
+  /** Whether there is a microphone that works. */
+  get works() {
+    return this.#stream?.getAudioTracks().some((track) => track.readyState === "live") ?? false;
   }
 
   close() {
     this.#node?.port.postMessage("close");
     this.#source?.disconnect();
     for (const track of this.#stream?.getTracks() ?? []) {
-      track.onended = null;
+      track.onended = track.onmute = track.onunmute = null;
       track.stop();
     }
     this.#stream = this.#source = this.#node = null;

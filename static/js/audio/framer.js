@@ -39,6 +39,31 @@ export class Framer {
   }
 }
 
+/** Says how loud each `samples` samples are: RMS, 0 to 1. */
+export class Meter {
+  #samples;
+  #onLevel;
+  #counted = 0;
+  #squares = 0;
+
+  /** @param {number} samples  @param {(level: number) => void} onLevel */
+  constructor(samples, onLevel) {
+    this.#samples = samples;
+    this.#onLevel = onLevel;
+  }
+
+  /** @param {Float32Array} samples */
+  push(samples) {
+    for (const sample of samples) {
+      this.#squares += sample * sample;
+      this.#counted += 1;
+      if (this.#counted < this.#samples) continue;
+      this.#onLevel(Math.sqrt(this.#squares / this.#counted));
+      this.#counted = this.#squares = 0;
+    }
+  }
+}
+
 /** Mix the channels of one block into mono, in place of `into`. */
 export function mixDown(channels, into) {
   const share = 1 / channels.length;

@@ -3,6 +3,7 @@
 import { PlayQueue } from "./play-queue.js";
 
 const REPORT_MS = 50;
+const PAUSE_MS = 4; // how long the voice fades before it pauses; a hard stop clicks
 
 class PlayerProcessor extends AudioWorkletProcessor {
   #queue = new PlayQueue(sampleRate);
@@ -10,7 +11,7 @@ class PlayerProcessor extends AudioWorkletProcessor {
   #rendered = 0; // samples of answers ever rendered
   #peak = 0; // the loudest of them
   #gain = 1;
-  #targetGain = 1;
+  #paused = false;
   #squares = 0;
   #sinceReport = 0;
   #playing = false;
@@ -23,7 +24,9 @@ class PlayerProcessor extends AudioWorkletProcessor {
 
   process(_inputs, [[out]]) {
     if (this.#closed) return false;
-    const { rendered, finished } = this.#queue.read(out);
+    // While it pauses nothing is taken from the queue, so that it goes on where it stopped.
+    const silent = this.#paused && this.#gain === 0;
+    const { rendered, finished } = silent ? { rendered: 0, finished: [] } : this.#queue.read(out);
     this.#measure(out, rendered);
     this.#applyGain(out);
     this.#playTail(out);
@@ -42,8 +45,10 @@ class PlayerProcessor extends AudioWorkletProcessor {
       case "end":
         this.#queue.end(message.id);
         break;
-      case "duck":
-        this.#targetGain = message.gain;
+      case "pause":
+        this.#paused = message.on;
+        // Where nothing sounds there is nothing to fade.
+        if (message.on && !this.#playing) this.#gain = 0;
         break;
       case "flush":
         this.#flush(message.token);
@@ -59,7 +64,8 @@ class PlayerProcessor extends AudioWorkletProcessor {
     for (let at = 0; at < this.#tail.length; at++) this.#tail[at] *= this.#gain;
     const cut = this.#queue.flush();
     this.#playing = false;
-    this.#targetGain = this.#gain = 1;
+    this.#paused = false;
+    this.#gain = 1;
     this.port.postMessage({ type: "flushed", token, cut });
   }
 
@@ -73,12 +79,13 @@ class PlayerProcessor extends AudioWorkletProcessor {
   }
 
   #applyGain(out) {
-    if (this.#gain === 1 && this.#targetGain === 1) return;
+    const goal = this.#paused ? 0 : 1;
+    if (this.#gain === 1 && goal === 1) return;
+    const step = 1000 / (PAUSE_MS * sampleRate);
     for (let at = 0; at < out.length; at++) {
-      this.#gain += (this.#targetGain - this.#gain) * 0.002;
+      this.#gain += Math.max(-step, Math.min(step, goal - this.#gain));
       out[at] *= this.#gain;
     }
-    if (Math.abs(this.#targetGain - this.#gain) < 0.001) this.#gain = this.#targetGain;
   }
 
   #playTail(out) {

@@ -47,9 +47,9 @@ export class Player {
     this.#node?.port.postMessage({ type: "end", id });
   }
 
-  /** Lower (or restore, 1) the voice. */
-  duck(gain) {
-    this.#node?.port.postMessage({ type: "duck", gain });
+  /** Pause the voice where it is, or let it go on from there. */
+  pause(on) {
+    this.#node?.port.postMessage({ type: "pause", on });
   }
 
   /** Fall silent at once. Resolves with [{id, playedMs}] of what was cut, in order. */

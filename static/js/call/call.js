@@ -1,9 +1,12 @@
 // One call: the line, the sound and the captions, and the state they share.
 
 import { Applied } from "./applied.js";
+import { BargeIn } from "./barge-in.js";
 import { Captions } from "./captions.js";
+import { Coughs } from "./coughs.js";
 import { CallLink } from "./link.js";
 import { CallState, isActive, isLive } from "./state.js";
+import { Turns } from "./turns.js";
 import { VoiceLine } from "./voice-line.js";
 
 const THINKING_MS = 25_000; // a turn that nobody answers must not look like work for ever
@@ -27,9 +30,13 @@ export class Call extends EventTarget {
   #worklets;
   #state = new CallState((name) => this.#onState(name));
   #line = null; // the sound; null in a written call
+  #turns = null; // of the person; null in a written call
+  #bargeIn = null; // whether a sound is an interruption; null in a written call
+  #coughs = null; // what was none; null in a written call
   #link = null;
   #attempt = 0; // changes whenever what was begun no longer counts
   #response = null; // id of the response that is being made
+  #unwanted = new Set(); // ids of responses that were cancelled
   #readyAt = null;
   #hearing = false; // whether the server hears the person
   #heardBefore = 0; // answers heard in the calls that this one took over from
@@ -52,12 +59,19 @@ export class Call extends EventTarget {
     return this.#state.muted;
   }
 
-  get handsFree() {
-    return this.#line?.gate.handsFree ?? true;
+  /** How the person takes turns: "free", "hold" or "tap". */
+  get mode() {
+    return this.#turns?.mode ?? "free";
   }
 
+  /** Whether a turn by hand is being spoken. */
   get held() {
-    return this.#line?.gate.held ?? false;
+    return this.#turns?.held ?? false;
+  }
+
+  /** Why the call is paused: "device", "microphone" or null. */
+  get away() {
+    return this.#line?.away ?? null;
   }
 
   get live() {
@@ -114,7 +128,7 @@ export class Call extends EventTarget {
     if (options !== this.options) this.#unsent = [];
     this.options = options;
     this.captions = new Captions((item) => this.#emit("caption", item));
-    this.#line = null;
+    this.#line = this.#turns = this.#bargeIn = this.#coughs = null;
     this.#readyAt = this.#response = null;
     this.#hearing = this.#changing = false;
     this.#applied.clear();
@@ -143,19 +157,23 @@ export class Call extends EventTarget {
 
   toggleMute() {
     if (!this.live || !this.#line) return;
-    this.release();
-    this.#line.gate.mute(!this.muted);
+    this.#turns.mute(!this.muted);
     const changed = this.#state.apply(this.muted ? "unmute" : "mute");
     if (!changed) this.#emit("state", { name: this.state });
   }
 
   /** Make the assistant fall silent, whatever it is doing. */
   stopSpeaking() {
-    if (this.#response !== null) this.#send({ type: "response.cancel" });
-    this.#response = null;
+    this.#cancelResponse();
     this.#cutAnswer();
+    this.#bargeIn?.reset();
     this.#state.apply("playback_cut");
     this.#state.apply("response_ended");
+  }
+
+  /** The device took the sound away, or the microphone: try to have it again. Call inside a tap. */
+  wake() {
+    this.#line?.wake();
   }
 
   /** Put typed words into the call and ask for an answer. */
@@ -177,34 +195,34 @@ export class Call extends EventTarget {
     this.#send({ type: "response.create" });
   }
 
-  /** Hold to talk: the person pressed. */
+  /** A turn by hand begins: the button is held. */
   press() {
-    if (!this.live || this.handsFree || this.held || this.muted) return;
-    if (this.answering) this.stopSpeaking();
-    this.#line.gate.press();
-    this.#state.apply("speech_started");
+    if (this.live && this.state !== "paused") this.#turns?.press();
   }
 
-  /** Hold to talk: the person let go. */
+  /** The button is let go: the turn is sent. */
   release() {
-    if (!this.held) return;
-    if (this.#line.gate.release()) {
-      this.#send({ type: "input_audio_buffer.commit" });
-      this.#send({ type: "response.create" });
-      this.#state.apply("speech_stopped");
-    } else {
-      this.#send({ type: "input_audio_buffer.clear" });
-      this.#state.apply("speech_dropped");
-    }
+    this.#turns?.release();
+  }
+
+  /** Begin a turn by a tap, or send it. */
+  tap() {
+    if (this.held || (this.live && this.state !== "paused")) this.#turns?.tap();
+  }
+
+  /** Take back a turn that is being spoken by hand. */
+  discard() {
+    this.#turns?.discard();
   }
 
   /** Bring the running call to what is chosen now, as far as a running call can. */
   applyChoice() {
     if (!this.live) return;
     if (this.#applied.fits(this.options.choice)) {
-      this.#followTurns(this.options.choice.handsFree);
+      const changed = this.#followTurns();
       const part = this.#applied.update(this.options, { spoke: this.#spoke });
       if (part) this.#send({ type: "session.update", session: { type: "realtime", ...part } });
+      changed();
     }
     this.#emit("state", { name: this.state });
   }
@@ -223,7 +241,7 @@ export class Call extends EventTarget {
     if (attempt !== this.#attempt) return;
     if (this.#line) {
       this.#line.playback.send = (event) => this.#send(event);
-      this.#followTurns(this.options.choice.handsFree);
+      this.#followTurns();
     }
     this.#connect();
   }
@@ -237,19 +255,36 @@ export class Call extends EventTarget {
     return this.#response !== null || (this.#line?.counters.itemsHeard ?? 0) > this.#heardBefore;
   }
 
-  #followTurns(handsFree) {
-    if (!this.#line || handsFree === this.handsFree) return;
-    this.release();
-    this.#line.gate.handsFree = handsFree;
+  #followTurns() {
+    const { choice } = this.options;
+    if (!this.#line) return () => {};
+    // Only where the provider leaves it to us can an answer go on after a sound.
+    const ours = choice.session.audio?.input?.turn_detection?.interrupt_response === false;
+    this.#bargeIn.holdMs = ours ? choice.pauseMs : 0;
+    return this.#turns.change(choice.mode);
   }
 
   async #openLine() {
     const { rawMicrophone: raw, choice } = this.options;
-    const line = new VoiceLine(this.#worklets, { raw, handsFree: choice.handsFree });
+    const line = new VoiceLine(this.#worklets, { raw });
     this.#line = line;
+    this.#turns = new Turns(line.gate, choice.mode, {
+      send: (event) => this.#send(event),
+      sendAudio: (frame) => this.#link?.sendAudio(frame),
+      apply: (event) => this.#state.apply(event),
+      interrupt: () => this.answering && this.stopSpeaking(),
+    });
+    this.#bargeIn = this.#newBargeIn(line);
+    this.#coughs = new Coughs(this.#bargeIn, {
+      send: (event) => this.#send(event),
+      interrupt: () => this.answering && this.stopSpeaking(),
+    });
+    this.#followTurns();
     line.onframe = (frame) => this.live && this.#link?.sendAudio(frame);
+    line.onvoice = (heard) => (heard === "voice" ? this.#bargeIn.voice() : this.#bargeIn.quiet());
     line.onnotice = (code) => this.live && this.#emit("notice", { code });
     line.onlost = (reason) => this.active && this.#end(reason);
+    line.onaway = (away) => this.#onAway(away);
     line.playback.send = (event) => this.#send(event);
     line.playback.onheard = (id, fraction) =>
       fraction === 1 ? this.captions.heardAll(id) : this.captions.hear(id, fraction);
@@ -258,12 +293,41 @@ export class Call extends EventTarget {
     return line.open();
   }
 
+  #newBargeIn(line) {
+    const call = this;
+    return new BargeIn({
+      get pending() {
+        return call.answering;
+      },
+      pause: () => line.playback.pause(true),
+      resume: () => line.playback.pause(false),
+      sounding: () => line.sounding,
+      cut: () => {
+        this.stopSpeaking();
+        this.#state.apply("speech_started");
+      },
+    });
+  }
+
+  #onAway(away) {
+    this.#line.playback.pause(away !== null);
+    this.#bargeIn.reset();
+    if (!this.live) return;
+    if (away === null) this.#goOn("unpause");
+    else {
+      this.#turns.close();
+      this.#state.apply("pause");
+      // Which of the two it is may change while it lasts.
+      this.#emit("state", { name: this.state });
+    }
+  }
+
   #connect() {
     const link = new CallLink(this.options.url, () => this.#startFields());
     link.onevent = (event) => this.#take(event);
     link.onaudio = (id, pcm) => this.#line?.playback.play(id, pcm);
     link.onlost = () => this.#state.apply("lost");
-    link.onresumed = () => this.#goOn();
+    link.onresumed = () => this.#goOn("resumed");
     link.onrestart = () => this.#breakOff();
     link.onspeechlost = () => this.#emit("notice", { code: "speech_lost" });
     link.onfailed = (reason) => this.#end(reason);
@@ -272,7 +336,7 @@ export class Call extends EventTarget {
 
   #startFields() {
     this.#heardBefore = this.#line?.counters.itemsHeard ?? 0;
-    const turns = this.#line && this.handsFree ? "server_vad" : null;
+    const turns = this.#line && this.mode === "free" ? "server_vad" : null;
     return { ...this.#applied.begin(this.options), turn_detection: turns };
   }
 
@@ -282,7 +346,7 @@ export class Call extends EventTarget {
       case "nextvoice.ready":
         return this.#onReady(event);
       case "nextvoice.audio":
-        return this.#line?.playback.begin(event);
+        return this.#onAudio(event);
       case "nextvoice.saved":
         return this.#emit("saved", event);
       case "nextvoice.title":
@@ -295,17 +359,21 @@ export class Call extends EventTarget {
         this.#breakOff();
         return this.#state.apply("lost");
       case "nextvoice.reconnected":
-        return this.#goOn();
+        return this.#goOn("resumed");
       case "input_audio_buffer.speech_started":
-        this.#hears(true);
-        this.#cutAnswer();
-        return this.#state.apply("speech_started");
+        return this.#onSpeech(event.item_id);
       case "input_audio_buffer.speech_stopped":
         this.#hears(false);
+        this.#bargeIn?.stopped();
         return this.#state.apply("speech_stopped");
+      case "input_audio_buffer.committed":
+        return this.#coughs?.committed(event.item_id, this.#response !== null);
+      case "conversation.item.input_audio_transcription.completed":
+        return this.#coughs?.transcribed(event.item_id, event.transcript);
+      case "conversation.item.input_audio_transcription.failed":
+        return this.#coughs?.transcribed(event.item_id, "");
       case "response.created":
-        this.#response = event.response?.id ?? "";
-        return this.#state.apply("response_started");
+        return this.#onResponse(event.response?.id ?? "");
       case "response.output_audio.done":
         return this.#line?.playback.end(event.item_id);
       case "response.done":
@@ -315,12 +383,42 @@ export class Call extends EventTarget {
     }
   }
 
+  #onSpeech(itemId) {
+    this.#hears(true);
+    // What may be a cough only pauses the answer.
+    if (this.#bargeIn?.started(itemId)) return;
+    this.#cutAnswer();
+    this.#state.apply("speech_started");
+  }
+
+  #onResponse(id) {
+    this.#response = id;
+    if (this.#coughs?.isAnswered()) this.#cancelResponse();
+    else this.#state.apply("response_started");
+  }
+
+  #cancelResponse() {
+    if (this.#response === null) return;
+    this.#send({ type: "response.cancel" });
+    this.#unwanted.add(this.#response);
+    this.#response = null;
+  }
+
+  #onAudio(event) {
+    const playback = this.#line?.playback;
+    // What was on its way when it was cancelled.
+    if (this.#unwanted.has(event.response_id)) playback?.refuse(event.item_id);
+    playback?.begin(event);
+  }
+
   #onReady(event) {
     this.#readyAt ??= performance.now();
+    if (this.#coughs) this.#coughs.written = Boolean(event.session?.audio?.input?.transcription);
     this.#changing = false;
     this.callId = event.call_id;
     this.#state.apply("ready");
-    if (this.held) this.#state.apply("speech_started");
+    if (this.away) this.#state.apply("pause");
+    else if (this.held) this.#state.apply("speech_started");
     this.#emit("ready", event);
     for (const text of this.#unsent.splice(0)) this.say(text);
   }
@@ -347,6 +445,7 @@ export class Call extends EventTarget {
   /** The provider, or the call itself, is new: what was under way there is over. */
   #breakOff() {
     this.#hears(false);
+    this.#bargeIn?.stopped();
     this.#response = null;
     this.#cutAnswer();
     this.captions.closeOpen();
@@ -357,10 +456,11 @@ export class Call extends EventTarget {
     if (this.#line) this.#line.gate.heard = hearing;
   }
 
-  /** The connection is back: show what is true now. */
-  #goOn() {
-    this.#state.apply("resumed");
-    if (this.#line?.playback.speaking) this.#state.apply("playback_started");
+  /** The connection, or the sound, is back: show what is true now. */
+  #goOn(event) {
+    this.#state.apply(event);
+    if (this.away) this.#state.apply("pause");
+    else if (this.#line?.playback.speaking) this.#state.apply("playback_started");
     else if (this.#response !== null) this.#state.apply("response_started");
     else if (this.#hearing || this.held) this.#state.apply("speech_started");
   }
@@ -393,6 +493,7 @@ export class Call extends EventTarget {
     this.#attempt += 1;
     if (reason === "hang_up") this.#unsent = [];
     this.#response = null;
+    this.#bargeIn?.reset();
     this.#cutAnswer();
     this.#line?.close();
     this.#link?.close();

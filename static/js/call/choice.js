@@ -1,6 +1,6 @@
 // The choices for the calls of one conversation, kept by the server.
 
-import { choiceOf, fitted, sessionOf, UNCHOSEN } from "./options.js";
+import { BY_HAND, choiceOf, fitted, pageOf, sessionOf, turnsOf, UNCHOSEN } from "./options.js";
 
 const SAVE_MS = 600;
 
@@ -8,9 +8,9 @@ export class CallChoice {
   onchange = null; // () something was chosen
   #config;
   #save;
+  #free; // the way of being heard hands-free to come back to
   #model;
   #values;
-  #handsFree; // the way of being heard to come back to
   #timer;
   #said = new Set(); // ids of what was said since the page came
 
@@ -21,9 +21,9 @@ export class CallChoice {
   constructor(config, save) {
     this.#config = config;
     this.#save = save;
-    const { model, session } = config.settings ?? {};
+    const { model, session, page } = config.settings ?? {};
     this.#model = this.#known(model) ?? this.#known(config.default_model) ?? this.models[0] ?? null;
-    this.#values = fitted(choiceOf(session), this.#model);
+    this.#values = fitted(choiceOf(session, page), this.#model);
   }
 
   get models() {
@@ -43,13 +43,20 @@ export class CallChoice {
     return sessionOf(this.#values, this.#model);
   }
 
-  get handsFree() {
-    return this.#values.turns !== "none";
+  /** How the person takes turns: "free", "hold" or "tap". */
+  get mode() {
+    if (!BY_HAND.includes(this.#values.turns)) return "free";
+    return this.#values.turns === "tap" ? "tap" : "hold";
   }
 
-  /** The turn detections to choose from. */
+  /** The ways of taking turns to choose from. */
   get turns() {
-    return this.#model?.features?.turn_detection ?? [];
+    return turnsOf(this.#model);
+  }
+
+  /** How long an answer only pauses before it is cut, in ms. */
+  get pauseMs() {
+    return this.#values.pauseMs;
   }
 
   /** How much of the thread a new call is told: {remembered, messages}. */
@@ -66,16 +73,18 @@ export class CallChoice {
   /** Choose; `model` is an id, the rest as in `values`. */
   set({ model, ...values }) {
     if (model !== undefined) this.#model = this.#known(model) ?? this.#model;
-    if (this.handsFree) this.#handsFree = this.#values.turns;
+    if (this.mode === "free") this.#free = this.#values.turns;
     this.#values = fitted({ ...this.#values, ...values }, this.#model);
     this.onchange?.();
     this.#keepSoon();
   }
 
-  /** Hold to talk, or hands-free as before. */
-  setHandsFree(handsFree) {
-    const free = this.#handsFree || this.turns.find((kind) => kind !== "none");
-    this.set({ turns: handsFree ? free : "none" });
+  /** Take turns in the next way there is: hands-free as before, holding, tapping. */
+  nextMode() {
+    const free = this.#free || this.turns.find((kind) => !BY_HAND.includes(kind));
+    const ways = [free, "none", "tap"].filter((way) => this.turns.includes(way));
+    const at = ways.indexOf(this.mode === "free" ? free : this.#values.turns);
+    this.set({ turns: ways[(at + 1) % ways.length] });
   }
 
   /** Leave everything to the model again. */
@@ -87,7 +96,7 @@ export class CallChoice {
   async keep({ asDefault = false } = {}) {
     clearTimeout(this.#timer);
     this.#timer = null;
-    const settings = { model: this.#model?.id, session: this.session };
+    const settings = { model: this.#model?.id, session: this.session, page: pageOf(this.#values) };
     await this.#save({ settings: JSON.stringify(settings), ...(asDefault ? { default: "1" } : {}) });
   }
 

@@ -1,41 +1,62 @@
 // Notices a person who begins to speak over the answer, or into a muted microphone.
 
 const LOUD = 0.05; // RMS; what echo cancellation leaves of the answer stays below
-const VOICE_FRAMES = 3; // 120 ms in a row
-const QUIET_FRAMES = 15; // 600 ms
-const MUTED_FRAMES = 12; // about half a second
-const REMIND_FRAMES = 200; // 8 s between two reminders
+const VOICE_LEVELS = 4; // 40 ms more loud than quiet
+const QUIET_LEVELS = 20; // 200 ms in a row: longer than the gaps between syllables
+const MUTED_LEVELS = 50; // half a second
+const REMIND_LEVELS = 800; // 8 s between two reminders
+const FAINT = 0.01; // RMS; with the answer paused there is no echo to be taken for a voice
+const ABOVE_FLOOR = 3; // times as loud as the room
+const LATELY_LEVELS = 8; // 80 ms
 
-/** Fed one level per 40 ms frame; says "voice", "quiet" or "muted" when something changes. */
+/** Fed one level (RMS, 0 to 1) each 10 ms; says "voice", "quiet" or "muted" when it changes. */
 export class LoudnessWatch {
-  #loud = 0; // loud frames in a row
-  #quiet = 0;
-  #ducked = false;
-  #sinceReminder = REMIND_FRAMES;
+  #loud = 0; // loud levels, less the quiet ones between them
+  #quiet = QUIET_LEVELS; // quiet levels in a row
+  #voice = false;
+  #sinceReminder = REMIND_LEVELS;
+  #floor = FAINT; // how loud the room is
+  #sinceSound = LATELY_LEVELS; // levels since somebody was to be heard, however faintly
 
-  /** @returns {"voice"|"quiet"|"muted"|null} */
-  take(level, { muted, speaking }) {
-    this.#loud = level > LOUD ? this.#loud + 1 : 0;
-    this.#quiet = level > LOUD ? 0 : this.#quiet + 1;
+  /**
+   * @param {number} level
+   * @param {{muted: boolean, over: boolean}} situation `over`: whether a voice would be one over
+   *   an answer
+   * @returns {"voice"|"quiet"|"muted"|null}
+   */
+  take(level, { muted, over }) {
+    this.#listen(level);
     this.#sinceReminder += 1;
     if (muted) return this.#remind();
-    if (!speaking) {
-      this.#ducked = false;
-      return null;
-    }
-    if (!this.#ducked && this.#loud >= VOICE_FRAMES) {
-      this.#ducked = true;
+    if (!over) this.#voice = false;
+    else if (!this.#voice && this.#loud >= VOICE_LEVELS) {
+      this.#voice = true;
       return "voice";
     }
-    if (this.#ducked && this.#quiet >= QUIET_FRAMES) {
-      this.#ducked = false;
+    if (this.#voice && this.#quiet >= QUIET_LEVELS) {
+      this.#voice = false;
       return "quiet";
     }
     return null;
   }
 
+  /** Whether somebody was to be heard just now, be it faintly. */
+  get sounding() {
+    return this.#sinceSound < LATELY_LEVELS;
+  }
+
+  #listen(level) {
+    const loud = level > LOUD;
+    this.#loud = loud ? this.#loud + 1 : Math.max(0, this.#loud - 1);
+    this.#quiet = loud ? 0 : this.#quiet + 1;
+    if (this.#quiet >= QUIET_LEVELS) this.#loud = 0;
+    this.#sinceSound = level > Math.max(FAINT, this.#floor * ABOVE_FLOOR) ? 0 : this.#sinceSound + 1;
+    // Down at once, up slowly: a voice is no floor.
+    this.#floor = level < this.#floor ? level * 0.2 + this.#floor * 0.8 : Math.min(LOUD, this.#floor * 1.002 + 1e-6);
+  }
+
   #remind() {
-    if (this.#loud < MUTED_FRAMES || this.#sinceReminder < REMIND_FRAMES) return null;
+    if (this.#loud < MUTED_LEVELS || this.#sinceReminder < REMIND_LEVELS) return null;
     this.#sinceReminder = 0;
     return "muted";
   }

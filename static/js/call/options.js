@@ -12,10 +12,15 @@ export const UNCHOSEN = {
   silenceMs: 500,
   prefixMs: 300,
   eagerness: "auto",
+  idleMs: 0,
+  pauseMs: 300,
   noise: "",
   speed: 1,
   maxTokens: "",
 };
+
+/** Ways of taking turns in which the person says where a turn ends: by holding, or by tapping. */
+export const BY_HAND = ["none", "tap"];
 
 const PATHS = [
   ["instructions"],
@@ -28,8 +33,11 @@ const PATHS = [
   ["audio", "output", "speed"],
 ];
 
-/** The choice that a kept partial session stands for. */
-export function choiceOf(session = {}) {
+/**
+ * The choice that a kept partial session stands for.
+ * @param {object} session  @param {{manual?: string, pause_ms?: number}} page what only the page knows
+ */
+export function choiceOf(session = {}, page = {}) {
   const { input = {}, output = {} } = session.audio ?? {};
   const turns = input.turn_detection;
   const tokens = session.max_output_tokens;
@@ -39,15 +47,33 @@ export function choiceOf(session = {}) {
     instructions: session.instructions ?? UNCHOSEN.instructions,
     language: input.transcription?.language ?? UNCHOSEN.language,
     transcription: input.transcription?.model ?? UNCHOSEN.transcription,
-    turns: turns === null ? "none" : (turns?.type ?? UNCHOSEN.turns),
+    turns: turns === null ? byHand(page) : (turns?.type ?? UNCHOSEN.turns),
     threshold: turns?.threshold ?? UNCHOSEN.threshold,
     silenceMs: turns?.silence_duration_ms ?? UNCHOSEN.silenceMs,
     prefixMs: turns?.prefix_padding_ms ?? UNCHOSEN.prefixMs,
     eagerness: turns?.eagerness ?? UNCHOSEN.eagerness,
+    idleMs: turns?.idle_timeout_ms ?? UNCHOSEN.idleMs,
+    pauseMs: page.pause_ms ?? UNCHOSEN.pauseMs,
     noise: input.noise_reduction?.type ?? UNCHOSEN.noise,
     speed: output.speed ?? UNCHOSEN.speed,
     maxTokens: typeof tokens === "number" ? String(tokens) : UNCHOSEN.maxTokens,
   };
+}
+
+/** What of a choice is no part of a session. */
+export function pageOf({ turns, pauseMs }) {
+  return { manual: turns === "tap" ? "tap" : "hold", pause_ms: pauseMs };
+}
+
+/** The ways of taking turns that a model offers. */
+export function turnsOf(model) {
+  const offered = model?.features?.turn_detection ?? [];
+  return offered.includes("none") ? [...offered, "tap"] : offered;
+}
+
+/** Whether a model lets this setting of its turn detection be changed. */
+export function hasTurnSetting(model, name) {
+  return (model?.turn_settings ?? []).includes(name);
 }
 
 /** The choice as far as the model can follow it. */
@@ -60,7 +86,7 @@ export function fitted(choice, model) {
     reply: features.text ? choice.reply : "audio",
     language: (features.languages ?? []).includes(choice.language) ? choice.language : "",
     transcription: oneOf(choice.transcription, writers),
-    turns: oneOf(choice.turns, features.turn_detection ?? []),
+    turns: oneOf(choice.turns, turnsOf(model)),
     noise: (features.noise_reduction ?? []).includes(choice.noise) ? choice.noise : "",
     speed: Math.max(slowest, Math.min(fastest, choice.speed)),
     maxTokens: Number(choice.maxTokens) <= (features.max_output_tokens ?? 0) ? choice.maxTokens : "",
@@ -75,7 +101,7 @@ export function sessionOf(choice, model) {
   if (features.instructions) set(["instructions"], choice.instructions);
   if (features.text) set(["output_modalities"], [choice.reply]);
   if (features.max_output_tokens) set(["max_output_tokens"], Number(choice.maxTokens) || "inf");
-  if (choice.turns) set(["audio", "input", "turn_detection"], turnDetection(choice));
+  if (choice.turns) set(["audio", "input", "turn_detection"], turnDetection(choice, model));
   if (features.noise_reduction?.length) {
     set(["audio", "input", "noise_reduction"], choice.noise ? { type: choice.noise } : null);
   }
@@ -116,10 +142,23 @@ export function writtenPart({ instructions, max_output_tokens: tokens }) {
   };
 }
 
-function turnDetection({ turns, threshold, silenceMs, prefixMs, eagerness }) {
-  if (turns === "none") return null;
-  if (turns === "semantic_vad") return { type: turns, eagerness };
-  return { type: turns, threshold, prefix_padding_ms: prefixMs, silence_duration_ms: silenceMs };
+function turnDetection(choice, model) {
+  const { turns, threshold, silenceMs, prefixMs, eagerness, idleMs, pauseMs } = choice;
+  if (BY_HAND.includes(turns)) return null;
+  const settings = {
+    ...(turns === "semantic_vad"
+      ? { eagerness }
+      : { threshold, prefix_padding_ms: prefixMs, silence_duration_ms: silenceMs }),
+    ...(turns === "server_vad" && idleMs > 0 ? { idle_timeout_ms: idleMs } : {}),
+    // A cough must not end an answer, so it is the page that says what does.
+    ...(pauseMs > 0 ? { interrupt_response: false } : {}),
+  };
+  const kept = Object.entries(settings).filter(([name]) => hasTurnSetting(model, name));
+  return { type: turns, ...Object.fromEntries(kept) };
+}
+
+function byHand(page) {
+  return page.manual === "tap" ? "tap" : "none";
 }
 
 function oneOf(wanted, offered) {

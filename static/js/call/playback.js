@@ -45,6 +45,11 @@ export class Playback {
     this.#contentIndex.set(id, index ?? 0);
   }
 
+  /** Take in nothing of an item that nobody wants to hear. */
+  refuse(id) {
+    if (!this.#open.has(id)) this.#cut.add(id);
+  }
+
   /** Queue PCM of an item. */
   play(id, pcm) {
     if (this.#cut.has(id)) return;
@@ -63,9 +68,9 @@ export class Playback {
     for (const id of this.#open) this.#player.end(id);
   }
 
-  /** Lower the voice while it may be that the person begins to speak. */
-  duck(on) {
-    if (this.#speaking) this.#player.duck(on ? 0.25 : 1);
+  /** Pause the voice where it is, or let it go on from there. */
+  pause(on) {
+    this.#player.pause(on);
   }
 
   /**

@@ -8,13 +8,20 @@ import { LoudnessWatch } from "./loudness-watch.js";
 import { MicrophoneGate } from "./microphone-gate.js";
 import { Playback } from "./playback.js";
 
+const SWITCH_MS = 400; // changing microphones takes a moment, which need not be told
+const GONE = ["mic_absent", "mic_busy", "mic_failed"]; // may come back
+
 /**
- * Callbacks: `onframe(ArrayBuffer)` what may go to the server, `onnotice(code)`,
- * `onlost(reason)` the microphone is gone for good.
+ * Callbacks: `onframe(ArrayBuffer)` what may go to the server, `onvoice("voice"|"quiet")` a
+ * person is heard over the answer, or no more; `onnotice(code)`; `onaway("device"|"microphone"|
+ * null)` the device took the sound away, the microphone is gone, or all is well again;
+ * `onlost(reason)` there will be no microphone.
  */
 export class VoiceLine {
   onframe = null;
+  onvoice = null;
   onnotice = null;
+  onaway = null;
   onlost = null;
   gate = new MicrophoneGate();
   playback = null;
@@ -24,33 +31,52 @@ export class VoiceLine {
   #player;
   #raw;
   #loudness = new LoudnessWatch();
+  #away = null;
+  #held = false; // the device keeps the microphone's sound to itself
+  #opened = false;
   #closed = false;
+  #tries = 0;
+  #onDevices = () => this.#away === "microphone" && this.#reopen();
 
   /**
    * @param {{capture: string, player: string}} worklets addresses of the worklet modules
-   * @param {{raw?: boolean, handsFree?: boolean}} options
+   * @param {{raw?: boolean}} options
    */
-  constructor(worklets, { raw = false, handsFree = true }) {
+  constructor(worklets, { raw = false }) {
     this.#raw = raw;
-    this.gate.handsFree = handsFree;
     this.#capture = new Capture(worklets.capture);
     this.#player = new Player(worklets.player);
     this.playback = new Playback(this.#player);
     this.playback.onlevel = (level) => (this.levels.assistant = level);
     this.#capture.onframe = (pcm, level) => this.#onFrame(pcm, level);
+    this.#capture.onlevel = (level) => this.#onLevel(level);
     this.#capture.onlost = () => this.#reopen();
+    this.#capture.onheld = (held) => {
+      this.#held = held;
+      this.#look();
+    };
   }
 
   get counters() {
     return { ...this.#player.counters, itemsHeard: this.playback.itemsHeard };
   }
 
+  /** Why there is no sound: "device", "microphone" or null. */
+  get away() {
+    return this.#away;
+  }
+
+  /** Whether somebody is to be heard right now. */
+  get sounding() {
+    return this.#loudness.sounding;
+  }
+
   /** Open everything, inside a tap. Resolves with null, or with the reason why not. */
   async open() {
     const missing = missingForVoice(window);
     if (missing) return missing;
-    const context = audioContext();
-    context.onstatechange = () => this.#onContextState(context);
+    audioContext().onstatechange = () => this.#onContextState();
+    navigator.mediaDevices.addEventListener?.("devicechange", this.#onDevices);
     try {
       await this.#capture.open({ raw: this.#raw });
     } catch (problem) {
@@ -61,6 +87,7 @@ export class VoiceLine {
     } catch {
       return "audio_failed";
     }
+    this.#opened = true;
     if (this.#closed) this.#release();
     return null;
   }
@@ -68,6 +95,14 @@ export class VoiceLine {
   /** Take the microphone that is chosen now. */
   changeMicrophone() {
     if (!this.#closed) this.#reopen();
+  }
+
+  /** The person is back: have the sound again. Best inside a tap. */
+  wake() {
+    if (this.#closed || !this.#opened) return;
+    audioContext();
+    if (!this.#capture.works) this.#reopen();
+    else this.#look();
   }
 
   /** Fall silent; resolves with what was cut, see `Playback.cut`. */
@@ -80,6 +115,7 @@ export class VoiceLine {
   close() {
     this.#closed = true;
     this.levels.user = 0;
+    navigator.mediaDevices?.removeEventListener?.("devicechange", this.#onDevices);
     this.#capture.close();
     this.cut().finally(() => this.#release());
   }
@@ -90,31 +126,54 @@ export class VoiceLine {
   }
 
   #onFrame(pcm, level) {
-    if (this.#closed) return;
-    const { muted } = this.gate;
-    this.levels.user = muted ? 0 : level;
-    const heard = this.#loudness.take(level, { muted, speaking: this.playback.speaking });
-    if (heard === "voice") this.playback.duck(true);
-    if (heard === "quiet") this.playback.duck(false);
-    if (heard === "muted") this.onnotice?.("muted_talking");
+    if (this.#closed || this.#away) return;
+    this.levels.user = this.gate.muted ? 0 : level;
     for (const frame of this.gate.pass(pcm)) this.onframe?.(frame);
   }
 
+  #onLevel(level) {
+    if (this.#closed || this.#away) return;
+    const { muted, handsFree } = this.gate;
+    const heard = this.#loudness.take(level, { muted, over: handsFree && this.playback.pending });
+    if (heard === "muted") this.onnotice?.("muted_talking");
+    else if (heard) this.onvoice?.(heard);
+  }
+
   async #reopen() {
+    if (!this.#opened || this.#closed) return;
+    const mine = ++this.#tries;
     this.#capture.close();
+    const slow = setTimeout(() => this.#look(), SWITCH_MS);
     try {
       await this.#capture.open({ raw: this.#raw });
       await this.#capture.start();
     } catch (problem) {
-      this.onlost?.(reasonForMicrophone(problem));
+      const reason = reasonForMicrophone(problem);
+      if (mine === this.#tries && !GONE.includes(reason)) this.onlost?.(reason);
     }
+    clearTimeout(slow);
     if (this.#closed) this.#capture.close();
+    else if (mine === this.#tries) {
+      this.#held = false;
+      this.#look();
+    }
   }
 
-  #onContextState(context) {
-    // A phone call or the lock screen stops the sound; it comes back only when asked.
-    if (this.#closed || context.state === "running" || context.state === "closed") return;
-    context.resume().catch(() => {});
-    this.onnotice?.("audio_paused");
+  #onContextState() {
+    // A phone call or the lock screen stops the sound; some devices give it back when asked.
+    if (this.#closed) return;
+    if (!["running", "closed"].includes(audioContext().state)) this.onnotice?.("audio_paused");
+    this.#look();
+  }
+
+  /** See whether there is sound, and tell when that has changed. */
+  #look() {
+    if (this.#closed || !this.#opened) return;
+    const stopped = this.#held || audioContext().state !== "running";
+    const away = !this.#capture.works ? "microphone" : stopped ? "device" : null;
+    if (away === this.#away) return;
+    this.#away = away;
+    this.levels.user = 0;
+    this.onaway?.(away);
   }
 }

@@ -4,7 +4,7 @@ import { isWriting } from "../helpers/dom.js";
 
 const ESCAPE_TWICE_MS = 2500;
 
-/** M mutes, Escape twice hangs up, Space is held to talk. */
+/** M mutes, Escape twice hangs up, Space is held (or tapped) to talk; Escape then takes it back. */
 export function connectCallKeys(panel, call, { warn, dismiss }) {
   let escapedAt = -Infinity;
   document.addEventListener("keydown", (event) => {
@@ -12,6 +12,7 @@ export function connectCallKeys(panel, call, { warn, dismiss }) {
     if (panel.hidden || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") {
       if (!call.active) dismiss();
+      else if (call.held) call.discard();
       else if (performance.now() - escapedAt < ESCAPE_TWICE_MS) call.hangUp();
       else {
         escapedAt = performance.now();
@@ -21,33 +22,43 @@ export function connectCallKeys(panel, call, { warn, dismiss }) {
     }
     if (isWriting(event.target) || !call.live) return;
     if (event.key.toLowerCase() === "m" && !event.repeat) call.toggleMute();
-    if (event.key === " " && !call.handsFree && !isPressable(event.target)) {
+    if (event.key === " " && call.mode !== "free" && !isPressable(event.target)) {
       event.preventDefault();
-      if (!event.repeat) call.press();
+      if (event.repeat) return;
+      if (call.mode === "tap") call.tap();
+      else call.press();
     }
   });
   document.addEventListener("keyup", (event) => {
-    if (event.key === " ") call.release();
+    if (event.key === " ") letGo(call);
   });
-  window.addEventListener("blur", () => call.release());
+  window.addEventListener("blur", () => letGo(call));
 }
 
-/** Make a button talk while it is held, by pointer or by key. */
+/** End a turn that lasts as long as something is held. */
+function letGo(call) {
+  if (call.mode === "hold") call.release();
+}
+
+/** Make a button talk while it is held, by pointer or by key, or from one tap to the next. */
 export function connectHold(button, call) {
+  const holding = () => call.mode === "hold";
+  button.addEventListener("click", () => call.mode === "tap" && call.tap());
   button.addEventListener("pointerdown", (event) => {
+    if (!holding()) return;
     button.setPointerCapture(event.pointerId);
     call.press();
   });
   for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
-    button.addEventListener(name, () => call.release());
+    button.addEventListener(name, () => letGo(call));
   }
   button.addEventListener("keydown", (event) => {
-    if (event.key !== " " && event.key !== "Enter") return;
+    if (!holding() || (event.key !== " " && event.key !== "Enter")) return;
     event.preventDefault();
     if (!event.repeat) call.press();
   });
   button.addEventListener("keyup", (event) => {
-    if (event.key === " " || event.key === "Enter") call.release();
+    if (event.key === " " || event.key === "Enter") letGo(call);
   });
   button.addEventListener("contextmenu", (event) => event.preventDefault());
 }

@@ -38,7 +38,9 @@ export class CallPanel {
     onclick(parts.mute, () => call.toggleMute());
     onclick(parts.stop, () => call.stopSpeaking());
     onclick(parts["hang-up"], () => call.hangUp());
-    onclick(parts["hold-mode"], () => this.#changeHold());
+    onclick(parts.turns, () => this.#nextMode());
+    onclick(parts.discard, () => call.discard());
+    onclick(parts.wake, () => call.wake());
     onclick(parts.options, () => this.onoptions?.());
     onclick(parts.keyboard, () => this.#toggleTyping());
     onclick(parts.resize, () => this.#resize(this.form === "full" ? "docked" : "full"));
@@ -97,11 +99,12 @@ export class CallPanel {
 
   /** Bring everything to the call's state. */
   show() {
-    const { state, muted, handsFree, held, answering, live } = this.#call;
+    const { state, muted, mode, held, answering, live, away } = this.#call;
     const parts = this.#parts;
     const words = this.#stateWords();
     this.#root.dataset.state = state;
     parts.strings.dataset.state = state;
+    this.#root.dataset.turns = mode;
     this.#root.toggleAttribute("data-muted", muted);
     setText(parts.status, words);
     setText(parts["state-large"], words);
@@ -110,11 +113,15 @@ export class CallPanel {
     parts.mute.title = t(muted ? "unmute" : "mute");
     setIcon(find("svg", parts.mute), muted ? "mic-off" : "mic");
     parts.mute.disabled = !live;
-    parts["hold-mode"].disabled = !live || !this.#mayHold();
-    parts["hold-mode"].setAttribute("aria-pressed", String(!handsFree));
-    show(parts.hold, live && !handsFree && !muted);
+    this.#showTurns();
+    const paused = state === "paused";
+    show(parts.hold, live && !paused && mode !== "free" && !muted);
     parts.hold.toggleAttribute("data-held", held);
-    setText(parts["hold-label"], t(held ? "release" : "hold"));
+    parts.hold.setAttribute("aria-pressed", String(held));
+    setText(parts["hold-label"], t(held ? `release_${mode}` : mode));
+    show(parts.discard, held && mode === "tap");
+    show(parts.paused, paused);
+    setText(parts["paused-text"], paused ? t(`paused_${away ?? "device"}`) : "");
     parts.stop.disabled = !answering;
     if (!muted && this.#noticeCode === "muted_talking") show(parts.notice, false);
     this.#announce(words);
@@ -195,9 +202,10 @@ export class CallPanel {
   }
 
   #stateWords() {
-    const { state, handsFree, muted, changing } = this.#call;
+    const { state, mode, muted, changing, away } = this.#call;
     if (changing) return t("state_changing");
-    if (state === "listening" && !handsFree && !muted) return t("state_listening_hold");
+    if (state === "listening" && mode !== "free" && !muted) return t(mode);
+    if (state === "paused" && away === "microphone") return t("state_no_microphone");
     return t(`state_${state}`);
   }
 
@@ -213,13 +221,20 @@ export class CallPanel {
     this.#parts.stop.disabled = !answering;
   }
 
-  #changeHold() {
-    this.#call.options.choice.setHandsFree(!this.#call.handsFree);
+  #nextMode() {
+    const { choice } = this.#call.options;
+    choice.nextMode();
+    this.#showTurns();
+    this.notice(t(`turns_are_${choice.mode}`));
   }
 
-  #mayHold() {
-    const { turns = [] } = this.#call.options?.choice ?? {};
-    return turns.includes("none") && turns.length > 1;
+  #showTurns() {
+    const { live, options, mode } = this.#call;
+    const name = t(`turns_${mode}`);
+    this.#parts.turns.disabled = !live || (options?.choice?.turns.length ?? 0) < 2;
+    setText(this.#parts["turns-label"], name);
+    this.#parts.turns.title = t("turns_title", { mode: name });
+    this.#parts.turns.setAttribute("aria-label", this.#parts.turns.title);
   }
 
   #toggleTyping() {
@@ -277,8 +292,9 @@ function partsOf(root) {
   for (const name of [
     "announce", "status", "title", "model", "timer", "options", "resize", "strings", "state-large", "captions",
     "notice", "error", "error-title", "error-text", "error-remedy", "retry", "sign-in",
-    "type-instead", "dismiss", "hold", "hold-label", "type-form", "type-text", "mute", "mute-label",
-    "hold-mode", "stop", "keyboard", "hang-up",
+    "type-instead", "dismiss", "hold", "hold-label", "discard", "paused", "paused-text", "wake",
+    "type-form", "type-text", "mute", "mute-label", "turns", "turns-label", "stop", "keyboard",
+    "hang-up",
   ]) {
     parts[name] = find(`[data-call-${name}]`, root);
   }

@@ -38,6 +38,10 @@ const LOOKS = {
     user: { alpha: 0.6, dash: 1, broken: 0.12 },
     assistant: { amplitude: 0.02, waves: 1.5, speed: 0.3, alpha: 0.4 },
   },
+  paused: {
+    user: { alpha: 0.45, broken: 0.5 },
+    assistant: { amplitude: 0.12, waves: 3, alpha: 0.6, dash: 1 },
+  },
   reconnecting: {
     user: { amplitude: 0.04, waves: 2, speed: 0.7, alpha: 0.6, broken: 0.34 },
     assistant: { amplitude: 0.04, waves: 2, speed: -0.7, alpha: 0.8, broken: 0.34 },

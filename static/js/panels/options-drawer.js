@@ -1,15 +1,27 @@
 // The options of a call: before it, and during it.
 
+import { hasTurnSetting } from "../call/options.js";
 import { find, findAll, setText, show } from "../helpers/dom.js";
 import { t } from "../helpers/strings.js";
 import { DeviceCheck } from "./device-check.js";
 import { toast } from "./toasts.js";
 
-const NUMBERS = ["threshold", "silenceMs", "prefixMs", "speed"];
+const NUMBERS = ["threshold", "silenceMs", "prefixMs", "idleMs", "pauseMs", "speed"];
+// The turn detections that have each setting.
+const SETTINGS = {
+  eagerness: ["semantic_vad"],
+  silence_duration_ms: ["server_vad"],
+  threshold: ["server_vad"],
+  prefix_padding_ms: ["server_vad"],
+  idle_timeout_ms: ["server_vad"],
+  interrupt_response: ["server_vad", "semantic_vad"],
+};
 const SHOWN = {
   threshold: (value) => `${Math.round(value * 100)} %`,
   silenceMs: (value) => t("seconds", { seconds: (value / 1000).toFixed(2) }),
   prefixMs: (value) => t("seconds", { seconds: (value / 1000).toFixed(2) }),
+  idleMs: (value) => (value === 0 ? t("never") : t("seconds", { seconds: value / 1000 })),
+  pauseMs: (value) => (value === 0 ? t("not_at_all") : t("seconds", { seconds: (value / 1000).toFixed(2) })),
   speed: (value) => `${value.toFixed(2)}×`,
 };
 
@@ -94,9 +106,13 @@ export class OptionsDrawer {
       setText(output, say(values[name]));
       output.previousElementSibling.setAttribute("aria-valuetext", output.textContent);
     }
-    for (const part of findAll("[data-when-turns]", this.#dialog)) {
-      show(part, part.dataset.whenTurns === values.turns);
+    const { model } = this.#choice;
+    for (const part of findAll("[data-setting]", this.#dialog)) {
+      const { setting } = part.dataset;
+      show(part, SETTINGS[setting].includes(values.turns) && hasTurnSetting(model, setting));
     }
+    const fine = find("[data-fine]", this.#dialog);
+    show(fine, find("[data-setting]:not([hidden])", fine) !== null);
   }
 
   #take(field) {
