@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from chats.admin import AccountAdmin, ReadOnly
 from realtime.connection_admin import ConnectionTestAdmin
 from realtime.describe import end_words
-from realtime.forms import AdminProviderForm, VoiceModelForm, dialect_labels, form_data
+from realtime.forms import AdminProviderForm, ModelSet, VoiceModelForm, dialect_labels, form_data
 from realtime.models import (
     AccountSettings,
     AllowedEndpoint,
@@ -97,6 +97,7 @@ MODEL_PARTS: Any = (
 class VoiceModelInline(admin.StackedInline):
     model = VoiceModel
     form = VoiceModelForm
+    formset = ModelSet
     extra = 0
     fieldsets = MODEL_PARTS
 

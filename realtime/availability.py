@@ -13,7 +13,7 @@ team's key.
 from __future__ import annotations
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from chats.models import Account, Membership, User
 from realtime.models import AccountSettings, Provider, VoiceModel
@@ -41,6 +41,21 @@ def default_model(user: User, account: Account) -> VoiceModel | None:
         if pk in found:
             return found[pk]
     return next(iter(found.values()), None)
+
+
+def models_for(account: Account) -> QuerySet[VoiceModel]:
+    """Models that every member of an account may use, as far as the account gives them."""
+    for_some = Provider.objects.filter(accounts__isnull=False).values("pk")
+    for_this = Provider.objects.filter(accounts=account).values("pk")
+    of_site = Q(provider__account__isnull=True) & (
+        ~Q(provider__in=for_some) | Q(provider__in=for_this)
+    )
+    of_account = Q(provider__account=account) & own_allowed("provider__")
+    return (
+        VoiceModel.objects.filter(of_site | of_account, enabled=True, provider__enabled=True)
+        .select_related("provider")
+        .order_by("provider__name", "name")
+    )
 
 
 def managed_accounts(user: User) -> QuerySet[Account]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.formats import date_format
@@ -11,6 +12,37 @@ from django.utils.translation import ngettext
 from realtime.models import VoiceModel
 
 VOICES_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a page shows of a model, in the person's language. `ends`: "ended", "ending" or ""."""
+
+    id: str
+    name: str
+    provider: str
+    chips: list[str]
+    cost: str
+    ends: str
+    end_words: str
+
+
+def card(model: VoiceModel) -> Card:
+    """What a page shows of `model`."""
+    return Card(
+        id=str(model.pk),
+        name=str(model),
+        provider=model.provider.name,
+        chips=chips(model),
+        cost=cost_words(model),
+        ends=model.end_state(),
+        end_words=end_words(model),
+    )
+
+
+def cost_words(model: VoiceModel) -> str:
+    """What a minute costs, about."""
+    return _("not priced yet")
 
 
 def end_words(model: VoiceModel) -> str:

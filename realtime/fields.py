@@ -67,6 +67,9 @@ class ListField(forms.CharField):
         parts = tidy.tidied(text).strip("[]").replace("\n", ",").replace("、", ",").split(",")
         return list(dict.fromkeys(name for part in parts if (name := tidy.tidied(part))))
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(initial or [], data)
+
     def validate(self, value: Any) -> None:
         forms.Field.validate(self, value)
 

@@ -279,10 +279,28 @@ class AdminProviderForm(ProviderForm):
 class OwnProviderForm(ProviderForm):
     """For an account's people, with a key of their own: outside addresses only."""
 
+    def clean_name(self) -> str:
+        # The account is no field here, so the row's own check leaves it out.
+        name: str = self.cleaned_data["name"]
+        others = Provider.objects.filter(account=self.instance.account, name=name)
+        if others.exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError(_("There is a provider of this name already."))
+        return name
+
     def _post_clean(self) -> None:
         # Whatever the row was before and whatever is posted.
         self.instance.own, self.instance.allow_private = True, False
         super()._post_clean()  # type: ignore[misc]
+
+
+class ModelSet(forms.BaseInlineFormSet):
+    """The models of a provider."""
+
+    def add_fields(self, form: Any, index: Any) -> None:
+        # Django gives a new parent another id when it is saved; the key is sealed for this one.
+        pk = self.instance.pk
+        super().add_fields(form, index)
+        self.instance.pk = pk
 
 
 def dialect_labels() -> list[tuple[str, str]]:

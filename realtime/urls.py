@@ -1,10 +1,16 @@
 from django.urls import path
 
-from realtime import call_settings, connection_views, views
+from realtime import call_settings, connection_views, own, views
 
 urlpatterns = [
     path("c/<uuid:pk>/call-settings/", call_settings.save, name="call-settings"),
+    path("providers/", own.providers, name="providers"),
+    path("providers/<uuid:pk>/", own.change, name="provider-change"),
+    path("providers/<uuid:pk>/delete/", own.delete, name="provider-delete"),
+    path("providers/<uuid:pk>/enable/", own.enable, name="provider-enable"),
     path("providers/<uuid:pk>/test/", connection_views.provider_test, name="provider-test"),
+    path("providers/of/<slug:slug>/new/", own.add, name="provider-add"),
+    path("providers/of/<slug:slug>/default/", own.default, name="provider-default"),
     path("livez", views.livez, name="livez"),
     path("readyz", views.readyz, name="readyz"),
 ]

@@ -106,6 +106,8 @@ class Provider(models.Model):
 
     def clean(self) -> None:
         self.name, self.url = self.name.strip(), self.url.strip()
+        if not self.url:
+            return  # missing, or the form has said what is wrong with it
         if self.url != EMBEDDED_URL and not self.url.startswith(("ws://", "wss://")):
             raise ValidationError({"url": _("Write an address that starts with wss:// or ws://.")})
 

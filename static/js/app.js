@@ -14,6 +14,7 @@ import { connectDrawer } from "./panels/drawer.js";
 import { LevelMeter } from "./panels/level-meter.js";
 import { connectMenus } from "./panels/menus.js";
 import { OptionsDrawer } from "./panels/options-drawer.js";
+import { connectProviderForm } from "./panels/provider-form.js";
 import { connectThemeToggles } from "./panels/theme-toggle.js";
 import { connectToasts, toast } from "./panels/toasts.js";
 import { isOurPage, isOurs, Visits } from "./visits.js";
@@ -35,6 +36,7 @@ function arrive() {
   connectThemeToggles(root);
   connectDrawer(root);
   connectConversationList(root);
+  connectProviderForm(root);
   connectToasts();
   for (const canvas of findAll("[data-strings]", root)) {
     new LevelMeter(canvas, () => ({ user: 0, assistant: 0 }));

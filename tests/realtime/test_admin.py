@@ -103,6 +103,17 @@ def test_a_key_is_kept_sealed_and_never_shown(boss: Client) -> None:
     assert "…cdef" in pages[0].content.decode()
 
 
+def test_a_key_opens_when_models_are_added_with_it(boss: Client) -> None:
+    rows = {"models-TOTAL_FORMS": "1", "models-0-name": "m", "models-0-enabled": "on"}
+    boss.post(
+        reverse("admin:realtime_provider_add"),
+        provider_form(new_key=KEY, extra_headers="X-Team: blue", **rows),
+    )
+    provider = Provider.objects.get()
+    assert (provider.key(), provider.headers()) == (KEY, {"X-Team": "blue"})
+    assert [model.name for model in provider.models.all()] == ["m"]
+
+
 def test_an_empty_key_field_keeps_the_key_and_a_tick_removes_it(boss: Client) -> None:
     provider = Provider(name="P", url="wss://example.org")
     provider.set_key(KEY)

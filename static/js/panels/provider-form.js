@@ -1,0 +1,97 @@
+// The form of a provider, filled by the service that is chosen. Without this the page does the same
+// when it is asked for with `?preset=`. The words of the page come with it.
+
+import { find, findAll, jsonOf, show } from "../helpers/dom.js";
+
+const ASKED = ["organization", "project", "workspace", "deployment", "api_version"];
+
+/** Connect the form, if this page has one. */
+export function connectProviderForm(root = document) {
+  const presets = jsonOf("provider-presets", root);
+  const dialect = find("#id_dialect", root);
+  if (!presets || !dialect) return;
+  const asks = jsonOf("provider-asks", root) ?? {};
+  const showAsked = () => showFields(root, asks[dialect.value] ?? []);
+  dialect.addEventListener("change", showAsked);
+  const preset = find("#id_preset", root);
+  preset?.addEventListener("change", () => {
+    fill(root, presets, presets[preset.value]);
+    showAsked();
+  });
+  showNote(root, presets[preset?.value]);
+  showModels(root, presets[preset?.value], false);
+  showAsked();
+}
+
+function fill(root, presets, preset) {
+  if (preset) {
+    const name = find("#id_name", root);
+    const own = name.value.trim() !== "" && !Object.values(presets).some((each) => each.name === name.value);
+    if (!own) name.value = preset.name;
+    for (const field of ["dialect", "url", "api_version"]) find(`#id_${field}`, root).value = preset[field];
+    const inside = find("#id_allow_private", root);
+    if (inside) inside.checked = preset.allow_private;
+    mark(find("#id_url", root), preset.replace);
+  }
+  showNote(root, preset);
+  showModels(root, preset, true);
+}
+
+/** Select the part of the address that everybody has their own of. */
+function mark(field, word) {
+  const at = word ? field.value.indexOf(word) : -1;
+  if (at < 0) return;
+  field.focus();
+  field.setSelectionRange(at, at + word.length);
+}
+
+function showNote(root, preset) {
+  const note = find("[data-preset-note]", root);
+  if (!note) return;
+  note.textContent = preset?.note ?? "";
+  show(note, Boolean(preset?.note));
+}
+
+function showModels(root, preset, anew) {
+  const list = find("#id_models_of_preset", root);
+  if (!list) return;
+  if (anew) {
+    const boxes = (preset?.models ?? []).map(([value, label], at) =>
+      box(value, label, `id_models_of_preset_${at}`, preset.models_of_preset.includes(value)),
+    );
+    list.replaceChildren(...boxes);
+  }
+  show(rowOf(list), list.childElementCount > 0);
+}
+
+function box(value, label, id, checked) {
+  const row = document.createElement("div");
+  const outer = document.createElement("label");
+  const input = Object.assign(document.createElement("input"), {
+    type: "checkbox",
+    name: "models_of_preset",
+    id,
+    value,
+    checked,
+  });
+  outer.htmlFor = id;
+  outer.append(input, ` ${label}`);
+  row.append(outer);
+  return row;
+}
+
+/** Show what the protocol asks for, and what has been filled in already. */
+function showFields(root, asked) {
+  for (const name of ASKED) {
+    const field = find(`#id_${name}`, root);
+    if (!field) continue;
+    const wanted = asked.includes(name);
+    show(rowOf(field), wanted || field.value !== "");
+    const part = field.closest("details");
+    if (part && wanted && ["deployment", "api_version"].includes(name)) part.open = true;
+  }
+}
+
+function rowOf(field) {
+  return field.closest(".form-row, .field");
+}
