@@ -141,6 +141,15 @@ _ROWS = (
         _("Choose another model, or ask your administrator to check its name."),
     ),
     End(
+        "provider_wrong_dialect",
+        4502,
+        False,
+        False,
+        "error",
+        _("This provider no longer speaks the beta language it is set up for."),
+        _("Choose another model, or ask your administrator to choose OpenAI (GA) as its dialect."),
+    ),
+    End(
         "provider_quota",
         4502,
         False,

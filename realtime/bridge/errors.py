@@ -40,7 +40,7 @@ FATAL_CODES: dict[str, str] = {
     "insufficient_quota": "provider_quota",
     "credit_balance_exhausted": "provider_quota",
     "billing_hard_limit_reached": "provider_quota",
-    "beta_api_shape_disabled": "provider_error",
+    "beta_api_shape_disabled": "provider_wrong_dialect",
     "session_expired": "session_limit",
 }
 
@@ -61,6 +61,8 @@ BENIGN_WORDS = (
 )
 
 FATAL_WORDS: tuple[tuple[str, str], ...] = (
+    ("beta_api_shape_disabled", "provider_wrong_dialect"),
+    ("realtime beta api is no longer", "provider_wrong_dialect"),
     ("maximum duration", "session_limit"),
     ("session_expired", "session_limit"),
     ("session expired", "session_limit"),

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chats.models import Account
@@ -32,7 +33,7 @@ END_NEAR = timedelta(days=60)
 
 def dialect_choices() -> list[tuple[str, str]]:
     """The dialects this version speaks, as Django choices."""
-    return [(name, name) for name in sorted(DIALECTS)]
+    return [(name, gettext(dialect.traits.label)) for name, dialect in DIALECTS.items()]
 
 
 class Provider(models.Model):

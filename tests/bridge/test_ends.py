@@ -17,6 +17,7 @@ CONTRACT = {
     "provider_unreachable": 4502,
     "provider_refused_key": 4502,
     "provider_unknown_model": 4502,
+    "provider_wrong_dialect": 4502,
     "provider_quota": 4502,
     "provider_error": 4502,
     "provider_gone": 4502,

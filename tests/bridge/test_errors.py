@@ -18,7 +18,7 @@ SAMPLES = json.loads((WIRE / "errors.json").read_text())["errors"]
 ERRORS = [sample for sample in SAMPLES if sample["event"]["type"] == "error"]
 KINDS = {"fatal": "fatal", "benign": "benign", "client_bug": "recoverable"}
 REASONS = {
-    "beta_api_shape_disabled": "provider_error",
+    "beta_api_shape_disabled": "provider_wrong_dialect",
     "session_expired": "session_limit",
     "invalid_api_key": "provider_refused_key",
     "insufficient_quota": "provider_quota",
@@ -98,7 +98,7 @@ def test_an_error_instead_of_a_session_is_always_an_end(error, reason):
         (1011, "", "provider_gone"),
         (1012, "", "provider_gone"),
         (3000, "invalid_request_error.invalid_api_key", "provider_refused_key"),
-        (4000, "invalid_request_error.beta_api_shape_disabled", "provider_error"),
+        (4000, "invalid_request_error.beta_api_shape_disabled", "provider_wrong_dialect"),
         (4404, "", "provider_unknown_model"),
         (4429, "", "provider_quota"),
         (4999, "", "provider_error"),

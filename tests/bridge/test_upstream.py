@@ -281,7 +281,7 @@ async def test_a_server_that_speaks_something_else():
         ("invalid_api_key", "provider_refused_key"),
         ("model_not_found", "provider_unknown_model"),
         ("insufficient_quota", "provider_quota"),
-        ("beta_api_shape_disabled", "provider_error"),
+        ("beta_api_shape_disabled", "provider_wrong_dialect"),
     ],
 )
 async def test_an_error_instead_of_the_session(code, reason):
@@ -333,7 +333,10 @@ async def test_giving_up_while_connecting_leaves_nothing_open():
         (Close(1008, "policy"), "provider_error"),
         (Close(1011, ""), "provider_gone"),
         (Close(1012, ""), "provider_gone"),
-        (Close(4000, "invalid_request_error.beta_api_shape_disabled"), "provider_error"),
+        (
+            Close(4000, "invalid_request_error.beta_api_shape_disabled"),
+            "provider_wrong_dialect",
+        ),
         (Die(), "provider_gone"),
         (Raw("x" * (4 * 1024 * 1024 + 1)), "provider_error"),
     ],

@@ -43,7 +43,7 @@ class OpenAIGA(JsonDialect):
     history_mode: ClassVar[Literal["items", "packed"]] = "items"
     complete: ClassVar[bool] = True
     traits: ClassVar[Traits] = Traits(
-        label="OpenAI",
+        label=_("OpenAI (GA)"),
         url_hint="wss://api.openai.com/v1/realtime",
         auth="Authorization: Bearer KEY",
         formats=LAWS,

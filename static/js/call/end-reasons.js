@@ -30,6 +30,7 @@ export const END_REASONS = {
   provider_unreachable: { tone: "problem", retry: true, type: false },
   provider_refused_key: { tone: "problem", retry: true, type: false },
   provider_unknown_model: { tone: "problem", retry: true, type: false },
+  provider_wrong_dialect: { tone: "problem", retry: true, type: false },
   provider_quota: { tone: "problem", retry: true, type: false },
   provider_error: { tone: "problem", retry: true, type: false },
   provider_gone: { tone: "problem", retry: true, type: false },
