@@ -65,7 +65,7 @@ class Test:
             log.error("what a connection test used is not in the ledger: %s", problem)
 
 
-def prepare(provider: Provider, model: VoiceModel | None) -> Test:
+def prepare(model: VoiceModel | None) -> Test:
     """Read what a call with this model would use. Blocks."""
     if model is None:
         return Test(None, None, problem=_not_set_up(gettext("No model is named yet.")))
@@ -75,14 +75,10 @@ def prepare(provider: Provider, model: VoiceModel | None) -> Test:
         return Test(model, None, problem=_not_set_up(str(refused)))
 
 
-def model_of(provider: Provider, wanted: str = "") -> VoiceModel | None:
-    """The provider's model with this id or name, or its first."""
-    models = provider.models.order_by("-default", "-enabled", "name")
-    if wanted.isascii() and wanted.isdigit():
-        models = models.filter(pk=int(wanted))
-    elif wanted:
-        models = models.filter(name=wanted)
-    return models.first()
+def model_of(provider: Provider, **wanted: Any) -> VoiceModel | None:
+    """The provider's first model, among those with these values."""
+    models = provider.models.select_related("provider__account")
+    return models.filter(**wanted).order_by("-default", "-enabled", "name").first()
 
 
 def count_for(user: User) -> None:

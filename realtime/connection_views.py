@@ -58,7 +58,9 @@ def answer(
     JavaScript. GET shows the page with its button."""
     assert isinstance(request.user, User)
     lines = not request.accepts("text/html")
-    model = model_of(provider, request.POST.get("model", ""))
+    wanted = request.POST.get("model", "")
+    known = wanted.isascii() and wanted.isdigit()
+    model = model_of(provider, pk=int(wanted)) if known else model_of(provider)
     context = {**context, "provider": provider, "model": model}
     if request.method == "GET":
         return render(request, template, context)
@@ -69,7 +71,7 @@ def answer(
         if lines:
             return JsonResponse({"message": text}, status=429)
         return render(request, template, {**context, "too_often": text}, status=429)
-    test = prepare(provider, model)
+    test = prepare(model)
     if lines:
         response = StreamingHttpResponse(_lines(test, candid, request.user), content_type=LINES)
         response["Cache-Control"] = "no-store"
