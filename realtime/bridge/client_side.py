@@ -34,6 +34,8 @@ class ClientSide:
     """Takes the browser's frames. A bad one is answered with an `error` event and changes
     nothing."""
 
+    at_once = WITHOUT_PROVIDER
+
     def __init__(self, core: Core) -> None:
         self._core = core
         self._flood = FloodGuard(core.limits)
@@ -69,7 +71,7 @@ class ClientSide:
         """One text frame."""
         if self._admits(text=len(text)):
             try:
-                event = parse(text)
+                event = self.parse(text)
             except Problem as problem:
                 self._core.tell(problem_event(problem))
             else:
@@ -80,6 +82,10 @@ class ClientSide:
         if self._admits():
             self._core.shown[event["item"]["id"]] = shown
             self._take(event)
+
+    def parse(self, text: str) -> Event:
+        """The event of a text frame. Raises `Problem`."""
+        return parse(text)
 
     def flush(self) -> None:
         """Send on what waited for a provider."""
@@ -96,7 +102,7 @@ class ClientSide:
             self._append(event)
             return
         self._core.active_at = self._core.clock()
-        if self._core.upstream is None and kind not in WITHOUT_PROVIDER:
+        if self._core.upstream is None and kind not in self.at_once:
             if not self._waiting.add_event(event):
                 self._notice_dropped("event_dropped")
             return

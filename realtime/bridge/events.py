@@ -63,13 +63,21 @@ def problem_event(problem: Problem) -> Event:
     return error_event(problem.code, problem.message, problem.param, problem.event_id)
 
 
-def parse(text: str) -> Event:
-    """One browser text frame as a checked event. Raises `Problem`.
+def parse(
+    text: str,
+    checks: Mapping[str, Callable[[Event], None]] | None = None,
+    *,
+    most: int = MAX_FRAME,
+    deepest: int = MAX_DEPTH,
+) -> Event:
+    """One text frame of a client as a checked event. Raises `Problem`.
 
-    The audio of an `input_audio_buffer.append` comes back as PCM bytes.
+    `checks`: what it may send, with the check of its fields; by default what a page may. A frame
+    has at most `most` characters and is nested no deeper than `deepest`. The audio of an
+    `input_audio_buffer.append` comes back as PCM bytes.
     """
-    if len(text) > MAX_FRAME:
-        raise Problem("frame_too_large", f"A text frame may have {MAX_FRAME} characters.")
+    if len(text) > most:
+        raise Problem("frame_too_large", f"A text frame may have {most} characters.")
     try:
         event = orjson.loads(text)
     except ValueError:
@@ -77,27 +85,27 @@ def parse(text: str) -> Event:
     if not isinstance(event, dict):
         raise Problem("invalid_frame", "The frame is not a JSON object.")
     event_id = event.get("event_id")
-    if event_id is not None and not _is_id(event_id):
+    if event_id is not None and not is_id(event_id):
         raise Problem("invalid_value", "The event_id must be a short string.", "event_id")
     try:
-        _check(event)
+        _check(event, CLIENT_EVENTS if checks is None else checks, deepest)
     except Problem as problem:
         problem.event_id = event_id
         raise
     return event
 
 
-def _check(event: Event) -> None:
+def _check(event: Event, checks: Mapping[str, Callable[[Event], None]], deepest: int) -> None:
     kind = event.get("type")
     if kind is None:
         raise Problem("missing_required_parameter", "The frame has no type.", "type")
     if not isinstance(kind, str):
         raise Problem("invalid_type", "The type must be a string.", "type")
-    check = CLIENT_EVENTS.get(kind)
+    check = checks.get(kind)
     if check is None:
         raise Problem("unknown_event", f"There is no event {kind[:64]!r} to send here.", "type")
-    if _depth(event) > MAX_DEPTH:
-        raise Problem("invalid_json", f"The frame is nested deeper than {MAX_DEPTH}.")
+    if _depth(event, deepest) > deepest:
+        raise Problem("invalid_json", f"The frame is nested deeper than {deepest}.")
     check(event)
 
 
@@ -134,11 +142,11 @@ def _item_create(event: Event) -> None:
     item = need(event, "item", dict)
     if item.get("type") != "message" or item.get("role") != "user":
         raise Problem("invalid_value", "Only user messages can be created here.", "item.type")
-    if item.get("id") is not None and not _is_id(item["id"]):
+    if item.get("id") is not None and not is_id(item["id"]):
         raise Problem("invalid_value", "The item's id must be a short string.", "item.id")
     if item.get("status") is not None and item["status"] != "completed":
         raise Problem("invalid_value", "The item's status can only be completed.", "item.status")
-    _check_previous(event)
+    check_previous(event)
     content = item.get("content")
     if not isinstance(content, list) or not 1 <= len(content) <= MAX_DEPTH:
         raise Problem("invalid_value", "The item needs a list of content.", "item.content")
@@ -146,9 +154,10 @@ def _item_create(event: Event) -> None:
         _check_part(part, f"item.content[{index}]")
 
 
-def _check_previous(event: Event) -> None:
+def check_previous(event: Event) -> None:
+    """Raise `Problem` unless `previous_item_id` is absent or an id."""
     previous = event.get("previous_item_id")
-    if previous is not None and not _is_id(previous):
+    if previous is not None and not is_id(previous):
         raise Problem("invalid_value", "previous_item_id must be an item's id.", "previous_item_id")
 
 
@@ -164,14 +173,16 @@ def _check_part(part: object, path: str) -> None:
         )
 
 
-def _played(event: Event) -> None:
-    _item_id(event)
+def check_place(event: Event) -> None:
+    """Raise `Problem` unless the event names a place in an item's audio."""
+    check_item_id(event)
     event["content_index"] = count(event, "content_index", 0, MAX_DEPTH)
     event["audio_end_ms"] = count(event, "audio_end_ms", None, MAX_MS)
 
 
-def _item_id(event: Event) -> None:
-    if not _is_id(need(event, "item_id", str)):
+def check_item_id(event: Event) -> None:
+    """Raise `Problem` unless the event names an item."""
+    if not is_id(need(event, "item_id", str)):
         raise Problem("invalid_value", "The item_id must be an item's id.", "item_id")
 
 
@@ -193,7 +204,8 @@ def check_modalities(value: object, param: str) -> None:
         raise Problem("invalid_value", 'Expected ["audio"] or ["text"].', param)
 
 
-def _response_cancel(event: Event) -> None:
+def check_cancel(event: Event) -> None:
+    """Raise `Problem` unless the event names a response, or none."""
     if event.get("response_id") is not None:
         need(event, "response_id", str)
 
@@ -216,13 +228,14 @@ def count(event: Mapping[str, Any], name: str, default: int | None, most: int) -
     return value
 
 
-def _is_id(value: object) -> bool:
+def is_id(value: object) -> bool:
+    """Whether this can be the id of an item or an event."""
     return isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isprintable()
 
 
-def _depth(value: object) -> int:
+def _depth(value: object, enough: int) -> int:
     level, depth = [value], 0
-    while level and depth <= MAX_DEPTH:
+    while level and depth <= enough:
         depth += 1
         inner: list[object] = []
         for each in level:
@@ -240,13 +253,13 @@ CLIENT_EVENTS: dict[str, Callable[[Event], None]] = {
     "input_audio_buffer.commit": _nothing,
     "input_audio_buffer.clear": _nothing,
     "conversation.item.create": _item_create,
-    "conversation.item.truncate": _played,
-    "conversation.item.delete": _item_id,
+    "conversation.item.truncate": check_place,
+    "conversation.item.delete": check_item_id,
     "response.create": _response_create,
-    "response.cancel": _response_cancel,
+    "response.cancel": check_cancel,
     "nextvoice.start": _nothing,
     "nextvoice.resume": _nothing,
-    "nextvoice.played": _played,
+    "nextvoice.played": check_place,
     "nextvoice.hang_up": _nothing,
 }
 """Every event a browser may send, with the check of its fields."""

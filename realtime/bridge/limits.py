@@ -24,9 +24,13 @@ class Limits:
     flood_burst: float = 6.0
     """So many seconds of it may come at once, as after a stall of a phone's network."""
     flood_messages: float = 100.0
-    """Messages per second; five seconds' worth at once."""
+    """Messages per second."""
+    flood_messages_burst: float = 5.0
+    """So many seconds' worth of them may come at once."""
     flood_text: float = 256_000.0
-    """Characters of text per second; two seconds' worth at once."""
+    """Characters of text per second."""
+    flood_text_burst: float = 2.0
+    """So many seconds' worth of it may come at once."""
     drain_seconds: float = 1.5
     """How long a cancelled answer's usage is waited for, out of `finalise_seconds`."""
     finalise_seconds: float = 5.0
@@ -67,14 +71,18 @@ class Bucket:
         return self._left >= 0
 
 
+def _bucket(rate: float, seconds: float) -> Bucket:
+    return Bucket(rate, rate * seconds)
+
+
 class FloodGuard:
     """Notices a browser that sends more than a call can carry."""
 
     def __init__(self, limits: Limits) -> None:
         second = BYTES_PER_SECOND
         self._audio = Bucket(limits.flood_realtime * second, limits.flood_burst * second)
-        self._frames = Bucket(limits.flood_messages, 5 * limits.flood_messages)
-        self._text = Bucket(limits.flood_text, 2 * limits.flood_text)
+        self._frames = _bucket(limits.flood_messages, limits.flood_messages_burst)
+        self._text = _bucket(limits.flood_text, limits.flood_text_burst)
 
     def admits(self, now: float, *, frames: int = 1, audio: int = 0, text: int = 0) -> bool:
         """Count `audio` bytes and `text` characters; False when it is too much."""

@@ -223,8 +223,7 @@ class ProviderSide:
         verdict = judge(error)
         self._core.taps.on_event(event)
         if verdict.kind == "benign":
-            if error["code"] == ALREADY_ANSWERING:
-                self._core.answering.refused(error["event_id"])
+            self._benign(event)
             return
         self._core.last_error = error
         if verdict.reason == "session_limit":
@@ -238,6 +237,11 @@ class ProviderSide:
         if (error["event_id"] or "").startswith(OPENING_IDS):
             self._core.notice("setting_refused")
         self._core.tell(event)
+
+    def _benign(self, event: Event) -> None:
+        """A race that the provider lost gracefully: the person need not know."""
+        if event["error"]["code"] == ALREADY_ANSWERING:
+            self._core.answering.refused(event["error"]["event_id"])
 
 
 def _incomplete(response_id: str, output: list[Event]) -> Event:

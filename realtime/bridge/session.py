@@ -98,6 +98,11 @@ class Settings:
         self.session, part = with_changes(self.session, changes)
         return part
 
+    def put(self, session: Mapping[str, Any], event_id: str) -> None:
+        """Make this the whole configuration, as the client event `event_id` asks."""
+        self._before[event_id] = self.session
+        self.session = _copy(session)
+
     def refused(self, event_id: str | None) -> None:
         """The provider refused the change of this client event."""
         if event_id in self._before:

@@ -1,0 +1,17 @@
+"""The leg for programs: pure OpenAI Realtime GA in and out, for unmodified SDK clients.
+
+It is the same call as a page's, spoken to in another language::
+
+    run_call(socket, target, session, call_type=partial(SdkCall, terms=Terms(...)),
+             limits=SDK_LIMITS, ...)
+    ... close with closing(record.end)
+
+What it owes its clients: protocols.md 4 and 5.
+"""
+
+from .call import SDK_LIMITS, SdkCall, Terms
+from .ends import closing
+from .events import MAX_FRAME
+from .session import checked_session, merged
+
+__all__ = ["MAX_FRAME", "SDK_LIMITS", "SdkCall", "Terms", "checked_session", "closing", "merged"]

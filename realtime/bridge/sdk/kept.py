@@ -1,0 +1,68 @@
+"""The items of a call as its provider described them, for `conversation.item.retrieve`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..events import Event
+from ..taps import Tap
+
+MOST = 1000
+"""How many items are kept; the oldest go first."""
+
+
+class Kept(Tap):
+    """Follows a call's items and their words; never their audio."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Event] = {}
+        self.last: str | None = None
+        """The item that was placed last."""
+
+    def get(self, item_id: str) -> Event | None:
+        """The item as it stands."""
+        return self._items.get(item_id)
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        match event["type"]:
+            case "conversation.item.added" | "conversation.item.done":
+                self.last = event["item"]["id"]
+                self._take(event["item"])
+            case "response.output_item.added" | "response.output_item.done":
+                self._take(event["item"])
+            case "conversation.item.input_audio_transcription.completed":
+                self._say(event, "input_audio", transcript=event["transcript"])
+            case "response.output_audio_transcript.done":
+                self._say(event, "output_audio", transcript=event["transcript"])
+            case "response.output_text.done":
+                self._say(event, "output_text", text=event["text"])
+            case "conversation.item.truncated":
+                # Nobody says which words were heard, so a provider forgets them all.
+                self._say(event, "output_audio", transcript=None)
+            case "conversation.item.deleted":
+                self._items.pop(event["item_id"], None)
+
+    def _take(self, item: Mapping[str, Any]) -> None:
+        known = self._items.get(item["id"], {})
+        told = {name: value for name, value in item.items() if name != "content"}
+        content = item.get("content") or known.get("content") or []
+        if item.get("type") == "message":
+            told["content"] = [_without_audio(part) for part in content]
+        self._items[item["id"]] = known | told
+        while len(self._items) > MOST:
+            del self._items[next(iter(self._items))]
+
+    def _say(self, event: Mapping[str, Any], kind: str, **words: str | None) -> None:
+        item = self._items.get(event["item_id"])
+        if item is None or item.get("type") != "message":
+            return
+        content, index = item["content"], event["content_index"]
+        if index == len(content):
+            content.append({"type": kind})
+        if index < len(content):
+            content[index] = content[index] | words
+
+
+def _without_audio(part: Mapping[str, Any]) -> Event:
+    return {name: value for name, value in part.items() if name != "audio"}

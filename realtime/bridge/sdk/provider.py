@@ -1,0 +1,116 @@
+"""The provider's half of a program's call: GA events passed on, errors and all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..answers import received_ms, take_audio
+from ..core import Core
+from ..dialects.base import AUDIO_DELTA, OPENING_IDS
+from ..events import Event
+from ..provider_side import AUDIO_PLACE, ProviderSide
+from .side import SdkSide
+
+Show = Callable[[Event], Event]
+
+
+class SdkProviderSide(ProviderSide):
+    """What a page is spared, a program is told: it keeps its own books.
+
+    An answer that comes in text where audio was asked for is left as it is.
+    """
+
+    def __init__(self, core: Core, side: SdkSide, show: Show) -> None:
+        super().__init__(core)
+        self._side = side
+        self._show = show
+        self._opening = False  # our own first configuration is not answered yet
+        self._aside: set[str] = set()  # responses outside the conversation
+        self._spoken: dict[str, int] = {}  # items of answers, by their content index
+
+    def _take(self, event: Event) -> None:
+        self._follow(event)
+
+    def lost(self) -> None:
+        super().lost()
+        self._side.aside = 0
+        self._aside.clear()
+
+    def _follow(self, event: Event) -> None:
+        if self._is_aside(event):
+            self._pass_aside(event)
+        else:
+            super()._follow(event)
+
+    def _is_aside(self, event: Event) -> bool:
+        kind = event["type"]
+        if kind == "response.created" and self._side.aside:
+            response = event["response"]
+            if response.get("conversation_id") is None:
+                self._side.aside -= 1
+                self._aside.add(response["id"])
+        if kind in ("response.created", "response.done"):
+            return event["response"]["id"] in self._aside
+        return event.get("response_id") in self._aside
+
+    def _pass_aside(self, event: Event) -> None:
+        """Not part of the conversation, so nobody but the program and the meter is told."""
+        core, kind = self._core, event["type"]
+        core.active_at = core.clock()
+        if kind == AUDIO_DELTA:
+            self._play(event, take_audio(core.items.touch(event["item_id"]), 0, event["delta"]))
+            return
+        if kind == "response.done":
+            self._aside.discard(event["response"]["id"])
+            core.taps.on_event(event)
+        core.tell(event)
+
+    def _play(self, event: Event, pcm: bytes) -> None:
+        self._announced = tuple(event[name] for name in AUDIO_PLACE)
+        place = dict(zip(AUDIO_PLACE, self._announced, strict=True))
+        self._core.tell({"type": "nextvoice.audio", **place})
+        self._core.send_to_browser(pcm)
+
+    def _audio(self, event: Event) -> None:
+        self._spoken[event["item_id"]] = event["content_index"]
+        super()._audio(event)
+
+    def _session(self, event: Event) -> None:
+        core = self._core
+        core.taps.on_event(event)
+        if event["type"] == "session.created":
+            # Programs were told of a session when they came; another one changes nothing.
+            self._opening = True
+            return
+        core.settings.accepted()
+        if self._opening:
+            self._opening = False
+            return
+        core.tell(event | {"session": self._show(event["session"])})
+
+    def _response_created(self, event: Event) -> None:
+        # A program does not say how far it has played. What was not cut by now was heard.
+        for item_id, index in self._spoken.items():
+            item = self._core.items.touch(item_id)
+            if index not in item.truncated_ms:
+                self._core.taps.on_played(item_id, index, received_ms(item, index))
+        self._spoken.clear()
+        super()._response_created(event)
+
+    def _benign(self, event: Event) -> None:
+        self._core.settings.refused(event["error"]["event_id"])
+        self._core.tell(event)
+
+    def _error(self, event: Event) -> None:
+        if (event["error"]["event_id"] or "") == f"{OPENING_IDS}session":
+            self._opening = False
+        super()._error(event)
+
+
+def without_ours(error: Event, ours: str) -> Event:
+    """An error's object without an event id that we made up."""
+    about: Any = error.get("event_id")
+    return (
+        error | {"event_id": None} if isinstance(about, str) and about.startswith(ours) else error
+    )

@@ -1,0 +1,206 @@
+"""The session as a program sets and sees it: GA fields, with the site's own terms around them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..events import Event, Problem, check_modalities
+from .events import unknown
+
+SETTABLE = frozenset(
+    {
+        "include",
+        "instructions",
+        "max_output_tokens",
+        "output_modalities",
+        "parallel_tool_calls",
+        "prompt",
+        "reasoning",
+        "tool_choice",
+        "tools",
+        "truncation",
+    }
+)
+"""What is passed on to the provider, besides `audio`. A dialect drops what it lacks."""
+DROPPED = frozenset({"type", "model", "tracing", "id", "object", "expires_at", "client_secret"})
+"""What clients say and nobody needs: the model belongs to the connection, and traces would be
+made in the account of whoever pays the provider."""
+INPUT = frozenset({"format", "noise_reduction", "transcription", "turn_detection"})
+OUTPUT = frozenset({"format", "speed", "voice"})
+PCM: Event = {"type": "audio/pcm", "rate": 24000}
+MAX_TOOLS = 128
+EMPTY: Event = {
+    "output_modalities": ["audio"],
+    "tools": [],
+    "tool_choice": "auto",
+    "max_output_tokens": "inf",
+    "truncation": "auto",
+    "tracing": None,
+    "prompt": None,
+    "include": None,
+}
+"""What a session shows of what nobody has set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the site decides of a program's call.
+
+    `model`: its name as the program knows it. `transcription`: the models that may write down
+    what is said, the usual one first; none: nothing is written down. `instructions`: the site's,
+    always in force and never shown.
+    """
+
+    model: str
+    transcription: tuple[str, ...] = ()
+    instructions: str = ""
+
+
+def checked_session(given: Mapping[str, Any], path: str = "session") -> Event:
+    """The fields of a GA session that a program may set. Raises `Problem` for any other."""
+    if given.get("type") not in (None, "realtime"):
+        raise Problem(
+            "invalid_value", "Only sessions of type realtime are offered here.", f"{path}.type"
+        )
+    wanted: Event = {}
+    for name, value in given.items():
+        if name == "audio":
+            wanted["audio"] = _audio(value, f"{path}.audio")
+        elif name in SETTABLE:
+            _check(name, value, f"{path}.{name}")
+            wanted[name] = value
+        elif name not in DROPPED:
+            raise unknown(f"{path}.{name[:64]}")
+    return wanted
+
+
+def _check(name: str, value: object, path: str) -> None:
+    if name == "output_modalities" and value is not None:
+        check_modalities(value, path)
+    elif name == "instructions" and not isinstance(value, str | None):
+        raise Problem("invalid_type", "Expected a string.", path)
+    elif name == "tools" and value is not None:
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise Problem("invalid_type", "Expected a list of tools.", path)
+        if len(value) > MAX_TOOLS:
+            raise Problem("array_above_max_length", f"Expected at most {MAX_TOOLS} tools.", path)
+
+
+def _audio(given: object, path: str) -> Event:
+    wanted: Event = {}
+    for side, fields in _object(given, path).items():
+        names = {"input": INPUT, "output": OUTPUT}.get(side)
+        if names is None:
+            raise unknown(f"{path}.{side[:64]}")
+        wanted[side] = _object(fields, f"{path}.{side}")
+        for name, value in wanted[side].items():
+            if name not in names:
+                raise unknown(f"{path}.{side}.{name[:64]}")
+            if name == "format" and value is not None:
+                _check_format(value, f"{path}.{side}.format")
+            if name in ("transcription", "turn_detection") and value is not None:
+                _object(value, f"{path}.{side}.{name}")
+    return wanted
+
+
+def _check_format(value: object, path: str) -> None:
+    given = _object(value, path)
+    if given.get("type") != "audio/pcm" or given.get("rate", 24000) != 24000:
+        raise Problem("invalid_value", "The only format here is audio/pcm at 24000 Hz.", path)
+
+
+def _object(value: object, path: str) -> Event:
+    if not isinstance(value, dict):
+        raise Problem("invalid_type", "Expected an object.", path)
+    return value
+
+
+def merged(session: Mapping[str, Any], wanted: Mapping[str, Any], terms: Terms) -> Event:
+    """The whole session after a checked change."""
+    return _laid_over(session, on_terms(wanted, terms))
+
+
+def on_terms(wanted: Mapping[str, Any], terms: Terms) -> Event:
+    """A checked change as the provider is told it."""
+    told = _laid_over({}, wanted)
+    if "instructions" in told:
+        told["instructions"] = with_site(terms.instructions, told["instructions"] or "")
+    audio_in = (told.get("audio") or {}).get("input") or {}
+    audio_in.pop("format", None)
+    ((told.get("audio") or {}).get("output") or {}).pop("format", None)
+    if audio_in.get("transcription") is not None:
+        audio_in["transcription"] = _transcription(audio_in["transcription"], terms.transcription)
+    return told
+
+
+def with_site(site: str, own: str) -> str:
+    """A program's instructions after the site's."""
+    return "\n\n".join(part for part in (site.strip(), own) if part.strip())
+
+
+def _transcription(asked: Mapping[str, Any], models: tuple[str, ...]) -> Event | None:
+    """SDKs ask for OpenAI's models, whoever the provider is: another takes their place."""
+    if not models:
+        return None
+    if asked.get("model") in models:
+        return dict(asked)
+    language = {"language": asked["language"]} if asked.get("language") else {}
+    return {"model": models[0], **language}
+
+
+def shown(session: Mapping[str, Any], terms: Terms, session_id: str) -> Event:
+    """A session as its program sees it."""
+    known = {name: value for name, value in session.items() if name in SETTABLE}
+    own = (session.get("instructions") or "").removeprefix(terms.instructions.strip())
+    audio = session.get("audio") or {}
+    audio_in, audio_out = dict(audio.get("input") or {}), dict(audio.get("output") or {})
+    return {
+        "type": "realtime",
+        "object": "realtime.session",
+        "id": session_id,
+        "model": terms.model,
+        **EMPTY,
+        **{name: value for name, value in known.items() if value is not None},
+        "instructions": own.lstrip("\n") if terms.instructions.strip() else own,
+        "audio": {
+            "input": {
+                "transcription": None,
+                "noise_reduction": None,
+                "turn_detection": None,
+                **{name: value for name, value in audio_in.items() if name in INPUT},
+                "format": PCM,
+            },
+            "output": {
+                "speed": 1.0,
+                **{name: value for name, value in audio_out.items() if name in OUTPUT},
+                "format": PCM,
+            },
+        },
+    }
+
+
+def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:
+    """What the provider says over what we asked for."""
+    return _laid_over(below, {name: each for name, each in above.items() if each is not None})
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:
+    """GA's rule for changes: what is named takes the place of what was, as a whole, but for the
+    branches of `audio`."""
+    both = {name: _copy(value) for name, value in below.items()} | {
+        name: _copy(value) for name, value in above.items() if name != "audio"
+    }
+    if "audio" in above:
+        audio = dict(both.get("audio") or {})
+        for side, fields in (above["audio"] or {}).items():
+            audio[side] = dict(audio.get(side) or {}) | _copy(fields or {})
+        both["audio"] = audio
+    return both
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _copy(each) for name, each in value.items()}
+    return [_copy(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,132 @@
+"""A program's half of a call: its GA events checked and sent on, or answered."""
+
+from __future__ import annotations
+
+from ..answers import received_ms
+from ..client_side import ClientSide
+from ..core import Core
+from ..events import Event, Problem, problem_event
+from ..ids import new_id
+from .events import parse_event
+from .kept import Kept
+from .session import Terms, checked_session, merged, on_terms, with_site
+
+PIECE = 48_000
+"""Bytes of one second: long audio goes on in pieces."""
+OUR_IDS = "nextvoice_"
+"""Event ids of ours, in place of those a program did not give."""
+
+
+class SdkSide(ClientSide):
+    """Takes a program's frames. Nothing is answered twice: what the provider will answer is
+    left to it."""
+
+    at_once = frozenset({"conversation.item.truncate"})
+
+    def __init__(self, core: Core, terms: Terms, kept: Kept) -> None:
+        super().__init__(core)
+        self._terms = terms
+        self._kept = kept
+        self.aside = 0
+        """Responses outside the conversation that were asked for and have not begun."""
+        self._handlers = {
+            "session.update": self._session_update,
+            "input_audio_buffer.append": self._append,
+            "input_audio_buffer.commit": self._end_turn,
+            "input_audio_buffer.clear": self._end_turn,
+            "conversation.item.create": self._item_create,
+            "conversation.item.retrieve": self._retrieve,
+            "conversation.item.truncate": self._truncate,
+            "conversation.item.delete": self._delete,
+            "response.create": self._response_create,
+            "response.cancel": self._response_cancel,
+        }
+
+    def parse(self, text: str) -> Event:
+        return parse_event(text)
+
+    def take_audio(self, pcm: bytes) -> None:
+        if self._admits(audio=len(pcm)):
+            wrong = Problem("invalid_frame", "Send audio in input_audio_buffer.append events.")
+            self._core.tell(problem_event(wrong))
+
+    def _append(self, event: Event) -> None:
+        audio = event["audio"]
+        if self._admits(frames=0, audio=len(audio)):
+            self._core.active_at = self._core.clock()
+            for at in range(0, len(audio), PIECE):
+                self._send_audio(audio[at : at + PIECE])
+
+    def _session_update(self, event: Event) -> None:
+        wanted = checked_session(event["session"])
+        event["event_id"] = event.get("event_id") or new_id("nextvoice")
+        settings = self._core.settings
+        settings.put(merged(settings.session, wanted, self._terms), event["event_id"])
+        told = {"type": "realtime", **on_terms(wanted, self._terms)}
+        self._core.to_upstream(event, session=told)
+
+    def _item_create(self, event: Event) -> None:
+        item = event["item"] | {"id": event["item"].get("id") or new_id("item")}
+        if item.get("role") == "assistant":
+            item["content"] = [_spoken_as_text(part) for part in item["content"]]
+        previous = event.get("previous_item_id")
+        after = {"previous_item_id": previous} if previous is not None else {}
+        self._core.to_upstream(event, **after, item=item)
+
+    def _retrieve(self, event: Event) -> None:
+        core, item_id = self._core, event["item_id"]
+        traits = core.dialect.traits if core.dialect is not None else None
+        if traits is not None and traits.retrieve and item_id not in core.replayed:
+            core.to_upstream(event, item_id=item_id)
+        elif (item := self._kept.get(item_id)) is not None:
+            told = {"type": "conversation.item.retrieved", "event_id": new_id("event")}
+            core.tell(told | {"item": item})
+        else:
+            raise _no_item("retrieve", item_id)
+
+    def _truncate(self, event: Event) -> None:
+        item = self._core.items.get(event["item_id"])
+        if item is None:
+            raise _no_item("truncate", event["item_id"])
+        if not received_ms(item, event["content_index"]):
+            message = f"Audio content of 0ms is already shorter than {event['audio_end_ms']}ms"
+            raise Problem("invalid_value", message, "audio_end_ms")
+        super()._truncate(event)
+
+    def _delete(self, event: Event) -> None:
+        self._core.to_upstream(event, item_id=event["item_id"])
+
+    def _response_create(self, event: Event) -> None:
+        response = event.get("response") or {}
+        response = {name: value for name, value in response.items() if value is not None}
+        if "instructions" in response:
+            site = self._terms.instructions
+            response["instructions"] = with_site(site, response["instructions"])
+        event["response"] = response
+        if response.get("conversation") == "none":
+            self.aside += 1
+            self._core.to_upstream(event, response=response)
+        elif (active := self._core.answering.active) is not None:
+            raise Problem(
+                "conversation_already_has_active_response",
+                f"Conversation already has an active response in progress: {active}. "
+                "Wait until the response is finished before creating a new one.",
+            )
+        elif (asked := self._core.answering.ask(event)) is not None:
+            self._core.ask(asked)
+
+    def _response_cancel(self, event: Event) -> None:
+        response_id = event.get("response_id")
+        self._core.to_upstream(event, **({"response_id": response_id} if response_id else {}))
+
+
+def _spoken_as_text(part: Event) -> Event:
+    """No provider takes the audio of an answer back; its words it does."""
+    if part["type"] != "output_audio":
+        return part
+    return {"type": "output_text", "text": part["transcript"]}
+
+
+def _no_item(verb: str, item_id: str) -> Problem:
+    message = f"The item with id '{item_id}' does not exist."
+    return Problem(f"item_{verb}_invalid_item_id", message, "item_id")
