@@ -1,9 +1,29 @@
 """The site's sockets."""
 
+from typing import Any
+
 from django.urls import path
 
+from realtime.api.paths import API_PATHS
+from realtime.api.socket import RealtimeSocket
 from realtime.consumers import CallConsumer
 
 websocket_urlpatterns = [
     path("ws/call/<uuid:conversation>/", CallConsumer.as_asgi(), name="call"),
 ]
+
+
+class ByAuthority:
+    """Parts sockets that bring a token from those that bring a cookie.
+
+    A token stands for itself, from wherever it is used; the rules that keep other sites from
+    using a person's cookie are for `pages`, and no cookie counts here.
+    """
+
+    def __init__(self, pages: Any) -> None:
+        self._pages = pages
+        self._api = RealtimeSocket()
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        api = scope["path"].rstrip("/") in API_PATHS
+        await (self._api if api else self._pages)(scope, receive, send)

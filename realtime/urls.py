@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from realtime import call_settings, connection_views, own, views
 
@@ -13,4 +13,5 @@ urlpatterns = [
     path("providers/of/<slug:slug>/default/", own.default, name="provider-default"),
     path("livez", views.livez, name="livez"),
     path("readyz", views.readyz, name="readyz"),
+    path("", include("realtime.api.urls")),
 ]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 KEY_LIKE = re.compile(
-    r"\b(?:sk|ek|rk|xai|gsk|AIza)[-_][A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{20,}"
+    r"\b(?:sk|ek|rk|nv|xai|gsk|AIza)[-_][A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{20,}"
 )
 HIDDEN = "[key]"
 MAX_MESSAGE = 500

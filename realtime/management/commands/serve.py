@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from realtime import embedded, janitor, live, store, tracks
+from realtime.api.frames import Protocol
 from realtime.db import with_connection
 
 log = logging.getLogger(__name__)
@@ -75,9 +76,10 @@ def _config(host: str, port: int) -> uvicorn.Config:
         "nextvoice.asgi:application",
         host=host,
         port=port,
-        ws="websockets-sansio",
+        ws=Protocol,
         # Audio does not compress, and every compressing socket costs 26-51 kB.
         ws_per_message_deflate=False,
+        # For pages; `Protocol` lets programs send more.
         ws_max_size=256 * 1024,
         ws_ping_interval=20,
         ws_ping_timeout=20,

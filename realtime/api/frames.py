@@ -1,0 +1,25 @@
+"""How large a frame may be: a program's more than a page's.
+
+Uvicorn knows one limit for all sockets. An SDK may append as much audio at once as OpenAI takes;
+a page sends a twentieth of a second of it.
+"""
+
+from __future__ import annotations
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+from realtime.api.paths import API_PATHS
+from realtime.bridge.sdk import MAX_FRAME
+
+MOST = MAX_FRAME + 1024 * 1024
+"""Bytes. A little more than is taken, so that what is too much is answered by an `error`."""
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """Uvicorn's WebSocket, with a limit by path."""
+
+    def handle_connect(self, event: Request) -> None:
+        if event.path.partition("?")[0].rstrip("/") in API_PATHS:
+            self.conn.max_message_size = MOST
+        super().handle_connect(event)
