@@ -62,6 +62,8 @@ class SdkSide(ClientSide):
         event["event_id"] = event.get("event_id") or new_id("nextvoice")
         settings = self._core.settings
         settings.put(merged(settings.session, wanted, self._terms), event["event_id"])
+        if self._core.own_turns is not None:
+            self._core.own_turns.follow()
         told = {"type": "realtime", **on_terms(wanted, self._terms)}
         self._core.to_upstream(event, session=told)
 
