@@ -110,6 +110,14 @@ def record(entry: Entry) -> list[Usage]:
         return [] if _insert(correction) else [correction]
 
 
+def rows_of(entry: Entry) -> list[Usage]:
+    """The rows there are of an entry: itself and its correction."""
+    kinds = [entry.kind, Usage.Kind.CORRECTION]
+    session = entry.upstream_session[:200]
+    rows = Usage.objects.filter(upstream_session=session, key=entry.key[:200], kind__in=kinds)
+    return list(rows.order_by("created"))
+
+
 def _row(entry: Entry) -> Usage:
     """The ledger row of an entry, priced."""
     counts, estimated = _counted(entry)

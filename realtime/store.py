@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,8 +52,23 @@ class Row:
     gone: bool = False
     # Called in the writer's thread once the row is in the database.
     written: list[Callable[[], None]] = field(default_factory=list)
+    # The same, with what the model's `append` gave; None: it was refused.
+    told: list[Callable[[Any], None]] = field(default_factory=list)
+    outcome: Any = None
+
+    def then(self, new: Row) -> Row:
+        """This row with a newer state of it."""
+        return Row(
+            self.model,
+            self.pk,
+            self.fields | new.fields,
+            self.gone or new.gone,
+            self.written + new.written,
+            self.told + new.told,
+        )
 
 
+Told = Callable[[Any], None]
 Rows = dict[tuple[str, str], Row]
 
 
@@ -73,6 +89,7 @@ class Store:
         self._handed = self._taken = self._done = 0
         # How many `flush` calls wait: batches then follow each other at once.
         self._hurried = 0
+        self._urgent = False  # somebody waits for a row that was handed over
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -82,16 +99,23 @@ class Store:
         """Hand over a row. Never blocks on the database; may be called from any thread."""
         self._hand_over(Row(model, pk, fields, written=[written] if written else []))
 
+    def append(self, model: str, key: str, fields: dict[str, Any], told: Told) -> None:
+        """Hand over a row of a model that is only added to, and which has a function `append` for
+        that; it must not mind being given the same twice. `told` gets what it returns, in the
+        writer's thread, None when it was refused. The next batch does not wait for more."""
+        with self._changed:
+            self._urgent = True
+            self._hand_over(Row(model, key, fields, told=[told]))
+
     def remove(self, model: str, pk: str) -> None:
         """Hand over that a row is to go; like `put` otherwise."""
         self._hand_over(Row(model, pk, {}, gone=True))
 
     def _hand_over(self, new: Row) -> None:
         with self._changed:
-            row = self._waiting.setdefault((new.model, new.pk), Row(new.model, new.pk, {}))
-            row.fields.update(new.fields)
-            row.gone = row.gone or new.gone
-            row.written += new.written
+            place = (new.model, new.pk)
+            old = self._waiting.get(place)
+            self._waiting[place] = old.then(new) if old else new
             self._handed += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="store", daemon=True)
@@ -114,7 +138,12 @@ class Store:
         if not self.flush(timeout):
             with self._changed:
                 self._closed = True
-            self._keep(self._everything())
+            self._keep(self._everything)
+
+    def secure(self) -> None:
+        """Put rows of the ledger that are not in the database yet on disk: for who cannot wait for
+        that any longer."""
+        self._keep(self._everything if self._journal is not None else self._appended)
 
     def _run(self) -> None:
         while True:
@@ -130,10 +159,10 @@ class Store:
                 self._batch = {}
                 self._done = self._taken
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._hurried > 0, BATCH_SECONDS)
+                self._changed.wait_for(lambda: self._hurried > 0 or self._urgent, BATCH_SECONDS)
 
     def _take(self) -> None:
-        self._batch, self._waiting = self._everything(), {}
+        self._batch, self._waiting, self._urgent = self._everything(), {}, False
         self._taken = self._handed
 
     def _everything(self) -> Rows:
@@ -141,10 +170,12 @@ class Store:
         with self._changed:
             rows = dict(self._batch)
             for key, new in self._waiting.items():
-                old = rows.get(key) or Row(new.model, new.pk, {})
-                fields, written = old.fields | new.fields, old.written + new.written
-                rows[key] = Row(new.model, new.pk, fields, old.gone or new.gone, written)
+                rows[key] = rows[key].then(new) if key in rows else new
             return rows
+
+    def _appended(self) -> Rows:
+        """The same, only what is never changed: an old state of it can do no harm."""
+        return {key: row for key, row in self._everything().items() if _appends(row)}
 
     def _write_at_last(self) -> None:
         """Write the batch, waiting for the database as long as it takes."""
@@ -157,24 +188,22 @@ class Store:
                     log.warning("the database is away, rows wait in a journal: %s", problem)
                 with self._changed:
                     self._take()
-                self._keep(self._batch)
+                self._keep(self._everything)
                 time.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
         if attempt:
             log.warning("the database is back")
+        with self._changed:
+            done, self._batch = list(self._batch.values()), {}
         self._forget()
-        for row in self._batch.values():
-            for written in row.written:
-                try:
-                    written()
-                except Exception:
-                    log.exception("nobody could be told that %s was written", row.model)
+        for row in done:
+            tell_written(row)
 
-    def _keep(self, rows: Rows) -> None:
-        """Put `rows` on disk, in place of what the journal held."""
+    def _keep(self, rows: Callable[[], Rows]) -> None:
+        """Put `rows()` on disk, in place of what the journal held."""
         with self._journaling:
             old = self._journal
             try:
-                self._journal = write_journal(self._path, list(rows.values()))
+                self._journal = write_journal(self._path, list(rows().values()))
             except (OSError, TypeError) as problem:
                 log.error("the journal cannot be written: %s", problem)
                 return
@@ -182,12 +211,24 @@ class Store:
                 old.close()
 
     def _forget(self) -> None:
-        """The journal's rows are in the database."""
+        """The batch is in the database. What the journal had to secure besides stays there."""
+        if self._journal is not None and self._appended():
+            self._keep(self._appended)
+            return
         with self._journaling:
             if self._journal is not None and not self._closed:
                 self._path.unlink(missing_ok=True)
                 self._journal.close()
                 self._journal = None
+
+
+def tell_written(row: Row) -> None:
+    """Call those who asked to know that a row was written."""
+    for tell in (*row.written, *(partial(told, row.outcome) for told in row.told)):
+        try:
+            tell()
+        except Exception:
+            log.exception("nobody could be told that %s was written", row.model)
 
 
 def write_rows(rows: list[Row]) -> None:
@@ -218,12 +259,18 @@ def write_rows(rows: list[Row]) -> None:
                 raise
             except Exception as problem:
                 log.error("%s %s was refused: %s", row.model, row.pk, problem)
+                row.outcome = None
+                if _appends(row):
+                    _set_aside(row)
     finally:
         close_old_connections()
 
 
 def write_row(row: Row) -> None:
     """Bring one row into the state of `row.fields`, making it when it is absent."""
+    if (append := _appends(row)) is not None:
+        row.outcome = append(row.fields)
+        return
     model = apps.get_model(row.model)
     if row.gone:
         model._base_manager.filter(pk=row.pk).delete()
@@ -233,6 +280,21 @@ def write_row(row: Row) -> None:
         return
     if _complete(model, values):
         model._base_manager.create(pk=row.pk, **values)
+
+
+def _appends(row: Row) -> Callable[[dict[str, Any]], Any] | None:
+    return getattr(apps.get_model(row.model), "append", None)
+
+
+def _set_aside(row: Row) -> None:
+    """Keep what the database refused for good: a row of the ledger is money."""
+    path = Path(settings.DATA_DIR) / "journal" / "refused.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(orjson.dumps([row.model, row.pk, row.fields]) + b"\n")
+    except OSError as problem:
+        log.error("it could not be set aside either: %s: %s", row.fields, problem)
 
 
 def _complete(model: type[Model], values: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from .audio import bytes_to_ms, bytes_to_samples, samples_to_ms
 from .dialects.base import Dialect
 from .ends import ENDS, End, ended_event
 from .events import Event
+from .gate import Gate, Release
 from .ids import new_id
 from .items import Items
 from .limits import Limits
@@ -51,6 +52,7 @@ class Core:
         limits: Limits | None = None,
         translate: Translate = untranslated,
         on_end: Callable[[End], None] = lambda end: None,
+        hold: Callable[[Release], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits or Limits()
@@ -80,7 +82,8 @@ class Core:
         self.ready_at: float | None = None
         self._provider_message: str | None = None
         self._detail: str | None = None
-        self._browser = browser
+        self._hold = hold
+        self._browser = Gate(browser, self.limits.queued_bytes)
         self._ready = dict(ready or {})
         self._translate = translate
         self._on_end = on_end
@@ -119,8 +122,25 @@ class Core:
             tap_errors=self.taps.errors,
         )
         self.taps.on_end(record)
-        self.taps = Taps(())
         return record
+
+    def close(self) -> None:
+        """Nothing more comes from the provider: the last taps are told of the end."""
+        self.taps.close()
+
+    @property
+    def awaits_usage(self) -> bool:
+        """Whether a provider still owes somebody an account of what it did."""
+        return self.taps.linger and (self.answering.active is not None or self.taps.awaits_usage)
+
+    def shut(self) -> None:
+        """Keep back what the browser is told from here on until the one who asked for it says."""
+        if self._hold is not None and self.ended is None:
+            self._hold(self._browser.shut())
+
+    def let_through(self) -> None:
+        """Keep back nothing any more."""
+        self._browser.open()
 
     def ended_event(self, record: EndRecord) -> Event:
         """The `nextvoice.ended` frame of this call."""

@@ -33,6 +33,12 @@ class Limits:
     """So many seconds' worth of it may come at once."""
     drain_seconds: float = 1.5
     """How long a cancelled answer's usage is waited for, out of `finalise_seconds`."""
+    usage_seconds: float = 10.0
+    """How long it is waited for in all, after the browser has been let go."""
+    words_seconds: float = 2.0
+    """The same when only a transcription is missing."""
+    stopping_seconds: float = 3.0
+    """The most of either when the process is to end."""
     finalise_seconds: float = 5.0
     reconnect_waits: tuple[float, ...] = (0.0, 0.5, 1.5)
     """Pauses before each try for another session, when the provider's connection broke."""

@@ -125,12 +125,17 @@ class ProviderSide:
     def _pass_on(self, event: Event) -> None:
         self._core.active_at = self._core.clock()
         self._core.taps.on_event(event)
+        # A provider's own words for what it counted are for the ledger.
+        event.pop("raw_usage", None)
+        if event["type"] == "response.done":
+            self._core.shut()
         self._core.tell(event)
 
     def _audio(self, event: Event) -> None:
         core, index = self._core, event["content_index"]
         if core.ended is not None:
             # Of an answer nobody will hear only the usage is waited for.
+            self._core.taps.on_late_audio(event["item_id"], index, event["delta"])
             return
         item = core.items.touch(event["item_id"])
         pcm = take_audio(item, index, event["delta"])

@@ -18,6 +18,7 @@ from .call import Call
 from .connect import Resolve, resolve
 from .dialects.target import Target
 from .ends import End
+from .gate import Release
 from .limits import Limits
 from .line import Line
 from .session import Offered
@@ -41,6 +42,8 @@ async def run_call(
     translate: Translate = untranslated,
     on_call: Callable[[Call], None] | None = None,
     finalise: Callable[[EndRecord], Awaitable[None]] | None = None,
+    on_ended: Callable[[EndRecord], None] = lambda record: None,
+    hold: Callable[[Release], None] | None = None,
     call_type: Callable[..., Call] = Call,
     resolve: Resolve = resolve,
     tls: ssl.SSLContext | None = None,
@@ -54,10 +57,14 @@ async def run_call(
     live `Call` at once: `call.tell(event)` sends the browser an event, `call.end(reason)` ends it;
     both on this event loop. `finalise(record)` is awaited after taps have been told of the end
     and before the browser gets `nextvoice.ended`, so that what it tells still comes first.
+    `on_ended(record)` is called once the browser has been told everything; an answer that nobody
+    hears may be waited for after that, up to `Limits.usage_seconds`, to learn what it cost.
+    `hold(release)` is called with each answer's end: what the browser is told from then on waits
+    until `release()`, which must come soon.
     `call_type`: the class of the call, which is how a leg speaks another language to its client.
     """
     limits = limits or Limits()
-    running = _Running(browser, limits, finalise)
+    running = _Running(browser, limits, finalise, on_ended)
     call = running.call = call_type(
         running,
         session,
@@ -67,6 +74,7 @@ async def run_call(
         limits=limits,
         translate=translate,
         on_end=running.on_end,
+        hold=hold,
         clock=asyncio.get_running_loop().time,
     )
     running.line = Line(
@@ -109,12 +117,15 @@ class _Running:
         browser: Browser,
         limits: Limits,
         finalise: Callable[[EndRecord], Awaitable[None]] | None,
+        on_ended: Callable[[EndRecord], None],
     ) -> None:
         self._browser = browser
         self._limits = limits
         self._finalise = finalise
+        self._on_ended = on_ended
         self._ended = asyncio.Event()
         self._quiet = asyncio.Event()  # the call has ended and no answer is being made
+        self._settled = asyncio.Event()  # and nothing more is to be learned of what it cost
         self._record: EndRecord | None = None
         self._said_ended = False  # which is the last word
         self._writer = Writer(
@@ -145,12 +156,14 @@ class _Running:
                 watching = group.create_task(self._guarded(self._watch_idle))
                 await self._ended.wait()
                 await self._wind_down(serving)
+                await self._outlast(serving)
                 for job in (reading, serving, watching):
                     job.cancel()
             return self._account()
         finally:
             # Reached without a winding down only when the loop itself is being torn down.
             self._account()
+            self.call.close()
             self.line.abort()
             await self._writer.close()
 
@@ -180,10 +193,13 @@ class _Running:
             await self.line.serve()
         finally:
             self._quiet.set()
+            self._settled.set()
 
     def on_provider_frame(self) -> None:
         if self.call.ended is not None and self.call.answering.active is None:
             self._quiet.set()
+            if not self.call.awaits_usage:
+                self._settled.set()
 
     async def _watch_idle(self) -> None:
         now = asyncio.get_running_loop().time
@@ -198,9 +214,11 @@ class _Running:
             async with asyncio.timeout(self._limits.finalise_seconds):
                 if self.call.ended is not None and self.call.ended.cancels:
                     await self._cancel_answer()
-                serving.cancel()
-                await asyncio.wait({serving})
+                if not self._outlasts():
+                    await self._hang_up(serving)
                 record = self._account()
+                if serving.done():
+                    self.call.close()
                 if self._finalise is not None:
                     await self._finalise(record)
         except TimeoutError:
@@ -220,7 +238,33 @@ class _Running:
         except TimeoutError:
             pass
 
+    def _outlasts(self) -> bool:
+        """Whether the provider is to be heard on when the browser has been let go."""
+        ended = self.call.ended
+        return ended is not None and ended.cancels and self.call.awaits_usage
+
+    async def _hang_up(self, serving: asyncio.Task[None]) -> None:
+        serving.cancel()
+        await asyncio.wait({serving})
+
+    async def _outlast(self, serving: asyncio.Task[None]) -> None:
+        """Wait for what the last answer cost, without a browser. Then let the provider go."""
+        if self._outlasts() and not self._settled.is_set():
+            limits = self._limits
+            answering = self.call.answering.active is not None
+            seconds = limits.usage_seconds if answering else limits.words_seconds
+            if self.call.ended is not None and self.call.ended.reason == "server_stopping":
+                seconds = min(seconds, limits.stopping_seconds)
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._settled.wait()
+            except TimeoutError:
+                pass
+        await self._hang_up(serving)
+        self.call.close()
+
     async def _say_ended(self, record: EndRecord) -> None:
+        self.call.let_through()
         self.call.tell(self.call.ended_event(record))
         self._said_ended = True
         try:
@@ -228,6 +272,7 @@ class _Running:
                 await self._writer.drain()
         except TimeoutError:
             pass
+        self._on_ended(record)
 
     def _account(self) -> EndRecord:
         if self._record is None:

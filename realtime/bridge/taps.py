@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from .ends import End
 
@@ -50,6 +50,15 @@ class Tap:
     every method ignores what it is told.
     """
 
+    lingers: ClassVar[bool] = False
+    """Whether it is told on after the call has ended, until the provider has said what the last
+    answer used; `on_end` comes after that."""
+
+    @property
+    def awaits_usage(self) -> bool:
+        """Whether the provider owes it something, besides an answer's end."""
+        return False
+
     def on_user_audio(self, pcm: bytes, start_sample: int) -> None:
         """Microphone audio as sent upstream. `start_sample`: its place on the call's one timeline
         (24 000 per second of audio sent), the same the `audio_start_ms` of events refer to."""
@@ -75,18 +84,37 @@ class Taps:
 
     def __init__(self, taps: Sequence[Tap]) -> None:
         self.errors = 0
+        self._record: EndRecord | None = None
+        self._watch(taps)
+
+    def _watch(self, taps: Sequence[Tap]) -> None:
+        self._taps = taps
         self._user_audio = [tap.on_user_audio for tap in taps]
         self._assistant_audio = [tap.on_assistant_audio for tap in taps]
         self._event = [tap.on_event for tap in taps]
         self._client_event = [tap.on_client_event for tap in taps]
         self._played = [tap.on_played for tap in taps]
-        self._end = [tap.on_end for tap in taps]
+
+    @property
+    def linger(self) -> bool:
+        """Whether any of them does."""
+        return any(tap.lingers for tap in self._taps)
+
+    @property
+    def awaits_usage(self) -> bool:
+        """Whether a provider owes one of them something."""
+        return any(tap.awaits_usage for tap in self._taps if tap.lingers)
 
     def on_user_audio(self, pcm: bytes, start_sample: int) -> None:
         self._tell(self._user_audio, pcm, start_sample)
 
     def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
         self._tell(self._assistant_audio, item_id, content_index, pcm)
+
+    def on_late_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
+        """Audio that came after the call's end, which only taps that linger are told of."""
+        late = [tap.on_assistant_audio for tap in self._taps if tap.lingers]
+        self._tell(late, item_id, content_index, pcm)
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         self._tell(self._event, event)
@@ -98,7 +126,16 @@ class Taps:
         self._tell(self._played, item_id, content_index, audio_end_ms)
 
     def on_end(self, record: EndRecord) -> None:
-        self._tell(self._end, record)
+        """The call is over; who lingers is told by `close`."""
+        self._record = record
+        self._tell([tap.on_end for tap in self._taps if not tap.lingers], record)
+        self._watch([tap for tap in self._taps if tap.lingers])
+
+    def close(self) -> None:
+        """Nothing more comes from the provider."""
+        if self._record is not None:
+            self._tell([tap.on_end for tap in self._taps], self._record)
+            self._watch(())
 
     def _tell(self, methods: Sequence[Callable[..., None]], *args: object) -> None:
         for method in methods:

@@ -466,3 +466,49 @@ async def test_the_key_is_in_nothing_the_page_or_the_log_gets(caplog):
             seen += [running.page.frames, record, running.tap.events]
     seen += [r.getMessage() + (r.exc_text or "") for r in caplog.records]
     assert [each for each in seen if CANARY in repr(each)] == []
+
+
+# Waiting for what an answer cost, without a browser
+
+
+class Patient(RecordingTap):
+    """A tap that wants to know what the last answer cost."""
+
+    lingers = True
+
+
+async def test_a_late_account_of_an_answer_is_heard_after_the_browser_was_let_go():
+    told = asyncio.Event()
+    script = [
+        Send(response_created()),
+        Expect("response.cancel"),
+        Until(told),
+        Send(response_done(status="cancelled", usage={"total_tokens": 7})),
+    ]
+    tap, ended = Patient(), []
+
+    def on_ended(record):
+        ended.append((record.reason, len(tap.ends)))
+        told.set()
+
+    limits = Limits(drain_seconds=0.02)
+    async with calling(*script, limits=limits, taps=[tap], on_ended=on_ended) as (running, _):
+        await running.page.until("response.created")
+        running.page.leave()
+        await end_of(running)
+    assert ended == [("browser_gone", 0)]
+    assert tap.events[-1]["response"]["usage"] == {"total_tokens": 7}
+    assert [record.reason for record in tap.ends] == ["browser_gone"]
+
+
+async def test_what_is_never_accounted_for_is_closed_without_usage():
+    script = [Send(response_created()), StopReading()]
+    tap = Patient()
+    limits = Limits(drain_seconds=0.02, usage_seconds=0.05)
+    async with calling(*script, limits=limits, taps=[tap]) as (running, _):
+        await running.page.until("response.created")
+        running.page.say(HANG_UP)
+        await end_of(running)
+    assert tap.events[-1]["response"]["usage"] is None
+    assert tap.events[-1]["response"]["status_details"]["reason"] == "connection_lost"
+    assert len(tap.ends) == 1
