@@ -224,7 +224,9 @@ class Store:
 
 def tell_written(row: Row) -> None:
     """Call those who asked to know that a row was written."""
-    for tell in (*row.written, *(partial(told, row.outcome) for told in row.told)):
+    tells: list[Callable[[], None]] = [*row.written]
+    tells += [partial(told, row.outcome) for told in row.told]
+    for tell in tells:
         try:
             tell()
         except Exception:
