@@ -4,3 +4,9 @@ from django.dispatch import Signal
 
 # Sent with `request` and `conversation`; receivers return a dict for the template's context.
 conversation_page = Signal()
+
+# Sent with `request`; receivers return a dict for the context of the front page.
+home_page = Signal()
+
+# Sent with `request` and the `conversation` just begun; nothing is returned.
+conversation_begun = Signal()

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from chats.models import Account, Conversation, Message
 from chats.search import matching
-from chats.signals import conversation_page
+from chats.signals import conversation_begun, conversation_page, home_page
 
 PAGE = 30
 # A thread opens with its newest messages; older ones come by the link above them.
@@ -30,15 +30,23 @@ def home(request: HttpRequest) -> HttpResponse:
     """The list of conversations, newest first, searched with `?q=` and paged with `?page=`."""
     words = request.GET.get("q", "").strip()[:200]
     page = _conversations(request, words)
-    return render(request, "chats/home.html", {"conversations": page, "q": words})
+    context: dict[str, Any] = {"conversations": page, "q": words}
+    for _receiver, extra in home_page.send(Conversation, request=request):
+        assert isinstance(extra, dict)
+        context.update(extra)
+    return render(request, "chats/home.html", context)
 
 
 @login_required
 @require_POST
 def new(request: HttpRequest) -> HttpResponse:
-    """Start a conversation in the person's own account and open it."""
+    """Start a conversation, for the account of the posted slug or the person's own, and open it."""
     person = _person(request)
-    made = Conversation.objects.create(owner=person, account=Account.objects.own(person))
+    account = Account.objects.own(person)
+    if slug := request.POST.get("account"):
+        account = get_object_or_404(Account.objects.of(person), slug=slug)
+    made = Conversation.objects.create(owner=person, account=account)
+    conversation_begun.send(Conversation, request=request, conversation=made)
     # `?call=1` lets the page open the call at once: the tap was a wish to talk.
     return redirect(made.get_absolute_url() + ("?call=1" if request.POST.get("call") else ""))
 

@@ -190,11 +190,14 @@ class ProviderAdmin(ConnectionTestAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("models"))
     def models_shown(self, provider: Provider) -> str:
-        names = [
-            f"{model} ({words})" if (words := end_words(model)) else str(model)
-            for model in provider.models.all()
-        ]
-        return ", ".join(names) or str(_("none"))
+        models = list(provider.models.all())
+        states = [model.end_state() for model in models if model.enabled]
+        words = [str(len(models))]
+        if count := states.count("ended"):
+            words.append(str(_("%(count)d switched off by the provider") % {"count": count}))
+        if count := states.count("ending"):
+            words.append(str(_("%(count)d ending soon") % {"count": count}))
+        return ", ".join(words)
 
 
 @admin.register(VoiceModel)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from django.utils.formats import date_format
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from realtime.models import VoiceModel
+from realtime.models import Price, VoiceModel
+from realtime.prices import best
+from realtime.pricing import per_minute
 
 VOICES_NAMED = 3
 
@@ -27,22 +32,60 @@ class Card:
     end_words: str
 
 
-def card(model: VoiceModel) -> Card:
-    """What a page shows of `model`."""
-    return Card(
-        id=str(model.pk),
-        name=str(model),
-        provider=model.provider.name,
-        chips=chips(model),
-        cost=cost_words(model),
-        ends=model.end_state(),
-        end_words=end_words(model),
-    )
+def cards(models: Iterable[VoiceModel]) -> list[Card]:
+    """What a page shows of the models, in their order."""
+    costs = Costs()
+    return [
+        Card(
+            id=str(model.pk),
+            name=str(model),
+            provider=model.provider.name,
+            chips=chips(model),
+            cost=costs.words(model),
+            ends=model.end_state(),
+            end_words=end_words(model),
+        )
+        for model in models
+    ]
 
 
-def cost_words(model: VoiceModel) -> str:
-    """What a minute costs, about."""
-    return _("not priced yet")
+class Costs:
+    """What a minute with a model costs, about; the prices are read once."""
+
+    def __init__(self) -> None:
+        begun = Price.objects.filter(kind=Price.Kind.REALTIME, since__lte=timezone.now())
+        self._rows = list(begun)
+
+    def per_minute(self, model: VoiceModel) -> tuple[Decimal, str] | None:
+        """The amount and its currency; None without a price."""
+        provider = model.provider
+        rows = (
+            row
+            for row in self._rows
+            if row.provider_id in (None, provider.pk) and row.dialect in ("", provider.dialect)
+        )
+        price = best(rows, model.name)
+        amount = per_minute(price.prices()) if price else None
+        return None if price is None or amount is None else (amount, price.currency)
+
+    def words(self, model: VoiceModel) -> str:
+        """The same for people."""
+        found = self.per_minute(model)
+        if found is None:
+            return _("not priced yet")
+        amount, currency = found
+        if not amount:
+            return _("free")
+        return _("about %(amount)s %(currency)s a minute") % {
+            "amount": number_format(_rounded(amount), use_l10n=True),
+            "currency": currency,
+        }
+
+
+def _rounded(amount: Decimal) -> Decimal:
+    """Two digits that count, cents at least: an estimate should not look exact."""
+    places = max(2, 1 - amount.adjusted())
+    return amount.quantize(Decimal(1).scaleb(-places))
 
 
 def end_words(model: VoiceModel) -> str:

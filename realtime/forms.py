@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from realtime import endpoints, presets, tidy
 from realtime.bridge.dialects import DIALECTS, Target
 from realtime.bridge.guard import Forbidden, check_url, is_allowed
+from realtime.describe import end_words
 from realtime.features import NOISE, TURNS
 from realtime.fields import ListField, TidyField, WordField, explained
 from realtime.models import Provider, VoiceModel
@@ -42,7 +44,9 @@ class ProviderForm(forms.ModelForm):
             "The endpoint or its base, such as wss://api.example.com/v1. A whole address with "
             "parameters can be pasted: they are taken apart."
         ),
-        widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "off"}),
+        widget=forms.TextInput(
+            attrs={"spellcheck": "false", "autocapitalize": "off", "class": "vLargeTextField"}
+        ),
     )
     new_key = forms.CharField(
         label=_("Key"),
@@ -279,6 +283,11 @@ class AdminProviderForm(ProviderForm):
 class OwnProviderForm(ProviderForm):
     """For an account's people, with a key of their own: outside addresses only."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in ("preset", "dialect"):
+            self.fields[field].widget.attrs["class"] = "select"
+
     def clean_name(self) -> str:
         # The account is no field here, so the row's own check leaves it out.
         name: str = self.cleaned_data["name"]
@@ -387,6 +396,24 @@ class VoiceModelForm(forms.ModelForm):
         help_text=_("When the provider switches it off, if that is known."),
     )
 
+    field_order = [
+        "name",
+        "label",
+        "enabled",
+        "voices",
+        "turn_detection",
+        "abilities",
+        "noise_reduction",
+        "transcription_model",
+        "transcription_models",
+        "languages",
+        "slowest",
+        "fastest",
+        "max_output_tokens",
+        "context_tokens",
+        "ends",
+        "instructions",
+    ]
     LISTS = ("turn_detection", "noise_reduction", "transcription_models", "languages")
 
     class Meta:
@@ -411,6 +438,8 @@ class VoiceModelForm(forms.ModelForm):
             self.initial.setdefault(name, features.get(name, []))
         self.initial.setdefault("abilities", [each for each in ABILITIES if features.get(each)])
         self.initial.setdefault("max_output_tokens", features.get("max_output_tokens"))
+        if words := end_words(self.instance):
+            self.fields["name"].help_text = capfirst(words) + "."
         slowest, fastest = features.get("speed", (None, None))
         self.initial.setdefault("slowest", slowest)
         self.initial.setdefault("fastest", fastest)

@@ -27,7 +27,7 @@ from realtime.availability import (
     models_for,
     own_providers,
 )
-from realtime.describe import Card, card
+from realtime.describe import Card, cards
 from realtime.forms import ModelSet, OwnModelForm, OwnProviderForm, form_data
 from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.presets import preset_of
@@ -67,7 +67,7 @@ def providers(request: HttpRequest) -> HttpResponse:
     available = list(VoiceModel.objects.available_to(person))
     managed = set(managed_accounts(person).values_list("pk", flat=True))
     sections = [
-        _section(person, account, available, account.pk in managed)
+        _section(person, account, available, manages=account.pk in managed)
         for account in Account.objects.of(person)
     ]
     site = _rows([model for model in available if model.provider.account_id is None])
@@ -162,15 +162,16 @@ def _tell_saved(request: HttpRequest, provider: Provider) -> None:
         )
 
 
-def _section(person: User, account: Account, available: list[VoiceModel], manages: bool) -> Section:
+def _section(
+    person: User, account: Account, available: list[VoiceModel], *, manages: bool
+) -> Section:
     models = [model for model in available if model.provider.account_id == account.pk]
     if not manages:
         return Section(account, _rows(models))
     usable = {model.provider_id for model in models}
     own = own_providers(person).filter(account=account).prefetch_related("models")
     rows = [
-        Row(provider, [card(model) for model in provider.models.all()], True, provider.pk in usable)
-        for provider in own
+        Row(provider, cards(provider.models.all()), True, provider.pk in usable) for provider in own
     ]
     given = [model for model in models if not model.provider.own]
     settings = AccountSettings.objects.filter(account=account).first()
@@ -187,9 +188,9 @@ def _section(person: User, account: Account, available: list[VoiceModel], manage
 def _rows(models: list[VoiceModel]) -> list[Row]:
     """The providers of `models`, with only these."""
     found: dict[uuid.UUID, Row] = {}
-    for model in models:
+    for model, card in zip(models, cards(models), strict=True):
         row = found.setdefault(model.provider_id, Row(model.provider, [], False, True))
-        row.cards.append(card(model))
+        row.cards.append(card)
     return sorted(found.values(), key=lambda row: row.provider.name.lower())
 
 

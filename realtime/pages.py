@@ -1,4 +1,4 @@
-"""What the call panel on a conversation's page needs."""
+"""What pages of `chats` need of calls: the call panel, and the choice of who answers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.urls import reverse
 
-from chats.models import Conversation
-from chats.signals import conversation_page
+from chats.models import Account, Conversation
+from chats.signals import conversation_begun, conversation_page, home_page
 from realtime.attachments import sees_pictures
+from realtime.availability import default_model
 from realtime.call_settings import settings_of
+from realtime.describe import cards
 from realtime.features import turn_settings
 from realtime.history import opening_items, worth_telling
 from realtime.models import VoiceModel
@@ -26,6 +28,7 @@ def add_call(
     if not request.user.is_authenticated:
         return {}
     models = list(VoiceModel.objects.available_to(request.user))
+    usual = default_model(request.user, conversation.account)
     return {
         "call_config": {
             "ws_url": f"/ws/call/{conversation.pk}/",
@@ -40,10 +43,13 @@ def add_call(
                     "turn_settings": turn_settings(model.features, model.provider.dialect),
                     "transcription_models": model.transcription_models,
                     "default": model.default,
+                    "offers": card.chips,
+                    "cost": card.cost,
+                    "end": card.end_words,
                 }
-                for model in models
+                for model, card in zip(models, cards(models), strict=True)
             ],
-            "default_model": str(models[0].pk) if models else None,
+            "default_model": str(usual.pk) if usual else None,
             "settings": settings_of(request.user, conversation),
             "settings_url": reverse("call-settings", args=[conversation.pk]),
             # How many messages of the thread a new call is told.
@@ -53,3 +59,35 @@ def add_call(
             "upload_most": settings.ATTACHMENT_MAX_MB * 1024 * 1024,
         }
     }
+
+
+@receiver(home_page)
+def add_picker(sender: type[Conversation], request: HttpRequest, **_: Any) -> dict[str, Any]:
+    """Give the front page `picker`: who answers in a new conversation, and who pays; None when
+    there is nothing to choose."""
+    if not request.user.is_authenticated:
+        return {}
+    person = request.user
+    models = cards(VoiceModel.objects.available_to(person))
+    accounts = list(Account.objects.of(person))
+    if len(models) < 2 and len(accounts) < 2:
+        return {"picker": None}
+    usual = default_model(person, Account.objects.own(person))
+    chosen = next((each for each in models if usual and each.id == str(usual.pk)), None)
+    return {"picker": {"models": models, "chosen": chosen, "accounts": accounts}}
+
+
+@receiver(conversation_begun)
+def keep_model(
+    sender: type[Conversation], request: HttpRequest, conversation: Conversation, **_: Any
+) -> None:
+    """Keep the posted `model` for the conversation; one that is gone by now is left out."""
+    person, wanted = request.user, request.POST.get("model", "")
+    if not person.is_authenticated or not (wanted.isascii() and wanted.isdigit()):
+        return
+    usual = default_model(person, conversation.account)
+    known = VoiceModel.objects.available_to(person).filter(pk=int(wanted)).exists()
+    # What would be taken anyway is not kept, so that a later choice of the account's counts.
+    if known and not (usual and usual.pk == int(wanted)):
+        conversation.call_settings = {**person.call_settings, "model": wanted}
+        conversation.save(update_fields=["call_settings"])

@@ -15,9 +15,11 @@ register = template.Library()
 
 @register.simple_tag
 def models_ending() -> QuerySet[VoiceModel]:
-    """Models in use that the provider has switched off or soon will, the soonest first."""
+    """Models the site's admins look after that were or soon will be switched off, soonest first."""
     near = timezone.localdate() + END_NEAR
-    used = VoiceModel.objects.filter(enabled=True, provider__enabled=True, ends__lte=near)
+    used = VoiceModel.objects.filter(
+        enabled=True, provider__enabled=True, provider__own=False, ends__lte=near
+    )
     return used.select_related("provider").order_by("ends")
 
 

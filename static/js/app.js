@@ -13,6 +13,7 @@ import { connectConversationList } from "./panels/conversation-list.js";
 import { connectDrawer } from "./panels/drawer.js";
 import { LevelMeter } from "./panels/level-meter.js";
 import { connectMenus } from "./panels/menus.js";
+import { connectPicker } from "./panels/model-picker.js";
 import { OptionsDrawer } from "./panels/options-drawer.js";
 import { connectProviderForm } from "./panels/provider-form.js";
 import { connectThemeToggles } from "./panels/theme-toggle.js";
@@ -37,6 +38,7 @@ function arrive() {
   connectDrawer(root);
   connectConversationList(root);
   connectProviderForm(root);
+  connectPicker(root);
   connectToasts();
   for (const canvas of findAll("[data-strings]", root)) {
     new LevelMeter(canvas, () => ({ user: 0, assistant: 0 }));

@@ -4,6 +4,7 @@ import { hasTurnSetting } from "../call/options.js";
 import { find, findAll, setText, show } from "../helpers/dom.js";
 import { t } from "../helpers/strings.js";
 import { DeviceCheck } from "./device-check.js";
+import { fillModels, showOffer } from "./model-picker.js";
 import { toast } from "./toasts.js";
 
 const NUMBERS = ["threshold", "silenceMs", "prefixMs", "idleMs", "pauseMs", "speed"];
@@ -67,7 +68,8 @@ export class OptionsDrawer {
   #fill() {
     const { models, model, values, turns } = this.#choice;
     const { voices = [], features = {}, transcription_models: writers = [] } = model ?? {};
-    this.#list("model", models.map(modelOption), String(model?.id ?? ""));
+    fillModels(find('[data-option="model"]', this.#dialog), models, String(model?.id ?? ""));
+    showOffer(find("[data-offer]", this.#dialog), model);
     this.#list("voice", voices.map(plain), values.voice);
     this.#list("transcription", writers.map(plain), values.transcription);
     const languages = features.languages ?? [];
@@ -201,10 +203,6 @@ export function fillOptions(select, options) {
 
 function plain(name) {
   return { value: name, label: name };
-}
-
-function modelOption({ id, name, provider }) {
-  return { value: String(id), label: provider ? t("model_of_provider", { model: name, provider }) : name };
 }
 
 function languageOption(code) {

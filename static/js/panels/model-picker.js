@@ -1,0 +1,50 @@
+// Choosing who answers: models by provider, and what the chosen one offers and costs.
+
+import { find, findAll, show } from "../helpers/dom.js";
+
+/**
+ * Fill a select with models, grouped by provider where there are several.
+ * @param {{id: string, name: string, provider: string, cost?: string}[]} models
+ */
+export function fillModels(select, models, chosen) {
+  const groups = byProvider(models);
+  const parts = [...groups].map(([provider, group]) => {
+    const options = group.map(option);
+    return groups.size > 1 ? make("optgroup", { label: provider }, options) : options;
+  });
+  select.replaceChildren(...parts.flat());
+  select.value = chosen;
+}
+
+/** Show what a model offers, what it costs and how long there is it. */
+export function showOffer(place, model) {
+  const { offers = [], cost = "", end = "" } = model ?? {};
+  const chips = offers.map((text) => make("span", { className: "chip", textContent: text }));
+  const parts = [make("p", { className: "offer__cost", textContent: cost }), make("p", { className: "chips" }, chips)];
+  if (end) parts.push(make("p", { className: "model__end", textContent: end[0].toUpperCase() + end.slice(1) }));
+  place.replaceChildren(...(model ? parts : []));
+}
+
+/** The front page: the chips follow the choice. */
+export function connectPicker(root) {
+  const select = find("[data-picker-model]", root);
+  select?.addEventListener("change", () => {
+    for (const offer of findAll("[data-offer-of]", root)) show(offer, offer.dataset.offerOf === select.value);
+  });
+}
+
+function option({ id, name }) {
+  return make("option", { value: String(id), textContent: name });
+}
+
+function make(tag, properties, children = []) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+function byProvider(models) {
+  const groups = new Map();
+  for (const model of models) groups.set(model.provider, [...(groups.get(model.provider) ?? []), model]);
+  return groups;
+}
