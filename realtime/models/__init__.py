@@ -4,6 +4,7 @@ from realtime.models.calls import CallRecord
 from realtime.models.endpoints import AllowedEndpoint
 from realtime.models.money import ExchangeRate, Price, Usage, UsageDay
 from realtime.models.providers import AccountSettings, Provider, VoiceModel
+from realtime.models.quotas import Lease, Quota
 from realtime.models.tokens import ApiToken, ClientSecret
 
 __all__ = [
@@ -13,8 +14,10 @@ __all__ = [
     "CallRecord",
     "ClientSecret",
     "ExchangeRate",
+    "Lease",
     "Price",
     "Provider",
+    "Quota",
     "Usage",
     "UsageDay",
     "VoiceModel",

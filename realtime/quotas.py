@@ -1,0 +1,310 @@
+"""What calls may still use: places, money and minutes, taken and kept by one atomic step.
+
+Every step locks the quota rows that hold for its calls, always in the same order, before it reads
+what is used; so two steps that share a limit come one after the other, in whichever process
+(SQLite locks the whole database instead: its transactions begin IMMEDIATE). Used money is what the
+ledger has, and what every running call has reserved beyond that. Nobody is let in when nothing is
+left; who is let in reserves what the next seconds cost, or all that is left if that is less.
+
+What is free is not stopped by limits of money. Money in a currency without an exchange rate counts
+as if it were the reporting currency, rather than as nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Q, Sum
+
+from realtime.ledger import Scope, spent
+from realtime.models import CallRecord, Lease, Quota
+
+DEAD_AFTER = timedelta(seconds=60)
+"""A lease without a sign of life for so long is of a process that died."""
+WARN_AT = Decimal("0.8")
+
+NOTHING = Decimal(0)
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit that holds for a call.
+
+    `scope`: site, account or person. `what`: money_day, money_month (reporting currency),
+    minutes_day, calls. `used` includes what other running calls have reserved. `renews`: when it
+    starts anew; None: when somebody else's call ends.
+    """
+
+    scope: str
+    what: str
+    most: Decimal
+    used: Decimal
+    renews: datetime | None = None
+
+    @property
+    def left(self) -> Decimal:
+        """How much of it is left; never less than nothing."""
+        return max(NOTHING, self.most - self.used)
+
+    @property
+    def nearly_used_up(self) -> bool:
+        """Whether people should be warned. Places are not used up, they are taken."""
+        return self.what != "calls" and self.used >= self.most * WARN_AT
+
+    @property
+    def of_money(self) -> bool:
+        """Whether money is what it limits."""
+        return self.what.startswith("money")
+
+
+class OverQuota(Exception):
+    """A limit is reached. `limit` is None when a model has no price while money is limited."""
+
+    def __init__(self, limit: Limit | None) -> None:
+        super().__init__(f"{limit.scope} {limit.what}" if limit else "unpriced")
+        self.limit = limit
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a call asks for. `running`: what it has used beyond the ledger, and `ahead`: what its
+    next seconds cost, both in the reporting currency; both None when it has no price."""
+
+    call_id: uuid.UUID
+    account_id: int
+    user_id: int
+    running: Decimal | None = NOTHING
+    ahead: Decimal | None = NOTHING
+
+    @property
+    def free(self) -> bool:
+        """Whether it costs nothing."""
+        return not self.running and not self.ahead and self.running is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a call may go on. `limits` as they stand with it counted in; `over`: the one that is
+    reached; `longest` and `idle`: of the call, None without a limit."""
+
+    limits: Sequence[Limit] = ()
+    over: OverQuota | None = None
+    longest: timedelta | None = None
+    idle: timedelta | None = None
+
+
+def admit(wish: Wish, now: datetime) -> Terms:
+    """Take a place for a call and reserve what its first seconds cost. Raises OverQuota."""
+    with transaction.atomic():
+        books = Books([wish], now)
+        terms = books.judge(wish, starting=True)
+        if terms.over is not None:
+            raise terms.over
+        lease = books.lease_of(wish, began=now)
+        Lease.objects.update_or_create(
+            call_id=wish.call_id,
+            defaults={
+                "account_id": lease.account_id,
+                "user_id": lease.user_id,
+                "reserved": lease.reserved,
+                "began": lease.began,
+                "heartbeat": now,
+            },
+        )
+    return terms
+
+
+def renew(wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
+    """Keep the places of running calls, reserve anew, and say how each may go on.
+
+    A lease that others took for dead is made again. One step for all calls of a process, so that
+    its cost does not grow with the square of them.
+    """
+    told: dict[uuid.UUID, Terms] = {}
+    with transaction.atomic():
+        books = Books(wishes, now)
+        for wish in wishes:
+            told[wish.call_id] = books.judge(wish)
+            books.lease_of(wish, began=now)
+        _write(books.leases[wish.call_id] for wish in wishes)
+    return told
+
+
+def _write(leases: Iterable[Lease]) -> None:
+    Lease.objects.bulk_create(
+        leases,
+        update_conflicts=True,
+        unique_fields=["call_id"],
+        update_fields=["reserved", "heartbeat"],
+    )
+
+
+def release(call_id: uuid.UUID) -> None:
+    """Give a call's place back. Idempotent."""
+    Lease.objects.filter(pk=call_id).delete()
+
+
+def release_dead(now: datetime) -> int:
+    """Remove the leases of processes that died; returns how many. They count no more anyway."""
+    return Lease.objects.filter(heartbeat__lt=now - DEAD_AFTER).delete()[0]
+
+
+@dataclass
+class Books:
+    """What is used while the quota rows that matter are locked. Lives inside a transaction."""
+
+    wishes: Collection[Wish]
+    now: datetime
+    quotas: list[Quota] = field(init=False)
+    leases: dict[uuid.UUID, Lease] = field(init=False)
+    _spent: dict[tuple[Scope, datetime], Decimal] = field(default_factory=dict)
+    _minutes: dict[Scope, Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        accounts = {wish.account_id for wish in self.wishes}
+        people = {wish.user_id for wish in self.wishes}
+        self.quotas = list(
+            Quota.objects.select_for_update()
+            .filter(Q(account=None, user=None) | Q(account__in=accounts) | Q(user__in=people))
+            .order_by("pk")
+        )
+        # Read after the lock, or another step's leases are missed.
+        alive = Lease.objects.filter(heartbeat__gte=self.now - DEAD_AFTER)
+        mine = Lease.objects.filter(pk__in=[wish.call_id for wish in self.wishes])
+        self.leases = {lease.call_id: lease for lease in [*mine, *alive]}
+        self.day = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        self.month = self.day.replace(day=1)
+
+    def judge(self, wish: Wish, starting: bool = False) -> Terms:
+        """How a call may go on, or start."""
+        quotas = [quota for quota in self.quotas if _holds(quota, wish)]
+        limits = [limit for quota in quotas for limit in self._limits(quota, wish)]
+        over = next((each for each in limits if self._is_over(each, wish, starting)), None)
+        blind = wish.ahead is None and any(
+            quota.limits_money and not quota.unpriced_allowed for quota in quotas
+        )
+        longest = [quota.call_minutes for quota in quotas if quota.call_minutes]
+        idle = [quota.idle_minutes for quota in quotas if quota.idle_minutes]
+        return Terms(
+            limits=limits,
+            over=OverQuota(over) if over else OverQuota(None) if blind else None,
+            longest=timedelta(minutes=min(longest)) if longest else None,
+            idle=timedelta(minutes=min(idle)) if idle else None,
+        )
+
+    def lease_of(self, wish: Wish, began: datetime) -> Lease:
+        """The call's lease, with what it reserves now: what it needs, or what is left of it."""
+        lease = self.leases.get(wish.call_id) or Lease(
+            call_id=wish.call_id,
+            account_id=wish.account_id,
+            user_id=wish.user_id,
+            began=began,
+        )
+        needs = (wish.running or NOTHING) + (wish.ahead or NOTHING)
+        lefts = [
+            limit.left
+            for quota in self.quotas
+            if _holds(quota, wish)
+            for limit in self._limits(quota, wish)
+            if limit.of_money
+        ]
+        lease.reserved, lease.heartbeat = min([needs, *lefts]), self.now
+        self.leases[wish.call_id] = lease
+        return lease
+
+    def _is_over(self, limit: Limit, wish: Wish, starting: bool) -> bool:
+        if limit.what == "calls":
+            # Who has a place keeps it, though the limit may have become smaller.
+            return starting and limit.used >= limit.most
+        if limit.of_money:
+            if wish.free or wish.ahead is None:
+                return False
+            return limit.left <= (wish.running or NOTHING)
+        return limit.used >= limit.most
+
+    def _limits(self, quota: Quota, wish: Wish) -> list[Limit]:
+        scope, others = _scope(quota), self._others(quota, wish)
+        next_month = (self.month + timedelta(days=32)).replace(day=1)
+        tomorrow = self.day + timedelta(days=1)
+        reserved = sum((lease.reserved for lease in others), NOTHING)
+        limits = []
+        if quota.calls_at_once is not None:
+            most = Decimal(quota.calls_at_once)
+            limits.append(Limit(quota.scope, "calls", most, Decimal(len(others))))
+        if quota.minutes_per_day is not None:
+            used = self._minutes_today(scope)
+            most = Decimal(quota.minutes_per_day)
+            limits.append(Limit(quota.scope, "minutes_day", most, used, tomorrow))
+        if quota.money_per_day is not None:
+            used = self._money(scope, self.day) + reserved
+            limits.append(Limit(quota.scope, "money_day", quota.money_per_day, used, tomorrow))
+        if quota.money_per_month is not None:
+            used = self._money(scope, self.month) + reserved
+            limits.append(
+                Limit(quota.scope, "money_month", quota.money_per_month, used, next_month)
+            )
+        return limits
+
+    def _others(self, quota: Quota, wish: Wish) -> list[Lease]:
+        """The other running calls that a quota holds for."""
+        return [
+            lease
+            for lease in self.leases.values()
+            if lease.call_id != wish.call_id and _holds(quota, lease)
+        ]
+
+    def _money(self, scope: Scope, since: datetime) -> Decimal:
+        known = self._spent.get((scope, since))
+        if known is None:
+            found = spent(scope, since.date())
+            known = found.amount + sum(found.unconverted.values(), NOTHING)
+            self._spent[scope, since] = known
+        return known
+
+    def _minutes_today(self, scope: Scope) -> Decimal:
+        """Minutes of calls since midnight: those that ended, and those that run."""
+        known = self._minutes.get(scope)
+        if known is None:
+            calls = CallRecord.objects.filter(**scope.filters(), ended__gte=self.day)
+            whole = calls.filter(started__gte=self.day).aggregate(ms=Sum("duration_ms"))["ms"]
+            milliseconds = Decimal(whole or 0)
+            for call in calls.filter(started__lt=self.day).only("ended", "duration_ms"):
+                assert call.ended is not None
+                milliseconds += min(call.duration_ms, _milliseconds(call.ended - self.day))
+            for lease in self.leases.values():
+                if all(getattr(lease, name) == pk for name, pk in scope.filters().items()):
+                    since = max(lease.began, self.day)
+                    milliseconds += max(0, _milliseconds(self.now - since))
+            known = self._minutes[scope] = milliseconds / MINUTE_MS
+        return known
+
+
+def _milliseconds(time: timedelta) -> int:
+    return time // timedelta(milliseconds=1)
+
+
+def _scope(quota: Quota) -> Scope:
+    return Scope(account_id=quota.account_id, user_id=quota.user_id)
+
+
+def _holds(quota: Quota, who: Wish | Lease) -> bool:
+    """Whether a quota holds for a call."""
+    if quota.account_id is not None:
+        return quota.account_id == who.account_id
+    return quota.user_id is None or quota.user_id == who.user_id
+
+
+def totals(limits: Sequence[Limit]) -> Mapping[str, Limit]:
+    """The tightest limit of each kind, by what it limits."""
+    tightest: dict[str, Limit] = {}
+    for limit in limits:
+        other = tightest.get(limit.what)
+        if other is None or limit.left < other.left:
+            tightest[limit.what] = limit
+    return tightest
