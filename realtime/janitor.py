@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from chats.models import Attachment, Message, Recording
 from realtime import live
+from realtime.ledger import entry_of, record
 from realtime.models import CallRecord
 from realtime.store import replay_journals
 from realtime.tracks import encode_file, live_folder, recording_columns, stored
@@ -44,6 +45,8 @@ def sweep(patience: float = PATIENCE_SECONDS) -> int:
         if _waited(call, patience):
             _close(call)
             closed += 1
+    for call in _owing():
+        _settle(call)
     for call_id in _left_over():
         _recover(call_id)
     Attachment.objects.never_sent(timezone.now() - UNSENT_FOR).delete()
@@ -87,6 +90,27 @@ def _close(call: CallRecord) -> None:
         ended=call.heartbeat,
         duration_ms=max(0, round((call.heartbeat - since).total_seconds() * 1000)),
     )
+
+
+def _owing() -> list[CallRecord]:
+    """Ended calls whose process died before it had written down what they cost."""
+    quiet_since = timezone.now() - timedelta(seconds=DEAD_SECONDS)
+    ended = CallRecord.objects.filter(
+        state=CallRecord.State.ENDED, owing__isnull=False, ended__lt=quiet_since
+    )
+    return [call for call in ended if not live.here(str(call.pk))]
+
+
+def _settle(call: CallRecord) -> None:
+    """Write down what was under way, as estimates; what is in the ledger already stays as it is."""
+    for fields in call.owing or []:
+        try:
+            entry = entry_of(fields)
+        except (KeyError, TypeError, ValueError) as problem:
+            log.error("what call %s owes cannot be read: %s", call.pk, problem)
+            continue
+        record(entry)
+    CallRecord.objects.filter(pk=call.pk).update(owing=None)
 
 
 def _left_over() -> list[str]:

@@ -21,7 +21,7 @@ from django.db.models import F, Sum
 from realtime.models.exact import exact
 from realtime.models.money import Price, Source, Usage, UsageDay
 from realtime.prices import Rates, price_for
-from realtime.pricing import Prices, Unpriced, cost, priced_part
+from realtime.pricing import Prices, Unpriced, cost, costs, priced_part
 from realtime.usage import MEASURES, NOTHING, Counts, counts_of, tame
 
 SPENT_PLACES = 6  # of seconds, in the daily sums
@@ -45,7 +45,8 @@ class Entry:
     """One thing that was used.
 
     `key`: the response's or item's id, unique within `upstream_session` for the kind. `raw`: the
-    provider's own usage object. `counts`: an estimate, when there is no usable `raw`.
+    provider's own usage object. `counts`: an estimate, when there is no usable `raw`. An entry of
+    kind correction takes back connected time that was estimated.
     """
 
     payer: Payer
@@ -136,6 +137,7 @@ def _row(entry: Entry) -> Usage:
         upstream_session=entry.upstream_session[:200],
         key=entry.key[:200],
         kind=entry.kind,
+        corrects=Usage.Kind.TIME if entry.kind == Usage.Kind.CORRECTION else "",
         status=entry.status if entry.status in Usage.Status else Usage.Status.COMPLETED,
         doubts=_doubts(counts, estimated),
         raw=tame(entry.raw),
@@ -151,7 +153,7 @@ ESTIMATED = "estimated"
 def _counted(entry: Entry) -> tuple[Counts, bool]:
     """The counts to believe, and whether they are an estimate."""
     if entry.raw is not None:
-        counts = counts_of(entry.raw, entry.kind)  # type: ignore[arg-type]
+        counts = counts_of(entry.raw)
         if "missing" not in counts.doubts and (counts or not counts.doubts):
             return counts, False
     return entry.counts or Counts(doubts=("missing",)), True
@@ -195,6 +197,16 @@ def _prices(kept: Mapping[str, str]) -> Prices:
     """The rates that `_kept` kept."""
     rates = {name: Decimal(rate) for name, rate in kept.items() if name != "currency"}
     return Prices(**rates, currency=kept.get("currency", ""))
+
+
+def costs_of(row: Usage) -> dict[str, Decimal]:
+    """What each part of a row cost, by the names of `pricing.costs`; they add up to its cost."""
+    if row.cost is None or not row.rates:
+        return {}
+    try:
+        return costs(row.counts(), _prices(row.rates))
+    except Unpriced:
+        return {}
 
 
 def _insert(row: Usage) -> Usage | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -21,7 +22,9 @@ from realtime.bridge.dialects import Target
 from realtime.bridge.session import Offered
 from realtime.bridge.start import Start
 from realtime.history import opening_items
+from realtime.ledger import Payer
 from realtime.models import CallRecord, VoiceModel
+from realtime.prices import price_for
 from realtime.targets import Refused as Refused
 from realtime.targets import target_for
 
@@ -44,6 +47,10 @@ class Opening:
     sees: bool = False
     """Whether the model can be shown pictures."""
     offered: Offered = field(default_factory=Offered)
+    pays: Payer = field(default_factory=Payer)
+    """Whom the ledger is to name."""
+    by_time: bool = False
+    """Whether connected time is billed."""
 
 
 def find_conversation(user: Person, pk: uuid.UUID) -> Conversation | None:
@@ -59,12 +66,13 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
     """
     account = conversation.account if conversation else user.own_account
     model = _chosen(user, account, start)
+    pays = payer(model, account)
     target, sees = target_for(model), sees_pictures(model)
     now = timezone.now()
     record = CallRecord.objects.create(
         conversation=conversation,
         user=user,
-        account=payer(model, account),
+        account=pays,
         provider=model.provider,
         provider_name=model.provider.name,
         model_name=model.name,
@@ -88,7 +96,26 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
         titled=bool(conversation and conversation.title),
         sees=sees,
         offered=_offered(model),
+        pays=_payer(user, pays, model),
+        by_time=_by_time(model, now),
     )
+
+
+def _payer(user: User, account: Account, model: VoiceModel) -> Payer:
+    return Payer(
+        account_id=account.pk,
+        account_name=account.name,
+        user_id=user.pk,
+        user_name=user.get_username(),
+        provider_id=model.provider_id,
+        provider_name=model.provider.name,
+        dialect=model.provider.dialect,
+    )
+
+
+def _by_time(model: VoiceModel, now: datetime) -> bool:
+    price = price_for(model.provider_id, model.provider.dialect, model.name, "realtime", now)
+    return price is not None and price.per_minute is not None
 
 
 def _last_position(conversation: Conversation) -> float:

@@ -29,6 +29,7 @@ from realtime.bridge.ends import End
 from realtime.bridge.limits import Limits
 from realtime.db import in_database
 from realtime.janitor import HEARTBEAT_SECONDS
+from realtime.meter import Meter
 from realtime.models import CallRecord
 from realtime.opening import Opening
 from realtime.recorder import Recorder
@@ -123,7 +124,20 @@ class RunningCall:
         self._call: Call | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._store = store()
-        self._taps: list[Tap] = [Connected(self._save)]
+        self._closing: asyncio.Task[None] | None = None
+        self._meter = Meter(
+            store=self._store,
+            payer=opening.pays,
+            call_id=opening.call_id,
+            model=opening.target.model,
+            by_time=opening.by_time,
+            session=opening.session,
+            history=opening.history,
+            save=self._save,
+            tell=self._tell,
+        )
+        # The ledger before all else: nobody is to know of an answer that is not in it.
+        self._taps: list[Tap] = [self._meter, Connected(self._save)]
         if opening.conversation_id is not None:
             self._taps.insert(0, self._recorder(opening.conversation_id))
 
@@ -175,8 +189,19 @@ class RunningCall:
         except Exception:
             log.exception("a call failed")
         finally:
-            self._over.set()
-            await self._let_go()
+            if self._closing is None:
+                self._ended(self._record)
+            try:
+                if self._closing is not None:
+                    await self._closing
+            finally:
+                live.leave(self._opening.call_id)
+
+    def _ended(self, record: EndRecord | None) -> None:
+        """The browser has been told everything; what an answer cost may still be waited for."""
+        self._record = record
+        self._over.set()
+        self._closing = asyncio.create_task(self._let_go())
 
     async def _let_go(self) -> None:
         try:
@@ -186,7 +211,6 @@ class RunningCall:
             await self._browser.close()
         finally:
             self._remember()
-            live.leave(self._opening.call_id)
 
     def _remember(self) -> None:
         if self._record is not None:
@@ -211,6 +235,8 @@ class RunningCall:
                 translate=gettext,
                 on_call=self._enter,
                 finalise=self._finalise,
+                on_ended=self._ended,
+                hold=self._meter.hold,
                 call_type=self._call_type,
             )
         finally:
@@ -256,6 +282,7 @@ class RunningCall:
                 self._save(state=CallRecord.State.LIVE, heartbeat=timezone.now())
             await asyncio.sleep(RECHECK_SECONDS)
             since += RECHECK_SECONDS
+            self._meter.tick()
             try:
                 allowed = await in_database(self._may_go_on)
             except Exception as problem:

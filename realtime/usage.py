@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from decimal import Decimal
-from typing import Any, Literal
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
-Kind = Literal["response", "transcription", "time", "correction", "probe"]
 Raw = Mapping[str, Any]
 
 MOST_TOKENS = 100_000_000
@@ -90,7 +89,7 @@ MEASURES = tuple(field.name for field in fields(Counts) if field.name != "doubts
 TOKENS = tuple(name for name in MEASURES if name not in ("seconds", "characters", "messages"))
 
 
-def counts_of(raw: object, kind: Kind = "response") -> Counts:
+def counts_of(raw: object) -> Counts:
     """The counts of a usage object, whoever wrote it. Never raises.
 
     `raw` is the usage itself, or an object around it (`response.done`, `usageMetadata`). Nothing
@@ -180,12 +179,8 @@ class _Reader:
         value = _first(source, names)
         if value is None:
             return NOTHING
-        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-            self.doubt("not_a_time")
-            return NOTHING
-        # The shortest decimal that reads back as the same float is what was on the wire.
-        time = value if isinstance(value, Decimal) else Decimal(repr(value))
-        if not time.is_finite():
+        time = _decimal(value)
+        if time is None:
             self.doubt("not_a_time")
         elif time < 0:
             self.doubt("negative")
@@ -207,6 +202,17 @@ def _count(value: object) -> int | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) else None
+
+
+def _decimal(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        # The shortest decimal that reads back as the same float is what was on the wire.
+        number = Decimal(value if isinstance(value, str) else repr(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def _part(source: Raw, names: tuple[str, ...]) -> Raw:
