@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from realtime import call_settings, connection_views, own, views
+from realtime import call_settings, connection_views, own, token_views, views
 
 urlpatterns = [
     path("c/<uuid:pk>/call-settings/", call_settings.save, name="call-settings"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("providers/<uuid:pk>/test/", connection_views.provider_test, name="provider-test"),
     path("providers/of/<slug:slug>/new/", own.add, name="provider-add"),
     path("providers/of/<slug:slug>/default/", own.default, name="provider-default"),
+    path("tokens/", token_views.tokens, name="tokens"),
+    path("tokens/<int:pk>/revoke/", token_views.revoke, name="token-revoke"),
     path("livez", views.livez, name="livez"),
     path("readyz", views.readyz, name="readyz"),
     path("", include("realtime.api.urls")),

@@ -10,6 +10,7 @@ import { keepAwake } from "./helpers/wake-lock.js";
 import { CallPanel } from "./panels/call-panel.js";
 import "./panels/connection-test.js";
 import { connectConversationList } from "./panels/conversation-list.js";
+import { connectCopyButtons } from "./panels/copy-buttons.js";
 import { connectDrawer } from "./panels/drawer.js";
 import { LevelMeter } from "./panels/level-meter.js";
 import { connectMenus } from "./panels/menus.js";
@@ -37,6 +38,7 @@ function arrive() {
   connectThemeToggles(root);
   connectDrawer(root);
   connectConversationList(root);
+  connectCopyButtons(root);
   connectProviderForm(root);
   connectPicker(root);
   connectToasts();

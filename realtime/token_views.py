@@ -1,0 +1,75 @@
+"""The page of personal tokens: make one, see it once, revoke it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from chats.models import User
+from realtime.api.keys import Key
+from realtime.api.models import models_of
+from realtime.token_forms import TokenForm
+
+MOST = 100
+"""Tokens that work at the same time, of one person."""
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def tokens(request: HttpRequest) -> HttpResponse:
+    """The person's tokens. Posted: a new one, whose text is in this answer and nowhere else."""
+    person = _person(request)
+    form = TokenForm(person, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        if person.api_tokens.filter(revoked__isnull=True).count() < MOST:
+            return _made(request, form)
+        form.add_error(None, _("There is no room for more. Revoke a token first."))
+    mine = person.api_tokens.filter(revoked__isnull=True).select_related("model")
+    return render(
+        request,
+        "realtime/tokens/list.html",
+        {"form": form, "tokens": mine, "base_url": _base_url(request)},
+    )
+
+
+def _made(request: HttpRequest, form: TokenForm) -> HttpResponse:
+    token, raw = form.make()
+    names = list(models_of(Key(token)))
+    base_url = _base_url(request)
+    context = {
+        "token": token,
+        "raw": raw,
+        "base_url": base_url,
+        "ws_url": base_url.replace("http", "ws", 1) + "/realtime",
+        # The default is the first; a site without models still gets snippets to fill in.
+        "model": names[0] if names else "MODEL",
+        "secure": request.is_secure(),
+    }
+    return render(request, "realtime/tokens/made.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask whether, then end a token for good."""
+    token = get_object_or_404(_person(request).api_tokens.filter(revoked__isnull=True), pk=pk)
+    if request.method != "POST":
+        return render(request, "realtime/tokens/revoke.html", {"token": token})
+    token.revoke()
+    messages.success(request, _("“%(name)s” is revoked.") % {"name": token.name})
+    return redirect("tokens")
+
+
+def _base_url(request: HttpRequest) -> str:
+    return request.build_absolute_uri("/v1")
+
+
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
