@@ -161,11 +161,11 @@ class Visit:
 
     def types(self) -> list[str]:
         """Types of the client events, audio appends left out."""
-        return [str(event.get("type")) for event in self.events]
+        return [kind_of(event) for event in self.events]
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         """The client events of one type."""
-        return [event for event in self.events if event.get("type") == kind]
+        return [event for event in self.events if kind_of(event) == kind]
 
     async def record(self, frame: str | bytes) -> None:
         """Note a frame, and wake who waits for it."""
@@ -176,8 +176,8 @@ class Visit:
         async with self._news:
             if not isinstance(event, dict):
                 self.frames.append(frame)
-            elif event.get("type") == "input_audio_buffer.append":
-                self.audio += base64.b64decode(event["audio"], validate=True)
+            elif (audio := _audio_in(event)) is not None:
+                self.audio += base64.b64decode(audio, validate=True)
             else:
                 self.events.append(event)
             self._news.notify_all()
@@ -189,7 +189,7 @@ class Visit:
                 while self._taken < len(self.events):
                     event = self.events[self._taken]
                     self._taken += 1
-                    if event.get("type") == kind:
+                    if kind_of(event) == kind:
                         return event
                 await self._news.wait()
 
@@ -385,6 +385,25 @@ class ScriptedProvider:
                 pass
 
 
+def kind_of(event: Mapping[str, Any]) -> str:
+    """The type of an event; a Gemini message is called after what it carries: `clientContent`,
+    `realtimeInput.text`."""
+    if "type" in event:
+        return str(event["type"])
+    name, content = next(iter(event.items()), ("", None))
+    if name == "realtimeInput" and isinstance(content, dict) and content:
+        return f"{name}.{next(iter(content))}"
+    return str(name)
+
+
+def _audio_in(event: Mapping[str, Any]) -> str | None:
+    """The base64 audio of an append, in OpenAI's or Gemini's words."""
+    kind = kind_of(event)
+    if kind == "input_audio_buffer.append":
+        return str(event["audio"])
+    return str(event["realtimeInput"]["audio"]["data"]) if kind == "realtimeInput.audio" else None
+
+
 async def _within(seconds: float, waiting: Any, problem: str) -> None:
     try:
         async with asyncio.timeout(seconds):
@@ -477,9 +496,9 @@ def play(path: Path | str, *, expect: bool = True) -> list[Step]:
         event = entry["event"]
         if entry["dir"] == "s2c":
             steps.append(Send(event))
-        elif event["type"] == "input_audio_buffer.append":
-            heard += len(base64.b64decode(event["audio"]))
+        elif (audio := _audio_in(event)) is not None:
+            heard += len(base64.b64decode(audio))
             steps += [Hear(heard)] if expect else []
         elif expect:
-            steps.append(Expect(event["type"]))
+            steps.append(Expect(kind_of(event)))
     return steps

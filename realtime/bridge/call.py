@@ -118,6 +118,11 @@ class Call(Core):
         if self.dialect is not None:
             self._provider.take(self.dialect.answers())
 
+    def _send_on(self, pcm: bytes) -> None:
+        super()._send_on(pcm)
+        if self.dialect is not None and (answers := self.dialect.answers()):
+            self._provider.take(answers)
+
     def from_browser_audio(self, pcm: bytes) -> None:
         """One binary frame of the browser: microphone audio."""
         self._client.take_audio(pcm)

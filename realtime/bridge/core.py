@@ -75,6 +75,8 @@ class Core:
         self.packed = False  # the conversation is told as one system message
         self.speaking: str | None = None  # the item of a person who is heard speaking
         self.expired = False  # the upstream session says that it is at its end
+        # Told within how many seconds the upstream session should be replaced.
+        self.on_renew: Callable[[float], None] = lambda seconds: None
         self.reconnecting = 0  # tries for another session since the last one was lost
         self.own_turns: OwnTurns | None = None  # where the provider does not find turns
         self.upstream: Leg | None = None

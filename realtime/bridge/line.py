@@ -11,7 +11,7 @@ from typing import Any
 from ..hearing.vad import Vad, shared_pool
 from .call import Call
 from .connect import Resolve, UpstreamFailed
-from .dialects import traits_of
+from .dialects import Dialect, traits_of
 from .dialects.target import Target
 from .errors import judge_opening
 from .limits import Limits
@@ -48,6 +48,8 @@ class Line:
         self._resolve = resolve
         self._tls = tls
         self._upstream: Upstream | None = None
+        self._last: Dialect | None = None  # of the session in use, or used last
+        self._from: str | None = None  # the handle that the newest session goes on from
         self._paused = False
         self._closing: set[asyncio.Task[None]] = set()
         self._tries = 0  # since a session was last fine
@@ -107,24 +109,39 @@ class Line:
                 upstream = after
 
     async def _open(self, target: Target) -> Upstream:
+        self._from = self._last.handle() if self._last is not None else None
+        if self._from is not None:
+            try:
+                return await self._attempt(target, handle=self._from)
+            except UpstreamFailed as failed:
+                if failed.step != "session":
+                    raise
+            # A provider keeps a session only so long. The next one is told what was said.
+            self._from = None
+        return await self._attempt(target, told=self._last is not None or bool(self._history))
+
+    async def _attempt(self, target: Target, **succession: Any) -> Upstream:
         session = self._call.settings.session
-        return await open_upstream(target, session, resolve=self._resolve, tls=self._tls)
+        return await open_upstream(
+            target, session, resolve=self._resolve, tls=self._tls, **succession
+        )
 
     async def _use(self, upstream: Upstream) -> Closed | Upstream:
         """The call's time with one session: how it ended, or the session that takes over."""
-        self._upstream = upstream
+        self._upstream, self._last = upstream, upstream.dialect
         if self._paused:
             upstream.pause()
+        relief = Relief(self._call, self._limits, lambda: self._open(self._hurried()))
+        self._call.on_renew = relief.hurry
         self._call.attach(upstream, upstream.dialect, upstream.first, self._history)
         reading = asyncio.create_task(upstream.read(self._take))
-        relief = Relief(self._call, self._limits, lambda: self._open(self._hurried()))
         watching = asyncio.create_task(relief.come(upstream.expires_at))
         try:
             await asyncio.wait({reading, watching}, return_when=asyncio.FIRST_COMPLETED)
             for job in (reading, watching):
                 if job.done():
                     job.result()  # raises what went wrong
-            return relief.take() or await reading
+            return await self._current(relief.take()) or await reading
         finally:
             self._call.detach()
             self._upstream = None
@@ -133,6 +150,18 @@ class Line:
             self._let_go(upstream)
             if (unused := relief.take()) is not None:
                 self._let_go(unused)
+
+    async def _current(self, fresh: Upstream | None) -> Upstream | None:
+        """The session that takes over, or another if it does not know what was said meanwhile."""
+        if fresh is None or not fresh.dialect.recalls or self._last is None:
+            return fresh
+        if self._last.handle() == self._from:
+            return fresh
+        self._let_go(fresh)
+        try:
+            return await self._open(self._hurried())
+        except UpstreamFailed:
+            return None  # the break that is to come is mended
 
     def _let_go(self, upstream: Upstream) -> None:
         """Close a session while the call goes on."""

@@ -9,7 +9,7 @@ from typing import Any
 from .answers import answers_turns, take_audio
 from .audio import BYTES_PER_SECOND, samples_to_ms
 from .core import Core
-from .dialects.base import AUDIO_DELTA, OPENING_IDS
+from .dialects.base import AUDIO_DELTA, OPENING_IDS, RENEW
 from .errors import FATAL_CODES, judge
 from .events import Event
 from .flip import AUDIO, FlipGuard
@@ -49,6 +49,7 @@ class ProviderSide:
             "response.output_text.delta": self._text,
             "response.done": self._response_done,
             "error": self._error,
+            RENEW: self._renew,
         }
 
     def take(self, events: Iterable[Event]) -> None:
@@ -151,6 +152,9 @@ class ProviderSide:
             self._announced = place
             core.tell({"type": "nextvoice.audio"} | dict(zip(AUDIO_PLACE, place, strict=True)))
         core.send_to_browser(pcm)
+
+    def _renew(self, event: Event) -> None:
+        self._core.on_renew(event["seconds"])
 
     def _session(self, event: Event) -> None:
         if event["type"] == "session.updated":

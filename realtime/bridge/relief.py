@@ -25,6 +25,8 @@ class Relief:
         self._limits = limits
         self._open = open_session
         self._fresh: Upstream | None = None
+        self._sooner = asyncio.Event()
+        self._at = 0.0  # when the session in use should be replaced at the latest, by the loop
 
     def take(self) -> Upstream | None:
         """The session that takes over, if there is one; it is the caller's from now on."""
@@ -32,23 +34,42 @@ class Relief:
         return fresh
 
     async def come(self, expires_at: float | None) -> None:
-        """Return when the session is to be changed, or when there is no need to."""
+        """Return when the session is to be changed."""
         left = (expires_at or 0.0) - time.time()
-        if left <= 0:
-            return
+        if left > 0:
+            await self._or_sooner(left)
+        else:
+            await self._sooner.wait()
+            await self._change(self._at - asyncio.get_running_loop().time())
+
+    def hurry(self, seconds: float) -> None:
+        """The session should be replaced from now on, within so many seconds."""
+        self._at = asyncio.get_running_loop().time() + seconds
+        self._sooner.set()
+
+    async def _or_sooner(self, left: float) -> None:
+        now = asyncio.get_running_loop().time
+        end = now() + left
         # A short life, or a clock that is off, must not lead to one session after another.
         early = min(self._limits.rollover_seconds, left / 2)
-        late = min(self._limits.rollover_deadline, left / 4)
+        try:
+            await asyncio.wait_for(self._sooner.wait(), left - early)
+            end = min(end, self._at)
+        except TimeoutError:
+            pass
+        await self._change(end - now())
+
+    async def _change(self, left: float) -> None:
+        """Open a session at a quiet moment of these seconds."""
         now = asyncio.get_running_loop().time
-        deadline = now() + left - late
-        await asyncio.sleep(left - early)
+        deadline = now() + left - min(self._limits.rollover_deadline, left / 4)
         while self._fresh is None and now() < deadline:
             await self._wait_for_quiet(deadline)
             try:
                 self._fresh = await self._open()
             except UpstreamFailed:
                 # Should none be had, the break itself is mended.
-                await asyncio.sleep(min(TRY_AGAIN, early / 4))
+                await asyncio.sleep(min(TRY_AGAIN, left / 8))
         await self._wait_for_quiet(deadline)
 
     async def _wait_for_quiet(self, deadline: float) -> None:

@@ -194,13 +194,16 @@ async def open_upstream(
     resolve: Resolve = resolve,
     tls: ssl.SSLContext | None = None,
     progress: Progress | None = None,
+    handle: str | None = None,
+    told: bool = False,
 ) -> Upstream:
     """Connect and wait for the session, within `target.timeouts.total` seconds in all.
 
     `resolve` and `tls` replace the system's resolver and certificates; `progress` is told of each
-    step. Raises `UpstreamFailed`.
+    step. `handle` and `told` are for the dialect, see `Dialect.succeed`. Raises `UpstreamFailed`.
     """
     dialect = dialect_for(target)
+    dialect.succeed(handle, told)
     progress = progress or Progress()
     connecting = Connecting(target, dialect, resolve, tls, progress)
     upstream: Upstream | None = None

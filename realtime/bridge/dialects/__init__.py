@@ -5,6 +5,7 @@ from __future__ import annotations
 from .azure_ga import AzureGA
 from .azure_preview import AzurePreview
 from .base import Dialect
+from .gemini import GeminiLive
 from .glm import GLM
 from .minimax import MiniMax
 from .openai_beta import OpenAIBeta
@@ -23,6 +24,7 @@ _ALL: tuple[type[Dialect], ...] = (
     VoiceLive,
     OpenAIBeta,
     XAI,
+    GeminiLive,
     Qwen,
     MiniMax,
     GLM,

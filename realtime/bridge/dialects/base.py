@@ -13,6 +13,10 @@ from .traits import Traits
 AUDIO_DELTA = "response.output_audio.delta"
 """Inside the bridge this event carries PCM `bytes` in its `delta`, not base64."""
 
+RENEW = "nextvoice.renew"
+"""Inside the bridge: the session should be replaced within so many `seconds`, at a quiet moment,
+because its provider said so or because settings changed that hold for a session's whole life."""
+
 OPENING_IDS = "nextvoice_open_"
 """Event ids of opening frames start so, which tells an error about one of them."""
 
@@ -32,6 +36,17 @@ class Dialect(Protocol):
     subprotocols: Sequence[str]
     skipped: int
     """Frames and events dropped so far: unknown, broken or repeated."""
+
+    recalls: bool
+    """Whether the provider itself knows what was said in the session before."""
+
+    def succeed(self, handle: str | None, told: bool) -> None:
+        """Given before all else: the handle of the session before this one, to go on from, and
+        whether `opening` will tell a conversation."""
+
+    def handle(self) -> str | None:
+        """With what another session would go on exactly where this one is, if the provider keeps
+        sessions; None while something was said that it would not know."""
 
     def url(self, target: Target) -> str:
         """The WebSocket URL with its query."""
@@ -62,7 +77,7 @@ class Dialect(Protocol):
 
     def answers(self) -> Sequence[Event]:
         """The GA events with which the dialect itself answers what it was last given to encode,
-        in its provider's place; asked for after each `encode`. Each is given once."""
+        in its provider's place; asked for after each `encode` and `audio`. Each is given once."""
 
     def audio(self, pcm: bytes) -> Iterable[Frame]:
         """The frames that carry microphone audio; none while a resampler still gathers."""

@@ -57,6 +57,7 @@ class JsonDialect:
     """Whether the provider is known to leave nothing out."""
     path: ClassVar[tuple[str, str]] = ("/v1", "/realtime")
     """The usual path of the endpoint, as base and rest; addresses may end in either."""
+    recalls = False
 
     def __init__(self) -> None:
         self.subprotocols: Sequence[str] = ()
@@ -82,6 +83,12 @@ class JsonDialect:
         return samples_to_ms(self._samples)
 
     # The connection
+
+    def succeed(self, handle: str | None, told: bool) -> None:
+        pass  # none of these providers goes on with a session of before
+
+    def handle(self) -> str | None:
+        return None
 
     def url(self, target: Target) -> str:
         self._model = target.model

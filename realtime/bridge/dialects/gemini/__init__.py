@@ -1,0 +1,339 @@
+"""Google Gemini Live: a protocol of its own, spoken as GA.
+
+One object per session: `setup` says what a session is told at its beginning, `talk` follows what
+comes, with `turn` for the person and `answer` for the model, `usage` counts. What only GA has
+(items to retrieve, cut or delete, settings that change) is answered here.
+
+    url_hint         wss://generativelanguage.googleapis.com
+    auth             x-goog-api-key: KEY
+    turn_detection   server_vad
+    input_rate       16000
+    output_rate      24000
+    formats          audio/pcm
+    transcription    yes
+    noise_reduction  no
+    speed            no
+    instructions     yes
+    text             yes
+    images           yes
+    tools            yes
+    truncate         no
+    retrieve         no
+    item_create      yes
+    further          none
+    usage            tokens by modality per turn, cached ones too; thoughts count as text
+    asks             api_version
+
+A setup holds as long as its connection. A change of it asks for another session, which goes on
+where this one is by its resumption handle; so does Gemini's own announcement that it will leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import orjson
+
+from ...audio import encode_base64
+from ...events import Event, error_event
+from ...ids import new_id
+from ...resample import Resampler
+from ...words import gettext_noop as _
+from ...writer import Frame
+from ..base import RENEW
+from ..target import Target
+from ..traits import Traits
+from .answer import event as ga
+from .setup import (
+    address,
+    credentials,
+    images_of,
+    merged,
+    setup_of,
+    takes_turns,
+    turns_of,
+    words_of,
+)
+from .talk import Talk
+
+RENEW_SECONDS = 600.0
+"""A changed setting may wait so long for a quiet moment."""
+MOST_ITEMS = 256
+NUDGE = "."
+"""Asks for an answer to nothing in particular; an empty message is refused."""
+
+
+class GeminiLive:
+    """The Gemini Live dialect for one upstream session."""
+
+    name: ClassVar[str] = "gemini"
+    traits: ClassVar[Traits] = Traits(
+        label="Google Gemini Live",
+        url_hint="wss://generativelanguage.googleapis.com",
+        auth="x-goog-api-key: KEY",
+        turn_detection=("server_vad",),
+        input_rate=16_000,
+        images=True,
+        truncate=False,
+        retrieve=False,
+        usage="tokens by modality per turn, cached ones too; thoughts count as text",
+        asks=("api_version",),
+        note=_(
+            "Answers are always spoken; an answer in writing is what it would have said. A changed "
+            "setting begins a new session in the next pause, which remembers the old one. "
+            "Connections last about 10 minutes and are renewed without a gap."
+        ),
+    )
+    history_mode: ClassVar[Literal["items", "packed"]] = "items"
+
+    def __init__(self) -> None:
+        self.subprotocols: Sequence[str] = ()
+        self.skipped = 0
+        self.recalls = False
+        self._model = self._session_id = ""
+        self._session: Mapping[str, Any] = {}
+        self._setup: Event = {}
+        self._handle: str | None = None
+        self._told = False  # whether the session is told a conversation
+        self._talk = Talk()
+        self._down = Resampler(24_000, self.traits.input_rate)
+        self._answers: list[Event] = []
+        self._items: dict[str, Event] = {}
+        self._typed: list[Event] = []  # what waits for an answer to be asked for
+        self._outputs: list[Event] = []
+        self._last_words = ""  # of the person, in the history
+        self._active = False  # audio of a turn that the page ends
+        self._committed = False
+
+    # --- before the session --------------------------------------------------------------------
+
+    def url(self, target: Target) -> str:
+        self._model = target.model
+        return address(target)
+
+    def headers(self, target: Target) -> Mapping[str, str]:
+        return {**credentials(target), **target.headers}
+
+    def succeed(self, handle: str | None, told: bool) -> None:
+        self._handle, self._told = handle, told and handle is None
+        self.recalls = handle is not None
+
+    def handle(self) -> str | None:
+        return self._talk.handle
+
+    def greeting(self, session: Mapping[str, Any]) -> Iterable[Frame]:
+        self._session = session
+        self._setup = setup_of(self._model, session)
+        resumption = {"handle": self._handle} if self._handle else {}
+        setup = self._setup | {"sessionResumption": resumption}
+        if self._told and not takes_turns(self._model):
+            setup["historyConfig"] = {"initialHistoryInClientContent": True}
+        yield _frame("setup", setup)
+
+    def opening(
+        self, session: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
+    ) -> Iterable[Frame]:
+        self._follow(session)
+        self._items |= {item["id"]: dict(item) for item in history if item.get("id")}
+        if history:
+            self._talk.last_item_id = history[-1].get("id")
+            if history[-1].get("role") == "user":
+                self._last_words = words_of(history[-1])
+        if self.recalls:
+            return
+        turns, anytime = turns_of(history), takes_turns(self._model)
+        if turns or (self._told and not anytime):
+            content = {"turns": turns, "turnComplete": not anytime}
+            yield _frame("clientContent", content)
+
+    def _follow(self, session: Mapping[str, Any]) -> None:
+        """Take over settings; those that hold for a connection ask for another."""
+        self._session = session
+        if setup_of(self._model, session) != self._setup:
+            self._answers.append(ga(RENEW, seconds=RENEW_SECONDS))
+        self._talk.written = session.get("output_modalities") == ["text"]
+
+    # --- from the provider ---------------------------------------------------------------------
+
+    def decode(self, frame: Frame) -> Iterable[Event]:
+        try:
+            message = orjson.loads(frame)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict):
+            self.skipped += 1
+            return self.answers()
+        events = [*self.answers(), *self._decoded(message)]
+        for each in events:
+            self._keep(each)
+        return events
+
+    def _decoded(self, message: Event) -> Iterator[Event]:
+        if isinstance(done := message.get("setupComplete"), dict):
+            yield self._session_event("session.created", done.get("sessionId"))
+        elif not self._talk.knows(message):
+            self.skipped += 1
+        yield from self._talk.take(message)
+
+    def _session_event(self, kind: str, session_id: object = None) -> Event:
+        self._session_id = session_id if isinstance(session_id, str) else new_id("sess")
+        pcm = {"format": {"type": "audio/pcm", "rate": 24_000}}
+        shape = {"audio": {"input": dict(pcm), "output": dict(pcm)}}
+        whole = merged(merged({"output_modalities": ["audio"]}, self._session), shape)
+        told = {"type": "realtime", "object": "realtime.session", "id": self._session_id}
+        return ga(kind, session=whole | told | {"model": self._model})
+
+    def _keep(self, event: Event) -> None:
+        if event["type"] in ("conversation.item.added", "conversation.item.done"):
+            self._items[event["item"]["id"]] = event["item"]
+            if len(self._items) > MOST_ITEMS:
+                del self._items[next(iter(self._items))]
+
+    # --- to the provider -----------------------------------------------------------------------
+
+    def answers(self) -> Sequence[Event]:
+        given, self._answers = self._answers, []
+        return given
+
+    def audio(self, pcm: bytes) -> Iterable[Frame]:
+        wire = self._down.feed(pcm)
+        if wire and self._manual and not self._active:
+            self._active = True
+            self._answers += self._talk.person.transcribed()
+            yield _frame("realtimeInput", {"activityStart": {}})
+        self._answers += self._talk.person.hear(pcm, wire)
+        if wire:
+            yield _audio(wire)
+
+    @property
+    def _manual(self) -> bool:
+        """Whether this connection is told where turns end."""
+        return bool(self._setup["realtimeInputConfig"]["automaticActivityDetection"]["disabled"])
+
+    def encode(self, event: Mapping[str, Any]) -> Iterable[Frame]:
+        match event["type"]:
+            case "session.update":
+                self._session_update(event)
+            case "conversation.item.create":
+                self._create(event)
+            case "input_audio_buffer.commit":
+                self._commit(event)
+            case "input_audio_buffer.clear":
+                self._answers.append(ga("input_audio_buffer.cleared"))
+            case "response.create":
+                return list(self._ask(event.get("response") or {}))
+            case "response.cancel":
+                self._cancel(event)
+            case "conversation.item.retrieve":
+                self._retrieve(event)
+            case "conversation.item.truncate":
+                place = {name: event[name] for name in ("item_id", "content_index", "audio_end_ms")}
+                self._answers.append(ga("conversation.item.truncated", **place))
+            case "conversation.item.delete":
+                self._items.pop(event["item_id"], None)
+                self._answers.append(ga("conversation.item.deleted", item_id=event["item_id"]))
+            case kind:
+                self._refuse(event, "unknown_event", f"Gemini has no {kind}.")
+        return ()
+
+    def _session_update(self, event: Mapping[str, Any]) -> None:
+        self._follow(merged(self._session, event["session"]))
+        self._answers.append(self._session_event("session.updated", self._session_id))
+
+    def _create(self, event: Mapping[str, Any]) -> None:
+        item = {"id": new_id("item"), **event["item"]}
+        item |= {"object": "realtime.item", "status": "completed"}
+        if item["type"] == "function_call_output":
+            self._outputs.append(item)
+        elif item["type"] == "message" and item.get("role") != "assistant":
+            self._typed.append(item)
+        previous = event.get("previous_item_id") or self._talk.last_item_id
+        self._talk.last_item_id = item["id"]
+        for kind in ("added", "done"):
+            made = ga(f"conversation.item.{kind}", previous_item_id=previous, item=item)
+            self._keep(made)
+            self._answers.append(made)
+
+    def _commit(self, event: Mapping[str, Any]) -> None:
+        if not self._active:
+            self._refuse(event, "input_audio_buffer_commit_empty", "There is nothing to commit.")
+            return
+        self._committed = True
+        item_id, person = new_id("item"), self._talk.person
+        for each in person.committed(item_id, self._talk.last_item_id):
+            self._keep(each)
+            self._answers.append(each)
+        self._talk.last_item_id = item_id
+
+    def _ask(self, wanted: Mapping[str, Any]) -> Iterator[Frame]:
+        """Gemini answers whatever it is told, so what is to be answered is told now."""
+        modalities = wanted.get("output_modalities") or self._session.get("output_modalities")
+        self._talk.written = modalities == ["text"]
+        self._talk.changed()
+        outputs, self._outputs = list(self._responses()), []
+        typed, self._typed = self._typed, []
+        if self._committed:
+            self._active = self._committed = False
+            if rest := self._down.flush():
+                yield _audio(rest)
+            yield _frame("realtimeInput", {"activityEnd": {}})
+        elif not outputs and not typed:
+            yield self._text(wanted.get("instructions") or self._last_words or NUDGE)
+        if outputs:
+            yield _frame("toolResponse", {"functionResponses": outputs})
+        for item in typed:
+            for image in images_of(item):
+                yield _frame("realtimeInput", {"video": image})
+        if words := "\n".join(filter(None, map(words_of, typed))):
+            yield self._text(words)
+        self._last_words = ""
+
+    def _text(self, words: str) -> Frame:
+        if not takes_turns(self._model):
+            return _frame("realtimeInput", {"text": words})
+        turns = [{"role": "user", "parts": [{"text": words}]}]
+        return _frame("clientContent", {"turns": turns, "turnComplete": True})
+
+    def _responses(self) -> Iterator[Event]:
+        for item in self._outputs:
+            # A call that was taken back wants no output any more.
+            theirs, name = self._talk.calls.pop(item["call_id"], ("", ""))
+            if name:
+                yield {"id": theirs, "name": name, "response": _result(item.get("output"))}
+
+    def _cancel(self, event: Mapping[str, Any]) -> None:
+        if self._talk.answer is None:
+            self._refuse(event, "response_cancel_not_active", "There is no answer under way.")
+        else:
+            self._answers += self._talk.stop()
+
+    def _retrieve(self, event: Mapping[str, Any]) -> None:
+        item = self._items.get(event["item_id"])
+        if item is None:
+            self._refuse(event, "item_retrieve_invalid_item_id", "There is no such item.")
+        else:
+            self._answers.append(ga("conversation.item.retrieved", item=item))
+
+    def _refuse(self, event: Mapping[str, Any], code: str, message: str) -> None:
+        self._answers.append(error_event(code, message, client_event_id=event.get("event_id")))
+
+
+def _frame(name: str, content: Mapping[str, Any]) -> str:
+    return orjson.dumps({name: content}).decode()
+
+
+def _audio(pcm: bytes) -> str:
+    data = encode_base64(pcm)
+    return f'{{"realtimeInput":{{"audio":{{"data":"{data}","mimeType":"audio/pcm;rate=16000"}}}}}}'
+
+
+def _result(output: object) -> Event:
+    try:
+        result = orjson.loads(output) if isinstance(output, str) else output
+    except ValueError:
+        result = output
+    return result if isinstance(result, dict) else {"output": result}
+
+
+__all__ = ["GeminiLive"]

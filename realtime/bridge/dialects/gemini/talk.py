@@ -1,0 +1,267 @@
+"""What Gemini says, as GA events: who speaks, what is answered, what it costs, and when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ...audio import decode_base64
+from ...events import Event
+from ...ids import new_id
+from ..base import RENEW
+from .answer import Answer, event
+from .turn import Person
+from .usage import added, usage_of
+
+INTERRUPTED = {"type": "cancelled", "reason": "turn_detected"}
+STOPPED = {"type": "cancelled", "reason": "client_cancelled"}
+FILTERED = ("PROHIBITED", "SAFETY", "BLOCKLIST", "RESPONSE_REJECTED", "CELEBRITY", "NCII", "MINORS")
+LONGEST_CALL_ID = 32
+GOING_AWAY_SECONDS = 10.0
+"""How soon Gemini leaves when it says that it will, and not when."""
+
+
+class Talk:
+    """Follows one session's messages. What it keeps of the conversation is what it must answer."""
+
+    def __init__(self) -> None:
+        self.person = Person()
+        self.answer: Answer | None = None
+        self.written = False
+        """Whether the next answer is wanted in writing."""
+        self.calls: dict[str, tuple[str, str]] = {}
+        """Function calls that wait for their output: Gemini's id and the name, by call id."""
+        self.handle: str | None = None
+        """With it another session goes on from here; None while something is not in it yet."""
+        self.last_item_id: str | None = None
+        self._deaf = False  # the rest of an answer that was stopped is not told
+        self._interrupted = False
+        self._usage: Event | None = None  # of the turn under way, as Gemini said it
+        self._owed: list[Event] = []  # usage of answers that ended before it came
+        self._handlers: dict[str, Callable[[Any], Iterator[Event]]] = {
+            "serverContent": self._content,
+            "toolCall": self._tool_call,
+            "toolCallCancellation": self._cancellation,
+            "sessionResumptionUpdate": self._resumption,
+            "goAway": self._go_away,
+            "voiceActivity": self._activity,
+            "error": self._error,
+        }
+
+    def take(self, message: Mapping[str, Any]) -> Iterator[Event]:
+        """The events of one message. Wrong parts of it are passed over."""
+        if isinstance(raw := message.get("usageMetadata"), dict):
+            self._usage = raw
+        for name, handler in self._handlers.items():
+            if isinstance(inner := message.get(name), dict):
+                yield from handler(inner)
+
+    def knows(self, message: Mapping[str, Any]) -> bool:
+        """Whether anything of the message means something here."""
+        return "usageMetadata" in message or any(name in message for name in self._handlers)
+
+    def changed(self) -> None:
+        """Something was said that the handle does not know of."""
+        self.handle = None
+
+    def stop(self) -> Iterator[Event]:
+        """The answer under way is wanted no more. Gemini cannot be told: the rest is left out,
+        and what it cost is counted with the next answer."""
+        if self.answer is not None:
+            self._deaf = True
+            yield from self._end("cancelled", STOPPED)
+
+    # --- its content ---------------------------------------------------------------------------
+
+    def _content(self, content: Mapping[str, Any]) -> Iterator[Event]:
+        yield from self._heard(content.get("inputTranscription"))
+        if content.get("interrupted") is True and not self._deaf:
+            yield from self._interrupt()
+        turn = content.get("modelTurn")
+        parts = turn.get("parts") if isinstance(turn, dict) else None
+        for part in parts if isinstance(parts, list) else ():
+            if isinstance(part, dict) and part.get("thought") is not True:
+                yield from self._part(part)
+        if (text := _text(content.get("outputTranscription"))) and not self._interrupted:
+            yield from self._say(lambda answer: answer.words(text))
+        if content.get("generationComplete") is True:
+            yield from self.person.transcribed()
+            if self.answer is not None:
+                yield from self.answer.end_audio()
+        if content.get("turnComplete") is True:
+            yield from self._turn_complete(str(content.get("turnCompleteReason") or ""))
+
+    def _heard(self, transcription: object) -> Iterator[Event]:
+        text = _text(transcription)
+        if not text:
+            return
+        self.changed()
+        if self.person.item_id is None and not self.person.is_late:
+            yield from self.person.started()
+        yield from self.person.said(text)
+
+    def _part(self, part: Mapping[str, Any]) -> Iterator[Event]:
+        if self._interrupted:
+            return
+        blob, text = part.get("inlineData"), part.get("text")
+        if isinstance(blob, dict) and _string(blob.get("mimeType")).startswith("audio/pcm"):
+            try:
+                pcm = decode_base64(blob.get("data") or "")
+            except (ValueError, TypeError):
+                return
+            if pcm:
+                yield from self._say(lambda answer: answer.audio(pcm))
+        elif isinstance(text, str) and text:
+            yield from self._say(lambda answer: answer.text(text))
+
+    def _say(self, what: Callable[[Answer], Iterator[Event]]) -> Iterator[Event]:
+        self.changed()
+        if not self._deaf:
+            yield from self._begin()
+            assert self.answer is not None
+            yield from self._following(self.answer, what(self.answer))
+
+    def _following(self, answer: Answer, events: Iterator[Event]) -> Iterator[Event]:
+        """The events, and where the conversation then ends."""
+        before = answer.last_item_id
+        yield from events
+        if answer.last_item_id != before:
+            self.last_item_id = answer.last_item_id
+
+    def _begin(self) -> Iterator[Event]:
+        if self.answer is not None:
+            return
+        yield from self._end_turn()
+        self.answer = Answer(written=self.written, after=self.last_item_id)
+        yield from self.answer.begin()
+
+    def _end_turn(self) -> Iterator[Event]:
+        item_id = self.person.item_id
+        yield from self.person.ended(self.last_item_id)
+        self.last_item_id = item_id or self.last_item_id
+
+    def _interrupt(self) -> Iterator[Event]:
+        yield from self.person.started()
+        self._interrupted = self.answer is not None
+
+    def _turn_complete(self, reason: str) -> Iterator[Event]:
+        deaf, self._deaf = self._deaf, False
+        interrupted, self._interrupted = self._interrupted, False
+        if self.answer is not None:
+            if not interrupted:
+                yield from self.person.transcribed()
+            status, details = _ending(interrupted, reason)
+            yield from self._end(status, details)
+        elif deaf:
+            self._owe()
+        elif self.person.has_words and self.person.item_id is not None:
+            yield from self._end_turn()  # which is not to be answered
+            yield from self.person.transcribed()
+
+    def _end(self, status: str, details: Event | None) -> Iterator[Event]:
+        answer, self.answer = self.answer, None
+        assert answer is not None
+        usage = {"usage": None} if self._deaf else self._settled()
+        yield from answer.end(status, details, **usage)
+
+    # --- what it costs -------------------------------------------------------------------------
+
+    def _owe(self) -> None:
+        raw, self._usage = self._usage, None
+        if raw is not None:
+            self._owed.append(raw)
+
+    def _settled(self) -> Event:
+        """The usage of an answer that ends now, with what is owed of those before it."""
+        raw, self._usage = self._usage, None
+        owed, self._owed = self._owed, []
+        if raw is None and not owed:
+            return {"usage": None}
+        usage = usage_of(raw or {})
+        for each in owed:
+            usage = added(usage, usage_of(each))
+        whole = {"usageMetadata": raw, "stopped": owed}
+        return {"usage": usage, "raw_usage": whole if owed else raw}
+
+    # --- all else ------------------------------------------------------------------------------
+
+    def _tool_call(self, call: Mapping[str, Any]) -> Iterator[Event]:
+        calls = call.get("functionCalls")
+        named = [
+            each
+            for each in (calls if isinstance(calls, list) else ())
+            if isinstance(each, dict) and isinstance(each.get("name"), str)
+        ]
+        if not named:
+            return
+        self.changed()
+        yield from self._begin()
+        assert self.answer is not None
+        for each in named:
+            theirs = _string(each.get("id"))
+            fits = 0 < len(theirs) <= LONGEST_CALL_ID
+            call_id = theirs if fits else new_id("call")
+            self.calls[call_id] = (theirs, each["name"])
+            said = self.answer.call(call_id, each["name"], each.get("args") or {})
+            yield from self._following(self.answer, said)
+        # For GA a call ends the answer, and its output is answered by another.
+        yield from self.person.transcribed()
+        yield from self._end("completed", None)
+
+    def _cancellation(self, cancelled: Mapping[str, Any]) -> Iterator[Event]:
+        ids = cancelled.get("ids")
+        gone = set(ids) if isinstance(ids, list) and all(isinstance(i, str) for i in ids) else set()
+        self.calls = {ours: call for ours, call in self.calls.items() if call[0] not in gone}
+        yield from ()
+
+    def _resumption(self, update: Mapping[str, Any]) -> Iterator[Event]:
+        handle = update.get("newHandle")
+        if update.get("resumable") is True and isinstance(handle, str) and handle:
+            self.handle = handle
+        else:
+            self.handle = None
+        yield from ()
+
+    def _go_away(self, going: Mapping[str, Any]) -> Iterator[Event]:
+        try:
+            seconds = float(str(going.get("timeLeft")).removesuffix("s"))
+        except ValueError:
+            seconds = GOING_AWAY_SECONDS
+        yield event(RENEW, seconds=max(0.0, seconds))
+
+    def _activity(self, activity: Mapping[str, Any]) -> Iterator[Event]:
+        if activity.get("voiceActivityType") == "ACTIVITY_START":
+            yield from self.person.started()
+
+    def _error(self, error: Mapping[str, Any]) -> Iterator[Event]:
+        told = {name: error.get(name) for name in ("status", "message")}
+        words = {name: _string(each) for name, each in told.items()}
+        yield event(
+            "error",
+            error={
+                "type": "server_error",
+                "code": words["status"].lower() or None,
+                "message": words["message"],
+                "param": None,
+                "event_id": None,
+            },
+        )
+
+
+def _ending(interrupted: bool, reason: str) -> tuple[str, Event | None]:
+    if interrupted:
+        return "cancelled", INTERRUPTED
+    if any(word in reason for word in FILTERED):
+        return "incomplete", {"type": "incomplete", "reason": "content_filter"}
+    if reason == "MALFORMED_FUNCTION_CALL":
+        error = {"type": "server_error", "code": "malformed_function_call"}
+        return "failed", {"type": "failed", "error": error}
+    return "completed", None
+
+
+def _text(transcription: object) -> str:
+    return _string(transcription.get("text")) if isinstance(transcription, dict) else ""
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
