@@ -162,6 +162,23 @@ def _chosen(user: User, account: Account, start: Start) -> VoiceModel:
     return model
 
 
+def is_spoken(session: dict[str, Any]) -> bool:
+    """Whether a call with this session is one that somebody talks or listens in."""
+    audio_in = (session.get("audio") or {}).get("input") or {}
+    return session.get("output_modalities") != ["text"] or bool(audio_in.get("turn_detection"))
+
+
+def is_newest(call_id: str) -> bool:
+    """Whether no later call of the same conversation is open."""
+    mine = CallRecord.objects.filter(pk=call_id).values("conversation", "started").first()
+    if mine is None or mine["conversation"] is None:
+        return True
+    later = CallRecord.objects.filter(
+        conversation=mine["conversation"], started__gt=mine["started"]
+    )
+    return not later.exclude(state=CallRecord.State.ENDED).exists()
+
+
 def may_go_on(user_pk: int, conversation_pk: uuid.UUID, session_key: str | None) -> bool:
     """Whether the person is still active, signed in and allowed to see the conversation."""
     user = User.objects.filter(pk=user_pk, is_active=True).first()

@@ -32,6 +32,7 @@ def add_call(
     return {
         "call_config": {
             "ws_url": f"/ws/call/{conversation.pk}/",
+            "watch_url": f"/ws/watch/{conversation.pk}/",
             "models": [
                 {
                     "id": str(model.pk),

@@ -7,9 +7,11 @@ from django.urls import path
 from realtime.api.paths import API_PATHS
 from realtime.api.socket import RealtimeSocket
 from realtime.consumers import CallConsumer
+from realtime.watching import WatchConsumer
 
 websocket_urlpatterns = [
     path("ws/call/<uuid:conversation>/", CallConsumer.as_asgi(), name="call"),
+    path("ws/watch/<uuid:conversation>/", WatchConsumer.as_asgi(), name="watch"),
 ]
 
 

@@ -23,6 +23,7 @@ from django.utils.translation import gettext
 from chats.models import User
 from realtime import live, tracks
 from realtime.attaching import AttachingBrowser, look_up
+from realtime.audience import Audience
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, run_call
 from realtime.bridge.browser import Browser, Resume
 from realtime.bridge.ends import End
@@ -31,7 +32,7 @@ from realtime.db import in_database
 from realtime.janitor import HEARTBEAT_SECONDS
 from realtime.meter import Meter
 from realtime.models import CallRecord
-from realtime.opening import Opening
+from realtime.opening import Opening, is_newest, is_spoken
 from realtime.recorder import Recorder
 from realtime.store import store
 
@@ -138,8 +139,20 @@ class RunningCall:
         )
         # The ledger before all else: nobody is to know of an answer that is not in it.
         self._taps: list[Tap] = [self._meter, Connected(self._save)]
+        self._audience = self._new_audience()
         if opening.conversation_id is not None:
             self._taps.insert(0, self._recorder(opening.conversation_id))
+
+    def _new_audience(self) -> Audience | None:
+        opening = self._opening
+        if opening.conversation_id is None:
+            return None
+        spoken = is_spoken(opening.session)
+        return Audience(opening.conversation_id, opening.call_id, spoken, self._stop)
+
+    def _stop(self, reason: str) -> None:
+        if self._call is not None:
+            self._call.end(reason)
 
     def _recorder(self, conversation_id: str) -> Recorder:
         return Recorder(
@@ -149,6 +162,7 @@ class RunningCall:
             last_position=self._opening.last_position,
             titled=self._opening.titled,
             notify=self._notify,
+            show=self._audience.show if self._audience else lambda event: None,
         )
 
     @property
@@ -210,6 +224,8 @@ class RunningCall:
                     await self._browser.drain()
             await self._browser.close()
         finally:
+            if self._audience is not None:
+                await self._audience.close()
             self._remember()
 
     def _remember(self) -> None:
@@ -262,6 +278,8 @@ class RunningCall:
     def _enter(self, call: Call) -> None:
         self._call = call
         live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
+        if self._audience is not None:
+            self._audience.start()
 
     def _notify(self, event: Message) -> None:
         # Called from the store's and the encoder's threads; after the call nobody listens.
@@ -283,14 +301,20 @@ class RunningCall:
             await asyncio.sleep(RECHECK_SECONDS)
             since += RECHECK_SECONDS
             self._meter.tick()
+            if self._audience is not None:
+                self._audience.show_call()
             try:
                 allowed = await in_database(self._may_go_on)
+                newest = await in_database(is_newest, opening.call_id)
             except Exception as problem:
                 # A database that is away ends no call.
                 log.warning("call %s cannot be checked: %s", opening.call_id, problem)
                 continue
-            if not allowed and self._call is not None:
-                self._call.end("signed_out")
+            if not allowed:
+                self._stop("signed_out")
+            elif not newest:
+                # Another process has taken over, and its word was lost on the way.
+                self._stop("taken_over")
 
     async def _finalise(self, record: EndRecord) -> None:
         """Let the recordings and rows of the call reach disk and database before its last word."""

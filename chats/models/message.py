@@ -63,6 +63,11 @@ class Message(models.Model):
         ordering = ["position", "created"]
         indexes = [models.Index(fields=["conversation", "position"])]
 
+    @classmethod
+    def is_formatted(cls, role: str, kind: str) -> bool:
+        """Whether the text is Markdown: what an assistant wrote, not what it spoke."""
+        return role == cls.Role.ASSISTANT and kind == cls.Kind.TYPED
+
     def __str__(self) -> str:
         return self.text[:80] or f"{self.role} {self.status}"
 

@@ -30,6 +30,8 @@ class Item:
     cut_ms: int | None = None
     # The provider will send no more audio or text for it.
     complete: bool = False
+    # It was taken out of the conversation.
+    removed: bool = False
     # Its audio was handed to the encoder.
     recorded: bool = False
     track: Track | None = None

@@ -9,6 +9,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
+from chats.markdown import as_html
 from chats.models import Message, Recording
 from chats.models.conversation import title_from
 from realtime.recorder.items import Item
@@ -73,14 +74,18 @@ class Keeper:
             item.track.discard()
             self._store.remove("chats.Recording", item.track.recording_id)
         self._store.remove("chats.Message", item.message_id)
-        self._show(removed_event(item))
+        item.removed = True
+        self._tell(removed_event(item))
 
     def _kept(self, item: Item, columns: dict[str, Any]) -> None:
         """In the store's thread: the row is written with these columns."""
         item.kept = columns
+        if item.removed:
+            return
         event = saved_event(item)
         self._show(event)
-        if columns["status"] != Message.Status.IN_PROGRESS:
+        # Half of an answer is told too where it is shown formatted, which is done here.
+        if columns["status"] != Message.Status.IN_PROGRESS or event["html"]:
             self._notify(event)
 
     def link(self, item: Item) -> None:
@@ -146,11 +151,40 @@ def saved_event(item: Item) -> dict[str, Any]:
         "kind": kept.get("kind", item.kind),
         "status": kept.get("status", Message.Status.IN_PROGRESS),
         "text": kept.get("text", ""),
+        "html": html_of(item.role, kept.get("kind", item.kind), kept.get("text", "")),
         "unheard": kept.get("unheard", ""),
         "heard_ms": kept.get("heard_ms"),
         "recording": item.recording,
         "attachments": item.attachments,
     }
+
+
+def stored_event(message: Message) -> dict[str, Any]:
+    """The `nextvoice.saved` event of a message as it is in the database, with its recording."""
+    recording: Recording | None = getattr(message, "recording", None)
+    ready = recording is not None and recording.state == Recording.State.READY
+    return {
+        "type": "nextvoice.saved",
+        "item_id": message.item_id,
+        "message_id": str(message.pk),
+        "call_id": str(message.call_id) if message.call_id else "",
+        "position": message.position,
+        "role": message.role,
+        "kind": message.kind,
+        "status": message.status,
+        "text": message.text,
+        "html": html_of(message.role, message.kind, message.text),
+        "unheard": message.unheard,
+        "heard_ms": message.heard_ms,
+        "recording": {"url": recording.url, "duration_ms": recording.duration_ms}
+        if recording is not None and ready
+        else None,
+    }
+
+
+def html_of(role: str, kind: str, text: str) -> str | None:
+    """A text as safe HTML, if it is one that is shown formatted."""
+    return as_html(text) if text and Message.is_formatted(role, kind) else None
 
 
 def removed_event(item: Item) -> dict[str, Any]:

@@ -47,6 +47,7 @@ function arrive() {
   }
   const panelRoot = find("[data-call-panel]");
   if (panelRoot && panel?.root !== panelRoot) connectPanel(panelRoot);
+  page?.leave();
   page = find("[data-conversation-page]", root) ? new ConversationPage(root, call, panel) : null;
   panel?.setHere(page?.isHere ?? false);
   if (page) page.onoptions = () => drawer?.open(page.choice);
@@ -89,6 +90,7 @@ function connectCall() {
     drawer?.show();
     pageOfCall()?.thread.saved(detail);
   });
+  call.addEventListener("removed", ({ detail }) => pageOfCall()?.thread.removed(detail));
   call.addEventListener("title", ({ detail: { title } }) => {
     pageOfCall()?.retitle(title);
     panel?.retitle(title);

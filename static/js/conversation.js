@@ -1,7 +1,8 @@
 // The page of one conversation: its thread, its composer, and the call when it is about it.
 
 import { CallChoice } from "./call/choice.js";
-import { find, jsonOf, setText } from "./helpers/dom.js";
+import { Watch } from "./call/watch.js";
+import { find, jsonOf, setText, show } from "./helpers/dom.js";
 import { post } from "./helpers/http.js";
 import { t } from "./helpers/strings.js";
 import { Composer } from "./panels/composer.js";
@@ -25,6 +26,8 @@ export class ConversationPage {
   #panel;
   choice;
   #config;
+  #watch = null; // of what other tabs do here
+  #elsewhere = null; // the call of another tab: {id, spoken}
 
   /** @param {ParentNode} root  @param {object} call a Call  @param {object} panel a CallPanel */
   constructor(root, call, panel) {
@@ -39,7 +42,9 @@ export class ConversationPage {
     this.composer.onoptions = () => this.onoptions?.();
     this.composer.ontalk = () => this.talk();
     this.composer.onsend = (text) => this.write(text);
+    find("[data-take-over]", root).addEventListener("click", () => this.talk());
     this.#connectRename();
+    this.#follow();
     if (this.isHere) this.#catchUp();
     const query = new URLSearchParams(location.search);
     if (query.has("call")) this.#invite();
@@ -68,6 +73,12 @@ export class ConversationPage {
 
   /** Send typed words: into the call that runs here, else into a written one. */
   write(text) {
+    if (this.#elsewhere?.spoken) {
+      // Writing here would end the call there, which nobody expects.
+      this.composer.restore(text);
+      toast(t("busy_in_other_tab"));
+      return;
+    }
     if (this.#call.active && !this.isHere && this.#call.options.mode === "voice") {
       // Writing here would end the call there, which nobody expects.
       this.composer.restore(text);
@@ -79,8 +90,15 @@ export class ConversationPage {
     if (this.#call.active) this.#call.say(text);
   }
 
+  /** The page is left. */
+  leave() {
+    this.#watch?.close();
+    this.#watch = null;
+  }
+
   /** Bring the composer to the state of a written call. */
   show(state) {
+    this.#follow();
     const written = this.isHere && this.#call.options.mode === "text";
     const key = written && state !== "ended" ? TEXT_STATUS[state] : null;
     this.composer.status(key ? t(key) : "");
@@ -108,6 +126,29 @@ export class ConversationPage {
       // Tests compare samples, which the browser's own processing would change.
       rawMicrophone: dataset.rawMic !== undefined || new URLSearchParams(location.search).has("rawmic"),
     });
+  }
+
+  /** Watch what other tabs do here, unless the call is here. */
+  #follow() {
+    const { watch_url: url } = this.#config;
+    const mine = this.isHere && this.#call.active;
+    if (mine && this.#watch) {
+      this.leave();
+      this.#showElsewhere(null);
+    }
+    if (mine || this.#watch || !url) return;
+    this.#watch = new Watch(url);
+    this.#watch.oncall = (call) => this.#showElsewhere(call);
+    this.#watch.onevent = (event) => {
+      if (event.type === "nextvoice.saved") this.thread.stored(event);
+      if (event.type === "nextvoice.removed") this.thread.removed(event);
+      if (event.type === "nextvoice.title") this.retitle(event.title);
+    };
+  }
+
+  #showElsewhere(call) {
+    this.#elsewhere = call;
+    show(find("[data-elsewhere]", this.#root), call?.spoken ?? false);
   }
 
   #newChoice() {

@@ -106,7 +106,7 @@ def visit(site: Site, launch: Launch, request: pytest.FixtureRequest) -> Open:
             try:
                 yield page
             finally:
-                _picture(page, request.node.name)
+                picture(page, request.node.name)
         assert [p for p in problems if not any(word in p for word in expected)] == []
 
     return opened
@@ -121,7 +121,7 @@ def sign_in(page: Page, url: str) -> None:
     page.wait_for_url(f"{url}/")
 
 
-def _picture(page: Page, name: str) -> None:
+def picture(page: Page, name: str) -> None:
     folder = os.environ.get("NEXTVOICE_SCREENSHOTS")
     if folder:
         page.screenshot(path=Path(folder) / f"{name}.png")

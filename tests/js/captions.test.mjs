@@ -104,6 +104,7 @@ for (const [response, status] of [
   test(`a ${response} response leaves its item ${status}`, () => {
     const captions = taken(
       added("a", "assistant", null, []),
+      { type: "response.output_audio_transcript.delta", item_id: "a", delta: "So" },
       { type: "response.done", response: { status: response, output: [{ id: "a" }] } },
     );
     assert.equal(captions.get("a").status, status);
@@ -154,7 +155,15 @@ test("a lost connection closes what was open", () => {
     added("b", "assistant", "a", []),
   );
   captions.closeOpen();
-  assert.deepEqual(shown(captions), [["a", "It is", "interrupted"], ["b", "", "failed"]]);
+  assert.deepEqual(shown(captions), [["a", "It is", "interrupted"]]);
+});
+
+test("an answer that broke off before its first word is no message", () => {
+  const captions = taken(
+    added("a", "assistant", null, []),
+    { type: "response.done", response: { status: "cancelled", output: [{ id: "a" }] } },
+  );
+  assert.deepEqual(shown(captions), []);
 });
 
 test("function calls and unknown events are no captions", () => {

@@ -349,6 +349,8 @@ export class Call extends EventTarget {
         return this.#onAudio(event);
       case "nextvoice.saved":
         return this.#emit("saved", event);
+      case "nextvoice.removed":
+        return this.#emit("removed", event);
       case "nextvoice.title":
         return this.#emit("title", event);
       case "nextvoice.notice":

@@ -110,8 +110,8 @@ export class Captions {
   closeOpen() {
     for (const item of this.items) {
       if (item.status !== "in_progress") continue;
-      if (item.text === "" && item.role === "user") this.#remove(item.id);
-      else this.#change(item.id, { status: item.text === "" ? "failed" : "interrupted", heard: null });
+      if (item.text === "") this.#remove(item.id);
+      else this.#change(item.id, { status: "interrupted", heard: null });
     }
   }
 
@@ -163,7 +163,10 @@ export class Captions {
     const status = RESPONSE_STATUS[response?.status] ?? "interrupted";
     for (const output of response?.output ?? []) {
       const item = this.#items.get(output.id);
-      if (item?.status === "in_progress") this.#change(item.id, { status });
+      if (item?.status !== "in_progress") continue;
+      // What broke off before its first word is no message.
+      if (status === "interrupted" && item.text === "") this.#remove(item.id);
+      else this.#change(item.id, { status });
     }
     return true;
   }

@@ -5,7 +5,10 @@ import { t } from "../helpers/strings.js";
 import { showTimes } from "../helpers/time.js";
 import { RecordingPlayer } from "./recording-player.js";
 import { toast } from "./toasts.js";
-import { showWords } from "./words.js";
+import { showFormatted, showWords } from "./words.js";
+
+// What the server has formatted of each answer in Markdown: {html, of: the text it is made of}.
+const formatted = new WeakMap();
 
 /** A new message element for something that is being said in the call `call`. */
 export function makeMessage(caption, call) {
@@ -23,22 +26,41 @@ export function showCaption(element, caption) {
   const { role, kind, status, unheard = "" } = caption;
   Object.assign(element.dataset, { role, kind, status });
   setText(find("[data-message-who]", element), t(role === "user" ? "who_user" : "who_assistant"));
-  showWords(find("[data-message-text]", element), caption);
+  const words = find("[data-message-text]", element);
+  const { html, of = "" } = formatted.get(element) ?? {};
+  // Of an answer in Markdown the server has formatted the first part; the newest words follow it.
+  if (html && kind === "typed" && caption.text.startsWith(of)) showFormatted(words, html, caption.text.slice(of.length));
+  else showWords(words, caption);
   setText(find("[data-message-unheard]", element), unheard);
 }
 
 /** Bring an element to the state that was stored. @param {object} saved `nextvoice.saved` */
-export function showSaved(element, { message_id: id, recording, text, unheard, status }) {
+export function showSaved(element, { message_id: id, recording, text, html, unheard, status, position }) {
   element.dataset.message = id ?? "";
+  if (position !== undefined) element.dataset.position = String(position);
+  if (html) formatted.set(element, { html, of: text });
   // A row saved half-way is older than what the deltas have brought since.
   if (status && status !== "in_progress") {
     element.dataset.status = status;
     const words = find("[data-message-text]", element);
     // While it is being heard its caption shows it, word by word.
-    if (typeof text === "string" && !find(".words__now", words)) showWords(words, { text, kind: "typed" });
+    if (html) showFormatted(words, html);
+    else if (typeof text === "string" && !find(".words__now", words)) showWords(words, { text, kind: "typed" });
     if (typeof unheard === "string") setText(find("[data-message-unheard]", element), unheard);
   }
   if (recording?.url) showPlayer(element, recording);
+}
+
+/** Bring an element to what is stored of a message of another tab's call. */
+export function showStored(element, saved) {
+  const { role, kind, status, text, html, unheard = "" } = saved;
+  Object.assign(element.dataset, { role, kind, status });
+  setText(find("[data-message-who]", element), t(role === "user" ? "who_user" : "who_assistant"));
+  const words = find("[data-message-text]", element);
+  if (html) showFormatted(words, html);
+  else showWords(words, { text, kind: "typed" });
+  setText(find("[data-message-unheard]", element), unheard);
+  showSaved(element, saved);
 }
 
 /** Make the buttons of a message work. */
@@ -60,7 +82,7 @@ function showPlayer(element, { url, duration_ms: durationMs }) {
 
 async function copy(element) {
   try {
-    await navigator.clipboard.writeText(find("[data-message-text]", element).textContent);
+    await navigator.clipboard.writeText(find("[data-message-text]", element).innerText);
     toast(t("copied"));
   } catch {
     toast(t("copy_failed"));

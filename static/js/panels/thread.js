@@ -2,7 +2,7 @@
 
 import { find, findAll, fromTemplate, show } from "../helpers/dom.js";
 import { clock, showTimes } from "../helpers/time.js";
-import { connectMessage, makeMessage, showCaption, showSaved } from "./message-view.js";
+import { connectMessage, makeMessage, showCaption, showSaved, showStored } from "./message-view.js";
 
 const NEAR_END_PX = 96;
 
@@ -84,6 +84,34 @@ export class Thread {
       element = this.#element(event.item_id);
     }
     showSaved(element, event);
+  }
+
+  /** Show what is stored of a message, whoever's tab it was said in. @param {object} saved */
+  stored(saved) {
+    const known = find(`[data-message="${CSS.escape(saved.message_id)}"]`, this.#list) ?? this.#element(saved.item_id);
+    if (!known && !saved.text && saved.status === "completed" && !saved.recording) return;
+    const element = known ?? makeMessage({ id: saved.item_id }, saved.call_id);
+    showStored(element, saved);
+    if (!known) this.#insert(element, saved);
+    show(this.#empty, false);
+  }
+
+  /** Take out a message that is stored no more. */
+  removed({ message_id: id }) {
+    find(`[data-message="${CSS.escape(id)}"]`, this.#list)?.remove();
+  }
+
+  #insert(element, { position, call_id: call, kind }) {
+    const after = findAll("[data-position]", this.#list).find((one) => Number(one.dataset.position) > position) ?? null;
+    const begun = call && find(`[data-call="${CSS.escape(call)}"]`, this.#list);
+    if (kind === "spoken" && call && !begun) {
+      const divider = fromTemplate("divider-template");
+      divider.dataset.call = call;
+      find("time", divider).dateTime = new Date().toISOString();
+      showTimes(divider);
+      this.#list.insertBefore(divider, after);
+    }
+    this.#list.insertBefore(element, after);
   }
 
   #element(itemId) {

@@ -1,6 +1,7 @@
 // An answer as it is being heard: what was said, the word that is said now, and what comes.
 
-import { find, setText } from "../helpers/dom.js";
+import { find, findAll, setText } from "../helpers/dom.js";
+import { nodesOf } from "../helpers/html.js";
 
 /**
  * Show the words of a caption in `element`.
@@ -8,6 +9,7 @@ import { find, setText } from "../helpers/dom.js";
  *   far; null when the whole text is to be read as it stands
  */
 export function showWords(element, { text, kind, heard = null }) {
+  delete element.dataset.html;
   if (heard === null || kind !== "spoken" || heard >= text.length) {
     setText(element, text);
     if (element.firstElementChild) element.replaceChildren(text);
@@ -18,6 +20,39 @@ export function showWords(element, { text, kind, heard = null }) {
   setText(find(".words__said", element), text.slice(0, start));
   setText(find(".words__now", element), text.slice(start, heard));
   setText(find(".words__ahead", element), text.slice(heard));
+}
+
+/**
+ * Show an answer in Markdown that is being written: `html` is what the server made of its first
+ * part, `rest` follows as it stands until more of it is formatted.
+ */
+export function showFormatted(element, html, rest = "") {
+  if (element.dataset.html !== html) {
+    element.dataset.html = html;
+    replaceFrom(element, nodesOf(html));
+  }
+  let tail = find("[data-rest]", element);
+  if (rest === "") {
+    tail?.remove();
+    return;
+  }
+  if (!tail) {
+    tail = document.createElement("span");
+    tail.dataset.rest = "";
+    (findAll("p, li, code, td, h1, h2, h3", element).at(-1) ?? element).append(tail);
+  }
+  setText(tail, rest);
+}
+
+/** Replace the children of `element` from the first that differs on: what stays does not flicker. */
+function replaceFrom(element, made) {
+  find("[data-rest]", element)?.remove();
+  const before = [...element.childNodes];
+  const after = [...made.childNodes];
+  let same = 0;
+  while (same < before.length && same < after.length && before[same].isEqualNode(after[same])) same += 1;
+  for (const node of before.slice(same)) node.remove();
+  element.append(...after.slice(same));
 }
 
 /** Where the word begins that ends at `end`. Scripts without spaces go by the character. */

@@ -1,0 +1,136 @@
+"""What other tabs are told of a call: hints across the channel layer, never audio, never truth.
+
+Each conversation has two groups. Whoever watches is in one: it is told what is stored of the call
+(`nextvoice.saved`, `.removed`, `.title`) and that there is one (`nextvoice.call`). The calls
+themselves are in the other: they are told when another one begins, in whatever process, and are
+asked to show themselves. When the layer is away calls go on, and nobody sees them but their own
+page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from channels.layers import get_channel_layer
+
+log = logging.getLogger(__name__)
+
+SEND_SECONDS = 2.0
+RETRY_SECONDS = 5.0
+# A text is cut here in a hint; the page has all of it when it is loaded.
+MOST_TEXT = 200_000
+
+Event = dict[str, Any]
+
+
+def watchers_of(conversation_id: str) -> str:
+    """The group of those who watch a conversation."""
+    return f"watch.{conversation_id}"
+
+
+def calls_of(conversation_id: str) -> str:
+    """The group of a conversation's calls."""
+    return f"calls.{conversation_id}"
+
+
+async def ask_calls(conversation_id: str) -> None:
+    """Ask the conversation's call, wherever it runs, to show itself to who watches."""
+    await _send(calls_of(conversation_id), {"type": "call.ask"})
+
+
+class Audience:
+    """One call's way to the other tabs, and to other calls of its conversation.
+
+    Make and start it on the call's loop. `stop("taken_over")` is called when another call has
+    begun; `spoken`: whether it is one that people talk in.
+    """
+
+    def __init__(
+        self, conversation_id: str, call_id: str, spoken: bool, stop: Callable[[str], None]
+    ) -> None:
+        self._conversation_id = conversation_id
+        self._call_id = call_id
+        self._spoken = spoken
+        self._stop = stop
+        self._loop = asyncio.get_running_loop()
+        # Of two calls that begin at once the later one stays.
+        self._since = [time.time_ns(), call_id]
+        # The newest event of each item, oldest first; a newer one takes an older one's place.
+        self._waiting: dict[str, Event] = {}
+        self._sending: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._over = False
+
+    def start(self) -> None:
+        """The call has begun: others of its conversation make room."""
+        self._listening = asyncio.create_task(self._listen())
+
+    def show(self, event: Event) -> None:
+        """Show what is stored. From any thread."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._put, event)
+
+    def show_call(self) -> None:
+        """Show that the call lives, or that it is over."""
+        self._put({"type": "nextvoice.call", "live": not self._over, "spoken": self._spoken})
+
+    async def close(self) -> None:
+        """The call is over."""
+        self._over = True
+        self.show_call()
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait({self._listening})
+        if self._sending is not None:
+            await asyncio.wait({self._sending}, timeout=SEND_SECONDS)
+
+    def _put(self, event: Event) -> None:
+        key = f"{event['type']} {event.get('item_id', '')}"
+        self._waiting[key] = {**event, "call_id": self._call_id}
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send_waiting())
+
+    async def _send_waiting(self) -> None:
+        while self._waiting:
+            event = self._waiting.pop(next(iter(self._waiting)))
+            if isinstance(event.get("text"), str):
+                event["text"] = event["text"][:MOST_TEXT]
+            await _send(watchers_of(self._conversation_id), {"type": "watch.event", "event": event})
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._take_part()
+            except Exception as problem:
+                log.warning("a call cannot hear of others: %s", type(problem).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _take_part(self) -> None:
+        layer = get_channel_layer()
+        channel, group = await layer.new_channel(), calls_of(self._conversation_id)
+        await layer.group_add(group, channel)
+        try:
+            await layer.group_send(group, {"type": "call.entered", "since": self._since})
+            self.show_call()
+            while True:
+                message = await layer.receive(channel)
+                if message["type"] == "call.ask":
+                    self.show_call()
+                elif message["since"] > self._since:
+                    self._stop("taken_over")
+        finally:
+            with suppress(Exception):
+                await layer.group_discard(group, channel)
+
+
+async def _send(group: str, message: Event) -> None:
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            await get_channel_layer().group_send(group, message)
+    except Exception as problem:
+        log.warning("other tabs are not told of a call: %s", type(problem).__name__)

@@ -1,0 +1,114 @@
+"""Watching a conversation whose call goes on in another tab: read only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import orjson
+from channels.consumer import AsyncConsumer
+from channels.layers import get_channel_layer
+
+from chats.models import Message as Stored
+from realtime.audience import ask_calls, watchers_of
+from realtime.bridge.ends import ENDS
+from realtime.consumers import NOT_FOUND
+from realtime.db import in_database
+from realtime.opening import find_conversation, may_go_on
+from realtime.recorder.keeper import stored_event
+
+log = logging.getLogger(__name__)
+
+RECHECK_SECONDS = 5.0
+# What may have changed since the page was made: its newest messages.
+NEWEST = 50
+AWAY = 1013  # the page tries again later
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
+    """One socket that shows what becomes of a conversation, and takes nothing."""
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        try:
+            await send({"type": "websocket.accept"})
+            code = await self._watch(scope, receive, send)
+        except OSError:
+            return  # the page has left
+        except Exception as problem:
+            log.warning("a conversation cannot be watched: %s", type(problem).__name__)
+            code = AWAY
+        if code is not None:
+            with suppress(Exception):
+                await send({"type": "websocket.close", "code": code})
+
+    async def _watch(self, scope: Message, receive: Receive, send: Send) -> int | None:
+        """Show until the page leaves (None) or may see no more; then the code to close with."""
+        user, pk = scope["user"], scope["url_route"]["kwargs"]["conversation"]
+        if not user.is_authenticated:
+            return ENDS["signed_out"].close_code
+        if await in_database(find_conversation, user, pk) is None:
+            return NOT_FOUND
+        session = scope.get("session")
+        key = session.session_key if session is not None else None
+        layer = get_channel_layer()
+        channel = await layer.new_channel()
+        await layer.group_add(watchers_of(str(pk)), channel)
+        jobs: set[asyncio.Task[int | None]] = {
+            asyncio.create_task(_until_gone(receive)),
+            asyncio.create_task(_show(pk, layer, channel, send)),
+            asyncio.create_task(_until_forbidden(partial(may_go_on, user.pk, pk, key))),
+        }
+        try:
+            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for job in jobs:
+                job.cancel()
+            await asyncio.wait(jobs)
+            await layer.group_discard(watchers_of(str(pk)), channel)
+
+
+async def _until_gone(receive: Receive) -> None:
+    # What it sends is read and forgotten, so that its leaving is noticed.
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _show(pk: uuid.UUID, layer: Any, channel: str, send: Send) -> None:
+    for event in await in_database(newest, pk):
+        await _tell(send, event)
+    await _tell(send, {"type": "nextvoice.watching"})
+    await ask_calls(str(pk))
+    while True:
+        await _tell(send, (await layer.receive(channel))["event"])
+
+
+async def _until_forbidden(allowed: Callable[[], bool]) -> int:
+    while True:
+        await asyncio.sleep(RECHECK_SECONDS)
+        try:
+            if not await in_database(allowed):
+                return ENDS["signed_out"].close_code
+        except Exception as problem:
+            log.warning("a watcher cannot be checked: %s", type(problem).__name__)
+
+
+async def _tell(send: Send, event: Message) -> None:
+    await send({"type": "websocket.send", "text": orjson.dumps(event).decode()})
+
+
+def newest(pk: uuid.UUID) -> list[Message]:
+    """The newest messages of a conversation as `nextvoice.saved` events, oldest first."""
+    found = Stored.objects.filter(conversation=pk).select_related("recording")
+    rows = list(found.order_by("-position", "-created")[:NEWEST])
+    return [stored_event(row) for row in reversed(rows)]

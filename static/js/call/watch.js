@@ -1,0 +1,70 @@
+// Watches a conversation whose call may go on in another tab.
+
+import { socketUrl } from "./socket.js";
+
+const WAITS_MS = [500, 1000, 2000, 5000, 10_000]; // the last again and again
+const SILENT_MS = 12_000; // a call shows itself every 5 s; one that does not is gone
+const OVER = [4401, 4403, 4404]; // nothing more will be shown
+
+/** Callbacks: `onevent(event)` what is stored, `oncall(call)` {id, spoken}, or null: no call. */
+export class Watch {
+  onevent = null;
+  oncall = null;
+  #url;
+  #socket = null;
+  #attempts = 0;
+  #timer;
+  #silence;
+  #call = null;
+  #closed = false;
+
+  /** @param {string} url of the conversation's watch socket */
+  constructor(url) {
+    this.#url = url;
+    this.#connect();
+  }
+
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
+    this.#socket?.close();
+  }
+
+  #connect() {
+    const socket = new WebSocket(socketUrl(this.#url, location));
+    this.#socket = socket;
+    socket.onmessage = ({ data }) => this.#closed || this.#take(JSON.parse(data));
+    socket.onclose = ({ code }) => this.#onClose(code);
+  }
+
+  #take(event) {
+    this.#attempts = 0;
+    if (event.type === "nextvoice.call") this.#onCall(event);
+    else this.onevent?.(event);
+  }
+
+  #onCall({ call_id: id, live, spoken }) {
+    clearTimeout(this.#silence);
+    if (live) {
+      this.#silence = setTimeout(() => this.#show(null), SILENT_MS);
+      this.#show({ id, spoken });
+    } else if (this.#call?.id === id) {
+      // One that was taken over ends after the other has begun.
+      this.#show(null);
+    }
+  }
+
+  #show(call) {
+    if (this.#call?.id === call?.id) return;
+    this.#call = call;
+    this.oncall?.(call);
+  }
+
+  #onClose(code) {
+    if (this.#closed || OVER.includes(code)) return;
+    const wait = WAITS_MS[Math.min(this.#attempts, WAITS_MS.length - 1)];
+    this.#attempts += 1;
+    this.#timer = setTimeout(() => this.#connect(), wait);
+  }
+}

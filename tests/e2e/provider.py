@@ -1,0 +1,63 @@
+"""The scripted provider beside a browser test, in a thread of its own.
+
+with scripted(site, opened(Send(...))) as provider:
+    ...                         # calls of the site use it
+    provider.visits             # what it saw
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tests.scripted import Expect, ScriptedProvider, Send, Step, session_created
+from tests.site import Site
+
+SESSION = {
+    "audio": {
+        "input": {"transcription": {"model": "t"}, "turn_detection": {"type": "server_vad"}},
+        "output": {"voice": "marin"},
+    }
+}
+
+
+def opened(*steps: Step) -> list[Step]:
+    """A script that opens a session, then does `steps`."""
+    return [Send(session_created(**SESSION)), Expect("session.update"), *steps]
+
+
+@contextmanager
+def scripted(site: Site, *scripts: Sequence[Step], **options: Any) -> Iterator[ScriptedProvider]:
+    """Let the site's calls use a scripted provider while this lasts."""
+    loop = asyncio.new_event_loop()
+    listening = threading.Event()
+    over = asyncio.Event()
+    made: list[ScriptedProvider] = []
+
+    async def serve() -> None:
+        async with ScriptedProvider(*scripts, **options) as provider:
+            made.append(provider)
+            listening.set()
+            await over.wait()
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(serve())
+
+    thread = threading.Thread(target=run, name="provider", daemon=True)
+    thread.start()
+    assert listening.wait(10)
+    site.provider(made[0].url.replace("localhost", "127.0.0.1"), key="sk-scripted-0123456789")
+    try:
+        yield made[0]
+    finally:
+        site.run(
+            "from realtime.models import Provider, VoiceModel\n"
+            "Provider.objects.filter(name='Scripted').delete()\n"
+            "VoiceModel.objects.filter(name='nextvoice-demo').update(default=True)"
+        )
+        loop.call_soon_threadsafe(over.set)
+        thread.join(10)

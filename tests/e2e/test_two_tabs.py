@@ -1,0 +1,67 @@
+"""A second tab: it reads along, and takes the call over by a click."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Open, picture
+from tests.e2e.test_options import ANSWER_MS, new_conversation, talk
+
+
+def words(page: Page) -> list[Any]:
+    """The thread as it is read: who said what, and whether it can be heard again."""
+    found: list[Any] = page.evaluate(
+        """() => [...document.querySelectorAll("[data-messages] > .message")].map((one) => [
+            one.dataset.role, one.dataset.status,
+            one.querySelector("[data-message-text]").innerText.trim(),
+            one.querySelector("audio") !== null])"""
+    )
+    return found
+
+
+def test_a_second_tab_reads_along_and_takes_over(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        new_conversation(page)
+        other = page.context.new_page()
+        other.goto(page.url)
+        bar = other.get_by_test_id("elsewhere")
+        expect(bar).to_be_hidden()
+        page.bring_to_front()
+        panel = talk(page)
+        expect(bar).to_be_visible()
+        messages = other.get_by_test_id("message")
+        expect(messages.nth(0)).to_contain_text("two plus three", timeout=ANSWER_MS)
+        expect(messages.nth(1)).to_contain_text("5", timeout=ANSWER_MS)
+        picture(other, "second_tab")
+        # Reading along is all that can be done without taking over.
+        other.get_by_test_id("composer-text").fill("Hello?")
+        other.keyboard.press("Enter")
+        expect(other.locator(".toast")).to_contain_text("another tab")
+        expect(other.get_by_test_id("composer-text")).to_have_value("Hello?")
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        other.get_by_test_id("take-over").click()
+        here = other.get_by_test_id("call-panel")
+        expect(here).to_have_attribute("data-state", re.compile("listening|hearing"), timeout=9000)
+        expect(bar).to_be_hidden()
+        error = page.get_by_test_id("call-error")
+        expect(error).to_contain_text("another tab")
+        # Now the first one reads along.
+        page.get_by_test_id("call-dismiss").click()
+        expect(page.get_by_test_id("elsewhere")).to_be_visible()
+        other.get_by_test_id("call-type").fill("What time is it?")
+        other.keyboard.press("Enter")
+        asked = page.get_by_test_id("message").filter(has_text="What time is it?")
+        expect(asked).to_be_visible(timeout=ANSWER_MS)
+        expect(here).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        other.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("elsewhere")).to_be_hidden()
+        # Without a reload the thread is as stored.
+        expect(page.locator(".message audio")).to_have_count(
+            other.locator(".message audio").count(), timeout=ANSWER_MS
+        )
+        live = words(page)
+        page.reload()
+        assert words(page) == live
