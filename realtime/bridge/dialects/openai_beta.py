@@ -1,24 +1,24 @@
 """OpenAI's beta language, off at OpenAI since May 2026, and self-hosted servers.
 
-    url_hint         wss://HOST/v1/realtime
-    auth             Authorization: Bearer KEY
-    turn_detection   server_vad, semantic_vad
-    input_rate       24000
-    output_rate      24000
-    formats          audio/pcm, audio/pcmu, audio/pcma
-    transcription    yes
-    noise_reduction  yes
-    speed            yes
-    instructions     yes
-    text             yes
-    images           no
-    tools            yes
-    truncate         yes
-    retrieve         no
-    item_create      yes
-    further          none
-    usage            tokens, where the server counts them
-    asks             none
+url_hint         wss://HOST/v1/realtime
+auth             Authorization: Bearer KEY
+turn_detection   server_vad, semantic_vad
+input_rate       24000
+output_rate      24000
+formats          audio/pcm, audio/pcmu, audio/pcma
+transcription    yes
+noise_reduction  yes
+speed            yes
+instructions     yes
+text             yes
+images           no
+tools            yes
+truncate         yes
+retrieve         no
+item_create      yes
+further          none
+usage            tokens, where the server counts them
+asks             none
 
 A server whose `session.created` is in GA's form (LocalAI, Hugging Face speech-to-speech) is
 answered in it; one that speaks the beta's (Speaches) in that. Either way what it leaves out

@@ -1,24 +1,24 @@
 """Qwen-Omni-Realtime of Alibaba Cloud: the beta language, 16 kHz in, and no items from outside.
 
-    url_hint         wss://dashscope.aliyuncs.com/api-ws/v1/realtime
-    auth             Authorization: Bearer KEY
-    turn_detection   server_vad
-    input_rate       16000
-    output_rate      24000
-    formats          audio/pcm
-    transcription    yes
-    noise_reduction  no
-    speed            no
-    instructions     yes
-    text             yes
-    images           yes
-    tools            no
-    truncate         no
-    retrieve         no
-    item_create      no
-    further          none
-    usage            tokens by modality, in the plural; transcription not
-    asks             workspace
+url_hint         wss://dashscope.aliyuncs.com/api-ws/v1/realtime
+auth             Authorization: Bearer KEY
+turn_detection   server_vad
+input_rate       16000
+output_rate      24000
+formats          audio/pcm
+transcription    yes
+noise_reduction  no
+speed            no
+instructions     yes
+text             yes
+images           yes
+tools            no
+truncate         no
+retrieve         no
+item_create      no
+further          none
+usage            tokens by modality, in the plural; transcription not
+asks             workspace
 
 What was said before, and what a person writes, goes into the instructions, which are sent anew
 each time they grow. Usage is in the plural. Pictures are JPEG and follow at least one piece of

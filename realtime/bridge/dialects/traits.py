@@ -64,7 +64,7 @@ def table(traits: Traits) -> str:
         value = getattr(traits, each.name)
         if each.name in ("label", "note"):
             continue
-        lines.append(f"    {each.name:<16} {_words(value)}")
+        lines.append(f"{each.name:<16} {_words(value)}")
     return "\n".join(lines)
 
 

@@ -1,24 +1,24 @@
 """xAI Grok Voice: nearly GA. Voice and turn detection at the top of the session, usage at the root.
 
-    url_hint         wss://api.x.ai/v1/realtime
-    auth             Authorization: Bearer KEY
-    turn_detection   server_vad
-    input_rate       24000
-    output_rate      24000
-    formats          audio/pcm, audio/pcmu, audio/pcma
-    transcription    yes
-    noise_reduction  no
-    speed            no
-    instructions     yes
-    text             yes
-    images           no
-    tools            yes
-    truncate         yes
-    retrieve         no
-    item_create      yes
-    further          none
-    usage            seconds of connected audio, messages; no tokens
-    asks             none
+url_hint         wss://api.x.ai/v1/realtime
+auth             Authorization: Bearer KEY
+turn_detection   server_vad
+input_rate       24000
+output_rate      24000
+formats          audio/pcm, audio/pcmu, audio/pcma
+transcription    yes
+noise_reduction  no
+speed            no
+instructions     yes
+text             yes
+images           no
+tools            yes
+truncate         yes
+retrieve         no
+item_create      yes
+further          none
+usage            seconds of connected audio, messages; no tokens
+asks             none
 
 Transcripts of a person come as the whole so far; a `ping` every now and then; errors have codes
 of their own, so their words count. Source: protocols.md 6 and 6.4.
