@@ -171,17 +171,24 @@ class Site:
         person.sign_in(name, f"{name}-password")
         return person
 
+    def manage(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command beside the site, with these variables as well."""
+        return subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            cwd=self.folder,
+            env={**self._environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
     def provider(self, url: str, key: str = "") -> None:
         """Let calls use the provider at `url` by default."""
-        self.run(
-            "from realtime.models import Provider, VoiceModel\n"
-            f"provider = Provider(name='Scripted', url={url!r}, allow_private=True)\n"
-            f"provider.set_key({key!r})\n"
-            "provider.save()\n"
-            "VoiceModel.objects.update(default=False)\n"
-            "VoiceModel.objects.create(provider=provider, name='scripted-1', default=True,"
-            " transcription_model='t')"
-        )
+        words = ["provider", "Scripted", "--url", url, "--model", "scripted-1", "--default"]
+        words += ["--transcription-model", "t"] + (["--key-env", "SCRIPTED_KEY"] if key else [])
+        done = self.manage(*words, SCRIPTED_KEY=key)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,311 @@
+"""One key through every flow, then looked for in everything that came out of the site.
+
+A new flow is a function that takes the `Canary` and gives what it saw to `seen`; `FLOWS` names it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import html
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from websockets.exceptions import ConnectionClosed
+
+from tests.scripted import (
+    Close,
+    Die,
+    Expect,
+    Refuse,
+    ScriptedProvider,
+    Send,
+    Step,
+    item_added,
+    response_created,
+    response_done,
+    session_created,
+)
+from tests.site import Answer, Caller, Person, Site
+
+# With signs that are written otherwise in a URL, in HTML and in JSON.
+KEY = "sk-canary-0123+456/789=ab&cdefghij"
+
+OPENED = [Send(session_created()), Expect("session.update")]
+UPDATED = Send({"type": "session.updated", "session": {"type": "realtime"}})
+TEXT = {
+    "type": "response.output_text.delta",
+    "response_id": "resp_1",
+    "item_id": "item_a",
+    "output_index": 0,
+    "content_index": 0,
+    "delta": f"Your key is {KEY}, is it not?",
+}
+ANSWER = Send(
+    item_added("item_u", None),
+    response_created(),
+    item_added("item_a", "item_u", "assistant"),
+    TEXT,
+    response_done(),
+)
+
+
+def error(code: str = "server_error") -> Send:
+    return Send({"type": "error", "error": {"code": code, "message": f"Bad key: {KEY}"}})
+
+
+def forms_of(key: str) -> set[bytes]:
+    """The ways in which a key may be written."""
+    forms = {key, quote(key), quote(key, safe=""), html.escape(key), repr(key)[1:-1], key[::-1]}
+    forms |= {json.dumps(key)[1:-1], key.replace("/", "\\/"), key.encode().hex()}
+    # Inside of something longer, base64 begins at one of three places; its ends are not the key's.
+    for shift in range(3):
+        whole = base64.b64encode(b"\0" * shift + key.encode()).decode().rstrip("=")
+        forms |= {whole[4 : len(whole) - 4], whole[4:-4].replace("+", "-").replace("/", "_")}
+    return {form.encode() for form in forms}
+
+
+class Canary:
+    """The site, an administrator, Ann, and everything that they saw."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.saw: list[tuple[str, bytes]] = []
+        site.run(
+            "from chats.models import User\n"
+            "User.objects.create_superuser('boss', password='boss-password')"
+        )
+        self.boss = Person(site.url)
+        self.boss.sign_in("boss", "boss-password")
+        self.ann = site.person("ann")
+
+    def seen(self, where: str, what: Answer | bytes | str) -> None:
+        """Keep what came out of the site."""
+        if isinstance(what, Answer):
+            what = repr(what.headers).encode() + what.body
+        self.saw.append((where, what.encode() if isinstance(what, str) else what))
+
+    def manage(self, *arguments: str, **environment: str) -> None:
+        """Run a command and keep what it printed."""
+        done = self.site.manage(*arguments, **environment)
+        self.seen(f"manage.py {' '.join(arguments[:3])}", done.stdout + done.stderr)
+
+    def leaks(self) -> list[str]:
+        """Where the key was seen, in whichever form."""
+        forms = forms_of(KEY)
+        return [where for where, what in self.saw if any(form in what for form in forms)]
+
+    @asynccontextmanager
+    async def service(self, *scripts: Sequence[Step]) -> AsyncIterator[None]:
+        """A service that calls use, with the key; a script for each connection."""
+        async with ScriptedProvider(*scripts) as provider:
+            await asyncio.to_thread(self.site.provider, provider.url, KEY)
+            yield
+
+    async def call(self, name: str) -> None:
+        """A typed call; all its frames and its page."""
+        thread = await asyncio.to_thread(self.ann.new_conversation)
+        async with Caller.dial(self.site.url, thread, self.ann.cookie) as caller:
+            await caller.start(output_modalities=["text"])
+            with suppress(ConnectionClosed):
+                content = [{"type": "input_text", "text": "Hello"}]
+                item = {"type": "message", "role": "user", "content": content}
+                await caller.send({"type": "conversation.item.create", "item": item})
+                await caller.send({"type": "response.create"})
+                wanted = {"response.done", "error", "nextvoice.ended"}
+                await caller.until(lambda: wanted & set(caller.types) or caller.over)
+                await caller.send({"type": "nextvoice.hang_up"})
+            await caller.until(lambda: caller.over)
+        self.seen(f"{name}: frames", json.dumps(caller.events))
+        close = caller.socket.protocol.close_rcvd
+        self.seen(f"{name}: close", close.reason if close is not None else "")
+        page = await asyncio.to_thread(self.ann.get, f"/c/{thread}/")
+        self.seen(f"{name}: page", page)
+
+
+def form_of(name: str, **fields: str) -> dict[str, str]:
+    formset = {f"models-{each}_FORMS": "0" for each in ("TOTAL", "INITIAL")}
+    given = {"dialect": "openai_ga", "url": "wss://api.example.org/v1", "enabled": "on"}
+    return {"name": name, "new_key": KEY, **given, **formset, **fields}
+
+
+async def in_the_admin(canary: Canary) -> None:
+    for name, fields in {
+        "good": {"extra_headers": f"X-Key: {KEY}"},
+        "bad address": {"name": "B", "url": "no address"},
+        "bad key": {"name": "C", "new_key": f"{KEY}\r\nX: y"},
+        "masked key": {"name": "D", "new_key": f"{KEY}…"},
+    }.items():
+        form = form_of(**{"name": "Admin's", **fields})
+        answer = await asyncio.to_thread(canary.boss.post, "/admin/realtime/provider/add/", **form)
+        canary.seen(f"admin form, {name}", answer)
+        assert answer.status == (302 if name == "good" else 200)
+
+
+async def on_own_pages(canary: Canary) -> None:
+    add = f"/providers/of/{canary.site.run(ANNS_SLUG)}/new/"
+    good = await asyncio.to_thread(canary.ann.post, add, **form_of("Mine"))
+    assert good.status == 302
+    canary.seen("own key, good", good)
+    bad = form_of("Bad", url="ws://127.0.0.1/")
+    canary.seen("own key, bad", await asyncio.to_thread(canary.ann.post, add, **bad))
+    canary.seen("own keys", await asyncio.to_thread(canary.ann.get, "/providers/"))
+    pk = canary.site.run(MINE)
+    canary.seen("own key", await asyncio.to_thread(canary.ann.get, f"/providers/{pk}/"))
+
+
+ANNS_SLUG = (
+    "from chats.models import Account\ntell(Account.objects.get(owner__username='ann').slug)"
+)
+MINE = "from realtime.models import Provider\ntell(str(Provider.objects.get(name='Mine').pk))"
+
+
+async def by_command(canary: Canary) -> None:
+    words = ["provider", "Command", "--url", "wss://api.example.org/v1", "--model", "m"]
+    for more in ([], ["--key-env", "A_KEY"], ["--header-env", "X-Key=A_KEY"], ["--feature", "x"]):
+        await asyncio.to_thread(canary.manage, *words, *more, A_KEY=KEY)
+    await asyncio.to_thread(canary.manage, "provider", "X", "--url", f"wss://x.org/?key={KEY}")
+    await asyncio.to_thread(canary.manage, "provider", "X", "--key-env", KEY)
+    for command in (["provider", "--list"], ["provider", "--list", "--json"], ["rotate_keys"]):
+        await asyncio.to_thread(canary.manage, *command)
+    await asyncio.to_thread(canary.manage, "check", "--database", "default")
+    await asyncio.to_thread(canary.manage, "dumpdata")
+
+
+async def in_calls(canary: Canary) -> None:
+    body = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}"}}).encode()
+    failed = response_done(
+        status="failed", status_details={"type": "failed", "error": {"code": "x", "message": KEY}}
+    )
+    asked = [*OPENED, UPDATED, Expect("response.create")]
+    scripts: dict[str, list[Step]] = {
+        "answered": [*asked, ANSWER],
+        "refused": [Refuse(401, body, {"X-Echo": KEY})],
+        "refused in words": [Refuse(403, KEY.encode())],
+        "sent away": [Refuse(302, b"", {"Location": f"wss://x.org/?key={KEY}"})],
+        "error first": [error("invalid_api_key")],
+        "closed first": [Close(3000, f"bad key {KEY}")],
+        "error later": [*asked, error()],
+        "closed later": [*asked, Close(1008, KEY)],
+        "failed": [*asked, Send(response_created(), failed)],
+    }
+    async with canary.service(*scripts.values()):
+        for name in scripts:
+            await canary.call(name)
+
+
+async def in_connection_tests(canary: Canary) -> None:
+    body = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}"}}).encode()
+    scripts: list[list[Step]] = [
+        [Refuse(401, body)],
+        [error("invalid_api_key")],
+        [Close(3000, KEY)],
+        [*OPENED, error("invalid_value")],
+        [Die()],
+        [*OPENED, UPDATED, Expect("response.create"), ANSWER],
+    ]
+    async with canary.service(*scripts):
+        path = f"/admin/realtime/provider/{canary.site.run(SCRIPTED)}/test/"
+        for _ in scripts:
+            canary.seen("test", await asyncio.to_thread(canary.boss.post, path))
+        await asyncio.to_thread(canary.manage, "provider", "Scripted", "--test")
+
+
+SCRIPTED = (
+    "from realtime.models import Provider\ntell(str(Provider.objects.get(name='Scripted').pk))"
+)
+
+
+async def in_exceptions(canary: Canary) -> None:
+    """A table is away while a key is posted, and while a call would begin."""
+    rename = "from django.db import connection\nconnection.cursor().execute({!r})"
+    async with canary.service(OPENED):
+        thread = await asyncio.to_thread(canary.ann.new_conversation)
+        for table in ("realtime_provider", "realtime_callrecord"):
+            away = f"ALTER TABLE {table} RENAME TO {table}_away"
+            await asyncio.to_thread(canary.site.run, rename.format(away))
+            if table == "realtime_provider":
+                path = "/admin/realtime/provider/add/"
+                answer = await asyncio.to_thread(canary.boss.post, path, **form_of("Late"))
+                assert answer.status == 500 and b"Traceback" in answer.body
+                canary.seen("error page", answer)
+            async with Caller.dial(canary.site.url, thread, canary.ann.cookie) as caller:
+                await caller.start()
+                canary.seen("exception in a consumer", json.dumps(caller.events))
+            back = f"ALTER TABLE {table}_away RENAME TO {table}"
+            await asyncio.to_thread(canary.site.run, rename.format(back))
+
+
+async def on_every_page(canary: Canary) -> None:
+    """Every list and the newest row of each model in the admin, and what needs no arguments."""
+    paths = await asyncio.to_thread(canary.site.run, PAGES)
+    assert len(paths) > 20
+    for path in paths:
+        for person in (canary.boss, canary.ann):
+            canary.seen(path, await asyncio.to_thread(person.get, path))
+
+
+PAGES = """
+from django.contrib import admin
+from django.urls import NoReverseMatch, get_resolver, reverse
+paths = []
+for model in admin.site._registry:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    paths.append(reverse(f"{name}_changelist"))
+    row = model._default_manager.order_by("-pk").first()
+    if row is not None:
+        paths += [reverse(f"{name}_{page}", args=[row.pk]) for page in ("change", "history")]
+for name in get_resolver().reverse_dict:
+    try:
+        paths.append(reverse(name))
+    except (NoReverseMatch, TypeError):
+        pass
+tell(sorted(set(map(str, paths))))
+"""
+
+Flow = Callable[[Canary], Awaitable[None]]
+FLOWS: tuple[Flow, ...] = (
+    in_the_admin,
+    on_own_pages,
+    by_command,
+    in_calls,
+    in_connection_tests,
+    in_exceptions,
+    on_every_page,
+)
+
+
+def test_the_key_is_in_nothing_that_the_site_says_writes_or_keeps(tmp_path: Path) -> None:
+    with Site(tmp_path, LOG_LEVEL="DEBUG", DEBUG="true") as site:
+        canary = Canary(site)
+        for flow in FLOWS:
+            asyncio.run(flow(canary))
+        site.stop()
+        canary.seen("log", site.log.read_bytes())
+        site.log.write_text("")  # exceptions were meant
+        for path in sorted(tmp_path.rglob("*")):
+            if path.is_file():
+                canary.seen(str(path.relative_to(tmp_path)), path.read_bytes())
+        kept = site.run("from realtime.models import Provider\ntell(Provider.objects.last().key())")
+    assert kept == KEY
+    # The services did say it, and it was taken out on the way.
+    hidden = {where for where, what in canary.saw if b"[key]" in what}
+    assert {"answered: frames", "answered: page", "refused: frames", "test"} <= hidden
+    assert canary.leaks() == []
+
+
+def test_a_leak_would_be_found() -> None:
+    forms = forms_of(KEY)
+    for shift in range(3):
+        written = base64.b64encode(b"x" * shift + KEY.encode() + b"more")
+        assert any(form in written for form in forms)
+    for written in (
+        KEY,
+        f"key={quote(KEY, safe='')}&x",
+        html.escape(f"<{KEY}>"),
+        json.dumps([KEY]),
+    ):
+        assert any(form in written.encode() for form in forms)
