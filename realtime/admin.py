@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -106,7 +107,15 @@ class VoiceModelInline(admin.StackedInline):
 class ProviderAdmin(ConnectionTestAdmin, admin.ModelAdmin):
     form = AdminProviderForm
     change_form_template = "admin/realtime/provider/change_form.html"
-    list_display = ["name", "whose", "dialect_shown", "url", "key_shown", "models_shown", "enabled"]
+    list_display = [
+        "name",
+        "enabled",
+        "whose",
+        "models_shown",
+        "dialect_shown",
+        "host",
+        "key_shown",
+    ]
     list_filter = ["enabled", "own", "dialect", ("account", admin.EmptyFieldListFilter)]
     list_select_related = ["account"]
     search_fields = ["name", "url", "account__name", "models__name"]
@@ -170,6 +179,10 @@ class ProviderAdmin(ConnectionTestAdmin, admin.ModelAdmin):
                 messages.WARNING,
             )
 
+    @admin.display(description=_("host"), ordering="url")
+    def host(self, provider: Provider) -> str:
+        return urlsplit(provider.url).netloc or provider.url
+
     @admin.display(description=_("key"))
     def key_shown(self, provider: Provider) -> str:
         if not provider.sealed_key:
@@ -194,7 +207,7 @@ class ProviderAdmin(ConnectionTestAdmin, admin.ModelAdmin):
         states = [model.end_state() for model in models if model.enabled]
         words = [str(len(models))]
         if count := states.count("ended"):
-            words.append(str(_("%(count)d switched off by the provider") % {"count": count}))
+            words.append(str(_("%(count)d switched off") % {"count": count}))
         if count := states.count("ending"):
             words.append(str(_("%(count)d ending soon") % {"count": count}))
         return ", ".join(words)

@@ -30,6 +30,7 @@ class Card:
     cost: str
     ends: str
     end_words: str
+    end_short: str
 
 
 def cards(models: Iterable[VoiceModel]) -> list[Card]:
@@ -44,6 +45,7 @@ def cards(models: Iterable[VoiceModel]) -> list[Card]:
             cost=costs.words(model),
             ends=model.end_state(),
             end_words=end_words(model),
+            end_short=end_short(model),
         )
         for model in models
     ]
@@ -97,6 +99,11 @@ def end_words(model: VoiceModel) -> str:
     if state == "ended":
         return _("switched off by the provider on %(date)s") % day
     return _("will be switched off on %(date)s") % day
+
+
+def end_short(model: VoiceModel) -> str:
+    """The same in a word or two, for lists."""
+    return {"ended": _("switched off"), "ending": _("ends soon")}.get(model.end_state(), "")
 
 
 def chips(model: VoiceModel) -> list[str]:

@@ -47,6 +47,7 @@ def add_call(
                     "offers": card.chips,
                     "cost": card.cost,
                     "end": card.end_words,
+                    "end_short": card.end_short,
                 }
                 for model, card in zip(models, cards(models), strict=True)
             ],

@@ -1,10 +1,10 @@
 // Choosing who answers: models by provider, and what the chosen one offers and costs.
 
-import { find, findAll, show } from "../helpers/dom.js";
+import { find, findAll, setText, show } from "../helpers/dom.js";
 
 /**
  * Fill a select with models, grouped by provider where there are several.
- * @param {{id: string, name: string, provider: string, cost?: string}[]} models
+ * @param {{id: string, name: string, provider: string, cost?: string, end_short?: string}[]} models
  */
 export function fillModels(select, models, chosen) {
   const groups = byProvider(models);
@@ -16,7 +16,7 @@ export function fillModels(select, models, chosen) {
   select.value = chosen;
 }
 
-/** Show what a model offers, what it costs and how long there is it. */
+/** Show what a model offers, what it costs and until when it is there. */
 export function showOffer(place, model) {
   const { offers = [], cost = "", end = "" } = model ?? {};
   const chips = offers.map((text) => make("span", { className: "chip", textContent: text }));
@@ -25,16 +25,18 @@ export function showOffer(place, model) {
   place.replaceChildren(...(model ? parts : []));
 }
 
-/** The front page: the chips follow the choice. */
+/** The front page: the name and the chips follow the choice. */
 export function connectPicker(root) {
   const select = find("[data-picker-model]", root);
+  const name = find("[data-picker-name]", root);
   select?.addEventListener("change", () => {
+    setText(name, select.selectedOptions[0].dataset.name ?? name?.dataset.usual);
     for (const offer of findAll("[data-offer-of]", root)) show(offer, offer.dataset.offerOf === select.value);
   });
 }
 
-function option({ id, name }) {
-  return make("option", { value: String(id), textContent: name });
+function option({ id, name, cost, end_short: end }) {
+  return make("option", { value: String(id), textContent: [name, cost, end].filter(Boolean).join(" · ") });
 }
 
 function make(tag, properties, children = []) {
