@@ -152,11 +152,12 @@ ESTIMATED = "estimated"
 
 def _counted(entry: Entry) -> tuple[Counts, bool]:
     """The counts to believe, and whether they are an estimate."""
-    if entry.raw is not None:
-        counts = counts_of(entry.raw)
-        if "missing" not in counts.doubts and (counts or not counts.doubts):
-            return counts, False
-    return entry.counts or Counts(doubts=("missing",)), True
+    told = counts_of(entry.raw)
+    if "missing" not in told.doubts:
+        return told, False
+    estimate = entry.counts or Counts()
+    doubts = told.doubts if entry.raw is not None or entry.counts is None else ()
+    return replace(estimate, doubts=(*estimate.doubts, *doubts)), True
 
 
 def _doubts(counts: Counts, estimated: bool) -> str:

@@ -115,7 +115,7 @@ def _payer(user: User, account: Account, model: VoiceModel) -> Payer:
 
 def _by_time(model: VoiceModel, now: datetime) -> bool:
     price = price_for(model.provider_id, model.provider.dialect, model.name, "realtime", now)
-    return price is not None and price.per_minute is not None
+    return price is not None and bool(price.per_minute)
 
 
 def _last_position(conversation: Conversation) -> float:

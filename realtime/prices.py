@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, Sum
+from django.utils import timezone
 
-from realtime.models.money import ExchangeRate, Price
+from realtime.models.money import ExchangeRate, Price, Source, UsageDay
+from realtime.models.providers import Provider, VoiceModel
 
 
 def price_for(
@@ -56,6 +59,45 @@ def _rank(row: Price) -> tuple[bool, bool, bool, bool, int, datetime, int]:
         row.since,
         row.pk or 0,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A model that can be used, or was of late, and has no price. `rows`: of the last 30 days."""
+
+    provider: Provider
+    model: str
+    kind: str
+    rows: int
+
+    @property
+    def kind_label(self) -> str:
+        return str(Price.Kind(self.kind).label)
+
+
+def without_price() -> list[Missing]:
+    """What admins should give a price: every enabled model that has none, and the models that
+    write down what people say to them."""
+    now = timezone.now()
+    unpriced = UsageDay.objects.filter(
+        source=Source.UNPRICED, day__gte=now.date() - timedelta(days=30)
+    )
+    used = {
+        (each["provider_key"], each["model"]): each["n"]
+        for each in unpriced.values("provider_key", "model").annotate(n=Sum("rows")).order_by()
+    }
+    models = VoiceModel.objects.filter(enabled=True, provider__enabled=True)
+    missing: dict[tuple[str, str, str], Missing] = {}
+    for model in models.select_related("provider").order_by("provider__name", "name"):
+        provider = model.provider
+        wanted = [(model.name, Price.Kind.REALTIME)]
+        wanted += [(name, Price.Kind.TRANSCRIPTION) for name in model.transcription_models]
+        for name, kind in wanted:
+            if price_for(provider.pk, provider.dialect, name, kind, now) is None:
+                rows = used.get((str(provider.pk), name), 0)
+                key = (str(provider.pk), name, str(kind))
+                missing[key] = Missing(provider, name, str(kind), rows)
+    return list(missing.values())
 
 
 def reporting_currency() -> str:

@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from chats.models import User
+from realtime import seeds
 from realtime.features import embedded_features, usual_features
 from realtime.models import Provider, VoiceModel
 from realtime.models.providers import EMBEDDED_URL
@@ -20,6 +21,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         self._provider()
+        seeds.seed(seeds.load())
+        seeds.seed_embedded()
         self._admin()
 
     def _provider(self) -> None:
