@@ -29,6 +29,7 @@ PACKAGES = {
     "redis": "redis-server",
     "chromium": "chromium",
     "node": "nodejs",
+    "npm": "npm",
 }
 START_SECONDS = 15.0
 
