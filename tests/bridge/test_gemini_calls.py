@@ -1,0 +1,182 @@
+"""Whole calls over a socket with a provider that speaks Gemini's messages."""
+
+from __future__ import annotations
+
+import asyncio
+
+from realtime.bridge import Limits
+from tests.bridge.test_gemini import (
+    CALL,
+    DONE,
+    PCM,
+    calling,
+    content,
+    heard,
+    resumable,
+    spoken,
+    voice,
+)
+from tests.bridge.test_run import HANG_UP, Running
+from tests.scripted import Close, Expect, Hear, Raw, ScriptedProvider, Send, Until
+
+SETUP = Expect("setup")
+READY = Send({"setupComplete": {"sessionId": "s1"}})
+SOON = Limits(reconnect_waits=(0.0,), rollover_deadline=0.05)
+
+
+def run(provider, **options):
+    fields = {"dialect": "gemini", "model": "gemini-3.8-live"}
+    return Running(provider, target=fields, limits=SOON, **options)
+
+
+def typed(text, item_id="t1"):
+    part = {"type": "input_text", "text": text}
+    item = {"id": item_id, "type": "message", "role": "user", "content": [part]}
+    return {"type": "conversation.item.create", "item": item}
+
+
+def of(page, kind):
+    return [f for f in page.frames if isinstance(f, dict) and f["type"] == kind]
+
+
+async def finish(running):
+    running.page.say(HANG_UP)
+    return await running.record()
+
+
+async def test_a_spoken_turn_and_an_interruption():
+    script = [
+        SETUP,
+        READY,
+        Hear(3_000),
+        Send(heard("Tell me a story."), voice(), spoken("Once upon")),
+        Send(content(interrupted=True), content(turnComplete=True)),
+    ]
+    async with ScriptedProvider(script) as provider:
+        running = run(provider)
+        await running.page.until("nextvoice.ready")
+        for _ in range(5):
+            running.page.say(bytes(960))
+        await running.page.until("response.done")
+        record = await finish(running)
+        visit = provider.visits[0]
+        await visit.over.wait()
+    assert record.reason == "hang_up"
+    (done,) = of(running.page, "response.done")
+    assert done["response"]["status_details"]["reason"] == "turn_detected"
+    assert PCM in running.page.frames
+    assert len(of(running.page, "input_audio_buffer.speech_started")) == 2
+    assert visit.headers["x-goog-api-key"] == "sk-scripted-0123456789"
+    assert "key" not in visit.path
+    # Gemini knows no cut of an answer, so it is told nothing of one.
+    assert set(visit.types()) == {"setup"}
+
+
+async def test_binary_frames_are_read_too_and_nonsense_is_passed_over():
+    script = [SETUP, Raw(b'{"setupComplete":{}}'), Raw("{"), Raw("[]"), Send({"surprise": {}})]
+    async with ScriptedProvider([*script, Send(voice()), *map(Send, DONE)]) as provider:
+        running = run(provider)
+        await running.page.until("response.done")
+        record = await finish(running)
+    assert (record.reason, record.skipped_events) == ("hang_up", 3)
+
+
+async def test_what_is_typed_is_answered():
+    script = [SETUP, READY, Expect("realtimeInput.text"), Send(voice()), *map(Send, DONE)]
+    async with ScriptedProvider(script) as provider:
+        running = run(provider)
+        await running.page.until("nextvoice.ready")
+        running.page.say(typed("Hello"))
+        running.page.say({"type": "response.create"})
+        await running.page.until("response.done")
+        await finish(running)
+    assert of(running.page, "conversation.item.added")[0]["item"]["id"] == "t1"
+    assert provider.visits[0].problem is None
+
+
+async def test_a_function_is_called():
+    async with ScriptedProvider([SETUP, READY, Send(calling(CALL))]) as provider:
+        running = run(provider)
+        await running.page.until("response.done")
+        await finish(running)
+    (done,) = of(running.page, "response.done")
+    assert done["response"]["output"][0]["name"] == "get_weather"
+
+
+async def test_when_it_says_that_it_will_leave_another_session_goes_on():
+    first = [SETUP, READY, Send(resumable("h-1"), {"goAway": {"timeLeft": "50s"}})]
+    async with ScriptedProvider(first, [SETUP, READY]) as provider:
+        running = run(provider)
+        await running.page.until("session.created", 2)
+        await provider.visits[0].over.wait()
+        await finish(running)
+    setup = provider.visits[1].events[0]["setup"]
+    assert setup["sessionResumption"] == {"handle": "h-1"}
+    assert "nextvoice.reconnecting" not in running.page.types()
+    assert provider.visits[0].closed.by == "client"
+
+
+async def test_a_handle_that_is_too_old_is_done_without():
+    typed_first = [Expect("realtimeInput.text"), Send(voice(), spoken("Hi.")), *map(Send, DONE)]
+    leaving = Send(resumable("h-1"), {"goAway": {"timeLeft": "1s"}})
+    first = [SETUP, READY, *typed_first, leaving]
+    refuses = [SETUP, Close(1007, "Request contains an invalid argument.")]
+    async with ScriptedProvider(first, refuses, [SETUP, READY]) as provider:
+        running = run(provider)
+        await running.page.until("nextvoice.ready")
+        running.page.say(typed("Hello"))
+        running.page.say({"type": "response.create"})
+        await running.page.until("session.created", 2)
+        visit = await provider.visit(2)
+        async with asyncio.timeout(3):
+            await visit.expect("clientContent")
+        await finish(running)
+    setup, history = provider.visits[2].events[:2]
+    assert setup["setup"]["sessionResumption"] == {}
+    turns = history["clientContent"]["turns"]
+    assert [turn["parts"][0]["text"] for turn in turns] == ["Hello", "Hi."]
+
+
+async def test_a_changed_voice_begins_another_session_and_nobody_notices():
+    async with ScriptedProvider([SETUP, READY, Send(resumable("h-1"))], [SETUP, READY]) as provider:
+        running = run(provider)
+        await running.page.until("nextvoice.ready")
+        await asyncio.sleep(0.05)  # until the handle is there
+        session = {"audio": {"output": {"voice": "Puck"}}}
+        running.page.say({"type": "session.update", "session": session})
+        await running.page.until("session.created", 2)
+        await finish(running)
+    setup = provider.visits[1].events[0]["setup"]
+    voice_config = setup["generationConfig"]["speechConfig"]["voiceConfig"]
+    assert voice_config["prebuiltVoiceConfig"]["voiceName"] == "Puck"
+    assert setup["sessionResumption"] == {"handle": "h-1"}
+
+
+async def test_a_broken_connection_is_mended_with_the_handle():
+    first = [SETUP, READY, Send(resumable("h-1")), Close(1011, "Deadline expired")]
+    gate = asyncio.Event()
+    async with ScriptedProvider(first, [SETUP, READY, Until(gate)]) as provider:
+        running = run(provider)
+        await running.page.until("nextvoice.reconnected")
+        gate.set()
+        await finish(running)
+    assert provider.visits[1].events[0]["setup"]["sessionResumption"] == {"handle": "h-1"}
+
+
+async def test_what_google_refuses_with_ends_the_call_for_the_right_reason():
+    for code, words, reason in (
+        (1007, "API key not valid. Please pass a valid API key.", "provider_refused_key"),
+        (
+            1008,
+            "models/x is not found for API version v1beta, or is not supported for "
+            "bidiGenerateContent.",
+            "provider_unknown_model",
+        ),
+        (1011, "You exceeded your current quota, please check your plan.", "provider_quota"),
+        (1011, "RESOURCE_EXHAUSTED", "provider_quota"),
+        (1007, "Request contains an invalid argument.", "provider_error"),
+    ):
+        async with ScriptedProvider([SETUP, Close(code, words)]) as provider:
+            record = await run(provider).record()
+        assert (record.reason, len(provider.visits)) == (reason, 1)
+        assert record.provider_message == words
