@@ -52,6 +52,7 @@ def embedded_features() -> dict[str, Any]:
         "turn_detection": ["server_vad", "semantic_vad", "none"],
         "text": True,
         "instructions": True,
+        "formats": list(FORMATS),
         "speed": [0.25, 1.5],
         "max_output_tokens": 4096,
     }

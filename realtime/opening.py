@@ -141,7 +141,12 @@ def base_session(model: VoiceModel) -> dict[str, Any]:
 
 def _offered(model: VoiceModel) -> Offered:
     # A model whose voices nobody has listed may have any.
-    return Offered(model.voices or None, model.transcription_models)
+    return Offered(model.voices or None, model.transcription_models, _formats(model))
+
+
+def _formats(model: VoiceModel) -> list[str]:
+    formats: list[str] = model.features.get("formats", ["audio/pcm"])
+    return formats
 
 
 def _chosen(user: User, account: Account, start: Start) -> VoiceModel:
@@ -159,6 +164,8 @@ def _chosen(user: User, account: Account, start: Start) -> VoiceModel:
         raise Refused("provider_error", "the model has no such voice")
     if transcription is not None and transcription not in model.transcription_models:
         raise Refused("provider_error", "the model has no such transcription model")
+    if not start.asked_formats <= {*_formats(model), "audio/pcm"}:
+        raise Refused("provider_error", "the model has no such audio format")
     return model
 
 

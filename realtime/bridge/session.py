@@ -23,6 +23,13 @@ MAX_INSTRUCTIONS = 4_000
 MAX_OUTPUT_TOKENS = 4_096
 PERSON_ASKS = "The person you talk with asks you to follow this:"
 """Stands between the site's instructions and a person's own, which never take their place."""
+FORMATS = (
+    {"type": "audio/pcm"},
+    {"type": "audio/pcm", "rate": 24_000},
+    {"type": "audio/pcmu"},
+    {"type": "audio/pcma"},
+)
+"""How a provider may be spoken with; a page's own audio is PCM at 24 kHz whatever it is."""
 VAD_FLAGS = ("create_response", "interrupt_response")
 
 
@@ -32,6 +39,7 @@ class Offered:
 
     voices: Sequence[str] | None = None
     transcription_models: Sequence[str] | None = None
+    formats: Sequence[str] | None = None
 
     def check(self, changes: list[Change]) -> None:
         """Raise `Problem` for a change to something the model does not have."""
@@ -40,6 +48,8 @@ class Offered:
                 self._check(self.voices, value, path)
             elif path[-1] == "transcription":
                 self._check(self.transcription_models, value.get("model"), (*path, "model"))
+            elif path[-1] == "format":
+                self._check(self.formats, value["type"], (*path, "type"))
 
     def _check(self, names: Sequence[str] | None, name: object, path: Path) -> None:
         if names is not None and name is not None and name not in names:
@@ -194,6 +204,11 @@ def _noise_reduction(value: object, param: str) -> None:
         raise Problem("invalid_value", "Expected null, near_field or far_field.", param)
 
 
+def _format(value: object, param: str) -> None:
+    if value not in FORMATS:
+        raise Problem("invalid_value", "Expected audio/pcm at 24000, audio/pcmu or pcma.", param)
+
+
 def _transcription(value: object, param: str) -> None:
     if not isinstance(value, dict) or not value or not set(value) <= {"model", "language"}:
         raise Problem("not_allowed", "Only model and language can be changed here.", param)
@@ -241,9 +256,11 @@ CHANGEABLE: dict[Path, Callable[[object, str], None]] = {
     ("output_modalities",): check_modalities,
     ("instructions",): _instructions,
     ("max_output_tokens",): _max_output_tokens,
+    ("audio", "input", "format"): _format,
     ("audio", "input", "turn_detection"): _turn_detection,
     ("audio", "input", "noise_reduction"): _noise_reduction,
     ("audio", "input", "transcription"): _transcription,
+    ("audio", "output", "format"): _format,
     ("audio", "output", "voice"): check_name,
     ("audio", "output", "speed"): _speed,
 }

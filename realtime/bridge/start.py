@@ -38,6 +38,11 @@ class Start:
         asked: dict[str, Any] = dict(self.changes).get(("audio", "input", "transcription"), {})
         return asked.get("model")
 
+    @property
+    def asked_formats(self) -> set[str]:
+        """The audio formats that were asked for, if any."""
+        return {value["type"] for path, value in self.changes if path[-1] == "format"}
+
     def applied_to(self, session: Mapping[str, Any]) -> Event:
         """A GA session configuration with these wishes in it."""
         changes: list[Change] = [(("output_modalities",), list(self.output_modalities))]

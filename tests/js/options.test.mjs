@@ -19,6 +19,7 @@ const RICH = {
     text: true,
     instructions: true,
     noise_reduction: ["near_field"],
+    formats: ["audio/pcm", "audio/pcma"],
     speed: [0.5, 1.5],
     languages: ["en", "de"],
     max_output_tokens: 1000,
@@ -40,6 +41,7 @@ test("a choice becomes the session a provider understands, and back", () => {
     prefixMs: 200,
     idleMs: 10000,
     noise: "near_field",
+    format: "audio/pcma",
     speed: 1.2,
     maxTokens: "600",
   };
@@ -56,8 +58,9 @@ test("a choice becomes the session a provider understands, and back", () => {
         },
         noise_reduction: { type: "near_field" },
         transcription: { model: "t2", language: "de" },
+        format: { type: "audio/pcma" },
       },
-      output: { voice: "cedar", speed: 1.2 },
+      output: { voice: "cedar", speed: 1.2, format: { type: "audio/pcma" } },
     },
   });
   assert.deepEqual(choiceOf(session), choice);
@@ -74,7 +77,7 @@ test("what a model lacks falls back to its first, or to nothing", () => {
     transcription: "t9", maxTokens: "4096",
   };
   assert.deepEqual(fitted(wanted, RICH), {
-    ...UNCHOSEN, voice: "marin", turns: "server_vad", speed: 0.5, transcription: "t1",
+    ...UNCHOSEN, voice: "marin", turns: "server_vad", speed: 0.5, transcription: "t1", format: "audio/pcm",
   });
 });
 

@@ -15,6 +15,7 @@ export const UNCHOSEN = {
   idleMs: 0,
   pauseMs: 300,
   noise: "",
+  format: "",
   speed: 1,
   maxTokens: "",
 };
@@ -31,6 +32,8 @@ const PATHS = [
   ["audio", "input", "transcription"],
   ["audio", "output", "voice"],
   ["audio", "output", "speed"],
+  ["audio", "input", "format"],
+  ["audio", "output", "format"],
 ];
 
 /**
@@ -55,6 +58,7 @@ export function choiceOf(session = {}, page = {}) {
     idleMs: turns?.idle_timeout_ms ?? UNCHOSEN.idleMs,
     pauseMs: page.pause_ms ?? UNCHOSEN.pauseMs,
     noise: input.noise_reduction?.type ?? UNCHOSEN.noise,
+    format: output.format?.type ?? UNCHOSEN.format,
     speed: output.speed ?? UNCHOSEN.speed,
     maxTokens: typeof tokens === "number" ? String(tokens) : UNCHOSEN.maxTokens,
   };
@@ -88,6 +92,7 @@ export function fitted(choice, model) {
     transcription: oneOf(choice.transcription, writers),
     turns: oneOf(choice.turns, turnsOf(model)),
     noise: (features.noise_reduction ?? []).includes(choice.noise) ? choice.noise : "",
+    format: oneOf(choice.format, features.formats ?? []),
     speed: Math.max(slowest, Math.min(fastest, choice.speed)),
     maxTokens: Number(choice.maxTokens) <= (features.max_output_tokens ?? 0) ? choice.maxTokens : "",
   };
@@ -111,6 +116,9 @@ export function sessionOf(choice, model) {
   };
   if (Object.keys(transcription).length > 0) set(["audio", "input", "transcription"], transcription);
   if (voices.length) set(["audio", "output", "voice"], choice.voice);
+  if ((features.formats ?? []).length > 1) {
+    for (const side of ["input", "output"]) set(["audio", side, "format"], formatOf(choice.format));
+  }
   if (features.speed) set(["audio", "output", "speed"], choice.speed);
   return session;
 }
@@ -155,6 +163,11 @@ function turnDetection(choice, model) {
   };
   const kept = Object.entries(settings).filter(([name]) => hasTurnSetting(model, name));
   return { type: turns, ...Object.fromEntries(kept) };
+}
+
+// How the provider is spoken with; the page's own audio stays what it is.
+function formatOf(type) {
+  return type === "audio/pcm" ? { type, rate: 24_000 } : { type };
 }
 
 function byHand(page) {

@@ -75,7 +75,8 @@ export class OptionsDrawer {
     const languages = features.languages ?? [];
     this.#list("language", [{ value: "", label: t("language_any") }, ...languages.map(languageOption)], values.language);
     this.#limit("speed", features.speed);
-    this.#limitNoise(features.noise_reduction ?? []);
+    this.#limitValues("noise", features.noise_reduction ?? []);
+    this.#limitValues("format", features.formats ?? []);
     this.#limitLength(features.max_output_tokens ?? 0);
     const offered = {
       voice: voices.length > 0,
@@ -87,6 +88,7 @@ export class OptionsDrawer {
       language: languages.length > 0 && writers.length > 0,
       transcription: writers.length > 1,
       noise: (features.noise_reduction ?? []).length > 0,
+      format: (features.formats ?? []).length > 1,
     };
     offered.hearing = offered.language || offered.transcription || offered.noise;
     for (const [name, on] of Object.entries(offered)) show(find(`[data-field="${name}"]`, this.#dialog), on);
@@ -176,8 +178,8 @@ export class OptionsDrawer {
     [field.min, field.max] = range.map(String);
   }
 
-  #limitNoise(kinds) {
-    for (const option of find('[data-option="noise"]', this.#dialog).options) {
+  #limitValues(name, kinds) {
+    for (const option of find(`[data-option="${name}"]`, this.#dialog).options) {
       option.hidden = option.disabled = option.value !== "" && !kinds.includes(option.value);
     }
   }
