@@ -1,0 +1,387 @@
+"""What single providers want and say differently."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from realtime.bridge.dialects import DIALECTS, Target
+from realtime.bridge.errors import judge
+from tests.bridge.dialects.streams import decode, decoded, sent, told
+
+JWT = "eyJhbGciOi.eyJzdWIi.c2ln"
+
+
+def target(dialect, url, **fields):
+    return Target(
+        name="T", model="m1", dialect=dialect, **({"key": "key-123456"} | fields), url=url
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "fields", "wanted"),
+    [
+        (
+            "azure_ga",
+            "https://res.openai.azure.com",
+            {"deployment": "dep"},
+            "wss://res.openai.azure.com/openai/v1/realtime?model=dep",
+        ),
+        (
+            "azure_ga",
+            "wss://gateway/sub/openai/v1/realtime",
+            {},
+            "wss://gateway/sub/openai/v1/realtime?model=m1",
+        ),
+        ("azure_ga", "wss://r/openai/v1", {}, "wss://r/openai/v1/realtime?model=m1"),
+        (
+            "azure_preview",
+            "https://res.openai.azure.com/",
+            {"deployment": "dep", "api_version": "2024-10-01-preview"},
+            "wss://res.openai.azure.com/openai/realtime"
+            "?api-version=2024-10-01-preview&deployment=dep",
+        ),
+        (
+            "azure_preview",
+            "wss://r/openai/realtime",
+            {},
+            "wss://r/openai/realtime?api-version=2025-04-01-preview&deployment=m1",
+        ),
+        (
+            "voice_live",
+            "https://r.services.ai.azure.com",
+            {},
+            "wss://r.services.ai.azure.com/voice-live/realtime?api-version=2026-07-15&model=m1",
+        ),
+        (
+            "minimax",
+            "wss://api.minimax.chat",
+            {},
+            "wss://api.minimax.chat/ws/v1/realtime?model=m1",
+        ),
+        ("qwen", "wss://h/api-ws/v1/realtime", {}, "wss://h/api-ws/v1/realtime?model=m1"),
+        ("glm", "wss://open.bigmodel.cn", {}, "wss://open.bigmodel.cn/api/paas/v4/realtime"),
+        ("xai", "wss://api.x.ai/v1", {}, "wss://api.x.ai/v1/realtime?model=m1"),
+        ("openai_beta", "ws://speaches:8000", {}, "ws://speaches:8000/v1/realtime?model=m1"),
+    ],
+)
+def test_endpoints(name, url, fields, wanted):
+    assert DIALECTS[name]().url(target(name, url, **fields)) == wanted
+
+
+@pytest.mark.parametrize("name", ["azure_ga", "azure_preview", "voice_live"])
+def test_azure_takes_a_key_in_its_own_header_and_a_token_as_bearer(name):
+    dialect = DIALECTS[name]()
+    assert dialect.headers(target(name, "wss://r")) == {"api-key": "key-123456"}
+    entra = dialect.headers(target(name, "wss://r", key=JWT))
+    assert entra == {"Authorization": f"Bearer {JWT}"}
+    assert dialect.headers(target(name, "wss://r", key="")) == {}
+
+
+def test_a_workspace_is_named_to_qwen():
+    headers = DIALECTS["qwen"]().headers(target("qwen", "wss://h", workspace="ws-1"))
+    assert headers == {"Authorization": "Bearer key-123456", "X-DashScope-WorkSpace": "ws-1"}
+
+
+@pytest.mark.parametrize("name", list(DIALECTS))
+def test_the_mark_of_the_beta_is_never_sent(name):
+    sent_headers = DIALECTS[name]().headers(target(name, "wss://h/v1/realtime"))
+    assert [header for header in sent_headers if header.lower() == "openai-beta"] == []
+
+
+def update(**session):
+    return {"type": "session.update", "event_id": "c", "session": {"type": "realtime", **session}}
+
+
+EARS = {"turn_detection": {"type": "semantic_vad", "eagerness": "low"}}
+SPEAKING = {"input": EARS, "output": {"voice": "v", "speed": 1.2}}
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        (
+            "minimax",
+            {"modalities": ["text", "audio"], "voice": "v"},
+        ),
+        (
+            "qwen",
+            {
+                "modalities": ["text", "audio"],
+                "voice": "v",
+                "turn_detection": {"type": "server_vad"},
+                "input_audio_format": "pcm16",
+                "output_audio_format": "pcm24",
+            },
+        ),
+        (
+            "stepfun",
+            {
+                "modalities": ["text", "audio"],
+                "voice": "v",
+                "turn_detection": {"type": "server_vad"},
+            },
+        ),
+        (
+            "voice_live",
+            {
+                "modalities": ["audio", "text"],
+                "voice": "v",
+                "turn_detection": {"type": "azure_semantic_vad"},
+            },
+        ),
+        (
+            "xai",
+            {
+                "type": "realtime",
+                "output_modalities": ["audio"],
+                "voice": "v",
+                "turn_detection": {
+                    "type": "server_vad",
+                    "create_response": True,
+                    "interrupt_response": True,
+                },
+            },
+        ),
+        (
+            "glm",
+            {
+                "modalities": ["audio", "text"],
+                "voice": "v",
+                "turn_detection": {"type": "server_vad"},
+                "input_audio_format": "pcm16",
+                "output_audio_format": "pcm",
+                "model": "",
+                "beta_fields": {"chat_mode": "audio", "tts_source": "e2e", "auto_search": False},
+            },
+        ),
+    ],
+)
+def test_a_configuration_in_each_providers_words(name, wanted):
+    event = update(output_modalities=["audio"], audio=SPEAKING, tracing="auto")
+    (told_event,) = told(DIALECTS[name](), event)
+    assert told_event["session"] == wanted
+
+
+def test_glm_is_told_everything_again_with_each_change():
+    dialect = DIALECTS["glm"]()
+    dialect.url(target("glm", "wss://h"))
+    told(dialect, update(audio={"input": {"turn_detection": None}}))
+    (again,) = told(dialect, update(instructions="Briefly."))
+    assert again["session"]["turn_detection"] == {"type": "client_vad"}
+    assert (again["session"]["instructions"], again["session"]["model"]) == ("Briefly.", "m1")
+    assert type(again["client_timestamp"]) is int
+
+
+def test_a_turn_glm_does_not_name_keeps_the_name_it_was_given():
+    events = decoded("glm", "glm_call.json")
+    started = next(e for e in events if e["type"] == "input_audio_buffer.speech_started")
+    ids = {e["item_id"] for e in events if e["type"].startswith("input_audio_buffer.")}
+    assert ids == {started["item_id"]}
+    (done,) = [e for e in events if e["type"].endswith("transcription.completed")]
+    assert done["item_id"] == started["item_id"]
+
+
+@pytest.mark.parametrize("name", ["stepfun"])
+def test_tools_are_nested(name):
+    tool = {"type": "function", "name": "f", "parameters": {}}
+    (event,) = told(DIALECTS[name](), update(tools=[tool]))
+    nested = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    assert event["session"]["tools"] == [nested]
+
+
+def test_an_azure_voice_is_an_object():
+    voice = {"audio": {"output": {"voice": "en-US-Ava:DragonHDLatestNeural"}}}
+    (event,) = told(DIALECTS["voice_live"](), update(**voice))
+    wanted = {"type": "azure-standard", "name": "en-US-Ava:DragonHDLatestNeural"}
+    assert event["session"]["voice"] == wanted
+    created = decoded("voice_live", "voice_live_call.json")[0]["session"]["audio"]
+    assert created["output"]["voice"] == "en-US-Ava:DragonHDLatestNeural"
+    assert created["input"]["turn_detection"]["type"] == "semantic_vad"
+
+
+USAGE = {
+    "minimax": (
+        {"total_tokens": 275, "input_tokens": 127, "output_tokens": 148},
+        {
+            "total_tokens": 275,
+            "input_tokens": 127,
+            "output_tokens": 148,
+            "total_asr_time": 256,
+            "total_audio_characters": 256,
+        },
+    ),
+    "qwen": (
+        {
+            "total_tokens": 377,
+            "input_tokens": 336,
+            "output_tokens": 41,
+            "input_token_details": {"text_tokens": 228, "audio_tokens": 108},
+            "output_token_details": {"text_tokens": 9, "audio_tokens": 32},
+        },
+        {
+            "total_tokens": 377,
+            "input_tokens": 336,
+            "output_tokens": 41,
+            "input_tokens_details": {"text_tokens": 228, "audio_tokens": 108},
+            "output_tokens_details": {"text_tokens": 9, "audio_tokens": 32},
+        },
+    ),
+    "xai": (None, {"billable_audio_seconds": 4.0, "input_text_messages": 1}),
+    "voice_live": (
+        {
+            "total_tokens": 40,
+            "input_tokens": 25,
+            "output_tokens": 15,
+            "input_token_details": {"text_tokens": 10, "audio_tokens": 15, "cached_tokens": 5},
+            "output_token_details": {"text_tokens": 5, "audio_tokens": 8},
+        },
+        {
+            "total_tokens": 40,
+            "input_tokens": 25,
+            "output_tokens": 15,
+            "input_token_details": {"cached_tokens": 5, "text_tokens": 10, "audio_tokens": 15},
+            "output_token_details": {"text_tokens": 5, "audio_tokens": 8, "reasoning_tokens": 2},
+        },
+    ),
+    "stepfun": (None, "nothing"),
+    "openai_ga": (..., "nothing"),
+}
+CALLS = {
+    "minimax": "minimax_call.json",
+    "qwen": "qwen_omni_call.json",
+    "xai": "xai_call.json",
+    "voice_live": "voice_live_call.json",
+    "stepfun": "stepfun_call.json",
+    "openai_ga": "ga_call.json",
+}
+
+
+@pytest.mark.parametrize("name", list(USAGE))
+def test_usage_is_respelled_and_what_was_said_is_kept(name):
+    usage, raw = USAGE[name]
+    done = [e for e in decoded(name, CALLS[name]) if e["type"] == "response.done"][-1]
+    if usage is ...:
+        usage = [e for e in sent(CALLS[name]) if e["type"] == "response.done"][-1]
+        usage = usage["response"]["usage"]
+    assert done["response"]["usage"] == usage
+    assert done.get("raw_usage", "nothing") == raw
+    assert "usage" not in done
+
+
+def test_a_transcription_of_which_no_usage_is_said_is_as_long_as_the_speech():
+    events = decoded("qwen", "qwen_omni_call.json")
+    (done,) = [e for e in events if e["type"].endswith("transcription.completed")]
+    assert done["usage"] == {"type": "duration", "seconds": 0.806}
+    assert done["raw_usage"] is None
+
+
+# What is answered here
+
+WITHOUT = [name for name, cls in DIALECTS.items() if name != "gemini" and not cls.traits.retrieve]
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_items_are_given_back_from_what_was_seen(name):
+    dialect = DIALECTS[name]()
+    item = {"id": "u", "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+    decode(dialect, {"type": "conversation.item.created", "item": item})
+    words = {"item_id": "u", "content_index": 0, "transcript": "Hello."}
+    decode(dialect, {"type": "conversation.item.input_audio_transcription.completed"} | words)
+    ask = {"type": "conversation.item.retrieve", "event_id": "c", "item_id": "u"}
+    assert told(dialect, ask) == []
+    (answer,) = dialect.answers()
+    assert answer["type"] == "conversation.item.retrieved"
+    assert answer["item"]["content"] == [{"type": "input_audio", "transcript": "Hello."}]
+    assert told(dialect, ask | {"item_id": "nobody"}) == []
+    (answer,) = dialect.answers()
+    assert answer["error"]["event_id"] == "c"
+    assert judge(answer["error"]).kind == "benign"
+    assert dialect.answers() == []
+
+
+@pytest.mark.parametrize("name", [n for n in WITHOUT if not DIALECTS[n].traits.truncate])
+def test_cutting_an_answer_is_answered_here(name):
+    dialect = DIALECTS[name]()
+    place = {"item_id": "a", "content_index": 0, "audio_end_ms": 700}
+    assert told(dialect, {"type": "conversation.item.truncate", "event_id": "c"} | place) == []
+    (answer,) = dialect.answers()
+    assert answer.pop("event_id") != "c"
+    assert answer == {"type": "conversation.item.truncated"} | place
+
+
+def test_minimax_gets_the_words_instead_of_the_last_audio_before_the_next():
+    dialect = DIALECTS["minimax"]()
+    decode(dialect, *sent("minimax_call.json"))
+    create, delete, _ = map(orjson.loads, dialect.audio(bytes(960)))
+    assert create["type"] == "conversation.item.create"
+    assert create["previous_item_id"] == "msg_001"
+    words = {"type": "input_text", "text": "hello how are you"}
+    assert create["item"]["content"] == [words]
+    assert (delete["type"], delete["item_id"]) == ("conversation.item.delete", "msg_001")
+    echo = {"type": "conversation.item.created", "item": create["item"] | {"object": "x"}}
+    gone = {"type": "conversation.item.deleted", "item_id": "msg_001"}
+    assert decode(dialect, echo, gone) == []
+    # A person who deletes the turn deletes what stands for it.
+    (deleted,) = told(
+        dialect, {"type": "conversation.item.delete", "event_id": "c", "item_id": "msg_001"}
+    )
+    assert deleted["item_id"] == create["item"]["id"]
+    gone["item_id"] = create["item"]["id"]
+    assert [e["item_id"] for e in decode(dialect, gone)] == ["msg_001"]
+    assert [orjson.loads(frame)["type"] for frame in dialect.audio(bytes(960))] == [
+        "input_audio_buffer.append"
+    ]
+
+
+def test_what_is_written_to_qwen_becomes_an_instruction():
+    dialect = DIALECTS["qwen"]()
+    told(dialect, update(instructions="Be kind."))
+    content = [{"type": "input_text", "text": "Hello."}]
+    item = {"id": "w", "type": "message", "role": "user", "content": content}
+    create = {"type": "conversation.item.create", "event_id": "c", "item": item}
+    (event,) = told(dialect, create)
+    assert event["type"] == "session.update"
+    assert event["session"]["instructions"].startswith("Be kind.")
+    assert event["session"]["instructions"].endswith("User: Hello.")
+    assert [e["type"] for e in dialect.answers()] == [
+        "conversation.item.added",
+        "conversation.item.done",
+    ]
+    delete = {"type": "conversation.item.delete", "event_id": "d", "item_id": "w"}
+    (event,) = told(dialect, delete)
+    assert event["session"]["instructions"] == "Be kind."
+    assert [e["type"] for e in dialect.answers()] == ["conversation.item.deleted"]
+
+
+def test_a_picture_for_qwen_follows_some_sound():
+    dialect = DIALECTS["qwen"]()
+    url = "data:image/jpeg;base64,/9j/4AAQ"
+    item = {"id": "p", "type": "message", "role": "user"}
+    item |= {"content": [{"type": "input_image", "image_url": url}]}
+    create = {"type": "conversation.item.create", "event_id": "c", "item": item}
+    first, second = told(dialect, create)
+    assert first["type"] == "input_audio_buffer.append"
+    assert second == {"type": "input_image_buffer.append", "image": "/9j/4AAQ"}
+
+
+def test_a_self_hosted_server_is_answered_in_the_language_it_speaks():
+    ga, beta = DIALECTS["openai_beta"](), DIALECTS["openai_beta"]()
+    decode(ga, sent("localai_call.json")[0])
+    decode(beta, sent("beta_call.json")[0])
+    event = update(output_modalities=["audio"])
+    assert told(ga, event)[0]["session"] == {"type": "realtime", "output_modalities": ["audio"]}
+    assert told(beta, event)[0]["session"] == {"modalities": ["audio", "text"]}
+
+
+def test_xai_transcripts_grow_and_a_revision_waits_for_the_end():
+    events = decoded("xai", "xai_call.json")
+    deltas = [e["delta"] for e in events if e["type"].endswith("transcription.delta")]
+    assert deltas == ["What is", " the time"]
+    assert [e["type"] for e in events].count("session.created") == 1
+
+
+def test_xai_errors_are_judged_by_their_words():
+    error = {"type": "invalid_request", "code": "xyz_17", "message": "Incorrect API key provided"}
+    (event,) = decode(DIALECTS["xai"](), {"type": "error", "error": error})
+    assert judge(event["error"]).reason == "provider_refused_key"
