@@ -8,18 +8,26 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from ..events import Event
 from ..ids import new_id
 from .base import AUDIO_DELTA
+from .parts import (
+    AUDIO_DONE,
+    TEXT,
+    TRANSCRIPT,
+    Made,
+    Part,
+    end_part,
+    follow,
+    invent,
+    part_event,
+    whole,
+)
 
 FINISHED = 64
 """So many finished answers are remembered; what still comes for them is dropped."""
 
-TRANSCRIPT = "response.output_audio_transcript"
-TEXT = "response.output_text"
-AUDIO_DONE = "response.output_audio.done"
 ARGUMENTS = ("response.function_call_arguments.delta", "response.function_call_arguments.done")
 IN_PART = (
     AUDIO_DELTA,
@@ -31,26 +39,6 @@ IN_PART = (
     "response.content_part.added",
     "response.content_part.done",
 )
-
-
-@dataclass(slots=True)
-class Part:
-    """One content part of an answer's item."""
-
-    kind: str
-    text: str = ""
-    sounded: bool = False
-    ended: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class Made:
-    """One item of an answer under way."""
-
-    item: Event
-    index: int
-    parts: dict[int, Part] = field(default_factory=dict)
-    over: bool = False
 
 
 class Completing:
@@ -104,12 +92,12 @@ class Completing:
         before = self._place(item)
         self._done.add(item["id"])
         previous = self._placed[item["id"]]
-        return [*before, _made("conversation.item.done", previous_item_id=previous, item=item)]
+        return [*before, invent("conversation.item.done", previous_item_id=previous, item=item)]
 
     def _place(self, item: Mapping[str, object]) -> list[Event]:
         if item["id"] in self._placed:
             return []
-        added = _made("conversation.item.added", previous_item_id=None, item=dict(item))
+        added = invent("conversation.item.added", previous_item_id=None, item=dict(item))
         return self._added(added)
 
     # Answers
@@ -159,7 +147,7 @@ class Completing:
             "output": [],
             "usage": None,
         }
-        return [_made("response.created", response=response)]
+        return [invent("response.created", response=response)]
 
     def _output_item(self, items: dict[str, Made], event: Event) -> list[Event]:
         item = event["item"]
@@ -176,7 +164,7 @@ class Completing:
         index = event.get("output_index", len(items))
         items[item["id"]] = Made(item, index)
         names = {"response_id": event["response_id"], "output_index": index}
-        announced = _made("response.output_item.added", **names, item=dict(item))
+        announced = invent("response.output_item.added", **names, item=dict(item))
         return [announced, *self._place(item)]
 
     def _in_part(self, items: dict[str, Made], event: Event) -> list[Event]:
@@ -194,16 +182,16 @@ class Completing:
             part_kind = words or ("text" if kind.startswith(TEXT) else "audio")
             made.parts[index] = Part(part_kind)
             if not opens:
-                out.append(_part_event("response.content_part.added", event, made.parts[index]))
+                out.append(part_event("response.content_part.added", event, made.parts[index]))
         elif opens:
             return out
         part = made.parts[index]
         if kind == "response.content_part.done":
             part.text = event["part"].get("transcript") or event["part"].get("text") or part.text
-            return [*out, *_end_part(event, part)]
+            return [*out, *end_part(event, part)]
         if kind.endswith(".done") and kind in part.ended:
             return out
-        _follow(part, event)
+        follow(part, event)
         return [*out, event]
 
     def _arguments(self, items: dict[str, Made], event: Event) -> list[Event]:
@@ -239,12 +227,12 @@ class Completing:
         made = items[item["id"]]
         place |= {"output_index": made.index, "item_id": item["id"]}
         for index, part in made.parts.items():
-            out += _end_part(place | {"content_index": index}, part)
+            out += end_part(place | {"content_index": index}, part)
         made.over = True
-        made.item = _whole(item, made)
+        made.item = whole(item, made)
         if event is None:
             place.pop("item_id")
-            event = _made("response.output_item.done", **place)
+            event = invent("response.output_item.done", **place)
         event["item"] = dict(made.item)
         return [*out, *self._item_done(dict(made.item)), event]
 
@@ -260,67 +248,10 @@ class Completing:
             response["output"] = [dict(made.item) for made in items.values()]
         else:
             response["output"] = [
-                _whole(item, items[item["id"]]) if item["id"] in items else item
+                whole(item, items[item["id"]]) if item["id"] in items else item
                 for item in response["output"]
             ]
         self._finished[response_id] = None
         if len(self._finished) > FINISHED:
             self._finished.popitem(last=False)
         return [*out, event]
-
-
-def _follow(part: Part, event: Event) -> None:
-    kind = event["type"]
-    if kind == AUDIO_DELTA:
-        part.sounded = True
-    elif kind.endswith(".delta"):
-        part.text += event["delta"]
-    elif kind.endswith(".done"):
-        part.ended.add(kind)
-        part.text = event.get("transcript") or event.get("text") or part.text
-
-
-def _end_part(event: Event, part: Part) -> list[Event]:
-    """The ends of a part that were not told yet."""
-    out, ends = [], list[tuple[str, Event]]()
-    if part.kind == "text":
-        ends.append((f"{TEXT}.done", {"text": part.text}))
-    else:
-        if part.sounded:
-            ends.append((AUDIO_DONE, {}))
-        ends.append((f"{TRANSCRIPT}.done", {"transcript": part.text}))
-    for kind, fields in ends:
-        if kind not in part.ended and (part.text or kind == AUDIO_DONE):
-            out.append(_made(kind, **_place(event), **fields))
-        part.ended.add(kind)
-    if "response.content_part.done" not in part.ended:
-        out.append(_part_event("response.content_part.done", event, part))
-        part.ended.add("response.content_part.done")
-    return out
-
-
-def _whole(item: Event, made: Made) -> Event:
-    """The item with the words and kinds of its parts: a spoken one may be told as written."""
-    if item.get("type") != "message" or not made.parts:
-        return item
-    content = []
-    for _, part in sorted(made.parts.items()):
-        spoken = part.kind == "audio"
-        kind, name = ("output_audio", "transcript") if spoken else ("output_text", "text")
-        content.append({"type": kind, name: part.text})
-    return item | {"content": content}
-
-
-def _part_event(kind: str, event: Event, part: Part) -> Event:
-    name = "transcript" if part.kind == "audio" else "text"
-    words = part.text if kind.endswith(".done") else ""
-    return _made(kind, **_place(event), part={"type": part.kind, name: words})
-
-
-def _place(event: Event) -> Event:
-    names = ("response_id", "item_id", "output_index", "content_index")
-    return {name: event[name] for name in names}
-
-
-def _made(kind: str, **fields: object) -> Event:
-    return {"type": kind, "event_id": new_id("event"), **fields}

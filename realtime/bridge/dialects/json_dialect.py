@@ -7,10 +7,8 @@ encode: a GA event -> answered here, or fitted to what the provider has -> told 
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import orjson
 
@@ -20,11 +18,13 @@ from ..ids import new_id
 from ..writer import Frame
 from .base import AUDIO_DELTA, OPENING_IDS
 from .complete import Completing
+from .endpoint import Endpoint
 from .fit import fit_response, fit_session
+from .kept import TRANSCRIBED, Kept
+from .repeats import Repeats
 from .shapes import EVENTS, Shape
 from .sound import Sound, ours
 from .spent import response_usage, transcription_usage
-from .target import Target
 from .tidy import (
     error_of,
     is_a,
@@ -37,17 +37,12 @@ from .tidy import (
 )
 from .traits import Traits
 
-REMEMBERED = 256
-KEPT = 1_000
-"""So many items are kept to answer `conversation.item.retrieve` where the provider does not."""
-
 ENDS_AUDIO = ("response.output_audio.done", "response.content_part.done", "response.done")
-TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
 TRANSCRIPTION_FAILED = "conversation.item.input_audio_transcription.failed"
 NO_SUCH_ITEM = "item_retrieve_invalid_item_id"
 
 
-class JsonDialect:
+class JsonDialect(Endpoint):
     """The base of dialects: GA itself, where a subclass says nothing else."""
 
     name: ClassVar[str]
@@ -55,24 +50,21 @@ class JsonDialect:
     history_mode: ClassVar[Literal["items", "packed"]] = "packed"
     complete: ClassVar[bool] = False
     """Whether the provider is known to leave nothing out."""
-    path: ClassVar[tuple[str, str]] = ("/v1", "/realtime")
-    """The usual path of the endpoint, as base and rest; addresses may end in either."""
     recalls = False
 
     def __init__(self) -> None:
+        super().__init__()
         self.subprotocols: Sequence[str] = ()
         self.skipped = 0
-        self._model = ""
         self._sound = Sound(self.traits)
         self._answers: list[Event] = []
         self._completing = None if self.complete else Completing()
         self._response_id = ""
         self._item_id = ""
         self._added: set[str] = set()
-        self._recent: set[tuple[str, str, int]] = set()
-        self._recent_order: deque[tuple[str, str, int]] = deque()
+        self._repeats = Repeats()
         self._changing: str | None = None  # the event that changes the audio format
-        self._kept: OrderedDict[str, Event] = OrderedDict()
+        self._kept = None if self.traits.retrieve else Kept()
         self._began_ms = 0
         self._spoke_ms: dict[str, int] = {}
         self._samples = 0  # of the microphone, in this session
@@ -81,39 +73,6 @@ class JsonDialect:
     def heard_ms(self) -> int:
         """How much of the microphone the provider was given."""
         return samples_to_ms(self._samples)
-
-    # The connection
-
-    def succeed(self, handle: str | None, told: bool) -> None:
-        pass  # none of these providers goes on with a session of before
-
-    def handle(self) -> str | None:
-        return None
-
-    def url(self, target: Target) -> str:
-        self._model = target.model
-        parts = urlsplit(target.url)
-        scheme = {"https": "wss", "http": "ws"}.get(parts.scheme, parts.scheme)
-        query = {**dict(parse_qsl(parts.query)), **self.query(target), **target.query}
-        path = self._whole_path(parts.path.rstrip("/"))
-        return urlunsplit((scheme, parts.netloc, path, urlencode(query), parts.fragment))
-
-    def query(self, target: Target) -> Mapping[str, str]:
-        """The query that names the model."""
-        return {"model": target.model}
-
-    def headers(self, target: Target) -> Mapping[str, str]:
-        return self.identity(target) | dict(target.headers)
-
-    def identity(self, target: Target) -> dict[str, str]:
-        """The headers that say who we are."""
-        return {"Authorization": f"Bearer {target.key}"} if target.key else {}
-
-    def _whole_path(self, path: str) -> str:
-        base, rest = self.path
-        if not path:
-            return base + rest
-        return path + rest if path.endswith(base) else path
 
     # Towards the provider
 
@@ -193,9 +152,9 @@ class JsonDialect:
             names = ("item_id", "content_index", "audio_end_ms")
             self.answer("conversation.item.truncated", **{name: event[name] for name in names})
             return True
-        if kind == "conversation.item.retrieve" and not self.traits.retrieve:
-            if item_id in self._kept:
-                self.answer("conversation.item.retrieved", item=dict(self._kept[str(item_id)]))
+        if kind == "conversation.item.retrieve" and self._kept is not None:
+            if (item := self._kept.get(item_id)) is not None:
+                self.answer("conversation.item.retrieved", item=item)
             else:
                 refusal = error_event(
                     NO_SUCH_ITEM, "There is no such item.", "item_id", event.get("event_id")
@@ -209,7 +168,7 @@ class JsonDialect:
     def decode(self, frame: Frame) -> Iterable[Event]:
         event = _read(frame)
         found: list[Event] = []
-        if event is not None and not self._is_repeat(event, len(frame)):
+        if event is not None and not self._repeats.seen(event, len(frame)):
             for each in self.translated(event):
                 found += self._checked(each)
         if not found:
@@ -268,21 +227,6 @@ class JsonDialect:
             response["id"] = self._response_id or new_id("resp")
         return isinstance(response.get("id"), str) and bool(response["id"])
 
-    def _is_repeat(self, event: Event, size: int) -> bool:
-        # Type and size are compared too: not every provider counts its events well.
-        event_id = event.get("event_id")
-        if not isinstance(event_id, str) or not event_id:
-            event["event_id"] = new_id("event")
-            return False
-        mark = (event_id, event["type"], size)
-        if mark in self._recent:
-            return True
-        self._recent.add(mark)
-        self._recent_order.append(mark)
-        if len(self._recent_order) > REMEMBERED:
-            self._recent.discard(self._recent_order.popleft())
-        return False
-
     def _remembered(self, event: Event) -> bool:
         """Note the current ids; False for an item already added."""
         kind = event["type"]
@@ -334,8 +278,8 @@ class JsonDialect:
             self._spoke_ms[event["item_id"]] = max(0, event["audio_end_ms"] - self._began_ms)
         if kind in ("response.created", "response.done"):
             ours(event["response"])
-        if not self.traits.retrieve:
-            self._keep(event)
+        if self._kept is not None:
+            self._kept.follow(event)
         return [*before, event]
 
     def _with_pcm(self, event: Event) -> list[Event]:
@@ -357,17 +301,6 @@ class JsonDialect:
             return []
         last, pcm = self._audio_event, self._sound.finish()
         return [last | {"event_id": new_id("event"), "delta": pcm}] if pcm else []
-
-    def _keep(self, event: Event) -> None:
-        if isinstance(item := event.get("item"), dict):
-            self._kept[item["id"]] = {**self._kept.get(item["id"], {}), **item}
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        elif event["type"] == TRANSCRIBED and event["item_id"] in self._kept:
-            part = {"type": "input_audio", "transcript": event["transcript"]}
-            self._kept[event["item_id"]] |= {"content": [part]}
-        elif event["type"] == "conversation.item.deleted":
-            self._kept.pop(event["item_id"], None)
 
 
 def _read(frame: Frame) -> Event | None:

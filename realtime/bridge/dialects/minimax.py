@@ -36,7 +36,7 @@ from ..events import Event
 from ..ids import new_id
 from ..words import gettext_noop as _
 from ..writer import Frame
-from .json_dialect import TRANSCRIBED
+from .kept import TRANSCRIBED
 from .openai_beta import Beta
 from .tidy import text_or
 from .traits import Traits

@@ -1,0 +1,53 @@
+"""Where a dialect's provider is and who we say we are: its URL and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from .target import Target
+
+
+class Endpoint:
+    """The connection's half of a dialect: OpenAI's ways, unless a subclass has others."""
+
+    path: ClassVar[tuple[str, str]] = ("/v1", "/realtime")
+    """The usual path of the endpoint, as base and rest; addresses may end in either."""
+
+    def __init__(self) -> None:
+        self._model = ""
+
+    def succeed(self, handle: str | None, told: bool) -> None:
+        """None of these providers goes on with a session of before."""
+
+    def handle(self) -> str | None:
+        """Nor has a handle of it."""
+        return None
+
+    def url(self, target: Target) -> str:
+        """The WebSocket URL with its query."""
+        self._model = target.model
+        parts = urlsplit(target.url)
+        scheme = {"https": "wss", "http": "ws"}.get(parts.scheme, parts.scheme)
+        query = {**dict(parse_qsl(parts.query)), **self.query(target), **target.query}
+        path = self._whole_path(parts.path.rstrip("/"))
+        return urlunsplit((scheme, parts.netloc, path, urlencode(query), parts.fragment))
+
+    def query(self, target: Target) -> Mapping[str, str]:
+        """The query that names the model."""
+        return {"model": target.model}
+
+    def headers(self, target: Target) -> Mapping[str, str]:
+        """The handshake's headers, the key among them."""
+        return self.identity(target) | dict(target.headers)
+
+    def identity(self, target: Target) -> dict[str, str]:
+        """The headers that say who we are."""
+        return {"Authorization": f"Bearer {target.key}"} if target.key else {}
+
+    def _whole_path(self, path: str) -> str:
+        base, rest = self.path
+        if not path:
+            return base + rest
+        return path + rest if path.endswith(base) else path

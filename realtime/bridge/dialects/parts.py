@@ -1,0 +1,90 @@
+"""The content parts of an answer's item while it comes, and the events that open and end them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..events import Event
+from ..ids import new_id
+from .base import AUDIO_DELTA
+
+TRANSCRIPT = "response.output_audio_transcript"
+TEXT = "response.output_text"
+AUDIO_DONE = "response.output_audio.done"
+
+
+@dataclass(slots=True)
+class Part:
+    """One content part of an answer's item."""
+
+    kind: str
+    text: str = ""
+    sounded: bool = False
+    ended: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Made:
+    """One item of an answer under way."""
+
+    item: Event
+    index: int
+    parts: dict[int, Part] = field(default_factory=dict)
+    over: bool = False
+
+
+def follow(part: Part, event: Event) -> None:
+    kind = event["type"]
+    if kind == AUDIO_DELTA:
+        part.sounded = True
+    elif kind.endswith(".delta"):
+        part.text += event["delta"]
+    elif kind.endswith(".done"):
+        part.ended.add(kind)
+        part.text = event.get("transcript") or event.get("text") or part.text
+
+
+def end_part(event: Event, part: Part) -> list[Event]:
+    """The ends of a part that were not told yet."""
+    out, ends = [], list[tuple[str, Event]]()
+    if part.kind == "text":
+        ends.append((f"{TEXT}.done", {"text": part.text}))
+    else:
+        if part.sounded:
+            ends.append((AUDIO_DONE, {}))
+        ends.append((f"{TRANSCRIPT}.done", {"transcript": part.text}))
+    for kind, fields in ends:
+        if kind not in part.ended and (part.text or kind == AUDIO_DONE):
+            out.append(invent(kind, **_place(event), **fields))
+        part.ended.add(kind)
+    if "response.content_part.done" not in part.ended:
+        out.append(part_event("response.content_part.done", event, part))
+        part.ended.add("response.content_part.done")
+    return out
+
+
+def whole(item: Event, made: Made) -> Event:
+    """The item with the words and kinds of its parts: a spoken one may be told as written."""
+    if item.get("type") != "message" or not made.parts:
+        return item
+    content = []
+    for _, part in sorted(made.parts.items()):
+        spoken = part.kind == "audio"
+        kind, name = ("output_audio", "transcript") if spoken else ("output_text", "text")
+        content.append({"type": kind, name: part.text})
+    return item | {"content": content}
+
+
+def part_event(kind: str, event: Event, part: Part) -> Event:
+    name = "transcript" if part.kind == "audio" else "text"
+    words = part.text if kind.endswith(".done") else ""
+    return invent(kind, **_place(event), part={"type": part.kind, name: words})
+
+
+def _place(event: Event) -> Event:
+    names = ("response_id", "item_id", "output_index", "content_index")
+    return {name: event[name] for name in names}
+
+
+def invent(kind: str, **fields: object) -> Event:
+    return {"type": kind, "event_id": new_id("event"), **fields}
