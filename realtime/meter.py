@@ -184,7 +184,7 @@ class Meter(Tap):
     def _transcribed(self, event: Event) -> None:
         item_id = event["item_id"]
         turn = self._turns.pop(item_id, Turn())
-        raw = event.get("raw_usage") or event.get("usage")
+        raw = _said(event)
         known = item_id in self._written
         self._written[item_id] = None
         forget_old(self._written)
@@ -196,7 +196,7 @@ class Meter(Tap):
         """Not billed when the provider says that it failed; unknown when the line broke."""
         turn = self._turns.pop(event["item_id"], None)
         lost = event["error"].get("code") == "connection_lost"
-        raw = event.get("raw_usage") or event.get("usage")
+        raw = _said(event)
         if raw or (lost and turn is not None and turn.ms and self._transcriber):
             entry = self._entry_of_turn(
                 event["item_id"], turn or Turn(), raw=raw, status=Usage.Status.FAILED
@@ -413,3 +413,8 @@ def _transcriber(session: Event) -> str | None:
     for name in ("audio", "input", "transcription", "model"):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value if isinstance(value, str) and value else None
+
+
+def _said(event: Event) -> Any:
+    """What the provider said a transcription used; None where its `usage` was only filled in."""
+    return event["raw_usage"] if "raw_usage" in event else event.get("usage")
