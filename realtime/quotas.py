@@ -26,6 +26,8 @@ from realtime.models import CallRecord, Lease, Quota
 
 DEAD_AFTER = timedelta(seconds=60)
 """A lease without a sign of life for so long is of a process that died."""
+HEARTBEAT = timedelta(seconds=10)
+"""How old the sign of life of a call may become that has nothing new to write."""
 WARN_AT = Decimal("0.8")
 
 NOTHING = Decimal(0)
@@ -90,13 +92,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a call may go on. `limits` as they stand with it counted in; `over`: the one that is
-    reached; `longest` and `idle`: of the call, None without a limit."""
+    """How a call may go on. `limits`: what others have used of each, this call's own reservation
+    left out; `over`: the one that is reached; `longest` and `idle`: of the call, None without a
+    limit; `began`: when it took its place."""
 
     limits: Sequence[Limit] = ()
     over: OverQuota | None = None
     longest: timedelta | None = None
     idle: timedelta | None = None
+    began: datetime | None = None
 
 
 def admit(wish: Wish, now: datetime) -> Terms:
@@ -129,11 +133,20 @@ def renew(wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
     told: dict[uuid.UUID, Terms] = {}
     with transaction.atomic():
         books = Books(wishes, now)
+        kept = {lease.call_id: (lease.reserved, lease.heartbeat) for lease in books.leases.values()}
         for wish in wishes:
             told[wish.call_id] = books.judge(wish)
             books.lease_of(wish, began=now)
-        _write(books.leases[wish.call_id] for wish in wishes)
+        mine = [books.leases[wish.call_id] for wish in wishes]
+        _write([lease for lease in mine if _is_news(lease, kept.get(lease.call_id))])
     return told
+
+
+def _is_news(lease: Lease, kept: tuple[Decimal, datetime] | None) -> bool:
+    """Whether a lease has to be written: what it says changed, or its last sign of life is old."""
+    if kept is None or lease.reserved != kept[0]:
+        return True
+    return lease.heartbeat - kept[1] >= HEARTBEAT
 
 
 def _write(leases: Iterable[Lease]) -> None:
@@ -196,6 +209,7 @@ class Books:
             over=OverQuota(over) if over else OverQuota(None) if blind else None,
             longest=timedelta(minutes=min(longest)) if longest else None,
             idle=timedelta(minutes=min(idle)) if idle else None,
+            began=self.leases[wish.call_id].began if wish.call_id in self.leases else self.now,
         )
 
     def lease_of(self, wish: Wish, began: datetime) -> Lease:
@@ -214,7 +228,8 @@ class Books:
             for limit in self._limits(quota, wish)
             if limit.of_money
         ]
-        lease.reserved, lease.heartbeat = min([needs, *lefts]), self.now
+        lease.reserved = min([needs, *lefts]) if lefts else NOTHING
+        lease.heartbeat = self.now
         self.leases[wish.call_id] = lease
         return lease
 

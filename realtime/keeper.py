@@ -1,0 +1,91 @@
+"""Keeps the places of this process's calls, once a second and in one step for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from django.utils import timezone
+
+from realtime.db import in_database
+from realtime.quotas import Terms, Wish, release, renew
+
+log = logging.getLogger(__name__)
+
+SECONDS = 1.0
+
+
+class Member(Protocol):
+    """A call that has a place."""
+
+    def wish(self) -> Wish:
+        """What it asks for now."""
+
+    def told(self, terms: Terms) -> None:
+        """How it may go on."""
+
+    def unheard(self) -> None:
+        """The database is away: nobody can say how it may go on."""
+
+
+class Keeper:
+    """The members on one event loop. Its task runs while there are any."""
+
+    def __init__(self) -> None:
+        self._members: dict[uuid.UUID, Member] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._failures = 0
+
+    def join(self, call_id: uuid.UUID, member: Member) -> None:
+        """Keep a call's place from now on."""
+        self._members[call_id] = member
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    async def leave(self, call_id: uuid.UUID) -> None:
+        """Give a call's place back. When the database is away, it falls free by itself."""
+        self._members.pop(call_id, None)
+        try:
+            await in_database(release, call_id)
+        except Exception as problem:
+            log.warning("the place of call %s could not be given back: %s", call_id, problem)
+
+    async def _run(self) -> None:
+        while self._members:
+            await self._renew()
+            await asyncio.sleep(SECONDS)
+
+    async def _renew(self) -> None:
+        wishes = [member.wish() for member in self._members.values()]
+        try:
+            terms = await in_database(renew, wishes, timezone.now())
+        except Exception as problem:
+            self._failed(problem)
+            return
+        self._failures = 0
+        for call_id, each in terms.items():
+            # It may have left meanwhile; then the place that was kept is given back again.
+            if (member := self._members.get(call_id)) is not None:
+                member.told(each)
+            else:
+                await self.leave(call_id)
+
+    def _failed(self, problem: Exception) -> None:
+        # It is asked once a second: say it on the 1st, 2nd, 4th, 8th, ... time.
+        self._failures += 1
+        if self._failures & (self._failures - 1) == 0:
+            log.warning("quotas cannot be checked (%d times): %s", self._failures, problem)
+        for member in list(self._members.values()):
+            member.unheard()
+
+
+_keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, Keeper] = WeakKeyDictionary()
+
+
+def keeper() -> Keeper:
+    """The keeper of the running event loop."""
+    loop = asyncio.get_running_loop()
+    return _keepers.setdefault(loop, Keeper())
