@@ -44,7 +44,7 @@ class Tariff:
     """What a call costs, in the reporting currency. `prices`: of its model, None when nobody wrote
     them down; `rate`: what one unit of their currency is worth."""
 
-    prices: Prices | None
+    prices: Prices | None = None
     rate: Decimal = Decimal(1)
     currency: str = "USD"
 

@@ -135,7 +135,7 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
             opening = await in_database(open_call, scope["user"], conversation, start)
         except Refused as refused:
             log.warning("a call was refused: %s: %s", refused.reason, refused)
-            await self._refuse(browser, refused.reason)
+            await self._refuse(browser, refused.reason, refused.words)
             return
         session = scope.get("session")
         key = session.session_key if session is not None else None
@@ -151,6 +151,8 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         else:
             await browser.close(code)
 
-    async def _refuse(self, browser: BrowserSocket, reason: str) -> None:
+    async def _refuse(
+        self, browser: BrowserSocket, reason: str, words: tuple[str, str] | None = None
+    ) -> None:
         end = ENDS[reason]
-        await browser.tell_and_close(ended_event(end, gettext), end.close_code)
+        await browser.tell_and_close(ended_event(end, gettext, words=words), end.close_code)

@@ -38,6 +38,7 @@ class Keeper:
         self._members: dict[uuid.UUID, Member] = {}
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
+        self._releasing: set[asyncio.Task[None]] = set()
 
     def join(self, call_id: uuid.UUID, member: Member) -> None:
         """Keep a call's place from now on."""
@@ -45,9 +46,17 @@ class Keeper:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
-    async def leave(self, call_id: uuid.UUID) -> None:
-        """Give a call's place back. When the database is away, it falls free by itself."""
+    def leave(self, call_id: uuid.UUID) -> None:
+        """Give a call's place back, soon. When the database is away, it falls free by itself."""
         self._members.pop(call_id, None)
+        self._give_back(call_id)
+
+    def _give_back(self, call_id: uuid.UUID) -> None:
+        task = asyncio.create_task(self._release(call_id))
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
+
+    async def _release(self, call_id: uuid.UUID) -> None:
         try:
             await in_database(release, call_id)
         except Exception as problem:
@@ -71,7 +80,7 @@ class Keeper:
             if (member := self._members.get(call_id)) is not None:
                 member.told(each)
             else:
-                await self.leave(call_id)
+                self._give_back(call_id)
 
     def _failed(self, problem: Exception) -> None:
         # It is asked once a second: say it on the 1st, 2nd, 4th, 8th, ... time.

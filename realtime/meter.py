@@ -62,6 +62,7 @@ class Meter(Tap):
         history: list[dict[str, Any]],
         save: Callable[..., None],
         tell: Callable[[dict[str, Any]], None],
+        on_row: Callable[[Usage], None] = lambda row: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -71,6 +72,7 @@ class Meter(Tap):
         self._by_time = by_time
         self._save = save
         self._tell = tell
+        self._on_row = on_row
         self._clock = clock
         self._context = Context()
         self._context.says(len(session.get("instructions") or ""))
@@ -90,11 +92,25 @@ class Meter(Tap):
         self._reported = Decimal(0)  # of connected time, by this session
         self._slices: list[Entry] = []  # of which nothing was reported yet
         self._slice = 0
-        self._pending: set[str] = set()  # rows that are not known to be safe
+        self._pending: dict[str, Entry] = {}  # of rows that are not known to be safe
         self._releases: list[Release] = []
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._costs: dict[uuid.UUID, tuple[Decimal, str]] = {}
+
+    def under_way(self) -> list[Counts]:
+        """What this call's model used that is not yet in the ledger, as far as is known."""
+        used = [
+            counts_of(entry.raw) if entry.raw else entry.counts or Counts()
+            for entry in self._pending.values()
+            if entry.kind in (Usage.Kind.RESPONSE, Usage.Kind.TIME)
+        ]
+        if self._answer is not None:
+            used.append(self._answer.counts())
+        if self._by_time and self._since is not None:
+            seconds = Decimal(int((self._clock() - self._since) * 1000)) / 1000
+            used.append(Counts(seconds=seconds))
+        return used
 
     # What the tap is told
 
@@ -305,7 +321,7 @@ class Meter(Tap):
 
     def _put(self, entry: Entry, **about: str) -> None:
         name = f"{entry.upstream_session}|{entry.key}|{entry.kind}"
-        self._pending.add(name)
+        self._pending[name] = entry
         self._store.append(
             "realtime.Usage",
             name,
@@ -363,10 +379,11 @@ class Meter(Tap):
             pass  # the loop is gone, and everybody with it
 
     def _settled(self, name: str, about: dict[str, str], rows: list[Usage]) -> None:
-        self._pending.discard(name)
+        self._pending.pop(name, None)
         if not self._pending:
             self._release()
         for row in rows:
+            self._on_row(row)
             if row.cost is not None:
                 self._costs[row.pk] = (row.cost, row.currency)
             currency = row.currency

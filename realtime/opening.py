@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from chats.models import Account, Conversation, User
+from realtime.allowance import Tariff
 from realtime.attachments import sees_pictures
 from realtime.availability import default_model, payer
 from realtime.bridge.dialects import Target
@@ -24,7 +25,9 @@ from realtime.bridge.start import Start
 from realtime.history import opening_items
 from realtime.ledger import Payer
 from realtime.models import CallRecord, VoiceModel
-from realtime.prices import price_for
+from realtime.prices import Rates, price_for, reporting_currency
+from realtime.quota_words import over_words
+from realtime.quotas import NOTHING, OverQuota, Terms, Wish, admit
 from realtime.targets import Refused as Refused
 from realtime.targets import target_for
 
@@ -49,8 +52,15 @@ class Opening:
     offered: Offered = field(default_factory=Offered)
     pays: Payer = field(default_factory=Payer)
     """Whom the ledger is to name."""
-    by_time: bool = False
-    """Whether connected time is billed."""
+    tariff: Tariff = field(default_factory=Tariff)
+    """What it costs."""
+    terms: Terms = field(default_factory=Terms)
+    """How long, and how much of it, there may be."""
+
+    @property
+    def by_time(self) -> bool:
+        """Whether connected time is billed."""
+        return self.tariff.prices is not None and bool(self.tariff.prices.per_minute)
 
 
 def find_conversation(user: Person, pk: uuid.UUID) -> Conversation | None:
@@ -69,7 +79,10 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
     pays = payer(model, account)
     target, sees = target_for(model), sees_pictures(model)
     now = timezone.now()
-    record = CallRecord.objects.create(
+    call_id, tariff = uuid.uuid4(), tariff_of(model, now)
+    terms = _admitted(call_id, user, pays, conversation, tariff, now)
+    CallRecord.objects.create(
+        id=call_id,
         conversation=conversation,
         user=user,
         account=pays,
@@ -81,13 +94,13 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
     )
     place = str(conversation.pk) if conversation else None
     return Opening(
-        call_id=str(record.pk),
+        call_id=str(call_id),
         conversation_id=place,
         target=target,
         session=start.applied_to(base_session(model)),
         history=opening_items(conversation, sees=sees) if conversation else [],
         ready={
-            "call_id": str(record.pk),
+            "call_id": str(call_id),
             "conversation_id": place,
             "model": {"id": str(model.pk), "name": str(model)},
             "provider": {"name": model.provider.name},
@@ -97,7 +110,8 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
         sees=sees,
         offered=_offered(model),
         pays=_payer(user, pays, model),
-        by_time=_by_time(model, now),
+        tariff=tariff,
+        terms=terms,
     )
 
 
@@ -113,9 +127,38 @@ def _payer(user: User, account: Account, model: VoiceModel) -> Payer:
     )
 
 
-def _by_time(model: VoiceModel, now: datetime) -> bool:
+def tariff_of(model: VoiceModel, now: datetime) -> Tariff:
+    """What a call with the model costs now. Without an exchange rate it has no price."""
     price = price_for(model.provider_id, model.provider.dialect, model.name, "realtime", now)
-    return price is not None and bool(price.per_minute)
+    prices = price.prices() if price is not None else None
+    rate = Rates().at(prices.currency, now.date()) if prices is not None else None
+    if rate is None:
+        return Tariff(currency=reporting_currency())
+    return Tariff(prices, rate, reporting_currency())
+
+
+def _open_calls(conversation: Conversation) -> list[uuid.UUID]:
+    calls = CallRecord.objects.filter(conversation=conversation)
+    return list(calls.exclude(state=CallRecord.State.ENDED).values_list("pk", flat=True))
+
+
+def _admitted(
+    call_id: uuid.UUID,
+    user: User,
+    account: Account,
+    conversation: Conversation | None,
+    tariff: Tariff,
+    now: datetime,
+) -> Terms:
+    """Take the call's place. Raises Refused when no quota has one, or nothing is left of it."""
+    wish = Wish(call_id, account.pk, user.pk, NOTHING, tariff.ahead)
+    # A call of the same conversation makes room for this one.
+    leaving = _open_calls(conversation) if conversation else []
+    try:
+        return admit(wish, now, leaving)
+    except OverQuota as over:
+        reason = "too_many_calls" if over.limit and over.limit.what == "calls" else "quota_used_up"
+        raise Refused(reason, str(over), over_words(over, tariff.currency)) from None
 
 
 def _last_position(conversation: Conversation) -> float:

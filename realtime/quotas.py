@@ -103,10 +103,16 @@ class Terms:
     began: datetime | None = None
 
 
-def admit(wish: Wish, now: datetime) -> Terms:
-    """Take a place for a call and reserve what its first seconds cost. Raises OverQuota."""
+def admit(wish: Wish, now: datetime, leaving: Collection[uuid.UUID] = ()) -> Terms:
+    """Take a place for a call and reserve what its first seconds cost. Raises OverQuota.
+
+    `leaving`: ids of calls that end when this one begins; their places are free for it.
+    """
     with transaction.atomic():
         books = Books([wish], now)
+        for call_id in leaving:
+            books.leases.pop(call_id, None)
+        Lease.objects.filter(pk__in=leaving).delete()
         terms = books.judge(wish, starting=True)
         if terms.over is not None:
             raise terms.over

@@ -22,6 +22,7 @@ from django.utils.translation import gettext
 
 from chats.models import User
 from realtime import live, tracks
+from realtime.allowance import Allowance
 from realtime.attaching import AttachingBrowser, look_up
 from realtime.audience import Audience
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, run_call
@@ -30,8 +31,9 @@ from realtime.bridge.ends import End
 from realtime.bridge.limits import Limits
 from realtime.db import in_database
 from realtime.janitor import HEARTBEAT_SECONDS
+from realtime.keeper import keeper
 from realtime.meter import Meter
-from realtime.models import CallRecord
+from realtime.models import CallRecord, Usage
 from realtime.opening import Opening, is_newest, is_spoken
 from realtime.recorder import Recorder
 from realtime.store import store
@@ -136,9 +138,21 @@ class RunningCall:
             history=opening.history,
             save=self._save,
             tell=self._tell,
+            on_row=self._on_row,
+        )
+        self._allowance = Allowance(
+            call_id=uuid.UUID(opening.call_id),
+            account_id=opening.pays.account_id,
+            user_id=opening.pays.user_id,
+            tariff=opening.tariff,
+            terms=opening.terms,
+            under_way=self._meter.under_way,
+            idle_seconds=self._idle_seconds,
+            end=self._stop,
+            tell=self._tell,
         )
         # The ledger before all else: nobody is to know of an answer that is not in it.
-        self._taps: list[Tap] = [self._meter, Connected(self._save)]
+        self._taps: list[Tap] = [self._meter, self._allowance, Connected(self._save)]
         self._audience = self._new_audience()
         if opening.conversation_id is not None:
             self._taps.insert(0, self._recorder(opening.conversation_id))
@@ -150,9 +164,17 @@ class RunningCall:
         spoken = is_spoken(opening.session)
         return Audience(opening.conversation_id, opening.call_id, spoken, self._stop)
 
-    def _stop(self, reason: str) -> None:
+    def _stop(self, reason: str, words: tuple[str, str] | None = None) -> None:
         if self._call is not None:
-            self._call.end(reason)
+            self._call.end(reason, words=words)
+
+    def _on_row(self, row: Usage) -> None:
+        prices = self._opening.tariff.prices
+        if row.cost is not None and prices is not None and row.currency == prices.currency:
+            self._allowance.costs(row.cost * self._opening.tariff.rate)
+
+    def _idle_seconds(self) -> float:
+        return self._loop.time() - self._call.active_at if self._call is not None else 0.0
 
     def _recorder(self, conversation_id: str) -> Recorder:
         return Recorder(
@@ -215,6 +237,7 @@ class RunningCall:
         """The browser has been told everything; what an answer cost may still be waited for."""
         self._record = record
         self._over.set()
+        keeper().leave(uuid.UUID(self._opening.call_id))
         self._closing = asyncio.create_task(self._let_go())
 
     async def _let_go(self) -> None:
@@ -277,6 +300,7 @@ class RunningCall:
 
     def _enter(self, call: Call) -> None:
         self._call = call
+        keeper().join(uuid.UUID(self._opening.call_id), self._allowance)
         live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
         if self._audience is not None:
             self._audience.start()
@@ -330,6 +354,7 @@ class RunningCall:
             spoken_ms=record.user_ms,
             answered_ms=record.assistant_ms,
         )
+        keeper().leave(uuid.UUID(self._opening.call_id))
         await asyncio.to_thread(self._settle)
 
     def _settle(self) -> None:

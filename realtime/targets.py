@@ -11,11 +11,13 @@ from realtime.sealing import SealBroken
 
 
 class Refused(Exception):
-    """The call cannot start. `reason` is an end reason, the text is for operators."""
+    """The call cannot start. `reason` is an end reason, the text is for operators; `words`, message
+    and remedy, are for the person, where there are better ones than the reason's."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, words: tuple[str, str] | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
+        self.words = words
 
 
 def target_for(model: VoiceModel) -> Target:

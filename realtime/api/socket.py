@@ -98,7 +98,7 @@ class Visit:
             opening, terms = await in_database(open_session, key, self._model())
         except Refused as refused:
             log.warning("a session was refused: %s: %s", refused.reason, refused)
-            await self._end(refused.reason)
+            await self._end(refused.reason, refused.words)
             return
         running = RunningCall(
             self._socket,
@@ -178,9 +178,9 @@ class Visit:
         else:
             await self._socket.close(INTERNAL)
 
-    async def _end(self, reason: str) -> None:
+    async def _end(self, reason: str, words: tuple[str, str] | None = None) -> None:
         end = ENDS[reason]
-        event = ending_event(end, gettext(end.message))
+        event = ending_event(end, " ".join(words) if words else gettext(end.message))
         await self._say_and_close(event, closing(end))
 
     async def _say_and_close(self, event: Message | None, code: int) -> None:

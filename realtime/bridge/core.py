@@ -84,6 +84,7 @@ class Core:
         self.ready_at: float | None = None
         self._provider_message: str | None = None
         self._detail: str | None = None
+        self._words: tuple[str, str] | None = None
         self._hold = hold
         self._browser = Gate(browser, self.limits.queued_bytes)
         self._ready = dict(ready or {})
@@ -101,13 +102,19 @@ class Core:
         self.tell(notice_event(code, self._translate))
 
     def end(
-        self, reason: str, provider_message: str | None = None, detail: str | None = None
+        self,
+        reason: str,
+        provider_message: str | None = None,
+        detail: str | None = None,
+        words: tuple[str, str] | None = None,
     ) -> None:
-        """End the call for a reason of `ends.ENDS`. The first reason stands."""
+        """End the call for a reason of `ends.ENDS`. The first reason stands. `words`: message and
+        remedy for the person, translated, instead of the table's."""
         if self.ended is None:
             self.ended = ENDS[reason]
             self._provider_message = shown_message(provider_message or "", ()) or None
             self._detail = detail
+            self._words = words
             self._on_end(self.ended)
 
     def finish(self) -> EndRecord:
@@ -151,6 +158,7 @@ class Core:
             self._translate,
             duration_ms=record.duration_ms,
             provider_message=record.provider_message,
+            words=self._words,
         )
 
     # Towards the provider

@@ -195,6 +195,33 @@ _ROWS = (
         _("Start the call again to go on."),
     ),
     End(
+        "quota_used_up",
+        4402,
+        True,
+        False,
+        "warning",
+        _("What may be used here is used up."),
+        _("Ask your administrator if you need more."),
+    ),
+    End(
+        "too_many_calls",
+        4402,
+        True,
+        True,
+        "warning",
+        _("As many calls are going on as may be at once."),
+        _("End another call first, or try again in a moment."),
+    ),
+    End(
+        "call_too_long",
+        4408,
+        True,
+        True,
+        "info",
+        _("The call was as long as a call may be."),
+        _("Start another one to go on."),
+    ),
+    End(
         "server_stopping",
         1012,
         True,
@@ -216,17 +243,23 @@ _ROWS = (
 
 
 def ended_event(
-    end: End, translate: Translate, *, duration_ms: int = 0, provider_message: str | None = None
+    end: End,
+    translate: Translate,
+    *,
+    duration_ms: int = 0,
+    provider_message: str | None = None,
+    words: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The `nextvoice.ended` frame. A provider's own words follow ours."""
-    message = translate(end.message)
+    """The `nextvoice.ended` frame. A provider's own words follow ours. `words`: message and
+    remedy, already translated, where there are better ones than those of the table."""
+    message, remedy = words or (translate(end.message), translate(end.remedy) if end.remedy else "")
     if provider_message:
         message = f"{message} ({provider_message})"
     return {
         "type": "nextvoice.ended",
         "reason": end.reason,
         "message": message,
-        "remedy": translate(end.remedy) if end.remedy else "",
+        "remedy": remedy,
         "duration_ms": duration_ms,
     }
 

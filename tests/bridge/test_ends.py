@@ -23,6 +23,9 @@ CONTRACT = {
     "provider_gone": 4502,
     "provider_timeout": 4504,
     "session_limit": 1000,
+    "quota_used_up": 4402,
+    "too_many_calls": 4402,
+    "call_too_long": 4408,
     "server_stopping": 1012,
     "internal_error": 1011,
 }

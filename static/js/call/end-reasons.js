@@ -36,6 +36,9 @@ export const END_REASONS = {
   provider_gone: { tone: "problem", retry: true, type: false },
   provider_timeout: { tone: "problem", retry: true, type: false },
   session_limit: { tone: "info", retry: true, type: false },
+  quota_used_up: { tone: "problem", retry: false, type: false },
+  too_many_calls: { tone: "problem", retry: true, type: false },
+  call_too_long: { tone: "info", retry: true, type: false },
   server_stopping: { tone: "info", retry: true, type: false },
   internal_error: { tone: "problem", retry: true, type: false },
 };
@@ -47,6 +50,7 @@ const CLOSE_CODES = {
   1012: "server_stopping",
   4400: "bad_frame",
   4401: "signed_out",
+  4402: "quota_used_up",
   4403: "not_allowed",
   4404: "not_found",
   4408: "slow_reader",
