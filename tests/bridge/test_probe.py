@@ -9,6 +9,7 @@ import ssl
 import pytest
 
 from realtime.bridge import Timeouts
+from realtime.bridge.dialects import DIALECTS
 from realtime.bridge.faults import FAULTS, advice
 from realtime.bridge.probe import STEPS, probe
 from tests.bridge.doubles import SESSION
@@ -125,6 +126,33 @@ async def test_leaving_early_closes_the_connection():
         await steps.aclose()
         async with asyncio.timeout(2):
             await provider.visits[0].over.wait()
+
+
+def a_session_in(dialect):
+    """A whole test as a service of this dialect answers it: GA's names, or the beta's."""
+    nested = dialect in ("openai_ga", "azure_ga", "xai")
+    flat = {"id": "sess_1", "model": "m", "modalities": ["text", "audio"]}
+    session = session_created()["session"] if nested else flat
+    item = {"id": "item_a", "type": "message", "role": "assistant", "content": []}
+    begun = {"type": "response.output_item.added", "response_id": "resp_1", "item": item}
+    text = TEXT if nested else TEXT | {"type": "response.text.delta"}
+    return [
+        Send({"type": "session.created", "session": session}),
+        Expect("session.update"),
+        Send({"type": "session.updated", "session": session}),
+        Expect("response.create"),
+        Send(response_created(), begun | {"output_index": 0}, text, response_done(usage=USAGE)),
+    ]
+
+
+# Gemini's protocol has other frames altogether.
+@pytest.mark.parametrize("dialect", sorted(set(DIALECTS) - {"gemini"}))
+async def test_it_works_in_every_dialect(dialect):
+    async with ScriptedProvider(a_session_in(dialect)) as provider:
+        target = provider.target(dialect=dialect, deployment="d", api_version="2025-04-01-preview")
+        steps = await run(target)
+    assert ends(steps)[1] == ("answer", True, "")
+    assert steps[-1].done["response"]["status"] == "completed"
 
 
 # Before there is a connection
