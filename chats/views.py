@@ -55,7 +55,11 @@ def new(request: HttpRequest) -> HttpResponse:
 def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """One thread. `?before=<position>` shows what was said before that place."""
     found = get_object_or_404(Conversation.objects.visible_to(_person(request)), pk=pk)
-    thread = Message.objects.filter(conversation=found).select_related("recording")
+    thread = (
+        Message.objects.filter(conversation=found)
+        .select_related("recording")
+        .prefetch_related("attachments")
+    )
     before = _number(request.GET.get("before", ""))
     if before is not None:
         thread = thread.filter(position__lt=before)

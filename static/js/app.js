@@ -12,6 +12,7 @@ import "./panels/connection-test.js";
 import { connectConversationList } from "./panels/conversation-list.js";
 import { connectCopyButtons } from "./panels/copy-buttons.js";
 import { connectDrawer } from "./panels/drawer.js";
+import { connectFileInput } from "./panels/file-input.js";
 import { LevelMeter } from "./panels/level-meter.js";
 import { connectMenus } from "./panels/menus.js";
 import { connectPicker } from "./panels/model-picker.js";
@@ -66,7 +67,14 @@ function pageOfCall() {
   return page?.isHere ? page : null;
 }
 
+/** Who takes files that are dropped or pasted now. */
+function takerOfFiles() {
+  if (panel?.takesFiles) return panel.files;
+  return panel?.form === "full" && !panel.root.hidden ? null : (page?.composer ?? null);
+}
+
 function connectCall() {
+  connectFileInput(takerOfFiles);
   call.addEventListener("state", ({ detail: { name } }) => {
     keepAwake(call.live && call.options.mode === "voice");
     panel?.setHere(page?.isHere ?? false);

@@ -5,6 +5,7 @@ import { Watch } from "./call/watch.js";
 import { find, jsonOf, setText, show } from "./helpers/dom.js";
 import { post } from "./helpers/http.js";
 import { t } from "./helpers/strings.js";
+import { connectAttachments } from "./panels/attachments-view.js";
 import { Composer } from "./panels/composer.js";
 import { retitle } from "./panels/conversation-list.js";
 import { stopRecordings } from "./panels/recording-player.js";
@@ -36,12 +37,13 @@ export class ConversationPage {
     this.#panel = panel;
     this.#config = jsonOf("call-config") ?? { models: [] };
     this.thread = new Thread(root);
-    this.composer = new Composer(root);
     // The call's own choices go on while the person comes and goes.
     this.choice = this.isHere ? call.options.choice : this.#newChoice();
+    this.composer = new Composer(root, () => ({ ...this.#upload, sees: this.choice.model?.sees ?? false }));
+    connectAttachments(root);
     this.composer.onoptions = () => this.onoptions?.();
     this.composer.ontalk = () => this.talk();
-    this.composer.onsend = (text) => this.write(text);
+    this.composer.onsend = (text, attachments) => this.write(text, attachments);
     find("[data-take-over]", root).addEventListener("click", () => this.talk());
     this.#connectRename();
     this.#follow();
@@ -68,26 +70,28 @@ export class ConversationPage {
     stopRecordings();
     this.thread.toEnd();
     this.#panel.open({ title: this.title, href: location.pathname });
+    const attached = this.composer.tray.busy ? [] : this.composer.tray.take();
     this.#begin("voice");
+    if (attached.length > 0) this.#call.say("", attached, { answer: false });
   }
 
   /** Send typed words: into the call that runs here, else into a written one. */
-  write(text) {
+  write(text, attachments = []) {
     if (this.#elsewhere?.spoken) {
       // Writing here would end the call there, which nobody expects.
-      this.composer.restore(text);
+      this.composer.restore(text, attachments);
       toast(t("busy_in_other_tab"));
       return;
     }
     if (this.#call.active && !this.isHere && this.#call.options.mode === "voice") {
       // Writing here would end the call there, which nobody expects.
-      this.composer.restore(text);
+      this.composer.restore(text, attachments);
       toast(t("busy_elsewhere"));
       return;
     }
     this.thread.toEnd();
     if (!this.isHere || !this.#call.active) this.#begin("text");
-    if (this.#call.active) this.#call.say(text);
+    if (this.#call.active) this.#call.say(text, attachments);
   }
 
   /** The page is left. */
@@ -123,6 +127,7 @@ export class ConversationPage {
       url: this.#config.ws_url,
       mode,
       choice: this.choice,
+      upload: this.#upload,
       // Tests compare samples, which the browser's own processing would change.
       rawMicrophone: dataset.rawMic !== undefined || new URLSearchParams(location.search).has("rawmic"),
     });
@@ -151,10 +156,16 @@ export class ConversationPage {
     show(find("[data-elsewhere]", this.#root), call?.spoken ?? false);
   }
 
+  get #upload() {
+    const { upload_url: url, upload_most: most } = this.#config;
+    return { url, most };
+  }
+
   #newChoice() {
     const { settings_url: url } = this.#config;
     const choice = new CallChoice(this.#config, (fields) => post(url, fields));
     choice.onchange = () => {
+      this.composer.tray.refresh();
       if (this.#call.options?.choice === choice) this.#call.applyChoice();
     };
     return choice;

@@ -16,6 +16,7 @@ const QUIET_ERRORS = [
   "conversation_already_has_active_response",
   "item_not_found", // of a call that a new one took over from
 ];
+const MESSAGE = "message_"; // event ids of messages, so that one that was refused can be taken back
 const SILENT = { user: 0, assistant: 0 };
 
 /**
@@ -176,23 +177,34 @@ export class Call extends EventTarget {
     this.#line?.wake();
   }
 
-  /** Put typed words into the call and ask for an answer. */
-  say(text) {
+  /**
+   * Put typed words and files into the call, and ask for an answer unless told not to.
+   * @param {string} text  @param {object[]} attachments uploaded, as the server showed them
+   * @param {{answer?: boolean}} options
+   */
+  say(text, attachments = [], { answer = true } = {}) {
     if (!this.live) {
-      this.#unsent.push(text);
+      this.#unsent.push([text, attachments, { answer }]);
       return;
     }
-    if (this.answering) this.stopSpeaking();
+    if (answer && this.answering) this.stopSpeaking();
     const item = {
       id: newItemId(),
       type: "message",
       role: "user",
-      content: [{ type: "input_text", text }],
+      content: [
+        ...(text ? [{ type: "input_text", text }] : []),
+        ...attachments.map((one) => ({ type: "nextvoice.attachment", attachment_id: one.id })),
+      ],
     };
     const previous = this.captions.items.at(-1)?.id;
-    this.captions.take({ type: "conversation.item.added", item, previous_item_id: previous });
-    this.#send({ type: "conversation.item.create", item });
-    this.#send({ type: "response.create" });
+    const shown = item.content.map((part) => {
+      const attachment = attachments.find(({ id }) => id === part.attachment_id);
+      return attachment ? { ...attachment, ...part } : part;
+    });
+    this.captions.take({ type: "conversation.item.added", item: { ...item, content: shown }, previous_item_id: previous });
+    this.#send({ type: "conversation.item.create", event_id: `${MESSAGE}${item.id}`, item });
+    if (answer) this.#send({ type: "response.create" });
   }
 
   /** A turn by hand begins: the button is held. */
@@ -422,7 +434,7 @@ export class Call extends EventTarget {
     if (this.away) this.#state.apply("pause");
     else if (this.held) this.#state.apply("speech_started");
     this.#emit("ready", event);
-    for (const text of this.#unsent.splice(0)) this.say(text);
+    for (const said of this.#unsent.splice(0)) this.say(...said);
   }
 
   #onResponseDone() {
@@ -434,7 +446,8 @@ export class Call extends EventTarget {
   }
 
   #onError(error) {
-    const { code = "error", message = "" } = error ?? {};
+    const { code = "error", message = "", event_id: about } = error ?? {};
+    if (about?.startsWith(MESSAGE)) this.captions.take({ type: "conversation.item.deleted", item_id: about.slice(MESSAGE.length) });
     // A truncation that comes too late is refused; the call is none the worse for it.
     if (QUIET_ERRORS.includes(code) || /truncat|audio_end_ms/i.test(`${code} ${message}`)) return;
     this.#emit("notice", { code, message });

@@ -15,6 +15,7 @@ const RESPONSE_STATUS = { completed: "completed", failed: "failed" };
  * @property {string} text
  * @property {number|null} heard characters of an answer that were heard so far; null when it is
  *   read as it stands: typed, said by the person, or heard to its end
+ * @property {object[]} attachments files that came with it
  * @property {string} unheard what an interrupted answer would have gone on to say
  * @property {string|null} previous id of the item before it, when known
  */
@@ -127,8 +128,10 @@ export class Captions {
     const kind = spoken || (item.role === "assistant" && content.length === 0) ? "spoken" : "typed";
     this.#place(item.id, item.role, kind, previous);
     const text = content.map((part) => part.text ?? part.transcript ?? "").join("");
+    const attachments = content.filter((part) => part.type === "nextvoice.attachment");
     const known = this.#items.get(item.id);
-    if (text && known && known.text === "") {
+    if (attachments.length > 0 && known?.attachments.length === 0) known.attachments = attachments;
+    if ((text || attachments.length > 0) && known && known.text === "") {
       const complete = item.role === "user" || item.status === "completed";
       this.#change(item.id, { text, status: complete ? "completed" : known.status });
     }
@@ -190,7 +193,7 @@ export class Captions {
     const known = this.#items.get(id);
     if (!known) {
       const heard = role === "assistant" && kind === "spoken" ? 0 : null;
-      const item = { id, role, kind, status: "in_progress", text: "", heard, unheard: "", previous: previous ?? null };
+      const item = { id, role, kind, status: "in_progress", text: "", heard, unheard: "", attachments: [], previous: previous ?? null };
       this.#items.set(id, item);
       this.#insert(id, previous);
       this.#onchange(this.#items.get(id));

@@ -25,6 +25,11 @@ export function fromTemplate(id) {
   return document.getElementById(id).content.firstElementChild.cloneNode(true);
 }
 
+/** A fresh copy of the only element in a template inside `root`. */
+export function fromTemplateIn(selector, root) {
+  return find(selector, root).content.firstElementChild.cloneNode(true);
+}
+
 /** An icon of the sprite, drawn anew in an existing <svg class="icon">. */
 export function setIcon(svg, name) {
   const use = svg?.querySelector("use");

@@ -37,3 +37,26 @@ export function fetchPage(url, fields = null) {
     request.send(fields);
   });
 }
+
+/**
+ * Upload a file as the field `file`. `done` rejects with an Error whose `told` is the server's
+ * reason in the person's language, if it gave one.
+ * @param {string} url  @param {File} file  @param {(part: number) => void} onprogress 0 to 1
+ * @returns {{done: Promise<object>, cancel: () => void}}
+ */
+export function upload(url, file, onprogress) {
+  const request = new XMLHttpRequest();
+  const done = new Promise((resolve, reject) => {
+    const fail = () => reject(Object.assign(new Error(`${request.status} ${url}`), { told: request.response?.message }));
+    request.open("POST", url);
+    request.setRequestHeader("X-CSRFToken", document.body.dataset.csrf);
+    request.responseType = "json";
+    request.upload.onprogress = ({ loaded, total }) => onprogress(total ? loaded / total : 0);
+    request.onload = () => (request.status === 201 ? resolve(request.response) : fail());
+    request.onerror = request.onabort = fail;
+  });
+  const form = new FormData();
+  form.append("file", file, file.name);
+  request.send(form);
+  return { done, cancel: () => request.abort() };
+}

@@ -5,6 +5,7 @@ import { find, setIcon, setText, show } from "../helpers/dom.js";
 import { has, t } from "../helpers/strings.js";
 import { clock } from "../helpers/time.js";
 import { remember, remembered } from "../helpers/storage.js";
+import { CallFiles } from "./call-files.js";
 import { connectCallKeys, connectHold } from "./call-keys.js";
 import { LevelMeter } from "./level-meter.js";
 import { toast } from "./toasts.js";
@@ -26,6 +27,8 @@ export class CallPanel {
   #noticeTimer;
   #noticeCode = "";
   #announceTimer;
+  /** What is attached to the next message typed into the call. */
+  files;
 
   /** @param {HTMLElement} root  @param {object} call a Call */
   constructor(root, call) {
@@ -50,6 +53,9 @@ export class CallPanel {
     // Any tap may give the sound back to a phone that took it away.
     onclick(parts.notice, () => show(parts.notice, false));
     parts["type-form"].addEventListener("submit", (event) => this.#onType(event));
+    this.files = new CallFiles(root, call, (text) => this.notice(text));
+    this.files.onready = () => call.say("", this.files.tray.take(), { answer: call.state !== "hearing" });
+    this.files.tray.onchange = () => this.files.settle();
     connectHold(parts.hold, call);
     connectCallKeys(root, call, {
       warn: () => this.notice(t("escape_again")),
@@ -60,6 +66,12 @@ export class CallPanel {
 
   get root() {
     return this.#root;
+  }
+
+  /** Whether what is dropped or pasted now is for the call. */
+  get takesFiles() {
+    const over = this.form === "full" || this.#root.hasAttribute("data-here");
+    return !this.#root.hidden && over && this.#root.dataset.mode === "voice" && this.files.open;
   }
 
   get form() {
@@ -99,6 +111,7 @@ export class CallPanel {
 
   /** Bring everything to the call's state. */
   show() {
+    this.files.show();
     const { state, muted, mode, held, answering, live, away } = this.#call;
     const parts = this.#parts;
     const words = this.#stateWords();
@@ -246,9 +259,11 @@ export class CallPanel {
   #onType(event) {
     event.preventDefault();
     const text = this.#parts["type-text"].value.trim();
-    if (text === "") return;
+    const { tray } = this.files;
+    if (tray.busy) this.notice(t("attach_still"));
+    if (tray.busy || (text === "" && !tray.ready)) return;
     this.#parts["type-text"].value = "";
-    this.#call.say(text);
+    this.#call.say(text, tray.take());
   }
 
   #typeInstead() {

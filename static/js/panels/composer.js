@@ -1,9 +1,12 @@
 // Where a message is typed and a call is begun.
 
 import { find, setText, show } from "../helpers/dom.js";
+import { t } from "../helpers/strings.js";
+import { AttachmentTray } from "./attachment-tray.js";
+import { connectPicker } from "./file-picker.js";
 
 export class Composer {
-  onsend = null; // (text)
+  onsend = null; // (text, attachments)
   ontalk = null; // () inside the tap
   onoptions = null; // ()
   #form;
@@ -11,8 +14,11 @@ export class Composer {
   #send;
   #status;
   #talk;
+  #waiting = false; // to be sent when the files are there
+  tray;
 
-  constructor(root) {
+  /** @param {ParentNode} root  @param {() => object} place as AttachmentTray wants it */
+  constructor(root, place) {
     this.#form = find("[data-composer]", root);
     this.#text = find("[data-composer-text]", root);
     this.#send = find("[data-composer-send]", root);
@@ -26,7 +32,16 @@ export class Composer {
       event.preventDefault();
       this.#submit();
     });
+    this.tray = new AttachmentTray(this.#form, place);
+    this.tray.onchange = () => this.#onFiles();
+    connectPicker(this.#form, (files) => this.add(files));
     this.#fit();
+  }
+
+  /** Take files for the next message. */
+  add(files) {
+    this.tray.add(files);
+    this.#text.focus();
   }
 
   /** Say what is going on; an empty text says nothing. */
@@ -36,8 +51,9 @@ export class Composer {
   }
 
   /** Give words back that could not be sent. */
-  restore(text) {
+  restore(text, attachments = []) {
     this.#text.value = text;
+    this.tray.restore(attachments);
     this.#fit();
   }
 
@@ -51,10 +67,25 @@ export class Composer {
 
   #submit() {
     const text = this.#text.value.trim();
-    if (text === "") return;
+    if (text === "" && !this.tray.ready && !this.tray.busy) return;
+    this.#waiting = this.tray.busy;
+    if (this.#waiting) {
+      this.status(t("attach_waiting"));
+      return;
+    }
     this.#text.value = "";
+    const attachments = this.tray.take();
     this.#fit();
-    this.onsend?.(text);
+    this.onsend?.(text, attachments);
+  }
+
+  #onFiles() {
+    this.#fit();
+    if (!this.#waiting || this.tray.busy) return;
+    this.#waiting = false;
+    this.status("");
+    // One that failed is for the person to see first.
+    if (!this.tray.failed) this.#submit();
   }
 
   #onKey(event) {
@@ -65,7 +96,7 @@ export class Composer {
   }
 
   #fit() {
-    this.#send.disabled = this.#text.value.trim() === "";
+    this.#send.disabled = this.#text.value.trim() === "" && !this.tray.ready && !this.tray.busy;
     if (CSS.supports("field-sizing", "content")) return;
     this.#text.style.blockSize = "auto";
     this.#text.style.blockSize = `${this.#text.scrollHeight}px`;

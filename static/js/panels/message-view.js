@@ -3,6 +3,7 @@
 import { find, fromTemplate, setText } from "../helpers/dom.js";
 import { t } from "../helpers/strings.js";
 import { showTimes } from "../helpers/time.js";
+import { showAttachments } from "./attachments-view.js";
 import { RecordingPlayer } from "./recording-player.js";
 import { toast } from "./toasts.js";
 import { showFormatted, showWords } from "./words.js";
@@ -31,11 +32,13 @@ export function showCaption(element, caption) {
   // Of an answer in Markdown the server has formatted the first part; the newest words follow it.
   if (html && kind === "typed" && caption.text.startsWith(of)) showFormatted(words, html, caption.text.slice(of.length));
   else showWords(words, caption);
+  showAttachments(element, caption.attachments);
   setText(find("[data-message-unheard]", element), unheard);
 }
 
 /** Bring an element to the state that was stored. @param {object} saved `nextvoice.saved` */
-export function showSaved(element, { message_id: id, recording, text, html, unheard, status, position }) {
+export function showSaved(element, saved) {
+  const { message_id: id, recording, text, html, unheard, status, position, attachments } = saved;
   element.dataset.message = id ?? "";
   if (position !== undefined) element.dataset.position = String(position);
   if (html) formatted.set(element, { html, of: text });
@@ -48,6 +51,7 @@ export function showSaved(element, { message_id: id, recording, text, html, unhe
     else if (typeof text === "string" && !find(".words__now", words)) showWords(words, { text, kind: "typed" });
     if (typeof unheard === "string") setText(find("[data-message-unheard]", element), unheard);
   }
+  showAttachments(element, attachments);
   if (recording?.url) showPlayer(element, recording);
 }
 

@@ -1,0 +1,16 @@
+// Sizes of files as people read them.
+
+const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"];
+
+/** Bytes as "312 kB" or "1.4 MB". */
+export function fileSize(bytes, locale = globalThis.document?.documentElement.lang || undefined) {
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1000 && unit < UNITS.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  const digits = unit > 1 && size < 10 ? 1 : 0;
+  const format = { style: "unit", unit: UNITS[unit], unitDisplay: "short", maximumFractionDigits: digits };
+  return new Intl.NumberFormat(locale, format).format(size);
+}

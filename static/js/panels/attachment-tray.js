@@ -1,0 +1,178 @@
+// Files that are to be sent with the next message: uploaded at once, shown with their progress.
+
+import { find, fromTemplateIn, setText, show } from "../helpers/dom.js";
+import { upload } from "../helpers/http.js";
+import { fileSize } from "../helpers/sizes.js";
+import { t } from "../helpers/strings.js";
+
+export const MOST = 8; // the server takes so many in one message
+
+export class AttachmentTray {
+  onchange = null; // ()
+  #root;
+  #list;
+  #note;
+  #place; // () => {url, most, sees}
+  #drafts = [];
+
+  /**
+   * @param {ParentNode} root holds the tray
+   * @param {() => {url: string, most: number, sees: boolean}} place where files go now, how large
+   *   they may be, and whether the model sees pictures
+   */
+  constructor(root, place) {
+    this.#root = find("[data-tray]", root);
+    this.#list = find("[data-tray-list]", this.#root);
+    this.#note = find("[data-tray-note]", this.#root);
+    this.#place = place;
+  }
+
+  get empty() {
+    return this.#drafts.length === 0;
+  }
+
+  /** Whether something is still on its way. */
+  get busy() {
+    return this.#drafts.some(({ state }) => state === "uploading");
+  }
+
+  /** Whether something could not be uploaded. */
+  get failed() {
+    return this.#drafts.some(({ state }) => state === "failed");
+  }
+
+  /** Whether there is something to send. */
+  get ready() {
+    return this.#drafts.some(({ state }) => state === "ready");
+  }
+
+  /** Upload files. @param {Iterable<File>} files */
+  add(files) {
+    for (const file of files) {
+      const full = this.#drafts.length >= MOST;
+      const draft = this.#draft(file);
+      if (full) this.#fail(draft, t("attach_too_many", { most: MOST }));
+      else if (file.size > this.#place().most) this.#fail(draft, t("attach_too_large", { most: fileSize(this.#place().most) }));
+      else if (file.size === 0) this.#fail(draft, t("attach_empty"));
+      else this.#upload(draft);
+    }
+    this.#changed();
+  }
+
+  /** What is ready to be sent; the tray is empty then. */
+  take() {
+    const taken = this.#drafts.filter(({ state }) => state === "ready").map(({ attachment }) => attachment);
+    for (const draft of [...this.#drafts]) this.#drop(draft);
+    this.#changed();
+    return taken;
+  }
+
+  /** Put back what could not be sent. */
+  restore(attachments) {
+    for (const attachment of attachments) {
+      const draft = this.#draft({ name: attachment.name, type: "", size: attachment.size });
+      this.#ready(draft, attachment);
+    }
+    this.#changed();
+  }
+
+  /** The model is another one: say what it cannot do. */
+  refresh() {
+    const blind = this.#drafts.some((draft) => isPicture(draft)) && !this.#place().sees;
+    const notes = this.#drafts.map(({ note }) => note).filter(Boolean);
+    setText(this.#note, [blind ? t("attach_cannot_see") : "", ...notes].filter(Boolean).join(" "));
+    show(this.#note, this.#note.textContent !== "");
+    show(this.#root, !this.empty);
+  }
+
+  #draft(file) {
+    const element = fromTemplateIn("[data-tray-template]", this.#root);
+    const draft = { file, element, state: "uploading", attachment: null, note: "", preview: "", cancel: null };
+    setText(find("[data-draft-name]", element), file.name);
+    const remove = find("[data-draft-remove]", element);
+    remove.setAttribute("aria-label", t("attach_remove", { name: file.name }));
+    remove.addEventListener("click", () => this.#remove(draft));
+    if (file instanceof Blob && file.type.startsWith("image/")) {
+      draft.preview = URL.createObjectURL(file);
+      showPicture(element, draft.preview);
+    }
+    this.#drafts.push(draft);
+    this.#list.append(element);
+    return draft;
+  }
+
+  async #upload(draft) {
+    const { file, element } = draft;
+    const bar = find("[data-draft-progress]", element);
+    element.dataset.state = "uploading";
+    const sending = upload(this.#place().url, file, (part) => {
+      bar.value = part;
+      setText(find("[data-draft-state]", element), part < 1 ? `${Math.round(part * 100)} %` : t("attach_reading"));
+    });
+    draft.cancel = sending.cancel;
+    try {
+      this.#ready(draft, await sending.done);
+    } catch (problem) {
+      this.#fail(draft, problem.told || t("attach_failed"));
+    }
+    this.#changed();
+  }
+
+  #ready(draft, attachment) {
+    Object.assign(draft, { state: "ready", attachment, note: attachment.note ?? "" });
+    draft.element.dataset.state = "ready";
+    setText(find("[data-draft-state]", draft.element), fileSize(attachment.size));
+    if (attachment.thumbnail_url) showPicture(draft.element, attachment.thumbnail_url);
+    else forget(draft);
+  }
+
+  #fail(draft, why) {
+    draft.state = draft.element.dataset.state = "failed";
+    const state = find("[data-draft-state]", draft.element);
+    state.setAttribute("role", "alert");
+    setText(state, why);
+  }
+
+  #remove(draft) {
+    const place = this.#drafts.indexOf(draft);
+    const next = this.#drafts[place + 1] ?? this.#drafts[place - 1];
+    draft.cancel?.();
+    // Nobody waits for it: what is never sent, the server removes by itself after a day.
+    if (draft.attachment) fetchDelete(draft.attachment);
+    this.#drop(draft);
+    this.#changed();
+    (next ? find("[data-draft-remove]", next.element) : find("[data-attach]", this.#root.parentElement))?.focus();
+  }
+
+  #drop(draft) {
+    this.#drafts.splice(this.#drafts.indexOf(draft), 1);
+    draft.element.remove();
+    forget(draft);
+  }
+
+  #changed() {
+    this.refresh();
+    this.onchange?.();
+  }
+}
+
+function fetchDelete({ delete_url: url }) {
+  fetch(url, { method: "POST", headers: { "X-CSRFToken": document.body.dataset.csrf } }).catch(() => {});
+}
+
+function isPicture({ file, attachment, state }) {
+  if (state === "failed") return false;
+  return attachment ? attachment.kind === "image" : (file.type ?? "").startsWith("image/");
+}
+
+function showPicture(element, source) {
+  const picture = new Image();
+  picture.alt = "";
+  picture.src = source;
+  find("[data-draft-picture]", element).replaceChildren(picture);
+}
+
+function forget(draft) {
+  if (draft.preview) URL.revokeObjectURL(draft.preview);
+  draft.preview = "";
+}
