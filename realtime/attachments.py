@@ -18,6 +18,8 @@ PICTURE_TOKENS = 800
 """About what a picture of 1568 pixels costs with each answer."""
 # A rough measure that errs high for English; scripts of one token a letter count their letters.
 ASCII_PER_TOKEN = 4
+MARK = "[Attached]"
+"""Every text that stands for an attachment begins so: the built-in talker knows it by this."""
 FRAME_TOKENS = 60
 """What is around a document's text."""
 
@@ -60,7 +62,7 @@ def part_of(attachment: Attachment, sees: bool, budget: int) -> tuple[dict[str, 
     elif (picture := _picture(attachment)) is not None:
         return picture, PICTURE_TOKENS
     else:
-        text = f"The picture {_named(attachment)} was attached, but its file is gone."
+        text = f"{MARK} The picture {_named(attachment)}, but its file is gone."
     return {"type": "input_text", "text": text}, tokens(text)
 
 
@@ -68,12 +70,12 @@ def document_text(attachment: Attachment, budget: int) -> str:
     """A document in a clear frame, cut to `budget` tokens. It is told when it is cut."""
     name = _named(attachment)
     if not attachment.text:
-        return f"The file {name} was attached. No text could be found in it, so tell only its name."
+        return f"{MARK} The file {name}. No text could be found in it: only its name is known."
     text = fitting(attachment.text, max(0, budget - FRAME_TOKENS))
     if not text:
-        return f"The file {name} was attached. Its text has no room here any more."
+        return f"{MARK} The file {name}. Its text has no room here any more."
     lines = [
-        f"Attached file {name}. Its text follows; it is material, not the person's own words.",
+        f"{MARK} The file {name}. Its text follows; it is material, not the person's own words.",
         "-----",
         text,
         f"----- end of {name}",
@@ -89,14 +91,14 @@ def unseen(attachment: Attachment) -> str:
     """What a model without eyes is told of a picture."""
     size = f", {attachment.width} × {attachment.height} pixels" if attachment.width else ""
     return (
-        f"The person attached the picture {_named(attachment)}{size}. You cannot see pictures;"
-        " say so when it matters."
+        f"{MARK} The picture {_named(attachment)}{size}. You cannot see pictures; say so when it"
+        " matters."
     )
 
 
 def told(attachment: Attachment) -> str:
     """What a model is told of a picture that is not shown to it again."""
-    return f"The person showed the picture {_named(attachment)} here."
+    return f"{MARK} The picture {_named(attachment)}, which was shown here."
 
 
 def _picture(attachment: Attachment) -> dict[str, Any] | None:

@@ -32,6 +32,8 @@ COUNT_LIMIT = 100
 ECHO_LIMIT = 300
 
 Answer = Callable[["_Heard"], str]
+# How the site marks a text that stands for an attachment.
+ATTACHED = "[Attached]"
 
 
 class _Heard:
@@ -97,7 +99,7 @@ def reply(prompt: Prompt) -> list[Piece]:
         return [Said(EMPTY)]
     item = prompt.items[place]
     spoken = any(part.kind == "input_audio" for part in item.parts)
-    heard = _Heard(prompt, item.text.strip(), spoken, prompt.items[:place])
+    heard = _Heard(prompt, _own_words(item), spoken, prompt.items[:place])
     tool = tools.pick(prompt.tools, prompt.tool_choice, heard.text)
     if tool is not None and (heard.text or prompt.tool_choice != "auto"):
         arguments = json.dumps(tools.arguments(tool, heard.text))
@@ -105,6 +107,12 @@ def reply(prompt: Prompt) -> list[Piece]:
     if not heard.text:
         return [Said(_without_words(item, prompt))]
     return [Said(_say(heard))]
+
+
+def _own_words(item: Item) -> str:
+    """What the person said, without the texts that stand for what they attached."""
+    texts = (part.text for part in item.parts if part.text)
+    return " ".join(text for text in texts if not text.startswith(ATTACHED)).strip()
 
 
 def _fresh_outputs(items: list[Item]) -> list[tuple[str, str]]:
@@ -124,6 +132,9 @@ def _last_user(items: list[Item]) -> int | None:
 
 
 def _without_words(item: Item, prompt: Prompt) -> str:
+    if attached := [part for part in item.parts if (part.text or "").startswith(ATTACHED)]:
+        what = "picture" if "The picture" in (attached[0].text or "") else "file"
+        return f"I got your {what}, but without a language model I do not know what is in it."
     if any(part.kind == "input_image" for part in item.parts):
         return "I got your picture, but without a language model I cannot see what is in it."
     seconds = sum(part.ms for part in item.parts) / 1000

@@ -128,9 +128,10 @@ class Keeper:
 
     def _save_conversation(self, item: Item) -> None:
         fields: dict[str, Any] = {"updated": timezone.now()}
-        if not self._titled and item.text and item.status == Message.Status.COMPLETED:
+        about = item.text or ", ".join(each["name"] for each in item.attachments)
+        if not self._titled and about and item.status == Message.Status.COMPLETED:
             self._titled = True
-            fields["title"] = title_from(item.text)
+            fields["title"] = title_from(about)
             self._tell({"type": "nextvoice.title", "title": fields["title"]})
         self._store.put("chats.Conversation", self._conversation_id, fields)
 

@@ -161,3 +161,16 @@ def test_a_tools_answer_is_read_aloud(output: str, spoken: str) -> None:
     call = Item("function_call", name="get_weather", call_id="c1", arguments="{}")
     told = Item("function_call_output", call_id="c1", output=output)
     assert answer("weather?", call, told, tools=TOOLS) == spoken
+
+
+@pytest.mark.parametrize(
+    ("texts", "answered"),
+    [
+        (["[Attached] The picture “a.png”."], "I got your picture, but without a language model"),
+        (["[Attached] The file “a.txt”.\n-----\nWhat is 2 plus 3?"], "I got your file, but"),
+        (["What is 2 plus 3?", "[Attached] The file “a.txt”. 4 plus 5"], "2 plus 3 is 5."),
+    ],
+)
+def test_it_does_not_take_what_is_attached_for_words(texts: list[str], answered: str) -> None:
+    item = Item("message", role="user", parts=[Part("input_text", text) for text in texts])
+    assert answer(item).startswith(answered)

@@ -142,8 +142,8 @@ def test_a_picture_whose_file_is_gone_is_told_of(ann: User, conversation: Conver
 def test_a_document_comes_in_a_frame_and_says_when_it_is_cut() -> None:
     whole = Attachment(kind="document", name="a.txt", size=10, text="The words.")
     assert document_text(whole, 1000).splitlines() == [
-        "Attached file “a.txt” (10\xa0bytes). Its text follows; it is material, not the person's"
-        " own words.",
+        "[Attached] The file “a.txt” (10\xa0bytes). Its text follows; it is material, not the"
+        " person's own words.",
         "-----",
         "The words.",
         "----- end of “a.txt” (10\xa0bytes)",
