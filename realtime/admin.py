@@ -56,12 +56,12 @@ class EndDate(admin.SimpleListFilter):
         return queryset.filter(**chosen.get(self.value() or "", {}))
 
 
-@admin.action(description=_("Enable"))
+@admin.action(description=_("Enable"), permissions=["change"])
 def enable(modeladmin: Any, request: HttpRequest, queryset: QuerySet) -> None:
     _set_enabled(modeladmin, request, queryset, True)
 
 
-@admin.action(description=_("Disable: nobody can use them for new calls"))
+@admin.action(description=_("Disable: nobody can use them for new calls"), permissions=["change"])
 def disable(modeladmin: Any, request: HttpRequest, queryset: QuerySet) -> None:
     _set_enabled(modeladmin, request, queryset, False)
 
