@@ -480,6 +480,9 @@ def form_data(*, inside: bool) -> dict[str, Any]:
     """What the page needs to fill the form by a preset: for the template's context."""
     return {
         "provider_presets": {each.id: each.for_page() for each in presets.presets(inside=inside)},
-        "provider_asks": {name: list(each.traits.asks) for name, each in DIALECTS.items()},
+        "provider_asks": {
+            name: {"fields": list(each.traits.asks), "note": str(each.traits.note)}
+            for name, each in DIALECTS.items()
+        },
         "preset_links": [(each.id, each.label) for each in presets.presets(inside=inside)],
     }

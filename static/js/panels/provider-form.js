@@ -1,7 +1,7 @@
 // The form of a provider, filled by the service that is chosen. Without this the page does the same
 // when it is asked for with `?preset=`. The words of the page come with it.
 
-import { find, findAll, jsonOf, show } from "../helpers/dom.js";
+import { find, jsonOf, setText, show } from "../helpers/dom.js";
 
 const ASKED = ["organization", "project", "workspace", "deployment", "api_version"];
 
@@ -11,7 +11,11 @@ export function connectProviderForm(root = document) {
   const dialect = find("#id_dialect", root);
   if (!presets || !dialect) return;
   const asks = jsonOf("provider-asks", root) ?? {};
-  const showAsked = () => showFields(root, asks[dialect.value] ?? []);
+  const showAsked = () => {
+    const { fields = [], note = "" } = asks[dialect.value] ?? {};
+    showFields(root, fields);
+    setText(noteOf(dialect), note);
+  };
   dialect.addEventListener("change", showAsked);
   const preset = find("#id_preset", root);
   preset?.addEventListener("change", () => {
@@ -94,4 +98,17 @@ function showFields(root, asked) {
 
 function rowOf(field) {
   return field.closest(".form-row, .field");
+}
+
+/** The place below the protocol for what one should know about it. */
+function noteOf(dialect) {
+  const row = rowOf(dialect);
+  const found = find("[data-dialect-note]", row);
+  if (found) return found;
+  const note = document.createElement("p");
+  note.className = "help field__help";
+  note.dataset.dialectNote = "";
+  note.setAttribute("role", "status");
+  row.append(note);
+  return note;
 }
