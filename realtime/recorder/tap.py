@@ -113,8 +113,11 @@ class Recorder(Tap):
         added = event["item"]
         if added.get("type") != "message" or added.get("role") not in ("user", "assistant"):
             return
-        spoken = added["role"] == "assistant" or any(
-            part.get("type") == "input_audio" for part in added.get("content") or []
+        content = added.get("content") or []
+        words = [part.get("text") or "" for part in content]
+        # An answer begins without words; with them it is one that a program put there.
+        spoken = (added["role"] == "assistant" and not any(words)) or any(
+            part.get("type") == "input_audio" for part in content
         )
         known = self._items.get(added["id"]) is not None
         item = self._item(
@@ -123,7 +126,6 @@ class Recorder(Tap):
             Message.Kind.SPOKEN if spoken else Message.Kind.TYPED,
             after=event.get("previous_item_id"),
         )
-        words = [part.get("text") or "" for part in added.get("content") or []]
         if not known and not spoken:
             item.text = "\n".join(filter(None, words))
             item.attachments = [

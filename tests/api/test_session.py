@@ -415,6 +415,29 @@ async def test_what_is_wrong_is_answered_by_name_and_the_session_goes_on(
     assert (told.code, told.param, told.event_id) == (code, param, "mine")
 
 
+async def test_words_a_program_puts_into_the_assistants_mouth_are_kept_as_they_are(
+    here: str, ann: User
+) -> None:
+    said = {"type": "message", "role": "assistant", "id": "item_put"}
+    said |= {"content": [{"type": "output_audio", "transcript": "Welcome back."}]}
+    taken = said | {"content": [{"type": "output_text", "text": "Welcome back."}]}
+    echo = {"type": "conversation.item.added", "previous_item_id": None, "item": taken}
+    async with provider_of(opened(Expect("conversation.item.create"), Send(echo))) as provider:
+        async with session_of(here, await token_of(ann)) as session:
+            await session.send({"type": "conversation.item.create", "item": said})
+            await session.event("conversation.item.added")
+            visit = await provider.visit()
+    await the_call()
+    assert visit.of_type("conversation.item.create")[0]["item"] == taken
+    kept = await sync_to_async(Message.objects.get)()
+    assert (kept.role, kept.kind, kept.status, kept.text) == (
+        "assistant",
+        "typed",
+        "completed",
+        "Welcome back.",
+    )
+
+
 async def test_a_provider_that_is_lost_is_replaced_without_a_word(here: str, ann: User) -> None:
     first = opened(Expect("response.create"), spoken_answer(bytes(SECOND)), Die())
     second = [

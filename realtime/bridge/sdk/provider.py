@@ -84,8 +84,9 @@ class SdkProviderSide(ProviderSide):
             self._opening = True
             return
         core.settings.accepted()
-        if self._opening:
-            self._opening = False
+        opening, self._opening = self._opening, False
+        # A dialect that answers for its provider does so at once, and not for the opening.
+        if opening and not self._side.updating:
             return
         core.tell(event | {"session": self._show(event["session"])})
 

@@ -29,6 +29,8 @@ class SdkSide(ClientSide):
         self._kept = kept
         self.aside = 0
         """Responses outside the conversation that were asked for and have not begun."""
+        self.updating = False
+        """A change of the session is just being sent: what comes meanwhile answers it."""
         self._handlers = {
             "session.update": self._session_update,
             "input_audio_buffer.append": self._append,
@@ -65,7 +67,11 @@ class SdkSide(ClientSide):
         if self._core.own_turns is not None:
             self._core.own_turns.follow()
         told = {"type": "realtime", **on_terms(wanted, self._terms)}
-        self._core.to_upstream(event, session=told)
+        self.updating = True
+        try:
+            self._core.to_upstream(event, session=told)
+        finally:
+            self.updating = False
 
     def _item_create(self, event: Event) -> None:
         item = event["item"] | {"id": event["item"].get("id") or new_id("item")}
