@@ -110,5 +110,6 @@ async def _tell(send: Send, event: Message) -> None:
 def newest(pk: uuid.UUID) -> list[Message]:
     """The newest messages of a conversation as `nextvoice.saved` events, oldest first."""
     found = Stored.objects.filter(conversation=pk).select_related("recording")
+    found = found.prefetch_related("attachments")
     rows = list(found.order_by("-position", "-created")[:NEWEST])
     return [stored_event(row) for row in reversed(rows)]

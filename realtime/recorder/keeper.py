@@ -180,6 +180,7 @@ def stored_event(message: Message) -> dict[str, Any]:
         "recording": {"url": recording.url, "duration_ms": recording.duration_ms}
         if recording is not None and ready
         else None,
+        "attachments": [attachment.shown() for attachment in message.attachments.all()],
     }
 
 
