@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from realtime.bridge import EndRecord, Tap
-from realtime.bridge.audio import bytes_to_ms
+from realtime.bridge.audio import BYTES_PER_SECOND, bytes_to_ms
 from realtime.bridge.gate import Release
 from realtime.estimate import Answer, Context, Turn
 from realtime.ledger import Entry, Payer
@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 
 HOLD_SECONDS = 1.0
 """How long an answer's end waits for the database before the journal has to do."""
-OWING_SECONDS = 0.5
-"""How old what is kept of an answer under way may be."""
+OWING_BYTES = BYTES_PER_SECOND // 2
+OWING_LETTERS = 100
+"""How much more may be received of an answer than is kept of it."""
 SLICE_SECONDS = 15
 """How much connected time a row has, where time is billed."""
 REMEMBERED = 512
@@ -86,7 +87,7 @@ class Meter(Tap):
         self._turns: dict[str, Turn] = {}  # turns that are to be written down
         self._written: dict[str, None] = {}  # turns that have been
         self._by_hand = 0  # bytes of microphone audio since the last turn
-        self._owing_at = 0.0
+        self._kept_bytes = self._kept_letters = 0  # of the answer under way
         self._owes = False
         self._since: float | None = None  # connected time is in the ledger up to here
         self._reported = Decimal(0)  # of connected time, by this session
@@ -124,7 +125,8 @@ class Meter(Tap):
     def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
         if self._answer is not None:
             self._answer.audio_bytes += len(pcm)
-            self._keep_owing()
+            if self._answer.audio_bytes - self._kept_bytes >= OWING_BYTES:
+                self._keep_owing()
 
     def on_event(self, event: Event) -> None:
         handler = self._handlers.get(event["type"])
@@ -190,7 +192,7 @@ class Meter(Tap):
         if self._transcriber is None or item_id in self._written:
             self._turns.pop(item_id)
         else:
-            self._keep_owing(now=True)
+            self._keep_owing()
 
     def _added(self, event: Event) -> None:
         item = event["item"]
@@ -227,11 +229,13 @@ class Meter(Tap):
         # A provider that numbers its answers badly is paid for each all the same.
         key = f"{response_id}#{times + 1}" if times else response_id
         self._answer = Answer(key, self._context.read())
-        self._keep_owing(now=True)
+        self._keep_owing()
 
     def _words(self, event: Event) -> None:
         if self._answer is not None:
             self._answer.letters += len(str(event.get("delta") or ""))
+            if self._answer.letters - self._kept_letters >= OWING_LETTERS:
+                self._keep_owing()
 
     def _response_done(self, event: Event) -> None:
         response = event["response"]
@@ -328,15 +332,13 @@ class Meter(Tap):
             entry.fields(),
             lambda rows: self._in_ledger(name, about, rows or []),
         )
-        self._keep_owing(now=True)
+        self._keep_owing()
 
     # What is under way, for who finds this process dead
 
-    def _keep_owing(self, now: bool = False) -> None:
-        at = self._clock()
-        if not now and at - self._owing_at < OWING_SECONDS:
-            return
-        self._owing_at = at
+    def _keep_owing(self) -> None:
+        self._kept_bytes = self._answer.audio_bytes if self._answer else 0
+        self._kept_letters = self._answer.letters if self._answer else 0
         owing = [
             self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE).fields()
             for item_id, turn in self._owed_turns().items()

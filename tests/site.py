@@ -340,7 +340,7 @@ class Caller:
                 due += 0.1 / pace
                 await asyncio.sleep(max(0.0, due - loop.time()))
 
-    async def event(self, kind: str, seconds: float = 10.0, **fields: Any) -> dict[str, Any]:
+    async def event(self, kind: str, /, seconds: float = 10.0, **fields: Any) -> dict[str, Any]:
         """The first event of this type with these fields, once it is there."""
         return await self.until(
             lambda: next((e for e in self.of(kind) if fields.items() <= e.items()), None), seconds
