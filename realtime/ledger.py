@@ -251,6 +251,9 @@ def _add_up(row: Usage) -> None:
         "user_id": row.user_id,
         "provider_key": _text(row.provider_id) or "",
         "model": row.model,
+        "kind": row.kind,
+        "corrects": row.corrects,
+        "status": row.status,
         "currency": row.currency,
         "source": row.source,
     }

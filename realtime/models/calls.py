@@ -80,7 +80,12 @@ class CallRecord(models.Model):
         verbose_name = _("call")
         verbose_name_plural = _("calls")
         ordering = ["-started"]
-        indexes = [models.Index(fields=["state", "heartbeat"])]
+        indexes = [
+            models.Index(fields=["state", "heartbeat"]),
+            models.Index(fields=["started"], name="call_started"),
+            models.Index(fields=["user", "started"], name="call_user_started"),
+            models.Index(fields=["account", "started"], name="call_account_started"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} · {self.model_name} · {self.started:%Y-%m-%d %H:%M}"

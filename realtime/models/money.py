@@ -220,7 +220,7 @@ class Usage(Payer, Measured):
         FAILED = "failed", _("Failed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    call_id = models.UUIDField(_("call"), null=True, db_index=True)
+    call_id = models.UUIDField(_("call"), null=True)
     dialect = models.CharField(_("dialect"), max_length=40, blank=True)
     # One connection of one call: providers' own session ids are not unique everywhere.
     upstream_session = models.CharField(_("upstream session"), max_length=200)
@@ -251,6 +251,7 @@ class Usage(Payer, Measured):
             models.Index(fields=["created"]),
             models.Index(fields=["account_id", "created"]),
             models.Index(fields=["user_id", "created"]),
+            models.Index(fields=["call_id", "created"], name="usage_call_created"),
         ]
 
     def __str__(self) -> str:
@@ -275,6 +276,13 @@ class UsageDay(Payer, Measured):
 
     day = models.DateField(_("day"))
     provider_key = models.CharField(max_length=36, blank=True, editable=False)
+    kind = models.CharField(
+        _("kind"), max_length=13, choices=Usage.Kind, default=Usage.Kind.RESPONSE
+    )
+    corrects = models.CharField(_("corrects"), max_length=13, blank=True)
+    status = models.CharField(
+        _("status"), max_length=10, choices=Usage.Status, default=Usage.Status.COMPLETED
+    )
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     source = models.CharField(_("source"), max_length=9, choices=Source)
     cost = ExactField(_("cost"), places=12, default=0)
@@ -292,6 +300,9 @@ class UsageDay(Payer, Measured):
                     "user_id",
                     "provider_key",
                     "model",
+                    "kind",
+                    "corrects",
+                    "status",
                     "currency",
                     "source",
                 ],
