@@ -95,10 +95,13 @@ def costs(counts: Counts, prices: Prices) -> dict[str, Decimal]:
 
 def priced_part(counts: Counts, prices: Prices) -> Counts:
     """Of an estimate, which measures the same thing in several ways, what the price speaks of."""
-    if not prices.by_token:
+    tokens = {name: value for name, value in counts.measures().items() if name not in UNITS}
+    if prices.by_token and any(tokens.values()):
+        return Counts(**tokens, doubts=counts.doubts)  # type: ignore[arg-type]
+    if prices.per_minute is not None:
+        # Of an answer nothing is left: connected time has rows of its own.
         return Counts(seconds=counts.seconds, messages=counts.messages, doubts=counts.doubts)
-    tokens = {n: v for n, v in counts.measures().items() if n not in UNITS}
-    return Counts(**tokens, doubts=counts.doubts)  # type: ignore[arg-type]
+    return counts
 
 
 def per_minute(prices: Prices) -> Decimal | None:

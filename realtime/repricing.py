@@ -111,8 +111,9 @@ def _judged(group: Mapping[str, Any], prices: Mapping[str, Prices] | None) -> Wh
 
 def _estimate(counts: Counts, prices: Prices) -> Decimal | None:
     """Rows without a price keep their measures in several ways at once."""
+    part = priced_part(counts, prices)
     try:
-        return cost(priced_part(counts, prices), prices)
+        return cost(part, prices) if part else None
     except Unpriced:
         return None
 

@@ -113,6 +113,14 @@ def test_an_estimate_is_priced_by_what_the_price_speaks_of() -> None:
     assert cost(priced_part(estimate, TRANSCRIBE), TRANSCRIBE) == D("0.00023")
 
 
+def test_connected_time_is_priced_where_tokens_are_too() -> None:
+    both = Prices(text_in=D("1.8"), text_out=D(9), per_minute=D("0.08"))
+    assert cost(priced_part(Counts(seconds=D(15)), both), both) == D("0.02")
+    assert cost(priced_part(Counts(text_in=10, seconds=D(15)), both), both) == D("0.000018")
+    with pytest.raises(Unpriced):
+        cost(priced_part(Counts(seconds=D(15)), GPT_REALTIME), GPT_REALTIME)
+
+
 def test_the_parts_add_up_to_the_whole() -> None:
     counts = counts_of(SHAPES["OpenAI GA"][0])
     parts = costs(counts, GPT_REALTIME)
