@@ -80,7 +80,8 @@ def test_the_way_of_taking_turns_changes_in_the_call(visit: Open) -> None:
         for mode in ("hold", "tap", "free"):
             turns.click()
             expect(panel).to_have_attribute("data-turns", mode)
-        until(page, lambda: len(wire.of(wire.received, "session.updated")) == 2)
+        # One at the opening, one for each change that the provider has to know of.
+        until(page, lambda: len(wire.of(wire.received, "session.updated")) == 3)
         detections = [
             event["session"]["audio"]["input"]["turn_detection"]
             for event in wire.of(wire.sent, "session.update")
@@ -195,5 +196,6 @@ def test_a_cough_pauses_the_answer_and_leaves_no_trace(visit: Open, site: Site) 
         page.get_by_test_id("hang-up").click()
         expect(panel).to_be_hidden()
         page.reload()
-        expect(page.get_by_test_id("message")).to_have_count(2)
+        # This provider does not say that it took the question; the answer alone is stored.
+        expect(page.get_by_test_id("message")).to_have_count(1)
         assert re.search("interrupt_response", str(provider.visits[0].events)) is not None

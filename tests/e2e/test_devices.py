@@ -1,0 +1,109 @@
+"""A microphone that is unplugged in the call, and a device that takes the sound for a while."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import Open
+from tests.e2e.test_options import ANSWER_MS, new_conversation, talk
+
+# Lets a test pull the plug: the track ends, and there is no other microphone until it is back.
+PLUG = """
+(() => {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  const tracks = [];
+  let plugged = true;
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    if (!plugged) throw new DOMException("", "NotFoundError");
+    const stream = await open(wanted);
+    tracks.push(...stream.getAudioTracks());
+    return stream;
+  };
+  window.unplug = () => {
+    plugged = false;
+    for (const track of tracks.splice(0)) {
+      track.stop();
+      track.dispatchEvent(new Event("ended"));
+    }
+  };
+  window.plugIn = () => {
+    plugged = true;
+    navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+  };
+  window.take = (held) => {
+    for (const track of tracks) track.dispatchEvent(new Event(held ? "mute" : "unmute"));
+  };
+})();
+"""
+WITHIN_MS = 1000
+
+
+def test_an_unplugged_microphone_is_said_at_once_and_plugged_in_again_it_goes_on(
+    visit: Open,
+) -> None:
+    with visit("sum.wav", script=PLUG) as page:
+        new_conversation(page)
+        panel = talk(page)
+        page.evaluate("window.unplug()")
+        expect(panel).to_have_attribute("data-state", "paused", timeout=WITHIN_MS)
+        paused = page.get_by_test_id("call-paused")
+        expect(paused).to_contain_text("Plug it in again, or choose another one")
+        # Typing still works meanwhile.
+        page.get_by_test_id("call-type").fill("What is 4 plus 4?")
+        page.keyboard.press("Enter")
+        messages = page.get_by_test_id("message")
+        expect(messages.filter(has_text="8").last).to_be_visible(timeout=ANSWER_MS)
+        expect(panel).to_have_attribute("data-state", "paused")
+        page.evaluate("window.plugIn()")
+        expect(panel).to_have_attribute(
+            "data-state", re.compile("speaking|listening|hearing|thinking"), timeout=5000
+        )
+        expect(paused).to_be_hidden()
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+
+
+def test_a_phone_call_pauses_the_answer_and_it_goes_on_where_it_was(visit: Open) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+    with visit("sum.wav", script=PLUG, **phone) as page:
+        new_conversation(page)
+        panel = talk(page)
+        expect(panel).to_have_attribute("data-state", "speaking", timeout=ANSWER_MS)
+        page.evaluate("window.take(true)")
+        expect(panel).to_have_attribute("data-state", "paused", timeout=WITHIN_MS)
+        expect(page.get_by_test_id("call-paused")).to_contain_text("phone call")
+        page.wait_for_timeout(200)
+        rendered = page.evaluate("window.__nextvoice.samplesRendered")
+        page.wait_for_timeout(500)
+        assert page.evaluate("window.__nextvoice.samplesRendered") == rendered
+        page.evaluate("window.take(false)")
+        expect(panel).to_have_attribute("data-state", "speaking", timeout=WITHIN_MS)
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        assert page.evaluate("window.__nextvoice.samplesRendered") > rendered
+        assert page.get_by_test_id("message").nth(1).get_attribute("data-status") == "completed"
+
+
+def test_a_context_that_the_device_suspends_is_resumed_by_a_tap(visit: Open) -> None:
+    keep = """
+    window.AudioContext = class extends AudioContext {
+      constructor(...given) {
+        super(...given);
+        (window.contexts ??= []).push(this);
+      }
+      resume() {
+        if (window.locked) return Promise.reject(new DOMException("", "NotAllowedError"));
+        return super.resume();
+      }
+    };
+    """
+    with visit("sum.wav", script=keep) as page:
+        new_conversation(page)
+        panel = talk(page)
+        page.evaluate("window.locked = true; window.contexts[0].suspend()")
+        expect(panel).to_have_attribute("data-state", "paused", timeout=WITHIN_MS)
+        page.evaluate("window.locked = false")
+        page.get_by_test_id("wake").click()
+        expect(panel).not_to_have_attribute("data-state", "paused", timeout=WITHIN_MS)
+        # One context for all of it, as phones allow.
+        assert page.evaluate("window.contexts.length") == 1
