@@ -177,7 +177,7 @@ export class CallPanel {
     if (end.tone === "quiet") {
       // A written call that makes room for a spoken one has no panel to close.
       if (mode !== this.#root.dataset.mode) return;
-      if (durationMs > 0 && mode === "voice") toast(t("call_ended", { duration: clock(durationMs) }));
+      if (durationMs >= 1000 && mode === "voice") toast(t("call_ended", { duration: clock(durationMs) }));
       this.close();
       return;
     }
