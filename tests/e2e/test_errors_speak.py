@@ -22,7 +22,7 @@ ERRORS: list[dict[str, Any]] = json.loads(
 WITHIN_MS = 10_000
 # What ends the call, and the first words of what is said then.
 FATAL = {
-    "beta_api_shape_disabled": "provider_error",
+    "beta_api_shape_disabled": "provider_wrong_dialect",
     "invalid_api_key": "provider_refused_key",
     "insufficient_quota": "provider_quota",
 }
