@@ -132,7 +132,12 @@ def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:
     both = dict(below)
     for name, value in above.items():
         under = both.get(name)
-        inner = isinstance(value, Mapping) and isinstance(under, Mapping)
+        # An object of another kind has other fields.
+        inner = (
+            isinstance(value, Mapping)
+            and isinstance(under, Mapping)
+            and value.get("type", under.get("type")) == under.get("type")
+        )
         both[name] = _overlaid(under, value) if inner else value  # type: ignore[arg-type]
     return both
 

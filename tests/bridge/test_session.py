@@ -190,3 +190,9 @@ def test_a_change_to_what_the_model_has_is_made() -> None:
     part = settings.change(changes, "event_1")
     assert part["audio"]["output"] == {"voice": "any"}
     assert part["audio"]["input"]["transcription"]["model"] == "other"
+
+
+def test_an_object_of_another_kind_takes_the_place_of_the_providers():
+    told = {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 24000}}}}
+    ours = {"audio": {"input": {"format": {"type": "audio/pcmu"}}}}
+    assert Settings(ours).shown(told) == ours

@@ -225,3 +225,18 @@ def test_on_a_phone_the_options_fit_and_can_be_touched(visit: Open, scheme: str)
         page.get_by_test_id("check-microphone").tap()
         expect(page.locator("[data-device-note]")).to_contain_text("bar should move")
         until(page, lambda: page.get_by_test_id("level").evaluate("(meter) => meter.value > 0.05"))
+
+
+def test_a_call_in_telephone_sound_is_heard_and_answered(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        wire = Wire(page)
+        new_conversation(page)
+        page.get_by_test_id("open-options").click()
+        page.get_by_test_id("option-format").select_option("audio/pcmu")
+        page.get_by_test_id("options-done").click()
+        talk(page)
+        # What it understands is its own affair: its recogniser was not made for the telephone.
+        answer = page.get_by_test_id("message").nth(1)
+        expect(answer.get_by_test_id("player")).to_be_visible(timeout=ANSWER_MS)
+        audio = wire.of(wire.received, "nextvoice.ready")[0]["session"]["audio"]
+        assert audio["input"]["format"] == audio["output"]["format"] == {"type": "audio/pcmu"}
