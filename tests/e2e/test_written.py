@@ -1,0 +1,95 @@
+"""Answers in Markdown: as they are written, as they are stored, and what attacks come to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Open, picture
+from tests.e2e.provider import opened, scripted
+from tests.e2e.test_options import ANSWER_MS, new_conversation
+from tests.scripted import Expect, Send, item_added, response_created, response_done
+from tests.site import Site
+from tests.xss import CORPUS
+
+RICH = """## Speeds
+
+Light is **fast**, see [here](https://example.org):
+
+| what | km/s |
+|---|---|
+| light | 299792 |
+| sound | 0.34 |
+
+- one
+- two
+
+```python
+answer = "a line of code that is much too long for a phone, so it has to scroll by itself, really"
+```
+"""
+
+
+def written(text: str) -> list[Any]:
+    """A script that answers the first question with this text, in pieces."""
+    place = {"response_id": "resp_1", "item_id": "item_a", "output_index": 0, "content_index": 0}
+    pieces = [text[at : at + 40] for at in range(0, len(text), 40)]
+    item = {"id": "item_a", "type": "message", "role": "assistant", "status": "completed"}
+    return opened(
+        Expect("response.create", seconds=20),
+        Send(
+            response_created(),
+            item_added("item_a", None, "assistant"),
+            *({"type": "response.output_text.delta", **place, "delta": each} for each in pieces),
+            {"type": "response.output_text.done", **place, "text": text},
+            response_done(output=[item]),
+        ),
+        Expect("session.update", seconds=30),
+    )
+
+
+def ask(page: Page) -> Any:
+    new_conversation(page)
+    page.get_by_test_id("composer-text").fill("Well?")
+    page.keyboard.press("Enter")
+    return page.locator(".message[data-role=assistant]")
+
+
+def test_markdown_is_formatted_as_it_is_written_and_the_same_afterwards(
+    visit: Open, site: Site
+) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+    with scripted(site, written(RICH)), visit(None, **phone) as page:
+        answer = ask(page)
+        expect(answer.locator("td").first).to_have_text("light", timeout=ANSWER_MS)
+        expect(answer.locator("pre")).to_contain_text("really", timeout=ANSWER_MS)
+        expect(answer).to_have_attribute("data-status", "completed", timeout=ANSWER_MS)
+        expect(answer.locator("a")).to_have_attribute("rel", "noopener noreferrer nofollow")
+        # The code scrolls, the page does not.
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        scrolls = "(pre) => pre.scrollWidth > pre.clientWidth"
+        assert answer.locator("pre").evaluate(scrolls)
+        picture(page, "phone_markdown")
+        before = answer.locator("[data-message-text]").inner_html()
+        page.reload()
+        assert answer.locator("[data-message-text]").inner_html().strip() == before.strip()
+
+
+def test_no_attack_in_an_answer_runs_or_loads_anything(visit: Open, site: Site) -> None:
+    asked: list[str] = []
+    with scripted(site, written("\n\n".join(CORPUS))), visit(None) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        answer = ask(page)
+        expect(answer).to_have_attribute("data-status", "completed", timeout=ANSWER_MS)
+        for _ in range(2):
+            found = answer.locator(
+                "[data-message-text] :is(script, img, svg, iframe, style, form, object, base, meta)"
+            )
+            expect(found).to_have_count(0)
+            for link in answer.locator("[data-message-text] a").all():
+                # As the browser understands it, which is what counts.
+                assert link.evaluate("(a) => a.protocol") in ("http:", "https:", "mailto:")
+            assert page.evaluate("window.hit") is None
+            page.reload()
+        assert [url for url in asked if "example.org" in url] == []
