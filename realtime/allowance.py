@@ -19,6 +19,7 @@ from typing import Any
 from django.utils import timezone
 
 from realtime.bridge import Tap
+from realtime.models import Usage
 from realtime.pricing import Prices, Unpriced, cost, per_minute, plain, priced_part
 from realtime.quota_words import over_words, soon_words, warn_words
 from realtime.quotas import Limit, OverQuota, Terms, Wish, totals
@@ -110,11 +111,20 @@ class Allowance(Tap):
         self._terms, self._in_ledger = terms, NOTHING
         if self._over:
             return
-        if terms.over is not None:
+        if terms.over is not None and not self._was_counted_twice(terms.over):
             self._stop(terms.over)
             return
         self._keep_time(terms)
         self.show()
+
+    def _was_counted_twice(self, over: OverQuota) -> bool:
+        """Whether an answer that was under way when the quotas were asked went into the ledger
+        before they answered."""
+        limit = over.limit
+        if limit is None or not limit.of_money:
+            return False
+        running = self._tariff.of(self._under_way()) or NOTHING
+        return limit.left > running
 
     def unheard(self) -> None:
         """The database is away. What was left when it was last heard of is what counts."""
@@ -134,9 +144,15 @@ class Allowance(Tap):
             self._bytes = 0
             self._look()
 
-    def costs(self, amount: Decimal) -> None:
-        """A row of this call, of so much (reporting currency), went into the ledger."""
-        self._in_ledger += amount
+    def costs_now(self, tariff: Tariff) -> None:
+        """Its price may have changed."""
+        self._tariff = tariff
+
+    def costs(self, row: Usage) -> None:
+        """A row of this call went into the ledger."""
+        prices = self._tariff.prices
+        if row.cost is not None and prices is not None and row.currency == prices.currency:
+            self._in_ledger += row.cost * self._tariff.rate
 
     def _look(self) -> None:
         """Stop at what is known here."""

@@ -39,6 +39,8 @@ class Context:
     text: int = 0
     audio: int = 0
     cached: Counts = field(default_factory=Counts)  # of the last answer whose usage was told
+    heard_ms: int = 0  # of the person's last turn
+    made: Counts = field(default_factory=Counts)  # by the last answer
 
     def says(self, letters: int) -> None:
         """So much text was added."""
@@ -47,9 +49,12 @@ class Context:
     def hears(self, ms: int) -> None:
         """So much of a person's speech was added."""
         self.audio += read_tokens(ms)
+        self.heard_ms = ms
 
     def told(self, counts: Counts) -> None:
         """What an answer really read and made is what the next one reads, and what comes."""
+        made = Counts(text_out=counts.text_out, audio_out=counts.audio_out)
+        self.made = made if counts.text_out or counts.audio_out else self.made
         if counts.tokens_in:
             self.text = counts.text_in + counts.text_out + counts.other_in + counts.other_out
             self.audio = counts.audio_in + counts.audio_out
@@ -60,6 +65,11 @@ class Context:
         self.text += self.audio // 2
         self.audio = 0
         self.cached = Counts()
+
+    def ahead(self) -> Counts:
+        """About what the next turn uses: all that there is is read again, and somebody says, and
+        is answered, as much as the last time."""
+        return self.read() + Counts(audio_in=read_tokens(self.heard_ms)) + self.made
 
     def read(self) -> Counts:
         """What an answer that begins now reads."""

@@ -15,6 +15,7 @@ from chats.models import Attachment, Message, Recording
 from realtime import live
 from realtime.ledger import entry_of, record
 from realtime.models import CallRecord
+from realtime.quotas import release_dead
 from realtime.store import replay_journals
 from realtime.tracks import encode_file, live_folder, recording_columns, stored
 
@@ -49,6 +50,7 @@ def sweep(patience: float = PATIENCE_SECONDS) -> int:
         _settle(call)
     for call_id in _left_over():
         _recover(call_id)
+    release_dead(timezone.now())
     Attachment.objects.never_sent(timezone.now() - UNSENT_FOR).delete()
     if closed:
         log.warning("closed %d calls of processes that died", closed)

@@ -210,6 +210,20 @@ def costs_of(row: Usage) -> dict[str, Decimal]:
         return {}
 
 
+def cost_at(row: Usage, counts: Counts) -> Decimal | None:
+    """What `counts` would cost at the rates of a row, in its currency; None without a price for
+    them, and where time is what costs."""
+    if row.cost is None or not row.rates:
+        return None
+    prices = _prices(row.rates)
+    if prices.by_time:
+        return None
+    try:
+        return cost(priced_part(counts, prices), prices)
+    except Unpriced:
+        return None
+
+
 def _insert(row: Usage) -> Usage | None:
     """Add the row and its sums. Returns the row that was there already, if there was one."""
     Usage.objects.bulk_create([row], ignore_conflicts=True)

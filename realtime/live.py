@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -18,6 +19,10 @@ class Resumable(Protocol):
 
     def resume(self, socket: Browser, user: User, conversation_id: str, wish: Resume) -> bool:
         """Take the socket, if the person may have the call."""
+
+    @property
+    def ending(self) -> bool:
+        """Whether it has been ended and only winds down."""
 
     async def serve(self, socket: Browser) -> int | None:
         """Give the call the socket; returns the code to close it with."""
@@ -64,6 +69,12 @@ def find(call_id: str) -> Resumable | None:
     """The call, if it runs here and can be resumed."""
     entry = _calls.get(call_id)
     return entry.running if entry else None
+
+
+def ending() -> list[uuid.UUID]:
+    """Ids of calls that have been ended here and only wind down. For any thread."""
+    calls = list(_calls.items())
+    return [uuid.UUID(pk) for pk, entry in calls if entry.running and entry.running.ending]
 
 
 def here(call_id: str) -> bool:

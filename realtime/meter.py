@@ -24,7 +24,7 @@ from realtime.ledger import Entry, Payer
 from realtime.models import Usage
 from realtime.store import Store
 from realtime.usage import Counts, counts_of
-from realtime.why import cost_event
+from realtime.why import Sum, cost_event
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Meter(Tap):
         self._releases: list[Release] = []
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self._costs: dict[uuid.UUID, tuple[Decimal, str]] = {}
+        self._sum = Sum()
 
     def under_way(self) -> list[Counts]:
         """What this call's model used that is not yet in the ledger, as far as is known."""
@@ -386,11 +386,8 @@ class Meter(Tap):
             self._release()
         for row in rows:
             self._on_row(row)
-            if row.cost is not None:
-                self._costs[row.pk] = (row.cost, row.currency)
-            currency = row.currency
-            total = sum((cost for cost, of in self._costs.values() if of == currency), Decimal(0))
-            self._tell(cost_event(row, total, about))
+            self._sum.add(row)
+            self._tell(cost_event(row, self._sum, about, self._context.ahead()))
 
     _handlers: dict[str, Callable[[Meter, Event], None]] = {
         "session.created": _created,

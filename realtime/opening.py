@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from chats.models import Account, Conversation, User
+from realtime import live
 from realtime.allowance import Tariff
 from realtime.attachments import sees_pictures
 from realtime.availability import default_model, payer
@@ -41,6 +42,7 @@ class Opening:
     call_id: str
     conversation_id: str | None
     """None: nothing of the call is kept."""
+    model_id: int
     target: Target
     session: dict[str, Any]
     history: list[dict[str, Any]]
@@ -96,6 +98,7 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
     return Opening(
         call_id=str(call_id),
         conversation_id=place,
+        model_id=model.pk,
         target=target,
         session=start.applied_to(base_session(model)),
         history=opening_items(conversation, sees=sees) if conversation else [],
@@ -127,6 +130,14 @@ def _payer(user: User, account: Account, model: VoiceModel) -> Payer:
     )
 
 
+def available(user_pk: int, model_pk: int) -> VoiceModel | None:
+    """The model, if the person may still use it: its provider is enabled, and they are in the
+    account that owns it."""
+    user = User.objects.filter(pk=user_pk, is_active=True).first()
+    models = VoiceModel.objects.available_to(user) if user else VoiceModel.objects.none()
+    return models.filter(pk=model_pk).select_related("provider").first()
+
+
 def tariff_of(model: VoiceModel, now: datetime) -> Tariff:
     """What a call with the model costs now. Without an exchange rate it has no price."""
     price = price_for(model.provider_id, model.provider.dialect, model.name, "realtime", now)
@@ -155,7 +166,7 @@ def _admitted(
     # A call of the same conversation makes room for this one.
     leaving = _open_calls(conversation) if conversation else []
     try:
-        return admit(wish, now, leaving)
+        return admit(wish, now, leaving, live.ending())
     except OverQuota as over:
         reason = "too_many_calls" if over.limit and over.limit.what == "calls" else "quota_used_up"
         raise Refused(reason, str(over), over_words(over, tariff.currency)) from None

@@ -31,6 +31,14 @@ def warn_words(limit: Limit, currency: str) -> tuple[str, str]:
     return gettext("%(what)s is nearly used up: %(left)s left.") % words, _remedy(limit)
 
 
+def withdrawn_words() -> tuple[str, str]:
+    """That the model of a running call may not be used any more: message and remedy."""
+    return (
+        gettext("This model is no longer available to you."),
+        gettext("Choose another model, or ask your administrator."),
+    )
+
+
 def soon_words() -> tuple[str, str]:
     """That the longest time of a call is nearly over: message and remedy."""
     return (

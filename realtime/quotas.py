@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 from django.db import transaction
 from django.db.models import Q, Sum
@@ -103,13 +104,20 @@ class Terms:
     began: datetime | None = None
 
 
-def admit(wish: Wish, now: datetime, leaving: Collection[uuid.UUID] = ()) -> Terms:
+def admit(
+    wish: Wish,
+    now: datetime,
+    leaving: Collection[uuid.UUID] = (),
+    ending: Collection[uuid.UUID] = (),
+) -> Terms:
     """Take a place for a call and reserve what its first seconds cost. Raises OverQuota.
 
     `leaving`: ids of calls that end when this one begins; their places are free for it.
+    `ending`: of calls that have been ended and wait for what they cost; their places are free, but
+    what they have reserved is not.
     """
     with transaction.atomic():
-        books = Books([wish], now)
+        books = Books([wish], now, ending)
         for call_id in leaving:
             books.leases.pop(call_id, None)
         Lease.objects.filter(pk__in=leaving).delete()
@@ -180,6 +188,7 @@ class Books:
 
     wishes: Collection[Wish]
     now: datetime
+    ending: Collection[uuid.UUID] = ()
     quotas: list[Quota] = field(init=False)
     leases: dict[uuid.UUID, Lease] = field(init=False)
     _spent: dict[tuple[Scope, datetime], Decimal] = field(default_factory=dict)
@@ -199,6 +208,12 @@ class Books:
         self.leases = {lease.call_id: lease for lease in [*mine, *alive]}
         self.day = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         self.month = self.day.replace(day=1)
+
+    @cached_property
+    def over(self) -> set[uuid.UUID]:
+        """Calls that are over but for what they cost: they take no place and no time."""
+        ended = CallRecord.objects.filter(pk__in=self.leases, state=CallRecord.State.ENDED)
+        return {*ended.values_list("pk", flat=True), *self.ending}
 
     def judge(self, wish: Wish, starting: bool = False) -> Terms:
         """How a call may go on, or start."""
@@ -257,7 +272,8 @@ class Books:
         limits = []
         if quota.calls_at_once is not None:
             most = Decimal(quota.calls_at_once)
-            limits.append(Limit(quota.scope, "calls", most, Decimal(len(others))))
+            taken = sum(1 for lease in others if lease.call_id not in self.over)
+            limits.append(Limit(quota.scope, "calls", most, Decimal(taken)))
         if quota.minutes_per_day is not None:
             used = self._minutes_today(scope)
             most = Decimal(quota.minutes_per_day)
@@ -299,7 +315,9 @@ class Books:
                 assert call.ended is not None
                 milliseconds += min(call.duration_ms, _milliseconds(call.ended - self.day))
             for lease in self.leases.values():
-                if all(getattr(lease, name) == pk for name, pk in scope.filters().items()):
+                if lease.call_id not in self.over and all(
+                    getattr(lease, name) == pk for name, pk in scope.filters().items()
+                ):
                     since = max(lease.began, self.day)
                     milliseconds += max(0, _milliseconds(self.now - since))
             known = self._minutes[scope] = milliseconds / MINUTE_MS

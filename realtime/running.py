@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 
 from chats.models import User
 from realtime import live, tracks
-from realtime.allowance import Allowance
+from realtime.allowance import Allowance, Tariff
 from realtime.attaching import AttachingBrowser, look_up
 from realtime.audience import Audience
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, run_call
@@ -34,7 +34,9 @@ from realtime.janitor import HEARTBEAT_SECONDS
 from realtime.keeper import keeper
 from realtime.meter import Meter
 from realtime.models import CallRecord, Usage
-from realtime.opening import Opening, is_newest, is_spoken
+from realtime.opening import Opening, available, is_newest, is_spoken, tariff_of
+from realtime.quota_words import withdrawn_words
+from realtime.quotas import Terms
 from realtime.recorder import Recorder
 from realtime.store import store
 
@@ -82,6 +84,13 @@ def why_over(user: User, conversation_id: str, wish: Resume) -> str:
     return over.end.reason
 
 
+def _idle_seconds(terms: Terms) -> float:
+    """How long the bridge lets a call be quiet. A quota that says more than the site's settings
+    holds, and one that says less is kept by the allowance."""
+    quota = terms.idle.total_seconds() if terms.idle else 0.0
+    return max(float(settings.CALL_IDLE_SECONDS), quota)
+
+
 class Connected(Tap):
     """Notes when the provider was first there."""
 
@@ -113,7 +122,7 @@ class RunningCall:
     ) -> None:
         self._limits = replace(
             limits or Limits(),
-            idle_seconds=settings.CALL_IDLE_SECONDS,
+            idle_seconds=_idle_seconds(opening.terms),
             resume_seconds=RESUME_SECONDS,
         )
         self._call_type = call_type
@@ -169,9 +178,7 @@ class RunningCall:
             self._call.end(reason, words=words)
 
     def _on_row(self, row: Usage) -> None:
-        prices = self._opening.tariff.prices
-        if row.cost is not None and prices is not None and row.currency == prices.currency:
-            self._allowance.costs(row.cost * self._opening.tariff.rate)
+        self._allowance.costs(row)
 
     def _idle_seconds(self) -> float:
         return self._loop.time() - self._call.active_at if self._call is not None else 0.0
@@ -186,6 +193,11 @@ class RunningCall:
             notify=self._notify,
             show=self._audience.show if self._audience else lambda event: None,
         )
+
+    @property
+    def ending(self) -> bool:
+        """Whether it has been ended and only winds down."""
+        return self._call is not None and self._call.ended is not None
 
     @property
     def end(self) -> End | None:
@@ -232,12 +244,13 @@ class RunningCall:
                     await self._closing
             finally:
                 live.leave(self._opening.call_id)
+                # What it reserved is not free before the ledger has what it cost.
+                self._meter.hold(partial(keeper().leave, uuid.UUID(self._opening.call_id)))
 
     def _ended(self, record: EndRecord | None) -> None:
         """The browser has been told everything; what an answer cost may still be waited for."""
         self._record = record
         self._over.set()
-        keeper().leave(uuid.UUID(self._opening.call_id))
         self._closing = asyncio.create_task(self._let_go())
 
     async def _let_go(self) -> None:
@@ -328,6 +341,8 @@ class RunningCall:
             if self._audience is not None:
                 self._audience.show_call()
             try:
+                # Before the person: one who is shut out is to be told that, not of the model.
+                tariff = await in_database(self._tariff)
                 allowed = await in_database(self._may_go_on)
                 newest = await in_database(is_newest, opening.call_id)
             except Exception as problem:
@@ -336,9 +351,18 @@ class RunningCall:
                 continue
             if not allowed:
                 self._stop("signed_out")
+            elif tariff is None:
+                self._stop("provider_unknown_model", withdrawn_words())
             elif not newest:
                 # Another process has taken over, and its word was lost on the way.
                 self._stop("taken_over")
+            else:
+                self._allowance.costs_now(tariff)
+
+    def _tariff(self) -> Tariff | None:
+        """What its model costs by now; None when the person may not use it any more."""
+        model = available(self._user.pk, self._opening.model_id)
+        return tariff_of(model, timezone.now()) if model is not None else None
 
     async def _finalise(self, record: EndRecord) -> None:
         """Let the recordings and rows of the call reach disk and database before its last word."""
@@ -354,7 +378,6 @@ class RunningCall:
             spoken_ms=record.user_ms,
             answered_ms=record.assistant_ms,
         )
-        keeper().leave(uuid.UUID(self._opening.call_id))
         await asyncio.to_thread(self._settle)
 
     def _settle(self) -> None:

@@ -1,6 +1,7 @@
 """Make a fresh install ready: tables, the embedded provider, the first admin."""
 
 import secrets
+from decimal import Decimal
 from typing import Any
 
 from django.core.management import call_command
@@ -9,9 +10,12 @@ from django.core.management.base import BaseCommand
 from chats.models import User
 from realtime import seeds
 from realtime.features import embedded_features, usual_features
-from realtime.models import Provider, VoiceModel
+from realtime.models import CallRecord, Provider, Quota, VoiceModel
 from realtime.models.providers import EMBEDDED_URL
+from realtime.prices import reporting_currency
 
+# A new site is not to cost its owners more in a night than they would notice.
+MONEY_PER_DAY, CALL_MINUTES = Decimal(50), 120
 INSTRUCTIONS = "You are a friendly assistant. Answer in short spoken sentences."
 
 
@@ -20,10 +24,23 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
+        self._quota()
         self._provider()
         seeds.seed(seeds.load())
         seeds.seed_embedded()
         self._admin()
+
+    def _quota(self) -> None:
+        # Only a site that is new: limits that appear by themselves would end calls.
+        if Provider.objects.exists() or CallRecord.objects.exists() or Quota.objects.exists():
+            return
+        Quota.objects.create(
+            money_per_day=MONEY_PER_DAY, call_minutes=CALL_MINUTES, unpriced_allowed=True
+        )
+        self.stdout.write(
+            f"\n  Calls may cost {MONEY_PER_DAY} {reporting_currency()} a day in all, and last "
+            f"{CALL_MINUTES} minutes each: see Admin, Quotas."
+        )
 
     def _provider(self) -> None:
         # Only on a site without providers: an admin who removed it does not get it back.
