@@ -18,7 +18,7 @@ from realtime.bridge.faults import FAULTS
 from realtime.bridge.probe import STEPS, Step, probe
 from realtime.db import in_database
 from realtime.ledger import Entry, Payer, record
-from realtime.models import Provider, VoiceModel
+from realtime.models import Provider, Usage, VoiceModel
 from realtime.opening import base_session
 from realtime.targets import Refused, target_for
 
@@ -130,6 +130,7 @@ def _entry(model: VoiceModel, step: Step, user: User | None) -> Entry:
         # Some services leave the session or the answer without a name.
         upstream_session=step.session_id or f"test {uuid.uuid4()}",
         key=str(response.get("id") or "answer"),
+        kind=Usage.Kind.PROBE,
         status=str(response.get("status") or ""),
         raw=done.get("raw_usage") or response.get("usage"),
     )

@@ -21,7 +21,7 @@ from django.db.models import F, Sum
 from realtime.models.exact import exact
 from realtime.models.money import Price, Source, Usage, UsageDay
 from realtime.prices import Rates, price_for
-from realtime.pricing import Prices, Unpriced, cost, costs, priced_part
+from realtime.pricing import EXACT, Prices, Unpriced, cost, costs, priced_part
 from realtime.usage import MEASURES, NOTHING, Counts, counts_of, tame
 
 SPENT_PLACES = 6  # of seconds, in the daily sums
@@ -329,5 +329,5 @@ def spent(scope: Scope, since: date, until: date | None = None) -> Spent:
             currency = each["currency"]
             unconverted[currency] = unconverted.get(currency, NOTHING) + each["sum"]
         else:
-            result = replace(result, amount=result.amount + amount)
+            result = replace(result, amount=EXACT.add(result.amount, amount))
     return replace(result, unconverted=unconverted)

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from realtime.models.money import ExchangeRate, Price, Source, UsageDay
 from realtime.models.providers import Provider, VoiceModel
+from realtime.pricing import EXACT
 
 
 def price_for(
@@ -127,4 +128,4 @@ class Rates:
     def convert(self, amount: Decimal, currency: str, day: date) -> Decimal | None:
         """The amount in the reporting currency, to its last digit; None without a rate."""
         rate = self.at(currency, day)
-        return None if rate is None else amount * rate
+        return None if rate is None else EXACT.multiply(amount, rate)

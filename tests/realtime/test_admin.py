@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -9,12 +11,15 @@ from django.test import Client
 from django.urls import reverse
 
 from chats.models import Conversation, Message, Recording, User
+from realtime.ledger import Entry, Payer, record
 from realtime.models import (
     AccountSettings,
     AllowedEndpoint,
     ApiToken,
     CallRecord,
     ClientSecret,
+    ExchangeRate,
+    Price,
     Provider,
     VoiceModel,
 )
@@ -67,6 +72,10 @@ def test_every_list_opens_and_searches(boss: Client, conversation: Conversation)
         duration_ms=61_000,
     )
     AllowedEndpoint.objects.create(host="voice.internal", port=8000, note="ann's")
+    Price.objects.create(model="m", text_in=Decimal(1), provider=provider)
+    ExchangeRate.objects.create(currency="CNY", into="USD", since="2026-01-01", rate="0.14")
+    payer = Payer(user_id=conversation.owner_id, user_name="ann", provider_id=provider.pk)
+    record(Entry(payer, "m", "session", "response", raw={"input_tokens": 1}))
     for model in OURS:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         for query in ({}, {"q": "ann"}):
