@@ -115,6 +115,10 @@ class Rates:
         for row in ExchangeRate.objects.filter(into=self.into).order_by("since"):
             self._rates.setdefault(row.currency, []).append((row.since, row.rate))
 
+    def known(self) -> list[str]:
+        """The other currencies that can be converted."""
+        return sorted(self._rates.keys() - {self.into})
+
     def at(self, currency: str, day: date) -> Decimal | None:
         """What one unit is worth that day; before the first rate, what it was worth then. None:
         nobody said."""
