@@ -16,7 +16,8 @@ from tests.site import Site
 
 ANSWER_MS = 30_000
 CREATE = "conversation.item.create"
-GOT_IT = re.compile("I got your picture")
+# What the demo voice says of a picture itself; of a mere note about one it says something else.
+GOT_IT = re.compile("I got your picture.* cannot see what is in it")
 PICTURE = {"name": "Rome.png", "mimeType": "image/png", "buffer": files.picture(size=(400, 300))}
 
 GIVE = """([content, name, type, how]) => {
