@@ -115,6 +115,9 @@ def test_a_picture_pasted_into_a_docked_call_reaches_the_voice_and_the_thread(
         new_conversation(page)
         panel = talk(page)
         expect(panel).to_have_attribute("data-form", "docked")
+        # What the microphone says would interrupt the answer: first let it be said and answered.
+        expect(answer(page)).to_contain_text("is 5", timeout=ANSWER_MS)
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
         page.get_by_test_id("call-type").focus()
         give(page, "paste", PICTURE["buffer"], "image.png", "image/png")  # type: ignore[arg-type]
         draft = panel.get_by_test_id("draft")
