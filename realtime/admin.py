@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import AccountAdmin, ReadOnly
-from realtime import money_admin  # noqa: F401  (registers itself)
+from realtime import money_admin, quota_admin  # noqa: F401  (they register themselves)
 from realtime.connection_admin import ConnectionTestAdmin
 from realtime.describe import end_words
 from realtime.forms import AdminProviderForm, ModelSet, VoiceModelForm, dialect_labels, form_data

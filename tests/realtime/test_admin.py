@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from chats.models import Conversation, Message, Recording, User
+from chats.models import Attachment, Conversation, Message, Recording, User
 from realtime.ledger import Entry, Payer, record
 from realtime.models import (
     AccountSettings,
@@ -19,8 +20,10 @@ from realtime.models import (
     CallRecord,
     ClientSecret,
     ExchangeRate,
+    Lease,
     Price,
     Provider,
+    Quota,
     VoiceModel,
 )
 
@@ -55,6 +58,9 @@ def test_every_model_is_in_the_admin() -> None:
 def test_every_list_opens_and_searches(boss: Client, conversation: Conversation) -> None:
     message = Message.objects.create(conversation=conversation, position=1, role="user", text="hi")
     Recording.objects.create(message=message, duration_ms=1500)
+    Attachment.objects.create(
+        conversation=conversation, owner=conversation.owner, name="a.pdf", file="attachments/a"
+    )
     provider = Provider.objects.create(name="P", url="wss://example.org")
     VoiceModel.objects.create(provider=provider, name="m")
     AccountSettings.objects.create(account=conversation.account)
@@ -72,16 +78,50 @@ def test_every_list_opens_and_searches(boss: Client, conversation: Conversation)
         duration_ms=61_000,
     )
     AllowedEndpoint.objects.create(host="voice.internal", port=8000, note="ann's")
-    Price.objects.create(model="m", text_in=Decimal(1), provider=provider)
-    ExchangeRate.objects.create(currency="CNY", into="USD", since="2026-01-01", rate="0.14")
-    payer = Payer(user_id=conversation.owner_id, user_name="ann", provider_id=provider.pk)
-    record(Entry(payer, "m", "session", "response", raw={"input_tokens": 1}))
+    put_money(conversation)
     for model in OURS:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         for query in ({}, {"q": "ann"}):
             assert boss.get(reverse(f"{name}_changelist"), query).status_code == 200, name
         row = model._default_manager.first()
+        assert row is not None, name
         assert boss.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200, name
+
+
+def put_money(conversation: Conversation) -> None:
+    """A row of everything that counts money and places."""
+    account, user = conversation.account, conversation.owner
+    payer = Payer(account.pk, account.name, user.pk, user.username, uuid.uuid4(), "P", "openai_ga")
+    made = conversation.created
+    Price.objects.create(model="m", text_in=Decimal(4), since=made)
+    ExchangeRate.objects.create(currency="USD", into="EUR", since=made.date(), rate=Decimal("0.9"))
+    raw = {"total_tokens": 3, "input_tokens": 1, "output_tokens": 2}
+    entry = Entry(payer=payer, model="m", upstream_session="call/1", key="resp_1", raw=raw)
+    assert record(entry) is not None
+    Quota.objects.create(account=account, calls_at_once=2)
+    Lease.objects.create(
+        call_id=uuid.uuid4(), account_id=account.pk, user_id=user.pk, began=made, heartbeat=made
+    )
+
+
+def test_a_quota_is_set_for_one_of_three(boss: Client, ann: User) -> None:
+    add = reverse("admin:realtime_quota_add")
+    limits = {"money_per_day": "0.50", "calls_at_once": "2"}
+    for whose in ({}, {"user": ann.pk}, {"account": ann.own_account.pk}):
+        assert boss.post(add, {**whose, **limits}).status_code == 302
+    both = boss.post(add, {"user": ann.pk, "account": ann.own_account.pk, **limits})
+    again = boss.post(add, limits)
+    assert "not both" in both.content.decode()
+    assert again.status_code == 200
+    assert sorted(quota.scope for quota in Quota.objects.all()) == ["account", "person", "site"]
+
+
+def test_places_are_looked_at_only(boss: Client, conversation: Conversation) -> None:
+    put_money(conversation)
+    lease = Lease.objects.get()
+    delete = reverse("admin:realtime_lease_delete", args=[lease.pk])
+    assert boss.post(delete, {"post": "yes"}).status_code == 403
+    assert boss.get(reverse("admin:realtime_lease_add")).status_code == 403
 
 
 def test_a_person_can_be_made(boss: Client) -> None:
