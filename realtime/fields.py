@@ -55,6 +55,25 @@ class WordField(forms.CharField):
             raise explained(problem) from None
 
 
+class PairsField(forms.CharField):
+    """Lines of names and values, of which no value is ever shown back."""
+
+    def __init__(self, *, separators: str = ":", **options: Any) -> None:
+        rows = forms.Textarea(attrs={"rows": 2, "spellcheck": "false"})
+        super().__init__(required=False, strip=False, widget=rows, **options)
+        self.separators = separators
+
+    def bound_data(self, data: Any, initial: Any) -> str:
+        return tidy.names_of(data or "", self.separators)
+
+
+class AddressField(forms.CharField):
+    """An address, which is shown back without the parameters that it was pasted with."""
+
+    def bound_data(self, data: Any, initial: Any) -> str:
+        return tidy.address_of(data or "")
+
+
 class ListField(forms.CharField):
     """Names with commas or line breaks between them, as a list."""
 

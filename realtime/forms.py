@@ -16,7 +16,14 @@ from realtime.bridge.dialects import DIALECTS, Target
 from realtime.bridge.guard import Forbidden, check_url, is_allowed
 from realtime.describe import end_words
 from realtime.features import NOISE, TURNS
-from realtime.fields import ListField, TidyField, WordField, explained
+from realtime.fields import (
+    AddressField,
+    ListField,
+    PairsField,
+    TidyField,
+    WordField,
+    explained,
+)
 from realtime.models import Provider, VoiceModel
 from realtime.models.providers import EMBEDDED_URL
 from realtime.sealing import SealBroken
@@ -37,7 +44,7 @@ class ProviderForm(forms.ModelForm):
         label=_("Models"), required=False, widget=forms.CheckboxSelectMultiple
     )
     name = TidyField(label=_("Name"), max_length=80)
-    url = forms.CharField(
+    url = AddressField(
         label=_("Address"),
         max_length=2000,
         help_text=_(
@@ -66,21 +73,16 @@ class ProviderForm(forms.ModelForm):
         help_text=_("Where the service asks for one; empty: the model's name."),
     )
     api_version = WordField(label=_("API version"), required=False, max_length=40)
-    extra_headers = forms.CharField(
+    extra_headers = PairsField(
         label=_("More headers"),
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
         help_text=_(
             "For gateways: one “Name: value” a line. Values are sealed like the key; dots stand "
             "for one that is kept."
         ),
     )
-    extra_query = forms.CharField(
+    extra_query = PairsField(
         label=_("More parameters of the address"),
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        separators=":=",
         help_text=_("One “name: value” a line, sealed as well."),
     )
 
@@ -118,6 +120,8 @@ class ProviderForm(forms.ModelForm):
             self.fields["new_key"].help_text = _("Leave empty to keep the key that is set.")
         self.kept_headers = self._kept("headers", "extra_headers")
         self.kept_query = self._kept("query", "extra_query")
+        if self.is_bound:
+            self._say_what_is_not_shown_back()
 
     def clean_new_key(self) -> str:
         try:
@@ -129,7 +133,7 @@ class ProviderForm(forms.ModelForm):
         return self._pairs("extra_headers", self.kept_headers, tidy.RESERVED_HEADERS)
 
     def clean_extra_query(self) -> dict[str, str]:
-        return self._pairs("extra_query", self.kept_query, tidy.RESERVED_PARAMETERS, ":=")
+        return self._pairs("extra_query", self.kept_query, tidy.RESERVED_PARAMETERS)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
@@ -166,6 +170,26 @@ class ProviderForm(forms.ModelForm):
         for model in preset.models:
             if preset.value(model) in data["models_of_preset"] and model.name not in there:
                 VoiceModel.objects.create(provider=provider, **model.fields(provider.dialect))
+
+    def _say_what_is_not_shown_back(self) -> None:
+        """Seen only when something is wrong: a form that is right is not shown again."""
+        address = self._posted("url")
+        if self._posted("new_key") or tidy.address_of(address) != address:
+            self.fields["new_key"].help_text = _("Enter the key again: it is never shown back.")
+        if tidy.address_of(address) != address:
+            self.fields["url"].help_text = _(
+                "Paste the whole address again: its parameters may be secret and are never shown "
+                "back."
+            )
+        for name in ("extra_headers", "extra_query"):
+            posted = self._posted(name)
+            if any(line.strip() and tidy.KEPT not in line for line in posted.splitlines()):
+                self.fields[name].help_text = _(
+                    "Enter the values again: they are never shown back."
+                )
+
+    def _posted(self, name: str) -> str:
+        return str(self.data.get(self.add_prefix(name)) or "")
 
     def _offer_models(self) -> None:
         """Any model may be posted; those of the service that is chosen are shown."""
@@ -247,9 +271,8 @@ class ProviderForm(forms.ModelForm):
         self.initial[field] = tidy.shown_pairs(pairs)
         return pairs
 
-    def _pairs(
-        self, field: str, kept: dict[str, str], reserved: frozenset[str], separators: str = ":"
-    ) -> dict[str, str]:
+    def _pairs(self, field: str, kept: dict[str, str], reserved: frozenset[str]) -> dict[str, str]:
+        separators: str = self.fields[field].separators  # type: ignore[attr-defined]
         try:
             return tidy.tidied_pairs(
                 self.cleaned_data[field], kept, reserved=reserved, separators=separators

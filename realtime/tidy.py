@@ -151,6 +151,27 @@ def shown_pairs(names: Mapping[str, str]) -> str:
     return "\n".join(f"{name}: {KEPT}" for name in names)
 
 
+def names_of(text: str, separators: str = ":") -> str:
+    """Return the lines of pairs as they may be shown back: dots stay, and no value does."""
+    names = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            name, value = _pair(line, number, separators)
+        except Untidy as problem:
+            name, value = problem.what if problem.code == "pair_value" else "", ""
+        if name:
+            names.append(f"{name}: {value if value == KEPT else ''}".rstrip())
+    return "\n".join(names)
+
+
+def address_of(text: str) -> str:
+    """Return an address as it may be shown back: what may be secret in it is left out, which are
+    its parameters and the password before an @."""
+    whole = tidied(text)
+    shown = re.sub(r"(?<=//)[^/]*@", "", re.split(r"[?#]", whole, maxsplit=1)[0])
+    return text if shown == whole else shown
+
+
 def fits_header(text: str) -> bool:
     """Whether it is plain printable ASCII on one line."""
     return text.isascii() and (not text or text.isprintable())

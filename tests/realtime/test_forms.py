@@ -11,10 +11,12 @@ import pytest
 from realtime.bridge.dialects import DIALECTS, Target, dialect_for
 from realtime.bridge.guard import check_url
 from realtime.features import check_features
+from realtime.fields import PROBLEMS
 from realtime.forms import AdminProviderForm, OwnProviderForm, VoiceModelForm, form_data
 from realtime.models import AllowedEndpoint, Provider, VoiceModel
 from realtime.presets import PRESETS, placeholders, preset_of, presets, within
 from realtime.targets import target_for
+from realtime.tidy import KEPT
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +70,44 @@ def test_what_stands_in_a_field_wins_over_the_address() -> None:
     )
     assert (provider.deployment, provider.key()) == ("new", KEY)
     assert provider.query() == {"route": "us"}
+
+
+@pytest.mark.parametrize("form", [AdminProviderForm, OwnProviderForm])
+def test_nothing_secret_is_shown_back_when_something_is_wrong(form: type[Any]) -> None:
+    secrets = (KEY, "hidden-1", "hidden-2", "hidden-3", "hidden-4")
+    bad = filled(
+        form,
+        name="",
+        url="wss://me:hidden-1@api.example.org/v1?route=hidden-2&deployment=d",
+        new_key=KEY,
+        extra_headers=f"X-Team: hidden-3\nX-Kept: {KEPT}\nhidden-4",
+        extra_query="route=hidden-2",
+    )
+    assert not bad.is_valid()
+    page = bad.as_p()
+    assert [each for each in secrets if each in page] == []
+    assert bad["extra_headers"].value() == f"X-Team:\nX-Kept: {KEPT}"
+    assert bad["extra_query"].value() == "route:"
+    assert bad["url"].value() == "wss://api.example.org/v1"
+    helps = [str(bad.fields[name].help_text) for name in ("new_key", "extra_headers", "url")]
+    assert [each.split(":")[0] for each in helps] == [
+        "Enter the key again",
+        "Enter the values again",
+        "Paste the whole address again",
+    ]
+
+
+def test_what_was_not_shown_back_is_asked_for_before_it_is_saved() -> None:
+    form = filled(extra_headers="X-Team:")
+    assert form.errors == {"extra_headers": ["“X-Team”: " + PROBLEMS["pair_value"].split(": ")[1]]}
+
+
+def test_a_form_that_hid_nothing_asks_for_nothing_again() -> None:
+    form = filled(url="no address", extra_headers=f"X-Kept: {KEPT}")
+    helps = [str(field.help_text) for field in form.fields.values()]
+    again = [each for each in helps if each.startswith(("Enter", "Paste"))]
+    assert (form.is_valid(), again) == (False, [])
+    assert form["url"].value() == "no address"
 
 
 @pytest.mark.parametrize(
