@@ -204,7 +204,10 @@ def test_rows_and_recordings_are_kept_alike_on_postgresql(
         "DATABASE_URL": postgres.url,
         "NEXTVOICE_TEST_DATA": str(tmp_path),
     }
-    tests = [f"tests/realtime/test_{name}.py" for name in ("store", "recorder", "janitor", "ledger", "meter")]
+    tests = [
+        f"tests/realtime/test_{name}.py"
+        for name in ("store", "recorder", "janitor", "ledger", "meter")
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--create-db", *tests],
         cwd=ROOT,
