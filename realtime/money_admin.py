@@ -11,13 +11,24 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import ReadOnly
 from realtime.models import ExchangeRate, Price, Usage, UsageDay
 from realtime.prices import reporting_currency, without_price
-from realtime.pricing import RATES, plain
+from realtime.pricing import plain
 from realtime.repricing import what_if
+
+GROUPS = [
+    (_("text"), ("text_in", "text_cached", "text_out")),
+    (_("audio"), ("audio_in", "audio_cached", "audio_out")),
+    (_("images"), ("image_in", "image_cached")),
+    (_("a minute"), ("per_minute",)),
+    (_("a million characters"), ("per_million_characters",)),
+    (_("a message"), ("per_message",)),
+]
+"""How rates are listed: read, read again from a cache, made."""
 
 
 @admin.register(Price)
@@ -26,7 +37,7 @@ class PriceAdmin(admin.ModelAdmin):
     it was priced with in any case. What came with NextVoice may be looked at."""
 
     change_list_template = "admin/realtime/price/change_list.html"
-    list_display = ["model", "kind", "where", "since", "currency", "rates", "source"]
+    list_display = ["model", "rates", "where", "day", "kind", "source"]
     list_filter = ["source", "kind", "currency", "provider", "dialect"]
     list_select_related = ["provider"]
     search_fields = ["model", "note", "provider__name"]
@@ -58,12 +69,20 @@ class PriceAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("rates"))
     def rates(self, price: Price) -> str:
-        given = ((name, getattr(price, name)) for name in RATES)
-        return ", ".join(
-            f"{Price._meta.get_field(name).verbose_name} {plain(rate)}"  # type: ignore[union-attr]
-            for name, rate in given
-            if rate is not None
+        given = {name: rate for name, rate in price.prices().rates().items() if rate is not None}
+        if not any(given.values()):
+            return str(_("free"))
+        groups = [(label, [given[n] for n in names if n in given]) for label, names in GROUPS]
+        return f"{price.currency} " + " · ".join(
+            # No line breaks within a rate.
+            f"{label} {' / '.join(map(plain, rates))}".replace(" ", "\N{NO-BREAK SPACE}")
+            for label, rates in groups
+            if rates
         )
+
+    @admin.display(description=_("since"), ordering="since")
+    def day(self, price: Price) -> str:
+        return date_format(timezone.localtime(price.since), "SHORT_DATE_FORMAT")
 
     def has_change_permission(self, request: HttpRequest, obj: Price | None = None) -> bool:
         allowed = super().has_change_permission(request, obj)

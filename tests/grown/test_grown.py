@@ -214,6 +214,6 @@ def test_rows_and_recordings_are_kept_alike_on_postgresql(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout[-4000:]
