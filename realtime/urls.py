@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from realtime import call_settings, connection_views, own, token_views, views
+from realtime import call_settings, connection_views, own, report_pages, token_views, views
 
 urlpatterns = [
     path("c/<uuid:pk>/call-settings/", call_settings.save, name="call-settings"),
@@ -13,6 +13,10 @@ urlpatterns = [
     path("providers/of/<slug:slug>/default/", own.default, name="provider-default"),
     path("tokens/", token_views.tokens, name="tokens"),
     path("tokens/<int:pk>/revoke/", token_views.revoke, name="token-revoke"),
+    path("usage/", report_pages.usage, name="usage"),
+    path("usage/csv/", report_pages.usage_csv, name="usage-csv"),
+    path("usage/account/<slug:slug>/", report_pages.account_usage, name="account-usage"),
+    path("usage/account/<slug:slug>/csv/", report_pages.account_csv, name="account-usage-csv"),
     path("livez", views.livez, name="livez"),
     path("readyz", views.readyz, name="readyz"),
     path("", include("realtime.api.urls")),
