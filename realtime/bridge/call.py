@@ -136,6 +136,10 @@ class Call(Core):
         and its content may hold pictures. `shown`: the content as everybody else sees it."""
         self._client.put(event, shown)
 
+    def announce(self, kind: str, **fields: Any) -> None:
+        """Tell page and taps an event of our own, as if it came with the provider's."""
+        self._provider.make(kind, **fields)
+
     def from_upstream(self, frame: Frame) -> None:
         """One frame of the attached upstream session."""
         if self.dialect is not None:

@@ -54,6 +54,14 @@ class Limits:
     """How much of a turn under way another session is given again."""
     onset_seconds: float = 0.5
     """The same while nobody was found to speak: a word may just have begun."""
+    tool_seconds: float = 15.0
+    """How long a function of our own may take."""
+    tool_slow_seconds: float = 2.0
+    """After so long the assistant says that it takes longer."""
+    tool_bytes: int = 64_000
+    """How much of a function's output the model is told."""
+    tool_calls: int = 10
+    """How many functions a model may call between two turns of the person."""
     resume_seconds: float = 15.0
     """How long a call goes on without its browser."""
     resume_bytes: int = 400_000

@@ -23,6 +23,7 @@ from .limits import Limits
 from .line import Line
 from .session import Offered
 from .taps import EndRecord, Tap
+from .tools import Toolbox, ToolLoop
 from .words import Translate, untranslated
 from .writer import Writer
 
@@ -44,6 +45,7 @@ async def run_call(
     finalise: Callable[[EndRecord], Awaitable[None]] | None = None,
     on_ended: Callable[[EndRecord], None] = lambda record: None,
     hold: Callable[[Release], None] | None = None,
+    toolbox: Toolbox | None = None,
     call_type: Callable[..., Call] = Call,
     resolve: Resolve = resolve,
     tls: ssl.SSLContext | None = None,
@@ -61,16 +63,18 @@ async def run_call(
     hears may be waited for after that, up to `Limits.usage_seconds`, to learn what it cost.
     `hold(release)` is called with each answer's end: what the browser is told from then on waits
     until `release()`, which must come soon.
+    `toolbox`: runs the functions that `session` offers of it (see `tools.with_tools`).
     `call_type`: the class of the call, which is how a leg speaks another language to its client.
     """
     limits = limits or Limits()
-    running = _Running(browser, limits, finalise, on_ended)
+    tools = ToolLoop(toolbox, limits) if toolbox is not None and toolbox.offered else None
+    running = _Running(browser, limits, finalise, on_ended, tools)
     call = running.call = call_type(
         running,
         session,
         ready=ready,
         offered=offered,
-        taps=taps,
+        taps=(*taps, tools) if tools is not None else taps,
         limits=limits,
         translate=translate,
         on_end=running.on_end,
@@ -118,11 +122,13 @@ class _Running:
         limits: Limits,
         finalise: Callable[[EndRecord], Awaitable[None]] | None,
         on_ended: Callable[[EndRecord], None],
+        tools: ToolLoop | None,
     ) -> None:
         self._browser = browser
         self._limits = limits
         self._finalise = finalise
         self._on_ended = on_ended
+        self._tools = tools
         self._ended = asyncio.Event()
         self._quiet = asyncio.Event()  # the call has ended and no answer is being made
         self._settled = asyncio.Event()  # and nothing more is to be learned of what it cost
@@ -151,10 +157,14 @@ class _Running:
     async def run(self) -> EndRecord:
         try:
             async with asyncio.TaskGroup() as group:
+                if self._tools is not None:
+                    self._tools.serve(self.call, group.create_task)
                 reading = group.create_task(self._guarded(self._read_browser))
                 serving = group.create_task(self._guarded(self._serve_upstream))
                 watching = group.create_task(self._guarded(self._watch_idle))
                 await self._ended.wait()
+                if self._tools is not None:
+                    self._tools.stop()
                 await self._wind_down(serving)
                 await self._outlast(serving)
                 for job in (reading, serving, watching):

@@ -40,6 +40,9 @@ class Dialect(Protocol):
     recalls: bool
     """Whether the provider itself knows what was said in the session before."""
 
+    waits_for_tools: ClassVar[bool]
+    """Whether it can say nothing while a function it called runs."""
+
     def succeed(self, handle: str | None, told: bool) -> None:
         """Given before all else: the handle of the session before this one, to go on from, and
         whether `opening` will tell a conversation."""

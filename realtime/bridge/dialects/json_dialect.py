@@ -48,6 +48,7 @@ class JsonDialect(Endpoint):
     name: ClassVar[str]
     traits: ClassVar[Traits]
     history_mode: ClassVar[Literal["items", "packed"]] = "packed"
+    waits_for_tools: ClassVar[bool] = False
     complete: ClassVar[bool] = False
     """Whether the provider is known to leave nothing out."""
     recalls = False

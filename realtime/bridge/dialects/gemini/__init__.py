@@ -86,6 +86,7 @@ class GeminiLive:
         ),
     )
     history_mode: ClassVar[Literal["items", "packed"]] = "items"
+    waits_for_tools: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.subprotocols: Sequence[str] = ()
