@@ -32,8 +32,10 @@ def redraw(path: Path, content_type: str, out: Path) -> dict[str, Any]:
     """
     try:
         with Image.open(path, formats=[PICTURES[content_type]]) as image:
-            animated = bool(getattr(image, "is_animated", False))
-            picture = _drawn(image)
+            jpeg = content_type == "image/jpeg"
+            # A JPEG with more than one picture has a phone's depth or brightness map in it.
+            animated = not jpeg and bool(getattr(image, "is_animated", False))
+            picture = _drawn(image, jpeg)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
         raise Refused("broken") from None
     lossless = content_type in ("image/png", "image/gif") or picture.mode == "RGBA"
@@ -55,14 +57,14 @@ def redraw(path: Path, content_type: str, out: Path) -> dict[str, Any]:
     }
 
 
-def _drawn(image: Image.Image) -> Image.Image:
+def _drawn(image: Image.Image, jpeg: bool) -> Image.Image:
     """The first picture of a file, upright, in sRGB, at most `MAX_EDGE` pixels long."""
     width, height = image.size
-    most = MAX_PIXELS if image.format == "JPEG" else MAX_UNDRAFTED
+    most = MAX_PIXELS if jpeg else MAX_UNDRAFTED
     if width * height > most or not width or not height:
         raise Refused("too_many_pixels")
     profile = image.info.get("icc_profile")
-    if image.format == "JPEG":
+    if jpeg:
         image.draft("RGB", (MAX_EDGE, MAX_EDGE))
     image.thumbnail((MAX_EDGE, MAX_EDGE), Image.Resampling.LANCZOS)
     picture = ImageOps.exif_transpose(image)

@@ -86,6 +86,13 @@ def test_what_can_be_seen_through_is_white_for_the_model(tmp_path: Path) -> None
         assert drawn.getpixel((10, 10)) == (255, 255, 255)
 
 
+def test_a_phone_s_photograph_with_a_map_of_its_depth_is_no_animation(tmp_path: Path) -> None:
+    depth = Image.new("L", (20, 15))
+    content = files.picture("MPO", save_all=True, append_images=[depth])
+    found = look(tmp_path, content, "p.jpg")
+    assert (found["content_type"], found["width"], found["note"]) == ("image/jpeg", 40, "")
+
+
 def test_of_an_animation_the_first_picture_is_kept(tmp_path: Path) -> None:
     content = io.BytesIO()
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
