@@ -6,6 +6,7 @@ Everything is tidied as it comes in (`realtime.tidy`), and what is wrong says wh
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.utils.text import capfirst
@@ -144,7 +145,28 @@ class ProviderForm(forms.ModelForm):
                 self.add_error("url", explained(problem))
             except forms.ValidationError as problem:
                 self.add_error("url", problem)
+        if "url" in data and not self.errors:
+            self._keep_secrets_here(data)
         return data
+
+    def _keep_secrets_here(self, data: dict[str, Any]) -> None:
+        """Refuse to send what is sealed to another server than the one it was written for.
+
+        Nobody may read it, and whoever runs the new server would.
+        """
+        if self.instance._state.adding or _server(self.initial["url"]) == _server(data["url"]):
+            return
+        replaced = data.get("new_key") or data.get("remove_key")
+        if self.instance.sealed_key and not replaced:
+            self.add_error("new_key", _("The address is of another server: write its key."))
+        for field, kept in (
+            ("extra_headers", self.kept_headers),
+            ("extra_query", self.kept_query),
+        ):
+            if kept.items() & data[field].items():
+                self.add_error(
+                    field, _("The address is of another server: write the values for it.")
+                )
 
     def save(self, commit: bool = True) -> Provider:
         provider, data = self.instance, self.cleaned_data
@@ -333,6 +355,12 @@ class ModelSet(forms.BaseInlineFormSet):
         pk = self.instance.pk
         super().add_fields(form, index)
         self.instance.pk = pk
+
+
+def _server(url: str) -> tuple[str, str]:
+    """What a connection to an address trusts."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
 
 
 def dialect_labels() -> list[tuple[str, str]]:

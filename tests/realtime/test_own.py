@@ -177,6 +177,25 @@ def test_changing_keeps_key_and_headers_that_are_left_as_they_are(ann: User) -> 
     assert provider.headers() == {"X-A": "secret-a", "X-C": "new"}
 
 
+def test_a_kept_key_is_not_sent_to_another_server(ann: User) -> None:
+    provider = own(ann.own_account)
+    provider.set_headers({"X-A": "secret-a"})
+    provider.save()
+    client, change = site_of(ann), reverse("provider-change", args=[provider.pk])
+    away = {"url": "wss://api.example.net/v1", "new_key": ""}
+    page = client.post(change, form(**away, extra_headers=f"X-A: {KEPT}"))
+    assert set(page.context["form"].errors) == {"new_key", "extra_headers"}
+    provider.refresh_from_db()
+    assert provider.url == "wss://api.example.org"
+    # Written anew, or taken away, they are nobody's secret any more.
+    client.post(change, form(**away | {"new_key": "sk-another-0123456789"}, extra_headers="X-A: b"))
+    provider.refresh_from_db()
+    assert (provider.url, provider.key()) == ("wss://api.example.net/v1", "sk-another-0123456789")
+    client.post(change, form(new_key="", remove_key="on"))
+    provider.refresh_from_db()
+    assert (provider.url, provider.key()) == ("wss://api.example.org/v1", "")
+
+
 def test_a_name_is_taken_once_in_an_account(ann: User) -> None:
     own(ann.own_account)
     add = reverse("provider-add", args=[ann.own_account.slug])
@@ -340,7 +359,7 @@ def test_a_manager_chooses_what_a_team_s_calls_take(
     model = own(team, "Team's").models.get()
     client = site_of(ann)
     url = reverse("provider-default", args=[team.slug])
-    for wrong in (other.pk, mine.pk, "x", "²", "-1", 10**30):
+    for wrong in (other.pk, mine.pk, "x", "²", "-1", 10**30, "9" * 5000):
         assert (wrong, client.post(url, {"model": wrong}).status_code) == (wrong, 404)
     assert client.post(url, {"model": model.pk}).status_code == 302
     assert AccountSettings.objects.get().default_model == model
