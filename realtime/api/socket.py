@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import orjson
 from django.utils.translation import gettext
@@ -80,8 +80,8 @@ class Visit:
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in scope.get("headers") or []
         }
-        query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=20)
-        self._query = {name: values[-1] for name, values in query.items()}
+        # Of repeated parameters the last one counts, too.
+        self._query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
 
     async def serve(self) -> None:
         """Check the key, open the call and run it to its end. Raises `ApiError`."""

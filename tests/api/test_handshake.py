@@ -217,6 +217,13 @@ async def test_other_kinds_of_sessions_are_refused(
     assert (status, error["param"]) == (400, param)
 
 
+async def test_parameters_without_end_are_read_as_any_others(here: str, ann: User) -> None:
+    headers = bearer(await token_of(ann))
+    query = "&".join([*(f"n{number}=1" for number in range(99)), "intent=a", "intent=b"])
+    status, error = await refused(here, f"/v1/realtime?{query}", additional_headers=headers)
+    assert (status, error["param"]) == (400, "intent")
+
+
 @pytest.mark.parametrize("how", ["revoked", "expired", "deactivated"])
 async def test_a_running_session_ends_when_its_token_does(
     here: str, ann: User, monkeypatch: pytest.MonkeyPatch, how: str
