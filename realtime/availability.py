@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 
 from chats.models import Account, Membership, User
 from realtime.models import AccountSettings, Provider, VoiceModel
-from realtime.models.providers import own_allowed
+from realtime.models.providers import model_id, own_allowed
 
 
 def payer(model: VoiceModel, account: Account) -> Account:
@@ -29,9 +29,8 @@ def default_model(user: User, account: Account) -> VoiceModel | None:
     """What a call in a conversation of `account` takes when nothing was chosen: the person's
     usual model, else the account's, else the site's."""
     available = VoiceModel.objects.available_to(user)
-    usual = user.call_settings.get("model")
     wanted = [
-        int(usual) if isinstance(usual, str) and usual.isascii() and usual.isdigit() else None,
+        model_id(user.call_settings.get("model")),
         AccountSettings.objects.filter(account=account)
         .values_list("default_model", flat=True)
         .first(),

@@ -31,6 +31,7 @@ from realtime.connection_test import (
     verdict,
 )
 from realtime.models import Provider
+from realtime.models.providers import model_id
 
 LINES = "application/x-ndjson"
 
@@ -58,9 +59,8 @@ def answer(
     JavaScript. GET shows the page with its button."""
     assert isinstance(request.user, User)
     lines = not request.accepts("text/html")
-    wanted = request.POST.get("model", "")
-    known = wanted.isascii() and wanted.isdigit()
-    model = model_of(provider, pk=int(wanted)) if known else model_of(provider)
+    known = model_id(request.POST.get("model", ""))
+    model = model_of(provider) if known is None else model_of(provider, pk=known)
     context = {**context, "provider": provider, "model": model}
     if request.method == "GET":
         return render(request, template, context)

@@ -26,6 +26,7 @@ from realtime.bridge.start import Start
 from realtime.history import opening_items
 from realtime.ledger import Payer
 from realtime.models import CallRecord, VoiceModel
+from realtime.models.providers import model_id
 from realtime.prices import Rates, price_for, reporting_currency
 from realtime.quota_words import over_words
 from realtime.quotas import NOTHING, OverQuota, Terms, Wish, admit
@@ -208,9 +209,9 @@ def _chosen(user: User, account: Account, start: Start) -> VoiceModel:
         model = default_model(user, account)
     else:
         # An id that is no number is as unknown as one that does not exist.
-        known = start.model.isascii() and start.model.isdigit()
-        wanted = int(start.model) if known else -1
-        model = VoiceModel.objects.available_to(user).filter(pk=wanted).first()
+        wanted = model_id(start.model)
+        known = VoiceModel.objects.available_to(user).filter(pk=wanted or 0)
+        model = known.first()
     if model is None:
         raise Refused("provider_unknown_model", "no such model for this person")
     voice, transcription = start.asked_voice, start.asked_transcription

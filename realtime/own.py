@@ -30,6 +30,7 @@ from realtime.availability import (
 from realtime.describe import Card, cards
 from realtime.forms import ModelSet, OwnModelForm, OwnProviderForm, form_data
 from realtime.models import AccountSettings, Provider, VoiceModel
+from realtime.models.providers import model_id
 from realtime.presets import preset_of
 
 MOST_PER_ACCOUNT = 50
@@ -127,9 +128,7 @@ def default(request: HttpRequest, slug: str) -> HttpResponse:
     """Make the posted `model` what an account's calls take; empty leaves it to the site."""
     account = get_object_or_404(managed_accounts(_person(request)), slug=slug)
     wanted = request.POST.get("model", "")
-    if wanted and not (wanted.isascii() and wanted.isdigit()):
-        raise Http404
-    model = get_object_or_404(models_for(account), pk=int(wanted)) if wanted else None
+    model = get_object_or_404(models_for(account), pk=model_id(wanted)) if wanted else None
     AccountSettings.objects.update_or_create(account=account, defaults={"default_model": model})
     messages.success(request, _("New calls take it where nobody chose another."))
     return redirect("providers")

@@ -18,6 +18,7 @@ from realtime.describe import cards
 from realtime.features import turn_settings
 from realtime.history import opening_items, worth_telling
 from realtime.models import VoiceModel
+from realtime.models.providers import model_id
 
 
 @receiver(conversation_page)
@@ -84,12 +85,12 @@ def keep_model(
     sender: type[Conversation], request: HttpRequest, conversation: Conversation, **_: Any
 ) -> None:
     """Keep the posted `model` for the conversation; one that is gone by now is left out."""
-    person, wanted = request.user, request.POST.get("model", "")
-    if not person.is_authenticated or not (wanted.isascii() and wanted.isdigit()):
+    person, wanted = request.user, model_id(request.POST.get("model", ""))
+    if not person.is_authenticated or wanted is None:
         return
     usual = default_model(person, conversation.account)
-    known = VoiceModel.objects.available_to(person).filter(pk=int(wanted)).exists()
+    known = VoiceModel.objects.available_to(person).filter(pk=wanted).exists()
     # What would be taken anyway is not kept, so that a later choice of the account's counts.
-    if known and not (usual and usual.pk == int(wanted)):
-        conversation.call_settings = {**person.call_settings, "model": wanted}
+    if known and not (usual and usual.pk == wanted):
+        conversation.call_settings = {**person.call_settings, "model": str(wanted)}
         conversation.save(update_fields=["call_settings"])

@@ -199,6 +199,13 @@ def own_allowed(prefix: str = "") -> models.Q:
     return given | own
 
 
+def model_id(text: object) -> int | None:
+    """The id of a model as pages write it; None for what is none."""
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit():
+        return None
+    return int(text) if len(text) < 19 else None
+
+
 class VoiceModel(models.Model):
     """A realtime model of a provider and what it can do."""
 
