@@ -11,7 +11,7 @@ export class Watch {
   onevent = null;
   oncall = null;
   #url;
-  #socket = null;
+  #socket;
   #attempts = 0;
   #timer;
   #silence;
@@ -28,7 +28,10 @@ export class Watch {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#silence);
-    this.#socket?.close();
+    const socket = this.#socket;
+    // Browsers log an error for a socket that is closed while it connects.
+    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket.close();
   }
 
   #connect() {
