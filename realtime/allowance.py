@@ -205,7 +205,8 @@ class Allowance(Tap):
 
     def quota_event(self, over: Limit | None = None) -> dict[str, Any]:
         """`nextvoice.quota`: what is left of each kind of limit, the tightest of several scopes.
-        Amounts are exact decimals as strings; money in `currency`."""
+        Amounts are exact decimals as strings; money in `currency`. `prices_in`: the currency of the
+        model's prices; `free`: it costs nothing."""
         ends = None
         if self._terms.longest is not None and self._terms.began is not None:
             ends = (self._terms.began + self._terms.longest).isoformat()
@@ -213,6 +214,8 @@ class Allowance(Tap):
             "type": "nextvoice.quota",
             "currency": self._tariff.currency,
             "priced": self._tariff.prices is not None,
+            "prices_in": self._tariff.prices.currency if self._tariff.prices else None,
+            "free": self._tariff.ahead == 0,
             "limits": [_shown(limit) for limit in totals(self._terms.limits).values()],
             "over": _shown(over) if over is not None else None,
             "ends_at": ends,

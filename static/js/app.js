@@ -87,6 +87,7 @@ function connectCall() {
     panel?.ready(detail);
     pageOfCall()?.thread.beginCall(detail.call_id, { spoken: call.options.mode === "voice" });
   });
+  call.addEventListener("cost", () => panel?.showCost());
   call.addEventListener("caption", ({ detail }) => {
     panel?.caption(detail, call.captions);
     pageOfCall()?.thread.put(detail, call.captions.items);

@@ -3,6 +3,7 @@
 import { Applied } from "./applied.js";
 import { BargeIn } from "./barge-in.js";
 import { Captions } from "./captions.js";
+import { Costs } from "./costs.js";
 import { Coughs } from "./coughs.js";
 import { CallLink } from "./link.js";
 import { CallState, isActive, isLive } from "./state.js";
@@ -21,10 +22,11 @@ const SILENT = { user: 0, assistant: 0 };
 
 /**
  * The call of this page; at most one at a time. Events: `state`, `caption` (Caption), `saved`,
- * `title`, `ready`, `notice` ({code, message}) and `ended` ({reason, message, remedy, durationMs}).
+ * `title`, `cost`, `ready`, `notice` ({code, message}) and `ended` ({reason, message, remedy, durationMs}).
  */
 export class Call extends EventTarget {
   captions = new Captions();
+  costs = new Costs();
   options = null;
   /** The server's id of the call, once it is ready. */
   callId = "";
@@ -133,6 +135,8 @@ export class Call extends EventTarget {
     this.#readyAt = this.#response = null;
     this.#hearing = this.#changing = false;
     this.#applied.clear();
+    this.costs.clear();
+    this.#emit("cost");
     this.#state.apply("start");
     const reason = options.mode === "voice" ? await this.#openLine() : null;
     if (attempt !== this.#attempt) return;
@@ -353,6 +357,7 @@ export class Call extends EventTarget {
   }
 
   #take(event) {
+    if (this.costs.take(event)) this.#emit("cost");
     this.captions.take(event);
     switch (event.type) {
       case "nextvoice.ready":
@@ -430,6 +435,7 @@ export class Call extends EventTarget {
     if (this.#coughs) this.#coughs.written = Boolean(event.session?.audio?.input?.transcription);
     this.#changing = false;
     this.callId = event.call_id;
+    this.costs.begin(event.call_id);
     this.#state.apply("ready");
     if (this.away) this.#state.apply("pause");
     else if (this.held) this.#state.apply("speech_started");

@@ -6,6 +6,7 @@ import { has, t } from "../helpers/strings.js";
 import { clock } from "../helpers/time.js";
 import { remember, remembered } from "../helpers/storage.js";
 import { CallFiles } from "./call-files.js";
+import { CostPanel, sumOf } from "./cost-panel.js";
 import { connectCallKeys, connectHold } from "./call-keys.js";
 import { LevelMeter } from "./level-meter.js";
 import { toast } from "./toasts.js";
@@ -25,6 +26,7 @@ export class CallPanel {
   #parts;
   #timer = null;
   #noticeTimer;
+  #cost;
   #noticeCode = "";
   #announceTimer;
   /** What is attached to the next message typed into the call. */
@@ -36,6 +38,7 @@ export class CallPanel {
     this.#call = call;
     const parts = partsOf(root);
     this.#parts = parts;
+    this.#cost = new CostPanel(parts.cost, find("[data-cost]"), call.costs);
     new LevelMeter(parts.strings, () => call.levels);
     const onclick = (part, action) => part.addEventListener("click", action);
     onclick(parts.mute, () => call.toggleMute());
@@ -140,6 +143,11 @@ export class CallPanel {
     this.#announce(words);
   }
 
+  /** Show what the call costs. */
+  showCost() {
+    this.#cost.show();
+  }
+
   /** Show a caption in the panel. */
   caption({ role, status }, captions) {
     const latest = captions.latest(role);
@@ -174,10 +182,11 @@ export class CallPanel {
       this.#timer = null;
     }
     show(this.#parts.notice, false);
+    this.#cost.close();
     if (end.tone === "quiet") {
       // A written call that makes room for a spoken one has no panel to close.
       if (mode !== this.#root.dataset.mode) return;
-      if (durationMs >= 1000 && mode === "voice") toast(t("call_ended", { duration: clock(durationMs) }));
+      if (durationMs >= 1000 && mode === "voice") toast(this.#goodbye(clock(durationMs)));
       this.close();
       return;
     }
@@ -197,6 +206,11 @@ export class CallPanel {
     show(this.#root, true);
     show(parts.error, true);
     find("button:not([hidden]), a:not([hidden])", parts.error)?.focus({ preventScroll: true });
+  }
+
+  #goodbye(duration) {
+    const sum = this.#call.costs.turns.length > 0 ? sumOf(this.#call.costs) : "";
+    return t(sum ? "call_ended_cost" : "call_ended", { duration, sum });
   }
 
   /** Put the panel away and give the page back. */
@@ -305,7 +319,7 @@ function wordsOf(reason, message, remedy) {
 function partsOf(root) {
   const parts = {};
   for (const name of [
-    "announce", "status", "title", "model", "timer", "options", "resize", "strings", "state-large", "captions",
+    "announce", "status", "title", "model", "timer", "cost", "options", "resize", "strings", "state-large", "captions",
     "notice", "error", "error-title", "error-text", "error-remedy", "retry", "sign-in",
     "type-instead", "dismiss", "hold", "hold-label", "discard", "paused", "paused-text", "wake",
     "type-form", "type-text", "mute", "mute-label", "turns", "turns-label", "stop", "keyboard",

@@ -1,0 +1,101 @@
+// What a call costs and may still cost, from `nextvoice.cost` and `nextvoice.quota`.
+
+import { add, isZero } from "../helpers/exact.js";
+
+const MAX_TURNS = 500;
+
+export class Costs {
+  /** The newest `nextvoice.quota`, or null. */
+  quota = null;
+  /** Size of the conversation and about what the next turn costs: {tokens, next, currency}, or null. */
+  context = null;
+  #totals = new Map(); // by call: a lost one may have been replaced by a new one
+  #unpriced = new Map();
+  #turns = new Map();
+  #call = "";
+
+  /** Another call begins in the place of the last one, or after it. */
+  begin(callId) {
+    this.#call = callId;
+  }
+
+  /** A call begins that has nothing to do with the last one. */
+  clear() {
+    this.quota = this.context = null;
+    for (const known of [this.#totals, this.#unpriced, this.#turns]) known.clear();
+  }
+
+  /** Take an event; returns whether it was one of ours. */
+  take(event) {
+    if (event.type === "nextvoice.quota") this.quota = event;
+    else if (event.type === "nextvoice.cost") this.#cost(event);
+    else return false;
+    return true;
+  }
+
+  /** What it cost so far, by currency: [[currency, amount]]. */
+  get totals() {
+    const sums = new Map();
+    for (const totals of this.#totals.values()) {
+      for (const [currency, amount] of Object.entries(totals)) {
+        sums.set(currency, add(sums.get(currency) ?? "0", amount));
+      }
+    }
+    return [...sums];
+  }
+
+  /** How much of it has no price. */
+  get unpriced() {
+    return [...this.#unpriced.values()].reduce((sum, each) => sum + each, 0);
+  }
+
+  /** Whether it costs nothing, as far as is known. */
+  get free() {
+    if (this.unpriced > 0 || this.quota?.priced === false) return false;
+    const { totals } = this;
+    return totals.length > 0 ? totals.every(([, amount]) => isZero(amount)) : (this.quota?.free ?? false);
+  }
+
+  /** What was used, the newest first. */
+  get turns() {
+    return [...this.#turns.values()].reverse();
+  }
+
+  /** The limit of which the least is left, in parts; null without one. Places do not count. */
+  get tightest() {
+    const limits = (this.quota?.limits ?? []).filter((limit) => limit.what !== "calls");
+    const part = (limit) => Number(limit.left) / (Number(limit.most) || 1);
+    return limits.reduce((least, limit) => (least && part(least) <= part(limit) ? least : limit), null);
+  }
+
+  #cost(event) {
+    this.#totals.set(this.#call, event.totals);
+    this.#unpriced.set(this.#call, event.unpriced);
+    if (event.context) this.context = event.context;
+    const known = this.#turns.get(event.key);
+    if (event.correction) this.#turns.set(event.key, corrected(known, event));
+    else if (!known) this.#turns.set(event.key, { ...event, corrected: false });
+    if (this.#turns.size > MAX_TURNS) this.#turns.delete(this.#turns.keys().next().value);
+  }
+}
+
+/** A turn whose estimate was put right; a correction holds the difference. */
+function corrected(known, event) {
+  if (!known) return { ...event, corrected: true };
+  const cost = known.cost !== null && event.cost !== null ? add(known.cost, event.cost) : event.cost;
+  return {
+    ...known,
+    ...{ source: event.source, status: event.status, text: event.text, corrected: true, cost },
+    parts: merged(known.parts, event.parts),
+    counts: merged(known.counts, event.counts),
+  };
+}
+
+function merged(known, more) {
+  const all = { ...known };
+  for (const [name, amount] of Object.entries(more)) {
+    const sum = add(String(all[name] ?? "0"), String(amount));
+    all[name] = typeof amount === "number" ? Number(sum) : sum;
+  }
+  return Object.fromEntries(Object.entries(all).filter(([, amount]) => !isZero(String(amount))));
+}
