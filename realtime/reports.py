@@ -438,7 +438,9 @@ def _about_calls(ids: Sequence[uuid.UUID], found: Found) -> dict[Any, dict[str, 
             **{name: kept.get(f"{name}_", "") for name in ("account", "user", "provider", "model")},
             "gone": True,
         }
-    records = CallRecord.objects.filter(pk__in=ids).select_related("account", "user", "conversation")
+    records = CallRecord.objects.filter(pk__in=ids).select_related(
+        "account", "user", "conversation"
+    )
     for record in records:
         mine = told.setdefault(record.pk, {})
         mine |= {"record": record, "started": record.started, "gone": False}
