@@ -9,7 +9,7 @@ from chats.models import Conversation
 from realtime.api.keys import Key
 from realtime.api.models import model_of
 from realtime.bridge.events import Problem
-from realtime.bridge.sdk import Terms, checked_session, merged
+from realtime.bridge.sdk import Terms, checked_session, formats_of, merged
 from realtime.bridge.start import Start
 from realtime.models import ApiToken, CallRecord
 from realtime.opening import Opening, find_conversation, open_call
@@ -42,7 +42,9 @@ def open_session(key: Key, model_name: str | None) -> tuple[Opening, Terms]:
     session = opening.session
     if key.session:
         try:
-            session = merged(session, checked_session(key.session), terms)
+            wanted = checked_session(key.session)
+            session = merged(session, wanted, terms)
+            terms = replace(terms, formats=formats_of(wanted))
         except Problem:
             # It was checked when the secret was made; rules may have changed since.
             session = opening.session

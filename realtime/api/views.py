@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -14,7 +15,7 @@ from realtime.api.keys import Key, address_of, check_key, presented
 from realtime.api.models import described, model_of, models_of
 from realtime.api.shapes import ApiError, no_model
 from realtime.bridge.events import Problem
-from realtime.bridge.sdk import Terms, checked_session, merged
+from realtime.bridge.sdk import Terms, checked_session, formats_of, merged
 from realtime.bridge.sdk.session import shown
 from realtime.models import ClientSecret
 from realtime.opening import base_session
@@ -93,6 +94,7 @@ def client_secrets(request: HttpRequest, key: Key) -> dict[str, Any]:
         wanted = checked_session(session)
     except Problem as problem:
         raise ApiError(400, problem.code, problem.message, param=problem.param) from None
+    terms = replace(terms, formats=formats_of(wanted))
     kept = wanted | ({"model": known} if name else {})
     secret, raw = ClientSecret.make(key.token, kept, _seconds(body))
     whole = merged(base_session(chosen), wanted, terms)

@@ -231,6 +231,44 @@ async def test_the_recording_ends_where_the_program_says_it_was_cut(here: str, a
     assert recording.duration_ms == 500
 
 
+async def test_a_program_talks_in_telephone_sound(here: str, ann: User) -> None:
+    pcm = bytes(SECOND)
+    cut: Any = {"item_id": "item_a", "content_index": 0, "audio_end_ms": 1000}
+    script = opened(
+        Expect("session.update"),
+        Send(session_updated("mine")),
+        Hear(SECOND),
+        Expect("input_audio_buffer.commit", "response.create"),
+        spoken_answer(pcm),
+        Expect("conversation.item.truncate"),
+        Send({"type": "conversation.item.truncated", **cut}),
+    )
+    async with provider_of(script) as provider:
+        async with session_of(here, await token_of(ann)) as session:
+            connection, law = session.connection, {"format": {"type": "audio/pcmu"}}
+            audio: Any = {"input": law, "output": law}
+            await connection.session.update(session={"type": "realtime", "audio": audio})
+            updated = await session.event("session.updated")
+            quiet = base64.b64encode(b"\xff" * 8000).decode()
+            await connection.input_audio_buffer.append(audio=quiet)
+            await connection.input_audio_buffer.commit()
+            await connection.response.create()
+            await session.event("response.done")
+            await connection.conversation.item.truncate(**cut)
+            await session.event("conversation.item.truncated")
+            visit = await provider.visit()
+    shown = updated.session.audio
+    assert (shown.input.format.type, shown.output.format.type) == ("audio/pcmu", "audio/pcmu")
+    assert visit.audio == bytes(SECOND)
+    assert visit.of_type("session.update")[1]["session"] == {
+        "type": "realtime",
+        "audio": {"input": {}, "output": {}},
+    }
+    deltas = [base64.b64decode(each.delta) for each in session.of("response.output_audio.delta")]
+    assert b"".join(deltas) == b"\xff" * 8000
+    assert visit.of_type("conversation.item.truncate")[0]["audio_end_ms"] == 1000
+
+
 async def test_a_function_is_called_and_its_output_goes_back(here: str, ann: User) -> None:
     call = {
         "id": "item_f",

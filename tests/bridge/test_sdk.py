@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
+import numpy
 import pytest
 
-from realtime.bridge import ENDS
+from realtime.bridge import ENDS, g711
 from realtime.bridge.dialects.gemini import GeminiLive
 from realtime.bridge.dialects.openai_ga import OpenAIGA
 from realtime.bridge.sdk import SdkCall, Terms, closing
 from realtime.bridge.sdk.ends import ENDS as TOLD
+from realtime.bridge.sdk.session import Formats
 from tests.bridge.doubles import SESSION, RecordingLeg, RecordingTap
 from tests.scripted import audio_delta, item_added, response_created, response_done, session_created
 
@@ -131,3 +134,160 @@ def test_every_end_has_a_close_code_that_clients_understand() -> None:
     again = {1001, 1005, 1006, 1011, 1012, 1013, 1015}
     for end in ENDS.values():
         assert end.retryable or closing(end) not in again - {1001}, end.reason
+
+
+# Telephone sound
+
+
+def telephone(law: str = "audio/pcmu") -> dict[str, Any]:
+    form = {"type": law}
+    return {"type": "realtime", "audio": {"input": {"format": form}, "output": {"format": form}}}
+
+
+def tone(seconds: float, rate: int) -> bytes:
+    at = numpy.arange(int(seconds * rate)) / rate
+    wave: bytes = (8000 * numpy.sin(2 * numpy.pi * 440 * at)).astype("<i2").tobytes()
+    return wave
+
+
+def likeness(one: bytes, other: bytes) -> float:
+    """How far two pieces of sound are alike; 1 is the same."""
+    a, b = (numpy.frombuffer(each, "<i2").astype(float) for each in (one, other))
+    return float(a @ b / numpy.sqrt((a @ a) * (b @ b)))
+
+
+def appended(call: SdkCall, data: bytes, step: int = 160) -> None:
+    for at in range(0, len(data), step):
+        audio = base64.b64encode(data[at : at + step]).decode()
+        say(call, type="input_audio_buffer.append", audio=audio)
+
+
+def sent_audio(upstream: RecordingLeg) -> bytes:
+    said = [f for f in upstream.frames if f["type"] == "input_audio_buffer.append"]
+    return b"".join(base64.b64decode(each["audio"]) for each in said)
+
+
+@pytest.mark.parametrize("law", g711.LAWS)
+def test_telephone_sound_reaches_the_provider_whole_and_as_ours(law: str) -> None:
+    call, _leg, tap, upstream = attached()
+    say(call, type="session.update", session=telephone(law))
+    appended(call, g711.encode(tone(0.5, 8000), law))
+    say(call, type="input_audio_buffer.commit")
+    heard = sent_audio(upstream)
+    assert upstream.frames[0]["session"]["audio"] == {"input": {}, "output": {}}
+    assert upstream.frames[-1]["type"] == "input_audio_buffer.commit"
+    assert heard == b"".join(pcm for pcm, _start in tap.user_audio)
+    assert len(heard) == len(tone(0.5, 24_000))
+    assert likeness(heard, tone(0.5, 24_000)) > 0.99
+
+
+@pytest.mark.parametrize("law", g711.LAWS)
+def test_answers_are_given_in_telephone_sound_to_their_last_sample(law: str) -> None:
+    call, leg, tap, _upstream = attached()
+    say(call, type="session.update", session=telephone(law))
+    pcm = tone(1, 24_000)
+    pieces = [audio_delta(pcm[at : at + 9_600]) for at in range(0, len(pcm), 9_600)]
+    hear(call, response_created(), *pieces, response_done())
+    deltas = [f for f in leg.frames if f["type"] == "response.output_audio.delta"]
+    given = b"".join(base64.b64decode(each["delta"]) for each in deltas)
+    assert {each["item_id"] for each in deltas} == {"item_a"}
+    assert leg.types()[-1] == "response.done"
+    assert len(given) == 8000
+    assert likeness(g711.decode(given, law), tone(1, 8000)) > 0.99
+    assert b"".join(each[-1] for each in tap.assistant_audio) == pcm
+
+
+def test_the_end_of_one_answer_is_told_before_the_next_one() -> None:
+    call, leg, _tap, _upstream = attached()
+    say(call, type="session.update", session=telephone())
+    second = tone(0.25, 24_000)
+    hear(call, response_created(), audio_delta(second), audio_delta(second, "item_b"))
+    hear(call, response_done())
+    given = {"item_a": 0, "item_b": 0}
+    for frame in leg.frames:
+        if frame["type"] == "response.output_audio.delta":
+            given[frame["item_id"]] += len(base64.b64decode(frame["delta"]))
+    assert given == {"item_a": 2000, "item_b": 2000}
+
+
+def test_a_cut_is_told_in_the_time_of_the_answer_whatever_its_format() -> None:
+    call, _leg, _tap, upstream = attached()
+    say(call, type="session.update", session=telephone())
+    hear(call, response_created(), audio_delta(tone(1, 24_000)))
+    place = {"item_id": "item_a", "content_index": 0}
+    say(call, type="conversation.item.truncate", **place, audio_end_ms=700)
+    assert upstream.frames[-1]["audio_end_ms"] == 700
+
+
+def test_a_program_is_shown_the_formats_it_asked_for() -> None:
+    call, leg, _tap, _upstream = attached()
+    say(call, type="session.update", event_id="mine", session=telephone("audio/pcma"))
+    for name in ("opening", "mine"):
+        hear(call, session_created() | {"type": "session.updated", "event_id": f"event_{name}"})
+    audio = leg.frames[-1]["session"]["audio"]
+    assert (audio["input"]["format"], audio["output"]["format"]) == ({"type": "audio/pcma"},) * 2
+
+
+def test_a_call_begins_in_the_formats_of_its_terms() -> None:
+    mixed = Formats(output={"type": "audio/pcmu"})
+    _call, leg, _tap = call_of(Terms("demo", formats=mixed))
+    audio = leg.frames[0]["session"]["audio"]
+    assert audio["input"]["format"] == {"type": "audio/pcm", "rate": 24000}
+    assert audio["output"]["format"] == {"type": "audio/pcmu"}
+
+
+def test_a_format_is_not_taken_with_a_change_that_is_refused() -> None:
+    call, _leg, tap, _upstream = attached()
+    say(call, type="session.update", event_id="mine", session=telephone())
+    error = {"type": "invalid_request_error", "code": "invalid_value", "message": "No."}
+    hear(call, {"type": "error", "error": error | {"event_id": "mine"}})
+    appended(call, bytes(4800), 4800)
+    assert [len(pcm) for pcm, _start in tap.user_audio] == [4800]
+
+
+def test_a_recording_inside_of_an_item_is_in_the_format_too() -> None:
+    call, _leg, _tap, upstream = attached()
+    say(call, type="session.update", session=telephone())
+    audio = base64.b64encode(g711.encode(tone(0.5, 8000), "audio/pcmu")).decode()
+    content = [{"type": "input_audio", "audio": audio}]
+    item = {"type": "message", "role": "user", "content": content}
+    say(call, type="conversation.item.create", item=item)
+    told = base64.b64decode(upstream.frames[-1]["item"]["content"][0]["audio"])
+    assert likeness(told, tone(0.5, 24_000)) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("form", "param"),
+    [
+        ({"type": "audio/opus"}, "session.audio.input.format.type"),
+        ({"type": "audio/pcm", "rate": 8000}, "session.audio.input.format.rate"),
+        ("g711_ulaw", "session.audio.input.format"),
+    ],
+)
+def test_another_format_is_refused_by_name(form: Any, param: str) -> None:
+    call, leg, _tap, upstream = attached()
+    session = {"type": "realtime", "audio": {"input": {"format": form}}}
+    say(call, type="session.update", event_id="mine", session=session)
+    error = leg.frames[-1]["error"]
+    assert (error["param"], error["event_id"]) == (param, "mine")
+    assert upstream.frames == []
+
+
+def test_an_answer_of_its_own_format_is_refused_and_the_same_one_is_taken() -> None:
+    call, leg, _tap, upstream = attached()
+    output = {"format": {"type": "audio/pcmu"}, "voice": "marin"}
+    say(call, type="response.create", response={"audio": {"output": output}})
+    assert leg.frames[-1]["error"]["param"] == "response.audio.output.format"
+    say(call, type="session.update", session=telephone())
+    say(call, type="response.create", response={"audio": {"output": output}})
+    assert upstream.frames[-1]["response"]["audio"] == {"output": {"voice": "marin"}}
+
+
+def test_half_a_sample_is_audio_by_telephone_only() -> None:
+    call, leg, _tap, _upstream = attached()
+    appended(call, b"abc", 3)
+    assert leg.frames[-1]["error"]["code"] == "invalid_audio"
+    say(call, type="session.update", session=telephone())
+    told = len(leg.frames)
+    appended(call, b"abc", 3)
+    assert len(leg.frames) == told

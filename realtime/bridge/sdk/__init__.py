@@ -12,6 +12,15 @@ What it owes its clients: protocols.md 4 and 5.
 from .call import SDK_LIMITS, SdkCall, Terms
 from .ends import closing
 from .events import MAX_FRAME
-from .session import checked_session, merged
+from .session import checked_session, formats_of, merged
 
-__all__ = ["MAX_FRAME", "SDK_LIMITS", "SdkCall", "Terms", "checked_session", "closing", "merged"]
+__all__ = [
+    "MAX_FRAME",
+    "SDK_LIMITS",
+    "SdkCall",
+    "Terms",
+    "checked_session",
+    "closing",
+    "formats_of",
+    "merged",
+]

@@ -24,6 +24,7 @@ from .kept import Kept
 from .provider import SdkProviderSide, without_ours
 from .session import Terms, overlaid, shown
 from .side import OUR_IDS, SdkSide
+from .sound import Sound
 
 __all__ = ["SDK_LIMITS", "SdkCall", "Terms"]
 
@@ -31,6 +32,8 @@ DELTA_BYTES = 24_000
 """At most half a second of audio in one event."""
 TOLD_NOTICES = frozenset({"audio_dropped", "event_dropped", "turn_lost"})
 """Notices that a program must know of: something it sent is lost."""
+AUDIO_OVER = frozenset({"response.output_audio.done", "response.output_item.done", "response.done"})
+"""Before these an answer's last audio is told."""
 PLACES = ("conversation.item.added", "conversation.item.done")
 
 SDK_LIMITS = Limits(
@@ -62,13 +65,14 @@ class SdkCall(Call):
         self._terms = terms
         self._session_id = new_id("sess")
         self._kept = Kept()
+        self._sound = Sound(terms.formats)
         self._place: Event = {}
         self._at_root: set[str] = set()  # items the program put before all others
         super().__init__(browser, session, taps=(self._kept, *taps), **others)
 
     @cached_property
     def _side(self) -> SdkSide:
-        return SdkSide(self, self._terms, self._kept)
+        return SdkSide(self, self._terms, self._kept, self._sound)
 
     @cached_property
     def _client(self) -> ClientSide:
@@ -82,7 +86,7 @@ class SdkCall(Call):
         whole = overlaid(self.settings.session, session)
         # The site's part of them is not always echoed as it was sent.
         whole["instructions"] = self.settings.session.get("instructions")
-        return shown(whole, self._terms, self._session_id)
+        return shown(whole, self._terms, self._session_id, self._sound.formats)
 
     def opened(self) -> None:
         session = self._shown({})
@@ -99,18 +103,31 @@ class SdkCall(Call):
         super().to_upstream(event, **fields)
 
     def tell(self, event: Mapping[str, Any]) -> None:
+        if event["type"] in AUDIO_OVER:
+            self._finish_audio()
         if not event["type"].startswith("nextvoice."):
             super().tell(self._strict(event))
         elif event["type"] == "nextvoice.audio":
-            self._place = {name: value for name, value in event.items() if name != "type"}
+            place = {name: value for name, value in event.items() if name != "type"}
+            if place != self._place:
+                self._finish_audio()
+            self._place = place
         elif event["type"] == "nextvoice.notice" and event["code"] in TOLD_NOTICES:
             super().tell(error("server_error", event["code"], NOTICES[event["code"]].message))
 
     def send_to_browser(self, pcm: bytes) -> None:
         for at in range(0, len(pcm), DELTA_BYTES):
-            delta = encode_base64(pcm[at : at + DELTA_BYTES])
-            told = {"type": AUDIO_DELTA, "event_id": new_id("event"), **self._place}
-            self._browser.send_text(orjson.dumps(told | {"delta": delta}).decode())
+            self._say_audio(self._place, self._sound.give(self._place, pcm[at : at + DELTA_BYTES]))
+
+    def _finish_audio(self) -> None:
+        if (rest := self._sound.finish()) is not None:
+            self._say_audio(*rest)
+
+    def _say_audio(self, place: Event, data: bytes) -> None:
+        if data:
+            told = {"type": AUDIO_DELTA, "event_id": new_id("event"), **place}
+            told["delta"] = encode_base64(data)
+            self._browser.send_text(orjson.dumps(told).decode())
 
     def ended_event(self, record: EndRecord) -> Event:
         told = super().ended_event(record)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..audio import SAMPLE_BYTES, decode_base64
+from ..audio import decode_base64
 from ..events import (
     Event,
     Problem,
@@ -74,7 +74,7 @@ MAX_METADATA = 16
 def parse_event(text: str) -> Event:
     """One text frame of a program as a checked event. Raises `Problem`.
 
-    The audio of an `input_audio_buffer.append` comes back as PCM bytes.
+    The audio of an `input_audio_buffer.append` comes back as bytes of whatever format it is.
     """
     try:
         return parse(text, CHECKS, most=MAX_FRAME, deepest=MAX_NESTED)
@@ -97,8 +97,6 @@ def _append(event: Event) -> None:
         event["audio"] = decode_base64(audio)
     except ValueError:
         raise Problem("invalid_audio", "The audio is not valid base64.", "audio") from None
-    if len(event["audio"]) % SAMPLE_BYTES:
-        raise Problem("invalid_audio", "PCM16 audio has an even number of bytes.", "audio")
 
 
 def _session(event: Event) -> None:

@@ -100,12 +100,14 @@ class SdkProviderSide(ProviderSide):
         super()._response_created(event)
 
     def _benign(self, event: Event) -> None:
+        self._side.sound.refused(event["error"]["event_id"])
         self._core.settings.refused(event["error"]["event_id"])
         self._core.tell(event)
 
     def _error(self, event: Event) -> None:
         if (event["error"]["event_id"] or "") == f"{OPENING_IDS}session":
             self._opening = False
+        self._side.sound.refused(event["error"]["event_id"])
         super()._error(event)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from .. import g711
 from ..events import Event, Problem, check_modalities
 from .events import unknown
 
@@ -30,6 +31,7 @@ made in the account of whoever pays the provider."""
 INPUT = frozenset({"format", "noise_reduction", "transcription", "turn_detection"})
 OUTPUT = frozenset({"format", "speed", "voice"})
 PCM: Event = {"type": "audio/pcm", "rate": 24000}
+FORMATS = ("audio/pcm", *g711.LAWS)
 MAX_TOOLS = 128
 EMPTY: Event = {
     "output_modalities": ["audio"],
@@ -44,18 +46,29 @@ EMPTY: Event = {
 """What a session shows of what nobody has set."""
 
 
+class Formats(NamedTuple):
+    """How a program's audio sounds, in GA's words."""
+
+    input: Event = PCM
+    output: Event = PCM
+
+
+USUAL = Formats()
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What the site decides of a program's call.
 
     `model`: its name as the program knows it. `transcription`: the models that may write down
     what is said, the usual one first; none: nothing is written down. `instructions`: the site's,
-    always in force and never shown.
+    always in force and never shown. `formats`: what the program's audio is to begin with.
     """
 
     model: str
     transcription: tuple[str, ...] = ()
     instructions: str = ""
+    formats: Formats = USUAL
 
 
 def checked_session(given: Mapping[str, Any], path: str = "session") -> Event:
@@ -107,8 +120,36 @@ def _audio(given: object, path: str) -> Event:
 
 def _check_format(value: object, path: str) -> None:
     given = _object(value, path)
-    if given.get("type") != "audio/pcm" or given.get("rate", 24000) != 24000:
-        raise Problem("invalid_value", "The only format here is audio/pcm at 24000 Hz.", path)
+    if given.get("type") not in FORMATS:
+        known = ", ".join(f"'{name}'" for name in FORMATS)
+        raise Problem("invalid_value", f"Supported values are: {known}.", f"{path}.type")
+    if given["type"] == "audio/pcm" and given.get("rate", 24000) != 24000:
+        raise Problem("invalid_value", "The only rate of audio/pcm here is 24000.", f"{path}.rate")
+
+
+def formats_of(session: Mapping[str, Any], before: Formats = USUAL) -> Formats:
+    """The formats after a checked change of the session."""
+    audio = session.get("audio") or {}
+    given = [(audio.get(side) or {}).get("format") for side in ("input", "output")]
+    asked = (_format(form) if form else known for form, known in zip(given, before, strict=True))
+    return Formats(*asked)
+
+
+def _format(given: Event) -> Event:
+    return PCM if given["type"] == "audio/pcm" else {"type": given["type"]}
+
+
+def check_response_format(response: Mapping[str, Any], formats: Formats) -> None:
+    """Raise `Problem` for a response in another format than the session's."""
+    path = "response.audio.output.format"
+    audio = _object(response.get("audio") or {}, "response.audio")
+    form = _object(audio.get("output") or {}, "response.audio.output").get("format")
+    if form is None:
+        return
+    _check_format(form, path)
+    if _format(form) != formats.output:
+        message = "Set another format of answers for the whole session, by session.update."
+        raise Problem("invalid_value", message, path)
 
 
 def _object(value: object, path: str) -> Event:
@@ -150,8 +191,11 @@ def _transcription(asked: Mapping[str, Any], models: tuple[str, ...]) -> Event |
     return {"model": models[0], **language}
 
 
-def shown(session: Mapping[str, Any], terms: Terms, session_id: str) -> Event:
-    """A session as its program sees it."""
+def shown(
+    session: Mapping[str, Any], terms: Terms, session_id: str, formats: Formats | None = None
+) -> Event:
+    """A session as its program sees it. `formats`: what its audio is by now."""
+    formats = formats or terms.formats
     known = {name: value for name, value in session.items() if name in SETTABLE}
     own = (session.get("instructions") or "").removeprefix(terms.instructions.strip())
     audio = session.get("audio") or {}
@@ -170,12 +214,12 @@ def shown(session: Mapping[str, Any], terms: Terms, session_id: str) -> Event:
                 "noise_reduction": None,
                 "turn_detection": None,
                 **{name: value for name, value in audio_in.items() if name in INPUT},
-                "format": PCM,
+                "format": formats.input,
             },
             "output": {
                 "speed": 1.0,
                 **{name: value for name, value in audio_out.items() if name in OUTPUT},
-                "format": PCM,
+                "format": formats.output,
             },
         },
     }

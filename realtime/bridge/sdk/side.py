@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..answers import received_ms
+from ..audio import decode_base64, encode_base64
 from ..client_side import ClientSide
 from ..core import Core
 from ..events import Event, Problem, problem_event
 from ..ids import new_id
 from .events import parse_event
 from .kept import Kept
-from .session import Terms, checked_session, merged, on_terms, with_site
+from .session import (
+    Terms,
+    check_response_format,
+    checked_session,
+    merged,
+    on_terms,
+    with_site,
+)
+from .sound import Sound
 
 PIECE = 48_000
 """Bytes of one second: long audio goes on in pieces."""
@@ -23,8 +34,9 @@ class SdkSide(ClientSide):
 
     at_once = frozenset({"conversation.item.truncate"})
 
-    def __init__(self, core: Core, terms: Terms, kept: Kept) -> None:
+    def __init__(self, core: Core, terms: Terms, kept: Kept, sound: Sound) -> None:
         super().__init__(core)
+        self.sound = sound
         self._terms = terms
         self._kept = kept
         self.aside = 0
@@ -45,7 +57,34 @@ class SdkSide(ClientSide):
         }
 
     def parse(self, text: str) -> Event:
-        return parse_event(text)
+        event = parse_event(text)
+        try:
+            self._sounds(event)
+        except Problem as problem:
+            problem.event_id = event.get("event_id")
+            raise
+        return event
+
+    def _sounds(self, event: Event) -> None:
+        """What holds for the audio from here on, whether a provider is there yet or not."""
+        sound = self.sound
+        match event["type"]:
+            case "input_audio_buffer.append":
+                sound.check(event["audio"])
+            case "input_audio_buffer.commit":
+                if rest := sound.rest():
+                    self._send_audio(rest)
+            case "input_audio_buffer.clear":
+                sound.rest()
+            case "session.update":
+                event["event_id"] = event.get("event_id") or new_id("nextvoice")
+                sound.ask(checked_session(event["session"]), event["event_id"])
+            case "conversation.item.create":
+                _as_ours([event["item"]], sound)
+            case "response.create":
+                response = event.get("response") or {}
+                check_response_format(response, sound.formats)
+                _as_ours(response.get("input") or (), sound)
 
     def take_audio(self, pcm: bytes) -> None:
         if self._admits(audio=len(pcm)):
@@ -53,15 +92,14 @@ class SdkSide(ClientSide):
             self._core.tell(problem_event(wrong))
 
     def _append(self, event: Event) -> None:
-        audio = event["audio"]
-        if self._admits(frames=0, audio=len(audio)):
+        if self._admits(frames=0, audio=self.sound.size(event["audio"])):
+            audio = self.sound.take(event["audio"])
             self._core.active_at = self._core.clock()
             for at in range(0, len(audio), PIECE):
                 self._send_audio(audio[at : at + PIECE])
 
     def _session_update(self, event: Event) -> None:
         wanted = checked_session(event["session"])
-        event["event_id"] = event.get("event_id") or new_id("nextvoice")
         settings = self._core.settings
         settings.put(merged(settings.session, wanted, self._terms), event["event_id"])
         if self._core.own_turns is not None:
@@ -110,6 +148,8 @@ class SdkSide(ClientSide):
         if "instructions" in response:
             site = self._terms.instructions
             response["instructions"] = with_site(site, response["instructions"])
+        if (output := (response.get("audio") or {}).get("output")) is not None:
+            output.pop("format", None)
         event["response"] = response
         if response.get("conversation") == "none":
             self.aside += 1
@@ -126,6 +166,17 @@ class SdkSide(ClientSide):
     def _response_cancel(self, event: Event) -> None:
         response_id = event.get("response_id")
         self._core.to_upstream(event, **({"response_id": response_id} if response_id else {}))
+
+
+def _as_ours(items: Iterable[Event], sound: Sound) -> None:
+    """Audio inside of items is in the format of the session's input."""
+    for item in items:
+        for part in item.get("content") or ():
+            if part.get("type") == "input_audio" and sound.formats.input["type"] != "audio/pcm":
+                try:
+                    part["audio"] = encode_base64(sound.whole(decode_base64(part["audio"])))
+                except ValueError:
+                    raise Problem("invalid_audio", "The audio is not valid base64.") from None
 
 
 def _spoken_as_text(part: Event) -> Event:
