@@ -18,6 +18,7 @@ from chats.admin import ReadOnly
 from realtime.models import ExchangeRate, Price, Usage, UsageDay
 from realtime.prices import reporting_currency, without_price
 from realtime.pricing import plain
+from realtime.report_admin import CostReport
 from realtime.repricing import what_if
 
 GROUPS = [
@@ -145,7 +146,8 @@ class Kept(ReadOnly):
 
 
 @admin.register(Usage)
-class UsageAdmin(Kept):
+class UsageAdmin(CostReport, Kept):
+    change_list_template = "admin/realtime/usage/change_list.html"
     list_display = [
         "created",
         "kind",

@@ -188,7 +188,7 @@ def totals(filters: Filters) -> list[Line]:
 def call_ids(filters: Filters) -> QuerySet[Usage, Any]:
     """The ids of calls with usage, the latest first; None stands for what belongs to no call."""
     grouped = filters.ledger().values("call_id").annotate(last=Max("created"))
-    return grouped.order_by("-last").values_list("call_id", flat=True)
+    return grouped.order_by("-last", "call_id").values_list("call_id", flat=True)
 
 
 def call_lines(filters: Filters, ids: Iterable[uuid.UUID | None] | None = None) -> Iterator[Line]:
