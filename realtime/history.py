@@ -45,9 +45,13 @@ def opening_items(
 
 
 def worth_telling(conversation: Conversation) -> QuerySet[Message]:
-    """The messages of a conversation that have words or attachments."""
+    """The messages of a conversation that have words or attachments.
+
+    Calls of functions are left out, and their outputs with them: what came of them was said.
+    """
     attached = Attachment.objects.filter(message=OuterRef("pk"))
-    return conversation.messages.filter(~Q(text="") | Exists(attached))
+    told = conversation.messages.exclude(kind=Message.Kind.TOOL)
+    return told.filter(~Q(text="") | Exists(attached))
 
 
 class _Budget:

@@ -27,6 +27,7 @@ class Message(models.Model):
     class Kind(models.TextChoices):
         SPOKEN = "spoken", _("Spoken")
         TYPED = "typed", _("Typed")
+        TOOL = "tool", _("Tool")
 
     class Status(models.TextChoices):
         IN_PROGRESS = "in_progress", _("In progress")
@@ -55,6 +56,10 @@ class Message(models.Model):
     # What an interrupted answer would have said after the cut.
     unheard = models.TextField(_("unheard"), blank=True)
     heard_ms = models.PositiveIntegerField(_("heard (ms)"), null=True, blank=True)
+    # Of a function that the assistant called: {"name", "label", "arguments" as text, "output" as
+    # the model was told, "shown": {"text", "table": {"columns", "rows"}, "links": [{"url",
+    # "title", "text"}]}, "duration_ms"}.
+    tool = models.JSONField(_("tool"), null=True, blank=True)
     created = models.DateTimeField(_("created"), default=timezone.now)
 
     class Meta:
@@ -69,6 +74,8 @@ class Message(models.Model):
         return role == cls.Role.ASSISTANT and kind == cls.Kind.TYPED
 
     def __str__(self) -> str:
+        if self.tool:
+            return f"{self.tool.get('name', '')} ({self.status})"
         return self.text[:80] or f"{self.role} {self.status}"
 
 

@@ -38,6 +38,8 @@ class Item:
     recording: dict[str, Any] | None = None
     # What the person attached, as pages are shown it.
     attachments: list[dict[str, Any]] = field(default_factory=list)
+    # Of a function call: what its message keeps of it.
+    tool: dict[str, Any] | None = None
     # The columns of its row as the database has them; None before the first write.
     kept: dict[str, Any] | None = None
 

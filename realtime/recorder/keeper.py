@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
@@ -59,6 +60,8 @@ class Keeper:
             "unheard": item.unheard,
             "heard_ms": item.cut_ms,
         }
+        if item.tool is not None:
+            columns["tool"] = item.tool
         place = {
             "conversation_id": self._conversation_id,
             "call_id": self._call_id,
@@ -85,7 +88,7 @@ class Keeper:
         event = saved_event(item)
         self._show(event)
         # Half of an answer is told too where it is shown formatted, which is done here.
-        if columns["status"] != Message.Status.IN_PROGRESS or event["html"]:
+        if columns["status"] != Message.Status.IN_PROGRESS or event["html"] or event["card"]:
             self._notify(event)
 
     def link(self, item: Item) -> None:
@@ -153,6 +156,7 @@ def saved_event(item: Item) -> dict[str, Any]:
         "status": kept.get("status", Message.Status.IN_PROGRESS),
         "text": kept.get("text", ""),
         "html": html_of(item.role, kept.get("kind", item.kind), kept.get("text", "")),
+        "card": card_of(kept.get("tool"), kept.get("status", "")),
         "unheard": kept.get("unheard", ""),
         "heard_ms": kept.get("heard_ms"),
         "recording": item.recording,
@@ -175,6 +179,7 @@ def stored_event(message: Message) -> dict[str, Any]:
         "status": message.status,
         "text": message.text,
         "html": html_of(message.role, message.kind, message.text),
+        "card": card_of(message.tool, message.status),
         "unheard": message.unheard,
         "heard_ms": message.heard_ms,
         "recording": {"url": recording.url, "duration_ms": recording.duration_ms}
@@ -182,6 +187,13 @@ def stored_event(message: Message) -> dict[str, Any]:
         else None,
         "attachments": [attachment.shown() for attachment in message.attachments.all()],
     }
+
+
+def card_of(tool: dict[str, Any] | None, status: str) -> str | None:
+    """A function call as safe HTML, as the thread has it; None of anything else."""
+    if tool is None:
+        return None
+    return render_to_string("chats/_tool.html", {"tool": tool, "status": status})
 
 
 def html_of(role: str, kind: str, text: str) -> str | None:

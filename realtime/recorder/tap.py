@@ -11,6 +11,7 @@ from realtime.bridge.taps import EndRecord, Tap
 from realtime.recorder.items import Item, Items
 from realtime.recorder.keeper import Keeper, Notify
 from realtime.recorder.microphone import Microphone
+from realtime.recorder.tools import tool_columns
 from realtime.store import Store
 
 # Playback reports lag a little; an answer heard up to here was heard whole.
@@ -174,6 +175,13 @@ class Recorder(Tap):
         item.text += event.get("delta") or ""
         self._keeper.grow(item)
 
+    def _tool(self, event: Event) -> None:
+        item = self._item(event["item_id"], Message.Role.ASSISTANT, Message.Kind.TOOL)
+        item.status, item.complete = event["state"], event["state"] != Message.Status.IN_PROGRESS
+        item.tool = tool_columns(event)
+        item.text = str(event["shown"].get("words") or "")
+        self._keeper.save(item)
+
     def _truncated(self, event: Event) -> None:
         item = self._items.get(event["item_id"])
         if item is not None and item.role == Message.Role.ASSISTANT:
@@ -188,7 +196,7 @@ class Recorder(Tap):
         status = event["response"].get("status")
         for output in event["response"].get("output") or []:
             item = self._items.get(output.get("id"))
-            if item is None:
+            if item is None or item.kind == Message.Kind.TOOL:
                 continue
             item.complete = True
             if status == "failed":
@@ -215,6 +223,7 @@ class Recorder(Tap):
         "conversation.item.input_audio_transcription.failed": _transcription_failed,
         "response.output_audio_transcript.delta": _said_delta,
         "response.output_text.delta": _wrote_delta,
+        "nextvoice.tool": _tool,
         "conversation.item.truncated": _truncated,
         "conversation.item.deleted": _deleted,
         "response.done": _response_done,
@@ -244,7 +253,7 @@ class Recorder(Tap):
         return (
             item.role == Message.Role.ASSISTANT
             and item.status in (Message.Status.IN_PROGRESS, Message.Status.INTERRUPTED)
-            and not (item.text or item.unheard or item.track)
+            and not (item.text or item.unheard or item.track or item.tool)
         )
 
     def _remove(self, item: Item) -> None:

@@ -10,7 +10,7 @@ const RESPONSE_STATUS = { completed: "completed", failed: "failed" };
  * @typedef {object} Caption
  * @property {string} id
  * @property {"user"|"assistant"} role
- * @property {"spoken"|"typed"} kind
+ * @property {"spoken"|"typed"|"tool"} kind tool: a function that was called; its card is all of it
  * @property {"in_progress"|"completed"|"interrupted"|"failed"} status
  * @property {string} text
  * @property {number|null} heard characters of an answer that were heard so far; null when it is
@@ -77,6 +77,9 @@ export class Captions {
         return this.#responseDone(event.response);
       case "nextvoice.saved":
         return this.#saved(event);
+      case "nextvoice.tool":
+        this.#ensure(event.item_id, "assistant", "tool");
+        return this.#change(event.item_id, { status: event.state });
       default:
         return false;
     }
@@ -111,7 +114,7 @@ export class Captions {
   closeOpen() {
     for (const item of this.items) {
       if (item.status !== "in_progress") continue;
-      if (item.text === "") this.#remove(item.id);
+      if (item.text === "" && item.kind !== "tool") this.#remove(item.id);
       else this.#change(item.id, { status: "interrupted", heard: null });
     }
   }
@@ -166,7 +169,7 @@ export class Captions {
     const status = RESPONSE_STATUS[response?.status] ?? "interrupted";
     for (const output of response?.output ?? []) {
       const item = this.#items.get(output.id);
-      if (item?.status !== "in_progress") continue;
+      if (item?.status !== "in_progress" || item.kind === "tool") continue;
       // What broke off before its first word is no message.
       if (status === "interrupted" && item.text === "") this.#remove(item.id);
       else this.#change(item.id, { status });
@@ -178,6 +181,7 @@ export class Captions {
     const item = this.#items.get(event.item_id);
     // A row saved half-way is older than what the deltas have brought since.
     if (!item || event.status === "in_progress") return item !== undefined;
+    if (item.kind === "tool") return this.#change(event.item_id, { status: event.status });
     const { text = item.text, unheard = item.unheard, status } = event;
     return this.#change(event.item_id, { text, unheard, status });
   }

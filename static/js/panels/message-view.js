@@ -6,6 +6,7 @@ import { showTimes } from "../helpers/time.js";
 import { showAttachments } from "./attachments-view.js";
 import { RecordingPlayer } from "./recording-player.js";
 import { toast } from "./toasts.js";
+import { showCard } from "./tool-card.js";
 import { showFormatted, showWords } from "./words.js";
 
 // What the server has formatted of each answer in Markdown: {html, of: the text it is made of}.
@@ -38,7 +39,7 @@ export function showCaption(element, caption) {
 
 /** Bring an element to the state that was stored. @param {object} saved `nextvoice.saved` */
 export function showSaved(element, saved) {
-  const { message_id: id, recording, text, html, unheard, status, position, attachments } = saved;
+  const { message_id: id, recording, text, html, card, unheard, status, position, attachments } = saved;
   element.dataset.message = id ?? "";
   if (position !== undefined) element.dataset.position = String(position);
   if (html) formatted.set(element, { html, of: text });
@@ -52,6 +53,7 @@ export function showSaved(element, saved) {
     if (typeof unheard === "string") setText(find("[data-message-unheard]", element), unheard);
   }
   showAttachments(element, attachments);
+  showCard(element, card);
   if (recording?.url) showPlayer(element, recording);
 }
 
@@ -86,7 +88,7 @@ function showPlayer(element, { url, duration_ms: durationMs }) {
 
 async function copy(element) {
   try {
-    await navigator.clipboard.writeText(find("[data-message-text]", element).innerText);
+    await navigator.clipboard.writeText((find("[data-tool-result]", element) ?? find("[data-message-text]", element)).innerText);
     toast(t("copied"));
   } catch {
     toast(t("copy_failed"));

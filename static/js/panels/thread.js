@@ -89,7 +89,7 @@ export class Thread {
   /** Show what is stored of a message, whoever's tab it was said in. @param {object} saved */
   stored(saved) {
     const known = find(`[data-message="${CSS.escape(saved.message_id)}"]`, this.#list) ?? this.#element(saved.item_id);
-    if (!known && !saved.text && saved.status === "completed" && !saved.recording) return;
+    if (!known && !saved.text && saved.status === "completed" && !saved.recording && !saved.card) return;
     const element = known ?? makeMessage({ id: saved.item_id }, saved.call_id);
     showStored(element, saved);
     if (!known) this.#insert(element, saved);

@@ -1,0 +1,80 @@
+"""What the person said elsewhere, and what they want to be written down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from chats.models import Conversation, Message, User
+from chats.search import matching
+from realtime.bridge.tools import Result, ToolFailed
+from realtime.tools.registry import Where, tool
+
+MOST = 10
+AROUND = 120
+
+
+@tool("search_conversations", _("Search"))
+def search_conversations(where: Where, words: str, most: int = 5) -> Result:
+    """Search what was said or noted in the person's other conversations.
+
+    words: what to look for, as it was said; one or two words find most
+    most: how many conversations to tell of, at most 10
+    """
+    wanted = " ".join(words.split())
+    if not wanted:
+        raise ToolFailed("Say which words to look for.")
+    user = User.objects.filter(pk=where.user_pk, is_active=True).first()
+    if user is None:
+        raise ToolFailed("There is nobody to search for.")
+    others = Conversation.objects.visible_to(user)
+    if where.conversation_id is not None:
+        others = others.exclude(pk=where.conversation_id)
+    found = matching(others, wanted).order_by("-updated")[: max(1, min(most, MOST))]
+    told = [_told(conversation, wanted) for conversation in found]
+    if not told:
+        return Result('{"found": []}', {"text": str(_("Nothing found."))})
+    links = [
+        {"url": conversation.get_absolute_url(), "title": each["title"], "text": each["said"]}
+        for conversation, each in zip(found, told, strict=True)
+    ]
+    return Result(orjson.dumps({"found": told}).decode(), {"links": links})
+
+
+def _told(conversation: Conversation, wanted: str) -> dict[str, Any]:
+    said = conversation.messages.filter(text__icontains=wanted).order_by("-created").first()
+    who = "" if said is None else _who(said)
+    return {
+        "title": conversation.title,
+        "date": f"{timezone.localtime(conversation.updated):%Y-%m-%d}",
+        "who": who,
+        "said": "" if said is None else around(said.text, wanted),
+    }
+
+
+def _who(message: Message) -> str:
+    return "the person" if message.role == Message.Role.USER else "the assistant"
+
+
+def around(text: str, wanted: str) -> str:
+    """The part of a text where the words are, cut at both ends."""
+    at = max(0, text.lower().find(wanted.lower()))
+    begin, end = max(0, at - AROUND), at + len(wanted) + AROUND
+    part = " ".join(text[begin:end].split())
+    return ("…" if begin else "") + part + ("…" if end < len(text) else "")
+
+
+@tool("note", _("Note"))
+def note(where: Where, text: str) -> Result:
+    """Write a note down for the person. It stays in this conversation, where they can read, copy
+    and find it again.
+
+    text: the note, complete
+    """
+    written = text.strip()
+    if not written:
+        raise ToolFailed("The note is empty.")
+    return Result('{"noted": true}', {"text": written, "words": written})
