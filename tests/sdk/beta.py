@@ -3,16 +3,19 @@ deltas that leave out what one could know. It answers a few fixed sentences."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 BETA_MODEL = "beta-1"
+ANSWERS = {"sunny": "It is sunny.", "story": "Once upon a time", "four plus four": "Eight."}
 SECOND = base64.b64encode(bytes(48_000)).decode()
 Event = dict[str, Any]
 
@@ -62,7 +65,8 @@ class Talk:
                 place = {name: event[name] for name in ("item_id", "content_index", "audio_end_ms")}
                 await self._say("conversation.item.truncated", **place)
             case "response.create":
-                await self._answer()
+                response = event.get("response") or {}
+                await self._answer(response.get("modalities") or self._session["modalities"])
             case "response.cancel" if self._active is not None:
                 await self._done(self._active, "cancelled", [])
             case "response.cancel":
@@ -70,17 +74,19 @@ class Talk:
                 error |= {"message": "no active response", "event_id": event["event_id"]}
                 await self._say("error", error=error)
 
-    async def _answer(self) -> None:
+    async def _answer(self, modalities: list[str]) -> None:
         self._active = f"resp_{self._number}"
         response = {"id": self._active, "object": "realtime.response", "output": []}
         await self._say("response.created", response=response | {"status": "in_progress"})
         asked = json.dumps(self._last.get("content") or self._last.get("output") or "")
         if "weather" in asked:
             await self._call(self._active)
-        elif "story" in asked:
-            await self._speak(self._active, "Once upon a time", ends=False)
+            return
+        words = next((words for about, words in ANSWERS.items() if about in asked), "Five.")
+        if modalities == ["text"]:
+            await self._write(self._active, words)
         else:
-            await self._speak(self._active, "It is sunny." if "sunny" in asked else "Five.")
+            await self._speak(self._active, words, ends="story" not in asked)
 
     async def _call(self, response_id: str) -> None:
         item = {"id": f"item_{self._number}", "object": "realtime.item", "type": "function_call"}
@@ -93,13 +99,25 @@ class Talk:
         await self._say("response.output_item.done", response_id=response_id, item=whole)
         await self._done(response_id, "completed", [whole])
 
-    async def _speak(self, response_id: str, words: str, *, ends: bool = True) -> None:
+    async def _message(self, response_id: str) -> Event:
         item: Event = {"id": f"item_{self._number}", "object": "realtime.item", "type": "message"}
         item |= {"role": "assistant"}
         added = item | {"status": "in_progress", "content": []}
         await self._say("response.output_item.added", response_id=response_id, item=added)
         before, self._last = self._last.get("id"), item
         await self._say("conversation.item.created", previous_item_id=before, item=added)
+        return item
+
+    async def _write(self, response_id: str, words: str) -> None:
+        item = await self._message(response_id)
+        await self._say("response.text.delta", delta=words)
+        await self._say("response.text.done", text=words)
+        whole = item | {"status": "completed", "content": [{"type": "text", "text": words}]}
+        await self._say("response.output_item.done", response_id=response_id, item=whole)
+        await self._done(response_id, "completed", [whole])
+
+    async def _speak(self, response_id: str, words: str, *, ends: bool = True) -> None:
+        item = await self._message(response_id)
         await self._say("response.audio_transcript.delta", delta=words)
         await self._say("response.audio.delta", delta=SECOND)
         await self._say("response.audio.delta", delta=SECOND)
@@ -124,3 +142,27 @@ async def beta_provider() -> AsyncIterator[str]:
     async with serve(lambda socket: Talk(socket).run(), "127.0.0.1", 0, compression=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         yield f"ws://127.0.0.1:{port}/v1/realtime"
+
+
+@contextmanager
+def beta_thread() -> Iterator[str]:
+    """The address of such a provider that runs beside any number of tests."""
+    ready, address = threading.Event(), ""
+    loop = asyncio.new_event_loop()
+    over = asyncio.Event()
+
+    async def run() -> None:
+        nonlocal address
+        async with beta_provider() as address:
+            ready.set()
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield address
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()

@@ -1,4 +1,4 @@
-"""A whole site with the embedded provider, and the official Node clients."""
+"""A whole site with the embedded provider and a beta-like one, and the official Node clients."""
 
 from __future__ import annotations
 
@@ -10,28 +10,47 @@ from pathlib import Path
 
 import pytest
 
+from tests.sdk.beta import BETA_MODEL, beta_thread
 from tests.servers import require
 from tests.site import Site
 
 HERE = Path(__file__).parent
+DEMO = "nextvoice-demo"
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site(tmp_path_factory.mktemp("site"), voice=True) as running:
-        running.run("from chats.models import User; User.objects.create_user('ann')")
-        yield running
+SETUP = """
+from chats.models import User
+from realtime.models import ApiToken, Provider, VoiceModel
+ann = User.objects.create_user('ann')
+p = Provider.objects.create(name='B', url={url!r}, dialect='openai_beta', allow_private=True)
+VoiceModel.objects.create(provider=p, name={model!r})
+tell(ApiToken.objects.make(ann, 'sdk')[1])
+"""
 
 
-@pytest.fixture(scope="module")
-def key(site: Site) -> str:
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
+    """One site for all clients, with both kinds of provider, and a token of Ann's."""
+    with beta_thread() as url:
+        with Site(tmp_path_factory.mktemp("site"), voice=True) as running:
+            yield running, running.run(SETUP.format(url=url, model=BETA_MODEL))
+
+
+@pytest.fixture
+def site(served: tuple[Site, str]) -> Site:
+    return served[0]
+
+
+@pytest.fixture
+def key(served: tuple[Site, str]) -> str:
     """A token of Ann's."""
-    raw: str = site.run(
-        "from chats.models import User\n"
-        "from realtime.models import ApiToken\n"
-        "tell(ApiToken.objects.make(User.objects.get(username='ann'), 'sdk')[1])"
-    )
-    return raw
+    return served[1]
+
+
+@pytest.fixture(params=[DEMO, BETA_MODEL])
+def model(request: pytest.FixtureRequest) -> str:
+    """A model of the embedded provider, and one of the beta kind."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The official Python client, unmodified, against the embedded provider."""
+"""The official Python client, unmodified, against the embedded provider and a beta-like one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.api.help import Listener, session_of
+from tests.sdk.conftest import DEMO
 from tests.site import PIECE, Site, microphone
 
 pytestmark = pytest.mark.voice
-DEMO = "nextvoice-demo"
 TOOL: Any = {
     "type": "function",
     "name": "get_weather",
@@ -46,8 +46,10 @@ async def speak(session: Listener, pcm: bytes) -> None:
         await asyncio.sleep(max(0.0, due - loop.time()))
 
 
-async def test_a_conversation_in_writing_aloud_and_with_a_tool(site: Site, key: str) -> None:
-    async with session_of(site.url, key, DEMO) as session:
+async def test_a_conversation_in_writing_aloud_and_with_a_tool(
+    site: Site, key: str, model: str
+) -> None:
+    async with session_of(site.url, key, model) as session:
         update = session.connection.session.update
         await update(session={"type": "realtime", "output_modalities": ["text"], "tools": [TOOL]})
         updated = await session.event("session.updated")
@@ -64,12 +66,30 @@ async def test_a_conversation_in_writing_aloud_and_with_a_tool(site: Site, key: 
         )
         await session.connection.response.create()
         await session.event("response.done", 3)
+        cancelled, truncated = await interrupted(session)
+    assert session.of("session.created")[0].session.model == model
     assert [tool.name for tool in updated.session.tools] == ["get_weather"]
     assert "5" in text or "five" in text.lower()
     assert heard > 24_000
     assert (called.name, called.arguments) == ("get_weather", '{"place": "Paris"}')
     said = [each.transcript for each in session.of("response.output_audio_transcript.done")]
-    assert "sunny" in said[-1]
+    assert "eight" in said[0].lower() or "8" in said[0]
+    assert "sunny" in said[1]
+    assert (cancelled.response.status, truncated.audio_end_ms) == ("cancelled", 200)
+    assert session.of("error") == []
+
+
+async def interrupted(session: Listener) -> tuple[Any, Any]:
+    """Ask for a story, stop it while it is told and cut it: what is answered to both."""
+    before = len(session.of("response.output_audio.delta"))
+    asking = asyncio.create_task(ask(session, "Tell me a story", 4))
+    delta = await session.event("response.output_audio.delta", before)
+    await session.connection.response.cancel()
+    cancelled = await asking
+    await session.connection.conversation.item.truncate(
+        item_id=delta.item_id, content_index=0, audio_end_ms=200
+    )
+    return cancelled, await session.event("conversation.item.truncated")
 
 
 async def test_spoken_words_are_heard_written_down_and_answered(site: Site, key: str) -> None:
