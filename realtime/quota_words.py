@@ -20,14 +20,14 @@ def over_words(over: OverQuota, currency: str) -> tuple[str, str]:
         )
     if limit.what == "calls":
         return _too_many(limit), gettext("End another call first, or try again in a moment.")
-    message = gettext("%(what)s is used up.") % {"what": _named(limit, currency)}
+    message = gettext("%(what)s is used up.") % {"what": named(limit, currency)}
     return message, _remedy(limit)
 
 
 def warn_words(limit: Limit, currency: str) -> tuple[str, str]:
     """What is nearly used up: message and remedy."""
-    left = _amount(limit.what, limit.left, currency)
-    words = {"what": _named(limit, currency), "left": left}
+    left = amount_words(limit.what, limit.left, currency)
+    words = {"what": named(limit, currency), "left": left}
     return gettext("%(what)s is nearly used up: %(left)s left.") % words, _remedy(limit)
 
 
@@ -47,8 +47,8 @@ def soon_words() -> tuple[str, str]:
     )
 
 
-def _named(limit: Limit, currency: str) -> str:
-    """Such as "Your team's budget for today (5.00 USD)"."""
+def named(limit: Limit, currency: str) -> str:
+    """A limit by name, such as "Your team's budget for today (5.00 USD)"."""
     names = {
         ("site", "money_day"): gettext("This site's budget for today"),
         ("site", "money_month"): gettext("This site's budget for the month"),
@@ -60,7 +60,7 @@ def _named(limit: Limit, currency: str) -> str:
         ("person", "money_month"): gettext("Your budget for the month"),
         ("person", "minutes_day"): gettext("Your talking time for today"),
     }
-    return f"{names[limit.scope, limit.what]} ({_amount(limit.what, limit.most, currency)})"
+    return f"{names[limit.scope, limit.what]} ({amount_words(limit.what, limit.most, currency)})"
 
 
 def _too_many(limit: Limit) -> str:
@@ -99,7 +99,8 @@ def _remedy(limit: Limit) -> str:
     return f"{when} {who}"
 
 
-def _amount(what: str, amount: Decimal, currency: str) -> str:
+def amount_words(what: str, amount: Decimal, currency: str) -> str:
+    """So much of what a limit is about: "12 minutes", "0.25 USD"."""
     if what == "minutes_day":
         minutes = int(amount)
         return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}

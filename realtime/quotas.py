@@ -182,13 +182,28 @@ def release_dead(now: datetime) -> int:
     return Lease.objects.filter(heartbeat__lt=now - DEAD_AFTER).delete()[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a quota's account, person or site uses: money (reporting currency) of today and of the
+    month, what running calls have reserved included; minutes of today; calls that run."""
+
+    money_day: Decimal
+    money_month: Decimal
+    minutes_day: Decimal
+    calls: int
+
+
 @dataclass
 class Books:
-    """What is used while the quota rows that matter are locked. Lives inside a transaction."""
+    """What is used while the quota rows that matter are locked. Lives inside a transaction.
+
+    Not `locking` it is for who only looks, and lives anywhere.
+    """
 
     wishes: Collection[Wish]
     now: datetime
     ending: Collection[uuid.UUID] = ()
+    locking: bool = True
     quotas: list[Quota] = field(init=False)
     leases: dict[uuid.UUID, Lease] = field(init=False)
     _spent: dict[tuple[Scope, datetime], Decimal] = field(default_factory=dict)
@@ -198,14 +213,14 @@ class Books:
         accounts = {wish.account_id for wish in self.wishes}
         people = {wish.user_id for wish in self.wishes}
         self.quotas = list(
-            Quota.objects.select_for_update()
+            (Quota.objects.select_for_update() if self.locking else Quota.objects)
             .filter(Q(account=None, user=None) | Q(account__in=accounts) | Q(user__in=people))
             .order_by("pk")
         )
         # Read after the lock, or another step's leases are missed.
-        alive = Lease.objects.filter(heartbeat__gte=self.now - DEAD_AFTER)
-        mine = Lease.objects.filter(pk__in=[wish.call_id for wish in self.wishes])
-        self.leases = {lease.call_id: lease for lease in [*mine, *alive]}
+        mine = Q(pk__in=[wish.call_id for wish in self.wishes])
+        alive = Q(heartbeat__gte=self.now - DEAD_AFTER)
+        self.leases = {lease.call_id: lease for lease in Lease.objects.filter(mine | alive)}
         self.day = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         self.month = self.day.replace(day=1)
 
@@ -214,6 +229,18 @@ class Books:
         """Calls that are over but for what they cost: they take no place and no time."""
         ended = CallRecord.objects.filter(pk__in=self.leases, state=CallRecord.State.ENDED)
         return {*ended.values_list("pk", flat=True), *self.ending}
+
+    def used(self, quota: Quota) -> Used:
+        """What is used of what a quota is about, whether it limits it or not."""
+        scope = _scope(quota)
+        leases = [lease for lease in self.leases.values() if _holds(quota, lease)]
+        reserved = sum((lease.reserved for lease in leases), NOTHING)
+        return Used(
+            money_day=self._money(scope, self.day) + reserved,
+            money_month=self._money(scope, self.month) + reserved,
+            minutes_day=self._minutes_today(scope),
+            calls=sum(1 for lease in leases if lease.call_id not in self.over),
+        )
 
     def judge(self, wish: Wish, starting: bool = False) -> Terms:
         """How a call may go on, or start."""

@@ -17,6 +17,7 @@ from realtime.availability import managed_accounts
 from realtime.charts import every_day, shares
 from realtime.models import CallRecord
 from realtime.prices import reporting_currency
+from realtime.quota_summary import quota_summary
 from realtime.report_files import cells, columns, csv_pieces, sent
 from realtime.reports import Filters, Line, call_lines, lines, totals
 
@@ -39,6 +40,7 @@ def usage(request: HttpRequest) -> HttpResponse:
     context = {
         **_context(filters, OWN),
         "calls": [(call, _conversation(call) in linked) for call in calls],
+        "quota": quota_summary(user=person),
         "teams": managed_accounts(person).exclude(owner=person),
     }
     return render(request, "realtime/usage/own.html", context)
@@ -53,6 +55,7 @@ def account_usage(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         **_context(filters, OF_ACCOUNT),
         "account": account,
+        "quota": quota_summary(account=account),
         "people": shares(lines("user", filters)),
         "calls": [(call, False) for call in _latest(filters, Filters(account=account.pk))],
     }
