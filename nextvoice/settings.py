@@ -217,6 +217,8 @@ LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
 LANGUAGES = [("en", _("English"))]
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = USE_TZ = True
+# Where `makemessages` writes what is to be translated.
+LOCALE_PATHS = [BASE_DIR / "locale"]
 
 # --- calls ------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,6 +31,9 @@ ENDS = (
     "provider_unknown_model",
     "provider_unreachable",
     "provider_quota",
+    "quota_used_up",
+    "too_many_calls",
+    "call_too_long",
     "provider_gone",
     "provider_timeout",
     "session_limit",
@@ -37,7 +41,6 @@ ENDS = (
     "signed_out",
     "idle",
     "slow_reader",
-    "server_stopping",
     "internal_error",
 )
 WORDS = "Certainly. Light travels at about three hundred thousand kilometres a second."
@@ -109,88 +112,126 @@ class Server:
             self.routes[-1].send(bytes(48_000))
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_every_state_has_its_picture(visit: Open, form: str) -> None:
+class Session:
+    """A page with its other end and a camera."""
+
+    def __init__(self, page: Page, form: str) -> None:
+        self.page = page
+        self.server = Server(page)
+        self.panel = page.get_by_test_id("call-panel")
+        self._form = form
+
+    def click(self, name: str) -> None:
+        self.page.get_by_test_id(name).click()
+
+    def begin(self, state: str = "listening") -> None:
+        self.click("start-call")
+        expect(self.panel).to_have_attribute("data-state", state)
+
+    def take(self, name: str) -> None:
+        for scheme in ("light", "dark"):
+            settle(self.page, scheme)
+            picture(self.page, f"{self._form}_{scheme}_{name}")
+
+
+def settle(page: Page, scheme: str) -> None:
+    """Show the page in light or dark colours, with nothing moving."""
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    # Colours change with the next frames, not with the call.
+    page.evaluate(FRAMES)
+
+
+@pytest.fixture(params=FORMS)
+def session(visit: Open, request: pytest.FixtureRequest) -> Iterator[Session]:
+    """A new conversation in each form."""
+    form = request.param
     with visit("sum.wav", script=MICROPHONE, expected=("",), **FORMS[form]) as page:
-        server = Server(page)
-
-        def take(name: str) -> None:
-            page.wait_for_timeout(350)
-            for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-                # Colours change with the next frames, not with the call.
-                page.evaluate(FRAMES)
-                picture(page, f"{form}_{scheme}_{name}")
-
-        panel = page.get_by_test_id("call-panel")
-
-        def begin(state: str = "listening") -> None:
-            page.get_by_test_id("start-call").click()
-            expect(panel).to_have_attribute("data-state", state)
-
+        session = Session(page, form)
         new_conversation(page)
-        take("01_idle")
-        page.evaluate("void (window.real = window.microphone)")
-        page.evaluate("void (window.microphone = () => new Promise(() => {}))")
-        begin("checking")
-        take("02_checking")
-        page.get_by_test_id("hang-up").click()
-        page.evaluate("void (window.microphone = window.real)")
-        server.hangs = True
-        begin("connecting")
-        take("03_connecting")
-        page.get_by_test_id("hang-up").click()
-        server.hangs = False
-        begin()
-        take("04_listening")
-        server.hear()
-        take("05_hearing")
-        server.understand()
-        take("06_thinking")
-        server.speak()
-        expect(panel).to_have_attribute("data-state", "speaking")
-        page.wait_for_timeout(1200)
-        take("07_speaking")
-        page.get_by_test_id("call-resize").click()
-        take("08_speaking_other_form")
-        page.get_by_test_id("call-resize").click()
-        page.get_by_test_id("stop-speaking").click()
-        page.get_by_test_id("mute").click()
-        take("09_muted")
-        page.get_by_test_id("mute").click()
-        page.evaluate("streams.at(-1).getAudioTracks()[0].dispatchEvent(new Event('mute'))")
-        take("10_paused")
-        page.evaluate("streams.at(-1).getAudioTracks()[0].dispatchEvent(new Event('unmute'))")
-        server.say("nextvoice.reconnecting", attempt=1)
-        take("11_reconnecting")
-        server.say("nextvoice.reconnected", session={})
-        page.get_by_test_id("turns").click()
-        take("12_hold_to_talk")
-        page.get_by_test_id("turns").click()
-        take("13_tap_to_talk")
-        page.get_by_test_id("hold-to-talk").click()
-        take("14_tap_to_send")
-        page.get_by_test_id("discard").click()
-        page.get_by_test_id("turns").click()
-        page.get_by_test_id("call-options").click()
-        take("15_options")
-        page.locator("[data-fine] summary").click()
-        page.locator("[data-fine]").scroll_into_view_if_needed()
-        page.get_by_test_id("option-pauseMs").scroll_into_view_if_needed()
-        take("16_options_fine")
-        page.get_by_test_id("options-done").click()
-        page.get_by_test_id("hang-up").click()
-        for reason in ENDS:
-            begin()
-            server.say("nextvoice.ended", reason=reason, message="", remedy="", duration_ms=1000)
-            take(f"20_ended_{reason}")
-            if panel.is_visible():
-                page.get_by_test_id("call-dismiss").click()
-        for name in ("NotAllowedError", "NotFoundError", "NotReadableError"):
-            page.evaluate(
-                "(name) => void (microphone = async () => { throw new DOMException('', name) })",
-                name,
-            )
-            page.get_by_test_id("start-call").click()
-            take(f"21_{name}")
-            page.get_by_test_id("call-dismiss").click()
+        yield session
+
+
+def test_a_call_begins(session: Session) -> None:
+    page = session.page
+    session.take("01_idle")
+    page.evaluate("void (window.real = window.microphone)")
+    page.evaluate("void (window.microphone = () => new Promise(() => {}))")
+    session.begin("checking")
+    session.take("02_checking")
+    session.click("hang-up")
+    page.evaluate("void (window.microphone = window.real)")
+    session.server.hangs = True
+    session.begin("connecting")
+    session.take("03_connecting")
+
+
+def test_a_call_goes_on(session: Session) -> None:
+    page, server = session.page, session.server
+    session.begin()
+    session.take("04_listening")
+    server.hear()
+    expect(session.panel).to_have_attribute("data-state", "hearing")
+    session.take("05_hearing")
+    server.understand()
+    expect(session.panel).to_have_attribute("data-state", "thinking")
+    session.take("06_thinking")
+    server.speak()
+    expect(session.panel).to_have_attribute("data-state", "speaking")
+    expect(page.locator(".words__now").first).to_be_attached()
+    session.take("07_speaking")
+    session.click("call-resize")
+    session.take("08_speaking_other_form")
+    session.click("call-resize")
+    session.click("stop-speaking")
+    session.click("mute")
+    session.take("09_muted")
+    session.click("mute")
+    page.evaluate("streams.at(-1).getAudioTracks()[0].dispatchEvent(new Event('mute'))")
+    expect(session.panel).to_have_attribute("data-state", "paused")
+    session.take("10_paused")
+    page.evaluate("streams.at(-1).getAudioTracks()[0].dispatchEvent(new Event('unmute'))")
+    server.say("nextvoice.reconnecting", attempt=1)
+    expect(session.panel).to_have_attribute("data-state", "reconnecting")
+    session.take("11_reconnecting")
+
+
+def test_turns_and_options(session: Session) -> None:
+    page = session.page
+    session.begin()
+    session.click("turns")
+    session.take("12_hold_to_talk")
+    session.click("turns")
+    session.take("13_tap_to_talk")
+    session.click("hold-to-talk")
+    session.take("14_tap_to_send")
+    session.click("discard")
+    session.click("turns")
+    session.click("call-options")
+    session.take("15_options")
+    page.locator("[data-fine] summary").click()
+    page.get_by_test_id("option-pauseMs").scroll_into_view_if_needed()
+    session.take("16_options_fine")
+
+
+def test_a_call_ends(session: Session) -> None:
+    for reason in ENDS:
+        session.begin()
+        session.server.say(
+            "nextvoice.ended", reason=reason, message="", remedy="", duration_ms=1000
+        )
+        expect(session.panel).not_to_have_attribute("data-state", "listening")
+        session.take(f"20_ended_{reason}")
+        if session.panel.is_visible():
+            session.click("call-dismiss")
+
+
+def test_no_microphone(session: Session) -> None:
+    for name in ("NotAllowedError", "NotFoundError", "NotReadableError"):
+        session.page.evaluate(
+            "(name) => void (microphone = async () => { throw new DOMException('', name) })",
+            name,
+        )
+        session.click("start-call")
+        expect(session.panel).to_have_attribute("data-state", "ended")
+        session.take(f"21_{name}")
+        session.click("call-dismiss")

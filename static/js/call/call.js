@@ -1,14 +1,13 @@
 // One call: the line, the sound and the captions, and the state they share.
 
 import { Applied } from "./applied.js";
-import { BargeIn } from "./barge-in.js";
 import { Captions } from "./captions.js";
 import { Costs } from "./costs.js";
-import { Coughs } from "./coughs.js";
 import { CallLink } from "./link.js";
+import { creation, itemOf, newMessage } from "./message.js";
+import { Responses } from "./responses.js";
+import { Sound } from "./sound.js";
 import { CallState, isActive, isLive } from "./state.js";
-import { Turns } from "./turns.js";
-import { VoiceLine } from "./voice-line.js";
 
 const THINKING_MS = 25_000; // a turn that nobody answers must not look like work for ever
 const QUIET_ERRORS = [
@@ -17,7 +16,6 @@ const QUIET_ERRORS = [
   "conversation_already_has_active_response",
   "item_not_found", // of a call that a new one took over from
 ];
-const MESSAGE = "message_"; // event ids of messages, so that one that was refused can be taken back
 const SILENT = { user: 0, assistant: 0 };
 
 /**
@@ -32,17 +30,11 @@ export class Call extends EventTarget {
   callId = "";
   #worklets;
   #state = new CallState((name) => this.#onState(name));
-  #line = null; // the sound; null in a written call
-  #turns = null; // of the person; null in a written call
-  #bargeIn = null; // whether a sound is an interruption; null in a written call
-  #coughs = null; // what was none; null in a written call
+  #sound = null; // null in a written call
+  #responses = new Responses();
   #link = null;
   #attempt = 0; // changes whenever what was begun no longer counts
-  #response = null; // id of the response that is being made
-  #unwanted = new Set(); // ids of responses that were cancelled
   #readyAt = null;
-  #hearing = false; // whether the server hears the person
-  #heardBefore = 0; // answers heard in the calls that this one took over from
   #applied = new Applied(); // of the person's choices
   #changing = false; // begun anew for the person's choices, not for a lost line
   #thinkingTimer;
@@ -64,17 +56,17 @@ export class Call extends EventTarget {
 
   /** How the person takes turns: "free", "hold" or "tap". */
   get mode() {
-    return this.#turns?.mode ?? "free";
+    return this.#sound?.mode ?? "free";
   }
 
   /** Whether a turn by hand is being spoken. */
   get held() {
-    return this.#turns?.held ?? false;
+    return this.#sound?.held ?? false;
   }
 
   /** Why the call is paused: "device", "microphone" or null. */
   get away() {
-    return this.#line?.away ?? null;
+    return this.#sound?.away ?? null;
   }
 
   get live() {
@@ -98,12 +90,12 @@ export class Call extends EventTarget {
 
   /** How loud both sides are now, 0 to 1. */
   get levels() {
-    return this.active ? (this.#line?.levels ?? SILENT) : SILENT;
+    return this.active ? (this.#sound?.levels ?? SILENT) : SILENT;
   }
 
   /** Whether there is anything to stop: an answer that is being made or heard. */
   get answering() {
-    return this.#response !== null || (this.#line?.playback.pending ?? false);
+    return this.#responses.making || (this.#sound?.pending ?? false);
   }
 
   /** Milliseconds since the call was first ready. */
@@ -114,7 +106,7 @@ export class Call extends EventTarget {
   /** What tests may see. */
   get counters() {
     const sent = this.#link?.counters ?? { framesSent: 0, framesDropped: 0 };
-    const heard = this.#line?.counters ?? { samplesRendered: 0, peakRendered: 0, itemsHeard: 0 };
+    const heard = this.#sound?.counters ?? { samplesRendered: 0, peakRendered: 0, itemsHeard: 0 };
     return { state: this.state, ...sent, ...heard };
   }
 
@@ -131,14 +123,14 @@ export class Call extends EventTarget {
     if (options !== this.options) this.#unsent = [];
     this.options = options;
     this.captions = new Captions((item) => this.#emit("caption", item));
-    this.#line = this.#turns = this.#bargeIn = this.#coughs = null;
-    this.#readyAt = this.#response = null;
-    this.#hearing = this.#changing = false;
+    this.#sound = this.#readyAt = null;
+    this.#responses.end();
+    this.#changing = false;
     this.#applied.clear();
     this.costs.clear();
     this.#emit("cost");
     this.#state.apply("start");
-    const reason = options.mode === "voice" ? await this.#openLine() : null;
+    const reason = options.mode === "voice" ? await this.#openSound() : null;
     if (attempt !== this.#attempt) return;
     if (reason) {
       this.#end(reason);
@@ -161,8 +153,8 @@ export class Call extends EventTarget {
   }
 
   toggleMute() {
-    if (!this.live || !this.#line) return;
-    this.#turns.mute(!this.muted);
+    if (!this.live || !this.#sound) return;
+    this.#sound.mute(!this.muted);
     const changed = this.#state.apply(this.muted ? "unmute" : "mute");
     if (!changed) this.#emit("state", { name: this.state });
   }
@@ -170,15 +162,14 @@ export class Call extends EventTarget {
   /** Make the assistant fall silent, whatever it is doing. */
   stopSpeaking() {
     this.#cancelResponse();
-    this.#cutAnswer();
-    this.#bargeIn?.reset();
+    this.#sound?.silence();
     this.#state.apply("playback_cut");
     this.#state.apply("response_ended");
   }
 
   /** The device took the sound away, or the microphone: try to have it again. Call inside a tap. */
   wake() {
-    this.#line?.wake();
+    this.#sound?.wake();
   }
 
   /**
@@ -192,53 +183,42 @@ export class Call extends EventTarget {
       return;
     }
     if (answer && this.answering) this.stopSpeaking();
-    const item = {
-      id: newItemId(),
-      type: "message",
-      role: "user",
-      content: [
-        ...(text ? [{ type: "input_text", text }] : []),
-        ...attachments.map((one) => ({ type: "nextvoice.attachment", attachment_id: one.id })),
-      ],
-    };
+    const { item, shown } = newMessage(text, attachments);
     const previous = this.captions.items.at(-1)?.id;
-    const shown = item.content.map((part) => {
-      const attachment = attachments.find(({ id }) => id === part.attachment_id);
-      return attachment ? { ...attachment, ...part } : part;
-    });
-    this.captions.take({ type: "conversation.item.added", item: { ...item, content: shown }, previous_item_id: previous });
-    this.#send({ type: "conversation.item.create", event_id: `${MESSAGE}${item.id}`, item });
+    this.captions.take({ type: "conversation.item.added", item: shown, previous_item_id: previous });
+    this.#send(creation(item));
     if (answer) this.#send({ type: "response.create" });
   }
 
   /** A turn by hand begins: the button is held. */
   press() {
-    if (this.live && this.state !== "paused") this.#turns?.press();
+    if (this.live && this.state !== "paused") this.#sound?.press();
   }
 
   /** The button is let go: the turn is sent. */
   release() {
-    this.#turns?.release();
+    this.#sound?.release();
   }
 
   /** Begin a turn by a tap, or send it. */
   tap() {
-    if (this.held || (this.live && this.state !== "paused")) this.#turns?.tap();
+    if (this.held || (this.live && this.state !== "paused")) this.#sound?.tap();
   }
 
   /** Take back a turn that is being spoken by hand. */
   discard() {
-    this.#turns?.discard();
+    this.#sound?.discard();
   }
 
   /** Bring the running call to what is chosen now, as far as a running call can. */
   applyChoice() {
     if (!this.live) return;
     if (this.#applied.fits(this.options.choice)) {
-      const changed = this.#followTurns();
-      const part = this.#applied.update(this.options, { spoke: this.#spoke });
+      const changed = this.#sound?.follow(this.options.choice);
+      const spoke = this.#responses.making || (this.#sound?.spoke ?? false);
+      const part = this.#applied.update(this.options, { spoke });
       if (part) this.#send({ type: "session.update", session: { type: "realtime", ...part } });
-      changed();
+      changed?.();
     }
     this.#emit("state", { name: this.state });
   }
@@ -255,93 +235,55 @@ export class Call extends EventTarget {
     // The new call is told what was said in this one, once that is written down.
     await left;
     if (attempt !== this.#attempt) return;
-    if (this.#line) {
-      this.#line.playback.send = (event) => this.#send(event);
-      this.#followTurns();
-    }
+    this.#sound?.reportTo();
+    this.#sound?.follow(this.options.choice);
     this.#connect();
   }
 
   /** Listen through the microphone that is chosen now. */
   changeMicrophone() {
-    if (this.live) this.#line?.changeMicrophone();
+    if (this.live) this.#sound?.changeMicrophone();
   }
 
-  get #spoke() {
-    return this.#response !== null || (this.#line?.counters.itemsHeard ?? 0) > this.#heardBefore;
+  #openSound() {
+    this.#sound = new Sound(this.#worklets, this.options, this.captions, this.#forSound());
+    return this.#sound.open();
   }
 
-  #followTurns() {
-    const { choice } = this.options;
-    if (!this.#line) return () => {};
-    // Only where the provider leaves it to us can an answer go on after a sound.
-    const ours = choice.session.audio?.input?.turn_detection?.interrupt_response === false;
-    this.#bargeIn.holdMs = ours ? choice.pauseMs : 0;
-    return this.#turns.change(choice.mode);
-  }
-
-  async #openLine() {
-    const { rawMicrophone: raw, choice } = this.options;
-    const line = new VoiceLine(this.#worklets, { raw });
-    this.#line = line;
-    this.#turns = new Turns(line.gate, choice.mode, {
+  #forSound() {
+    const call = this;
+    return {
+      get live() {
+        return call.live;
+      },
+      get answering() {
+        return call.answering;
+      },
       send: (event) => this.#send(event),
       sendAudio: (frame) => this.#link?.sendAudio(frame),
       apply: (event) => this.#state.apply(event),
-      interrupt: () => this.answering && this.stopSpeaking(),
-    });
-    this.#bargeIn = this.#newBargeIn(line);
-    this.#coughs = new Coughs(this.#bargeIn, {
-      send: (event) => this.#send(event),
-      interrupt: () => this.answering && this.stopSpeaking(),
-    });
-    this.#followTurns();
-    line.onframe = (frame) => this.live && this.#link?.sendAudio(frame);
-    line.onvoice = (heard) => (heard === "voice" ? this.#bargeIn.voice() : this.#bargeIn.quiet());
-    line.onnotice = (code) => this.live && this.#emit("notice", { code });
-    line.onlost = (reason) => this.active && this.#end(reason);
-    line.onaway = (away) => this.#onAway(away);
-    line.playback.send = (event) => this.#send(event);
-    line.playback.onheard = (id, fraction) =>
-      fraction === 1 ? this.captions.heardAll(id) : this.captions.hear(id, fraction);
-    line.playback.onstarted = () => this.#state.apply("playback_started");
-    line.playback.onstopped = () => this.#state.apply("playback_ended");
-    return line.open();
-  }
-
-  #newBargeIn(line) {
-    const call = this;
-    return new BargeIn({
-      get pending() {
-        return call.answering;
-      },
-      pause: () => line.playback.pause(true),
-      resume: () => line.playback.pause(false),
-      sounding: () => line.sounding,
-      cut: () => {
-        this.stopSpeaking();
-        this.#state.apply("speech_started");
-      },
-    });
+      stopSpeaking: () => this.stopSpeaking(),
+      notice: (code) => this.#emit("notice", { code }),
+      lost: (reason) => this.active && this.#end(reason),
+      away: (away) => this.#onAway(away),
+    };
   }
 
   #onAway(away) {
-    this.#line.playback.pause(away !== null);
-    this.#bargeIn.reset();
     if (!this.live) return;
-    if (away === null) this.#goOn("unpause");
-    else {
-      this.#turns.close();
-      this.#state.apply("pause");
-      // Which of the two it is may change while it lasts.
-      this.#emit("state", { name: this.state });
+    if (away === null) {
+      this.#goOn("unpause");
+      return;
     }
+    this.#state.apply("pause");
+    // Which of the two it is may change while it lasts.
+    this.#emit("state", { name: this.state });
   }
 
   #connect() {
     const link = new CallLink(this.options.url, () => this.#startFields());
     link.onevent = (event) => this.#take(event);
-    link.onaudio = (id, pcm) => this.#line?.playback.play(id, pcm);
+    link.onaudio = (id, pcm) => this.#sound?.play(id, pcm);
     link.onlost = () => this.#state.apply("lost");
     link.onresumed = () => this.#goOn("resumed");
     link.onrestart = () => this.#breakOff();
@@ -351,19 +293,20 @@ export class Call extends EventTarget {
   }
 
   #startFields() {
-    this.#heardBefore = this.#line?.counters.itemsHeard ?? 0;
-    const turns = this.#line && this.mode === "free" ? "server_vad" : null;
+    this.#sound?.begin();
+    const turns = this.#sound && this.mode === "free" ? "server_vad" : null;
     return { ...this.#applied.begin(this.options), turn_detection: turns };
   }
 
   #take(event) {
     if (this.costs.take(event)) this.#emit("cost");
     this.captions.take(event);
+    this.#sound?.take(event, this.#responses.making);
     switch (event.type) {
       case "nextvoice.ready":
         return this.#onReady(event);
       case "nextvoice.audio":
-        return this.#onAudio(event);
+        return this.#sound?.announce(event, this.#responses.isUnwanted(event.response_id));
       case "nextvoice.saved":
         return this.#emit("saved", event);
       case "nextvoice.removed":
@@ -379,22 +322,8 @@ export class Call extends EventTarget {
         return this.#state.apply("lost");
       case "nextvoice.reconnected":
         return this.#goOn("resumed");
-      case "input_audio_buffer.speech_started":
-        return this.#onSpeech(event.item_id);
-      case "input_audio_buffer.speech_stopped":
-        this.#hears(false);
-        this.#bargeIn?.stopped();
-        return this.#state.apply("speech_stopped");
-      case "input_audio_buffer.committed":
-        return this.#coughs?.committed(event.item_id, this.#response !== null);
-      case "conversation.item.input_audio_transcription.completed":
-        return this.#coughs?.transcribed(event.item_id, event.transcript);
-      case "conversation.item.input_audio_transcription.failed":
-        return this.#coughs?.transcribed(event.item_id, "");
       case "response.created":
         return this.#onResponse(event.response?.id ?? "");
-      case "response.output_audio.done":
-        return this.#line?.playback.end(event.item_id);
       case "response.done":
         return this.#onResponseDone();
       case "error":
@@ -402,37 +331,19 @@ export class Call extends EventTarget {
     }
   }
 
-  #onSpeech(itemId) {
-    this.#hears(true);
-    // What may be a cough only pauses the answer.
-    if (this.#bargeIn?.started(itemId)) return;
-    this.#cutAnswer();
-    this.#state.apply("speech_started");
-  }
-
   #onResponse(id) {
-    this.#response = id;
-    if (this.#coughs?.isAnswered()) this.#cancelResponse();
+    this.#responses.begin(id);
+    if (this.#sound?.answersCough()) this.#cancelResponse();
     else this.#state.apply("response_started");
   }
 
   #cancelResponse() {
-    if (this.#response === null) return;
-    this.#send({ type: "response.cancel" });
-    this.#unwanted.add(this.#response);
-    this.#response = null;
-  }
-
-  #onAudio(event) {
-    const playback = this.#line?.playback;
-    // What was on its way when it was cancelled.
-    if (this.#unwanted.has(event.response_id)) playback?.refuse(event.item_id);
-    playback?.begin(event);
+    if (this.#responses.refuse()) this.#send({ type: "response.cancel" });
   }
 
   #onReady(event) {
     this.#readyAt ??= performance.now();
-    if (this.#coughs) this.#coughs.written = Boolean(event.session?.audio?.input?.transcription);
+    if (this.#sound) this.#sound.written = Boolean(event.session?.audio?.input?.transcription);
     this.#changing = false;
     this.callId = event.call_id;
     this.costs.begin(event.call_id);
@@ -444,8 +355,8 @@ export class Call extends EventTarget {
   }
 
   #onResponseDone() {
-    this.#response = null;
-    this.#line?.playback.endAll();
+    this.#responses.end();
+    this.#sound?.endAll();
     if (this.answering) return;
     this.captions.heardAll();
     this.#state.apply("response_ended");
@@ -453,7 +364,8 @@ export class Call extends EventTarget {
 
   #onError(error) {
     const { code = "error", message = "", event_id: about } = error ?? {};
-    if (about?.startsWith(MESSAGE)) this.captions.take({ type: "conversation.item.deleted", item_id: about.slice(MESSAGE.length) });
+    const refused = itemOf(about);
+    if (refused) this.captions.take({ type: "conversation.item.deleted", item_id: refused });
     // A truncation that comes too late is refused; the call is none the worse for it.
     if (QUIET_ERRORS.includes(code) || /truncat|audio_end_ms/i.test(`${code} ${message}`)) return;
     this.#emit("notice", { code, message });
@@ -465,33 +377,19 @@ export class Call extends EventTarget {
 
   /** The provider, or the call itself, is new: what was under way there is over. */
   #breakOff() {
-    this.#hears(false);
-    this.#bargeIn?.stopped();
-    this.#response = null;
-    this.#cutAnswer();
+    this.#sound?.unheard();
+    this.#responses.end();
+    this.#sound?.cut();
     this.captions.closeOpen();
-  }
-
-  #hears(hearing) {
-    this.#hearing = hearing;
-    if (this.#line) this.#line.gate.heard = hearing;
   }
 
   /** The connection, or the sound, is back: show what is true now. */
   #goOn(event) {
     this.#state.apply(event);
     if (this.away) this.#state.apply("pause");
-    else if (this.#line?.playback.speaking) this.#state.apply("playback_started");
-    else if (this.#response !== null) this.#state.apply("response_started");
-    else if (this.#hearing || this.held) this.#state.apply("speech_started");
-  }
-
-  #cutAnswer() {
-    if (!this.#line?.playback.pending) return Promise.resolve();
-    const captions = this.captions;
-    return this.#line.cut().then((items) => {
-      for (const { id, fraction } of items) captions.interrupt(id, fraction);
-    });
+    else if (this.#sound?.speaking) this.#state.apply("playback_started");
+    else if (this.#responses.making) this.#state.apply("response_started");
+    else if (this.#sound?.hearing || this.held) this.#state.apply("speech_started");
   }
 
   /** Let go of the line, with a goodbye. Resolves when the server has stored the last words. */
@@ -505,18 +403,16 @@ export class Call extends EventTarget {
       if (event.type === "nextvoice.saved") this.#emit("saved", event);
       if (event.type === "nextvoice.title") this.#emit("title", event);
     };
-    if (this.#line) this.#line.playback.send = (event) => link.send(event);
-    return link.leave(this.#cutAnswer());
+    this.#sound?.reportTo((event) => link.send(event));
+    return link.leave(Promise.resolve(this.#sound?.cut()));
   }
 
   #end(reason, { message = "", remedy = "" } = {}) {
     const durationMs = this.elapsedMs;
     this.#attempt += 1;
     if (reason === "hang_up") this.#unsent = [];
-    this.#response = null;
-    this.#bargeIn?.reset();
-    this.#cutAnswer();
-    this.#line?.close();
+    this.#responses.end();
+    this.#sound?.close();
     this.#link?.close();
     this.#link = null;
     if (reason !== "hang_up") this.captions.closeOpen();
@@ -541,9 +437,4 @@ export class Call extends EventTarget {
   #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
-}
-
-function newItemId() {
-  const random = crypto.getRandomValues(new Uint8Array(12));
-  return `item_${Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
