@@ -149,3 +149,21 @@ def test_on_a_phone_the_call_fits_the_screen(visit: Open, scheme: str) -> None:
         page.get_by_test_id("hang-up").tap()
         expect(page.get_by_test_id("start-call")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_a_first_call_opens_no_socket_in_vain_and_leaves_the_console_clean(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        sockets: list[str] = []
+        said: list[str] = []
+        page.on("websocket", lambda socket: sockets.append(socket.url.split("/")[4]))
+        page.on(
+            "console",
+            lambda message: said.append(message.text) if message.type == "warning" else None,
+        )
+        start_talking(page)
+        assert (sockets, said) == (["call"], [])
+        # Once it is over, the page watches for calls of other tabs.
+        with page.expect_websocket():
+            page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("start-call")).to_be_visible()
+        assert (sockets, said) == (["call", "watch"], [])

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { beforeEach, mock, test } from "node:test";
 
 import { Watch } from "../../static/js/call/watch.js";
 
 class Socket {
-  static CONNECTING = 0;
-  readyState = Socket.CONNECTING;
   closed = 0;
 
   constructor() {
@@ -13,14 +11,7 @@ class Socket {
   }
 
   close() {
-    // What browsers write an error into their console for.
-    assert.notEqual(this.readyState, Socket.CONNECTING);
     this.closed += 1;
-  }
-
-  open() {
-    this.readyState = 1;
-    this.onopen?.();
   }
 }
 
@@ -28,28 +19,39 @@ let sockets;
 
 beforeEach(() => {
   sockets = [];
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout"] });
   globalThis.WebSocket = Socket;
   globalThis.location = { href: "http://localhost:8000/c/1/" };
 });
 
-test("a watch that is given up while it connects is closed once it is open", () => {
+test("a watch that is given up at once never connects", () => {
+  new Watch("/ws/watch/1/").close();
+  mock.timers.tick(60_000);
+  assert.equal(sockets.length, 0);
+});
+
+test("a watch that is given up tells nothing more and does not come back", () => {
   const watch = new Watch("/ws/watch/1/");
   const seen = [];
   watch.onevent = (event) => seen.push(event);
-  watch.close();
+  mock.timers.tick(0);
   const [socket] = sockets;
-  assert.equal(socket.closed, 0);
-  socket.open();
-  assert.equal(socket.closed, 1);
   socket.onmessage({ data: '{"type": "nextvoice.saved"}' });
-  assert.deepEqual(seen, []);
+  watch.close();
+  socket.onmessage({ data: '{"type": "nextvoice.removed"}' });
   socket.onclose({ code: 1006 });
-  assert.equal(sockets.length, 1);
+  mock.timers.tick(60_000);
+  assert.deepEqual([seen, socket.closed, sockets.length], [[{ type: "nextvoice.saved" }], 1, 1]);
 });
 
-test("an open watch is closed at once", () => {
-  const watch = new Watch("/ws/watch/1/");
-  sockets[0].open();
-  watch.close();
-  assert.equal(sockets[0].closed, 1);
+test("a watch that is lost comes back, unless it may see no more", () => {
+  new Watch("/ws/watch/1/");
+  mock.timers.tick(0);
+  sockets[0].onclose({ code: 1006 });
+  mock.timers.tick(500);
+  assert.equal(sockets.length, 2);
+  sockets[1].onclose({ code: 4404 });
+  mock.timers.tick(60_000);
+  assert.equal(sockets.length, 2);
 });

@@ -11,7 +11,7 @@ export class Watch {
   onevent = null;
   oncall = null;
   #url;
-  #socket;
+  #socket = null;
   #attempts = 0;
   #timer;
   #silence;
@@ -21,17 +21,16 @@ export class Watch {
   /** @param {string} url of the conversation's watch socket */
   constructor(url) {
     this.#url = url;
-    this.#connect();
+    // A call that begins as the page arrives gives the watch up at once. By then no socket may
+    // connect: it would be in the call's way, and browsers complain when it is closed.
+    this.#timer = setTimeout(() => this.#connect());
   }
 
   close() {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#silence);
-    const socket = this.#socket;
-    // Browsers log an error for a socket that is closed while it connects.
-    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
-    else socket.close();
+    this.#socket?.close();
   }
 
   #connect() {
