@@ -16,6 +16,7 @@ const TICK_MS = 250;
 const NOTICE_MS = 6000;
 const ANNOUNCE_AFTER_MS = 400; // states that pass faster are not worth hearing
 const NARROW = matchMedia("(width < 40rem)");
+const TOUCH = matchMedia("(pointer: coarse)");
 
 export class CallPanel {
   ontypeinstead = null; // ()
@@ -168,6 +169,7 @@ export class CallPanel {
   notice(text, code = "") {
     if (!text) return;
     this.#noticeCode = code;
+    this.#parts.notice.dataset.code = code;
     setText(this.#parts.notice, text);
     show(this.#parts.notice, true);
     clearTimeout(this.#noticeTimer);
@@ -252,7 +254,8 @@ export class CallPanel {
     const { choice } = this.#call.options;
     choice.nextMode();
     this.#showTurns();
-    this.notice(t(`turns_are_${choice.mode}`));
+    const touch = TOUCH.matches && choice.mode !== "free" ? "_touch" : "";
+    this.notice(t(`turns_are_${choice.mode}${touch}`), "turns");
   }
 
   #showTurns() {
