@@ -79,7 +79,7 @@ class Site:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "site.log"
         self.process: subprocess.Popen[bytes] | None = None
-        self._environment = {
+        self.environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
             "PYTHONPATH": str(ROOT),
             "DJANGO_SETTINGS_MODULE": "nextvoice.settings",
@@ -112,7 +112,7 @@ class Site:
         command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=self.folder, env=self._environment, stdout=log, stderr=log
+                command, cwd=self.folder, env=self.environment, stdout=log, stderr=log
             )
         deadline = time.monotonic() + START_SECONDS
         while self.ready() != 200:
@@ -152,7 +152,7 @@ class Site:
         done = subprocess.run(
             [sys.executable, "-c", prelude + code],
             cwd=self.folder,
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=60,
@@ -176,7 +176,7 @@ class Site:
         return subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
             cwd=self.folder,
-            env={**self._environment, **environment},
+            env={**self.environment, **environment},
             capture_output=True,
             text=True,
             timeout=60,
@@ -189,6 +189,86 @@ class Site:
         done = self.manage(*words, SCRIPTED_KEY=key)
         if done.returncode:
             raise RuntimeError(done.stderr)
+
+
+SHELL = """
+import contextlib, io, json, os, sys, traceback
+import django
+django.setup()
+from django.core.management import execute_from_command_line
+from django.db import connections
+answers = sys.stdout
+for line in sys.stdin:
+    asked = json.loads(line)
+    told, said, trouble, environment = [None], io.StringIO(), "", dict(os.environ)
+    os.environ.update(asked["environment"])
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            if asked["code"] is not None:
+                exec(asked["code"], {"tell": told.append})
+            else:
+                execute_from_command_line(["manage.py", *asked["arguments"]])
+    except SystemExit:
+        pass
+    except Exception:
+        trouble = traceback.format_exc()
+    os.environ.clear()
+    os.environ.update(environment)
+    connections.close_all()
+    print(json.dumps([told[-1], said.getvalue(), trouble]), file=answers, flush=True)
+"""
+
+
+class Shell:
+    """One process beside the site for many pieces of code and commands; starting it takes a
+    second or two, each of them no time. A context manager."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.log = site.folder / "shell.log"
+
+    def __enter__(self) -> Self:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", SHELL],
+                cwd=self._site.folder,
+                env=self._site.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def run(self, code: str) -> Any:
+        """As `Site.run`."""
+        told, _said, trouble = self._ask(code=code)
+        if trouble:
+            raise RuntimeError(trouble)
+        return told
+
+    def manage(self, *arguments: str, **environment: str) -> str:
+        """Run a management command with these variables as well; all that it printed."""
+        _told, said, trouble = self._ask(arguments=arguments, environment=environment)
+        return f"{said}{trouble}"
+
+    def _ask(self, **asked: Any) -> Any:
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps({"code": None, "environment": {}} | asked) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        assert line, self.log.read_text()
+        return json.loads(line)
 
 
 @dataclass(frozen=True)

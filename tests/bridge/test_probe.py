@@ -13,6 +13,7 @@ from realtime.bridge.dialects import DIALECTS
 from realtime.bridge.faults import FAULTS, advice
 from realtime.bridge.probe import STEPS, probe
 from tests.bridge.doubles import SESSION
+from tests.bridge.test_gemini import content, spoken, voice
 from tests.certificates import certificate_contexts
 from tests.scripted import (
     Close,
@@ -440,3 +441,45 @@ async def test_the_services_own_words_are_shown_without_the_key():
         "[key]",
         "[key]",
     ]
+
+
+# Gemini: a setup instead of a session, and what is typed answers at once
+
+
+GEMINI = {"dialect": "gemini", "model": "gemini-3.8-live"}
+READY = [Expect("setup"), Send({"setupComplete": {"sessionId": "s1"}})]
+UNKNOWN = "models/x is not found for API version v1beta, or is not supported here."
+GEMINI_USAGE = {"promptTokenCount": 10, "responseTokenCount": 2, "totalTokenCount": 12}
+
+
+async def test_gemini_answers_in_sound_and_says_what_it_cost():
+    answer = Send(
+        voice(), spoken("OK."), {**content(turnComplete=True), "usageMetadata": GEMINI_USAGE}
+    )
+    script = [*READY, Expect("realtimeInput.text"), answer]
+    async with ScriptedProvider(script) as provider:
+        steps = await run(provider.target(**GEMINI), candid=True)
+        visit = provider.visits[0]
+        await visit.over.wait()
+    assert [(s.name, s.ok, s.fault) for s in steps] == [
+        (name, True, "") for name in ("dns", "tcp", "handshake", "session", "update", "answer")
+    ]
+    assert steps[-1].detail == "OK."
+    assert steps[-1].done["response"]["usage"]["total_tokens"] == 12
+    assert visit.closed == Closing("client", 1000, "")
+
+
+@pytest.mark.parametrize(
+    ("script", "ended"),
+    [
+        ([Expect("setup"), Close(1007, "API key not valid.")], ("session", "refused_key")),
+        ([Expect("setup"), Close(1008, UNKNOWN)], ("session", "unknown_model")),
+        ([*READY, Expect("realtimeInput.text"), Die()], ("answer", "answer_closed")),
+        ([*READY, Expect("realtimeInput.text")], ("answer", "timeout_answer")),
+    ],
+)
+async def test_what_gemini_refuses_is_explained(script, ended):
+    async with ScriptedProvider(script) as provider:
+        steps = await run(provider.target(**GEMINI), answer_seconds=0.3)
+    assert (steps[-1].name, steps[-1].fault) == ended
+    assert not steps[-1].ok

@@ -11,10 +11,13 @@ import html
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
+from zipfile import ZipFile
 
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.scripted import (
     Close,
@@ -29,7 +32,7 @@ from tests.scripted import (
     response_done,
     session_created,
 )
-from tests.site import Answer, Caller, Person, Site
+from tests.site import Answer, Caller, Person, Shell, Site
 
 # With signs that are written otherwise in a URL, in HTML and in JSON.
 KEY = "sk-canary-0123+456/789=ab&cdefghij"
@@ -71,16 +74,20 @@ def forms_of(key: str) -> set[bytes]:
 class Canary:
     """The site, an administrator, Ann, and everything that they saw."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, shell: Shell) -> None:
         self.site = site
+        self.run = shell.run
+        self.shell = shell
+        self.secrets = [KEY]
         self.saw: list[tuple[str, bytes]] = []
-        site.run(
+        self.run(
             "from chats.models import User\n"
-            "User.objects.create_superuser('boss', password='boss-password')"
+            "User.objects.create_superuser('boss', password='boss-password')\n"
+            "User.objects.create_user('ann', password='ann-password')"
         )
-        self.boss = Person(site.url)
+        self.boss, self.ann = Person(site.url), Person(site.url)
         self.boss.sign_in("boss", "boss-password")
-        self.ann = site.person("ann")
+        self.ann.sign_in("ann", "ann-password")
 
     def seen(self, where: str, what: Answer | bytes | str) -> None:
         """Keep what came out of the site."""
@@ -90,19 +97,20 @@ class Canary:
 
     def manage(self, *arguments: str, **environment: str) -> None:
         """Run a command and keep what it printed."""
-        done = self.site.manage(*arguments, **environment)
-        self.seen(f"manage.py {' '.join(arguments[:3])}", done.stdout + done.stderr)
+        printed = self.shell.manage(*arguments, **environment)
+        self.seen(f"manage.py {' '.join(arguments[:3])}", printed)
 
     def leaks(self) -> list[str]:
-        """Where the key was seen, in whichever form."""
-        forms = forms_of(KEY)
+        """Where a secret was seen, in whichever form."""
+        forms = {form for secret in self.secrets for form in forms_of(secret)}
         return [where for where, what in self.saw if any(form in what for form in forms)]
 
     @asynccontextmanager
     async def service(self, *scripts: Sequence[Step]) -> AsyncIterator[None]:
         """A service that calls use, with the key; a script for each connection."""
         async with ScriptedProvider(*scripts) as provider:
-            await asyncio.to_thread(self.site.provider, provider.url, KEY)
+            words = ["Scripted", "--url", provider.url, "--model", "scripted-1", "--default"]
+            self.manage("provider", *words, "--key-env", "A_KEY", A_KEY=KEY)
             yield
 
     async def call(self, name: str) -> None:
@@ -146,14 +154,14 @@ async def in_the_admin(canary: Canary) -> None:
 
 
 async def on_own_pages(canary: Canary) -> None:
-    add = f"/providers/of/{canary.site.run(ANNS_SLUG)}/new/"
+    add = f"/providers/of/{canary.run(ANNS_SLUG)}/new/"
     good = await asyncio.to_thread(canary.ann.post, add, **form_of("Mine"))
     assert good.status == 302
     canary.seen("own key, good", good)
     bad = form_of("Bad", url="ws://127.0.0.1/")
     canary.seen("own key, bad", await asyncio.to_thread(canary.ann.post, add, **bad))
     canary.seen("own keys", await asyncio.to_thread(canary.ann.get, "/providers/"))
-    pk = canary.site.run(MINE)
+    pk = canary.run(MINE)
     canary.seen("own key", await asyncio.to_thread(canary.ann.get, f"/providers/{pk}/"))
 
 
@@ -166,13 +174,13 @@ MINE = "from realtime.models import Provider\ntell(str(Provider.objects.get(name
 async def by_command(canary: Canary) -> None:
     words = ["provider", "Command", "--url", "wss://api.example.org/v1", "--model", "m"]
     for more in ([], ["--key-env", "A_KEY"], ["--header-env", "X-Key=A_KEY"], ["--feature", "x"]):
-        await asyncio.to_thread(canary.manage, *words, *more, A_KEY=KEY)
-    await asyncio.to_thread(canary.manage, "provider", "X", "--url", f"wss://x.org/?key={KEY}")
-    await asyncio.to_thread(canary.manage, "provider", "X", "--key-env", KEY)
+        canary.manage(*words, *more, A_KEY=KEY)
+    canary.manage("provider", "X", "--url", f"wss://x.org/?key={KEY}")
+    canary.manage("provider", "X", "--key-env", KEY)
     for command in (["provider", "--list"], ["provider", "--list", "--json"], ["rotate_keys"]):
-        await asyncio.to_thread(canary.manage, *command)
-    await asyncio.to_thread(canary.manage, "check", "--database", "default")
-    await asyncio.to_thread(canary.manage, "dumpdata")
+        canary.manage(*command)
+    canary.manage("check", "--database", "default")
+    canary.manage("dumpdata")
 
 
 async def in_calls(canary: Canary) -> None:
@@ -197,6 +205,68 @@ async def in_calls(canary: Canary) -> None:
             await canary.call(name)
 
 
+async def in_sessions_of_programs(canary: Canary) -> None:
+    """Two secrets at once: the service's key, and the program's own token."""
+    token = canary.run(TOKEN)
+    canary.secrets.append(token)
+    failed = response_done(
+        status="failed", status_details={"type": "failed", "error": {"code": "x", "message": KEY}}
+    )
+    asked = [*OPENED, UPDATED, Expect("response.create")]
+    scripts: dict[str, list[Step]] = {
+        "answered": [*asked, ANSWER],
+        "refused": [Refuse(401, json.dumps({"error": {"message": KEY}}).encode())],
+        "error": [*asked, error("invalid_value")],
+        "error of the end": [*asked, error("invalid_api_key")],
+        "closed": [*asked, Close(1008, KEY)],
+        "failed": [*asked, Send(response_created(), failed)],
+    }
+    async with canary.service(*scripts.values()):
+        for name in scripts:
+            await session_of(canary, f"program {name}", {"Authorization": f"Bearer {token}"})
+    # The service's own key, taken for a token, and a token of long ago.
+    for key in (KEY, f"{token}x"):
+        for header in ({"Authorization": f"Bearer {key}"}, {"api-key": key}):
+            await session_of(canary, "program with a wrong key", header)
+            answer = await asyncio.to_thread(canary.ann.get, "/v1/models", **header)
+            assert answer.status == 401
+            canary.seen("models with a wrong key", answer)
+    for path in ("/v1/models", "/v1/nothing"):
+        header = {"Authorization": f"Bearer {token}"}
+        canary.seen(path, await asyncio.to_thread(canary.ann.get, path, **header))
+    for page in ("/tokens/", "/admin/realtime/apitoken/"):
+        person = canary.boss if "admin" in page else canary.ann
+        canary.seen(page, await asyncio.to_thread(person.get, page))
+
+
+TOKEN = """
+from chats.models import User
+from realtime.models import ApiToken
+tell(ApiToken.objects.make(User.objects.get(username='ann'), 'canary')[1])
+"""
+
+
+async def session_of(canary: Canary, name: str, headers: dict[str, str]) -> None:
+    """A program's session in which one answer is asked for; all its frames and its end."""
+    frames: list[bytes | str] = []
+    url = f"{canary.site.url.replace('http', 'ws', 1)}/v1/realtime"
+    try:
+        async with connect(url, additional_headers=headers, proxy=None) as socket:
+            await socket.send('{"type": "response.create"}')
+            async with asyncio.timeout(20):
+                async for frame in socket:
+                    frames.append(frame)
+                    if json.loads(frame)["type"] in ("response.done", "error"):
+                        break
+    except InvalidStatus as refused:
+        frames.append(refused.response.body or b"")
+    except ConnectionClosed as closed:
+        frames.append(closed.rcvd.reason if closed.rcvd else "")
+    assert frames, name
+    for frame in frames:
+        canary.seen(f"{name}: frames", frame)
+
+
 async def in_connection_tests(canary: Canary) -> None:
     body = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}"}}).encode()
     scripts: list[list[Step]] = [
@@ -208,7 +278,7 @@ async def in_connection_tests(canary: Canary) -> None:
         [*OPENED, UPDATED, Expect("response.create"), ANSWER],
     ]
     async with canary.service(*scripts):
-        path = f"/admin/realtime/provider/{canary.site.run(SCRIPTED)}/test/"
+        path = f"/admin/realtime/provider/{canary.run(SCRIPTED)}/test/"
         for _ in scripts:
             canary.seen("test", await asyncio.to_thread(canary.boss.post, path))
         await asyncio.to_thread(canary.manage, "provider", "Scripted", "--test")
@@ -226,7 +296,7 @@ async def in_exceptions(canary: Canary) -> None:
         thread = await asyncio.to_thread(canary.ann.new_conversation)
         for table in ("realtime_provider", "realtime_callrecord"):
             away = f"ALTER TABLE {table} RENAME TO {table}_away"
-            await asyncio.to_thread(canary.site.run, rename.format(away))
+            canary.run(rename.format(away))
             if table == "realtime_provider":
                 path = "/admin/realtime/provider/add/"
                 answer = await asyncio.to_thread(canary.boss.post, path, **form_of("Late"))
@@ -236,12 +306,34 @@ async def in_exceptions(canary: Canary) -> None:
                 await caller.start()
                 canary.seen("exception in a consumer", json.dumps(caller.events))
             back = f"ALTER TABLE {table}_away RENAME TO {table}"
-            await asyncio.to_thread(canary.site.run, rename.format(back))
+            canary.run(rename.format(back))
+
+
+async def in_exports(canary: Canary) -> None:
+    """The reports as files; those of Excel are packed, so they are searched unpacked."""
+    report = "/admin/realtime/usage/report/file/?format="
+    for kind in ("csv", "xlsx"):
+        answer = await asyncio.to_thread(canary.boss.get, f"{report}{kind}")
+        assert answer.status == 200
+        canary.seen(f"report.{kind}", answer)
+    with ZipFile(BytesIO(answer.body)) as packed:
+        for name in packed.namelist():
+            canary.seen(f"report.xlsx: {name}", packed.read(name))
+
+
+async def in_attachments(canary: Canary) -> None:
+    """A picture that is none, and a call whose service is angry about one."""
+    thread = await asyncio.to_thread(canary.ann.new_conversation)
+    path = f"/c/{thread}/attachments/"
+    canary.seen("no file", await asyncio.to_thread(canary.ann.post, path, name="a.png"))
+    asked = [*OPENED, UPDATED, Expect("conversation.item.create"), error("invalid_image")]
+    async with canary.service(asked):
+        await canary.call("a picture is refused")
 
 
 async def on_every_page(canary: Canary) -> None:
     """Every list and the newest row of each model in the admin, and what needs no arguments."""
-    paths = await asyncio.to_thread(canary.site.run, PAGES)
+    paths = canary.run(PAGES)
     assert len(paths) > 20
     for path in paths:
         for person in (canary.boss, canary.ann):
@@ -272,28 +364,35 @@ FLOWS: tuple[Flow, ...] = (
     on_own_pages,
     by_command,
     in_calls,
+    in_sessions_of_programs,
     in_connection_tests,
+    in_attachments,
     in_exceptions,
+    in_exports,
     on_every_page,
 )
 
 
 def test_the_key_is_in_nothing_that_the_site_says_writes_or_keeps(tmp_path: Path) -> None:
-    with Site(tmp_path, LOG_LEVEL="DEBUG", DEBUG="true") as site:
-        canary = Canary(site)
+    debug = {"LOG_LEVEL": "DEBUG", "DEBUG": "true"}
+    with Site(tmp_path, **debug) as site, Shell(site) as shell:
+        canary = Canary(site, shell)
         for flow in FLOWS:
             asyncio.run(flow(canary))
+        kept = canary.run(
+            "from realtime.models import Provider\ntell(Provider.objects.last().key())"
+        )
         site.stop()
         canary.seen("log", site.log.read_bytes())
         site.log.write_text("")  # exceptions were meant
         for path in sorted(tmp_path.rglob("*")):
             if path.is_file():
                 canary.seen(str(path.relative_to(tmp_path)), path.read_bytes())
-        kept = site.run("from realtime.models import Provider\ntell(Provider.objects.last().key())")
     assert kept == KEY
     # The services did say it, and it was taken out on the way.
     hidden = {where for where, what in canary.saw if b"[key]" in what}
     assert {"answered: frames", "answered: page", "refused: frames", "test"} <= hidden
+    assert {"program answered: frames", "program error: frames"} <= hidden
     assert canary.leaks() == []
 
 

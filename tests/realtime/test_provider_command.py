@@ -17,7 +17,7 @@ from chats.models import Account
 from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.scripted_setup import guess_dialect
 from tests.realtime.test_connection_test import FINE
-from tests.scripted import Refuse, ScriptedProvider
+from tests.scripted import Expect, Refuse, ScriptedProvider, Send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -224,6 +224,24 @@ def test_a_test_prints_each_step() -> None:
     assert [line.split("  ")[0] for line in lines] == [
         f"Created provider 'P': openai_ga, {provider.url}.",
         "Created model 'm'.",
+        "✓ Name look-up",
+        "✓ Connection",
+        "✓ WebSocket handshake",
+        "✓ Session",
+        "✓ Settings",
+        "✓ Answer",
+        "Everything works.",
+    ]
+
+
+def test_a_test_of_gemini_prints_the_same_steps() -> None:
+    answer = {"serverContent": {"outputTranscription": {"text": "OK."}}}
+    done = {"serverContent": {"turnComplete": True}, "usageMetadata": {"totalTokenCount": 3}}
+    ready = [Expect("setup"), Send({"setupComplete": {}})]
+    with service([*ready, Expect("realtimeInput.text"), Send(answer, done)]) as provider:
+        run("G", "--dialect", "gemini", "--url", provider.url, "--model", "m")
+        lines = run("G", "--test").splitlines()
+    assert [line.split("  ")[0] for line in lines] == [
         "✓ Name look-up",
         "✓ Connection",
         "✓ WebSocket handshake",
