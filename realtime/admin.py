@@ -13,7 +13,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import AccountAdmin, ReadOnly
-from realtime import money_admin, quota_admin  # noqa: F401  (they register themselves)
+
+# They register themselves.
+from realtime import alert_admin, money_admin, quota_admin  # noqa: F401
 from realtime.connection_admin import ConnectionTestAdmin
 from realtime.describe import end_words
 from realtime.forms import AdminProviderForm, ModelSet, VoiceModelForm, dialect_labels, form_data

@@ -1,5 +1,6 @@
 """The models of `realtime`, one subject a module."""
 
+from realtime.models.alerts import BudgetAlert, BudgetNotice
 from realtime.models.calls import CallRecord
 from realtime.models.endpoints import AllowedEndpoint
 from realtime.models.money import ExchangeRate, Price, Usage, UsageDay
@@ -11,6 +12,8 @@ __all__ = [
     "AccountSettings",
     "AllowedEndpoint",
     "ApiToken",
+    "BudgetAlert",
+    "BudgetNotice",
     "CallRecord",
     "ClientSecret",
     "ExchangeRate",

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
-from realtime import embedded, janitor, live, store, tracks
+from realtime import alerts, embedded, janitor, live, store, tracks
 from realtime.api.frames import Protocol
 from realtime.db import with_connection
 
@@ -45,7 +46,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
         stop_sweeping = threading.Event()
-        threading.Thread(target=_sweep, args=[stop_sweeping], name="janitor", daemon=True).start()
+        for name, loop in (("janitor", _sweep), ("alerts", _tell_of_budgets)):
+            threading.Thread(target=loop, args=[stop_sweeping], name=name, daemon=True).start()
         if settings.LOCAL_VOICE and not settings.LOCAL_VOICE_URL:
             # Its speech models take seconds to load; pages need not wait for them.
             threading.Thread(target=_start_embedded, name="embedded", daemon=True).start()
@@ -100,12 +102,21 @@ def _start_embedded() -> None:
 
 
 def _sweep(stop: threading.Event) -> None:
+    _repeat(stop, "janitor", janitor.sweep, janitor.PATIENCE_SECONDS)
+
+
+def _tell_of_budgets(stop: threading.Event) -> None:
+    # A loop of its own: mail servers and webhooks may be slow.
+    _repeat(stop, "alerts", alerts.run, alerts.EVERY_SECONDS)
+
+
+def _repeat(stop: threading.Event, name: str, work: Callable[[], object], seconds: float) -> None:
     while True:
         try:
-            with_connection(janitor.sweep)
+            with_connection(work)
         except (OperationalError, InterfaceError) as problem:
-            log.warning("the janitor waits for the database: %s", str(problem).partition("\n")[0])
+            log.warning("%s: waiting for the database: %s", name, str(problem).partition("\n")[0])
         except Exception:
-            log.exception("the janitor failed; it tries again")
-        if stop.wait(janitor.PATIENCE_SECONDS):
+            log.exception("%s: failed; it tries again", name)
+        if stop.wait(seconds):
             return

@@ -1,0 +1,100 @@
+"""Budget alerts and what came of them, in Django's admin. Secrets go in and never come out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from chats.admin import ReadOnly
+from realtime.models import BudgetAlert, BudgetNotice
+
+SHORTEST_SECRET = 16
+
+
+class AlertForm(forms.ModelForm):
+    new_secret = forms.CharField(
+        label=_("Signing secret"),
+        required=False,
+        min_length=SHORTEST_SECRET,
+        max_length=200,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("Webhooks are signed with it. Empty keeps the one there is."),
+    )
+
+    class Meta:
+        model = BudgetAlert
+        fields = "__all__"
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        new = data.get("new_secret")
+        missing = not new and not self.instance.sealed_secret and "new_secret" not in self.errors
+        if data.get("webhook_url") and missing:
+            self.add_error("new_secret", _("A webhook needs a secret to sign with."))
+        if new:
+            self.instance.set_secret(new)
+        return data
+
+
+class NoticeInline(admin.TabularInline):
+    model = BudgetNotice
+    extra = 0
+    max_num = 0
+    can_delete = False
+    readonly_fields = [
+        "period_began",
+        "level",
+        "channel",
+        "spent",
+        "budget",
+        "state",
+        "attempts",
+        "error",
+    ]
+    fields: Any = readonly_fields
+    ordering = ["-created"]
+
+    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(BudgetAlert)
+class BudgetAlertAdmin(admin.ModelAdmin):
+    form = AlertForm
+    list_display = ["__str__", "amount", "levels", "webhook_shown", "enabled", "last"]
+    list_filter = ["enabled", "period"]
+    list_select_related = ["account", "user"]
+    search_fields = ["account__name", "user__username", "emails"]
+    autocomplete_fields = ["account", "user"]
+    inlines = [NoticeInline]
+    fields = [
+        "account",
+        "user",
+        ("period", "amount", "levels"),
+        "emails",
+        "webhook_url",
+        "new_secret",
+        "enabled",
+    ]
+
+    @admin.display(description=_("webhook"), boolean=True)
+    def webhook_shown(self, alert: BudgetAlert) -> bool:
+        return bool(alert.webhook_url)
+
+    @admin.display(description=_("last notice"))
+    def last(self, alert: BudgetAlert) -> str:
+        notice = alert.notices.first()
+        if notice is None:
+            return str(_("none yet"))
+        return f"{notice.level} % · {notice.period_began} · {notice.get_state_display()}"
+
+
+@admin.register(BudgetNotice)
+class BudgetNoticeAdmin(ReadOnly):
+    list_display = ["alert", "level", "period_began", "channel", "state", "attempts", "error"]
+    list_filter = ["state", "channel", "period_began"]
+    list_select_related = ["alert__account", "alert__user"]
+    date_hierarchy = "created"
