@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -54,7 +54,7 @@ class NoticeInline(admin.TabularInline):
         "attempts",
         "error",
     ]
-    fields: Any = readonly_fields
+    fields: ClassVar[Any] = readonly_fields
     ordering = ["-created"]
 
     def has_change_permission(self, request: Any, obj: Any = None) -> bool:

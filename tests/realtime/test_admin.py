@@ -17,6 +17,8 @@ from realtime.models import (
     AccountSettings,
     AllowedEndpoint,
     ApiToken,
+    BudgetAlert,
+    BudgetNotice,
     CallRecord,
     ClientSecret,
     ExchangeRate,
@@ -93,6 +95,18 @@ def put_money(conversation: Conversation) -> None:
     account, user = conversation.account, conversation.owner
     payer = Payer(account.pk, account.name, user.pk, user.username, uuid.uuid4(), "P", "openai_ga")
     made = conversation.created
+    alert = BudgetAlert.objects.create(user=user, amount=1, levels="1")
+    BudgetNotice.objects.create(
+        alert=alert,
+        channel="email",
+        level=1,
+        period_began=made.date(),
+        spent=1,
+        budget=1,
+        currency="USD",
+        next_try=made,
+        created=made,
+    )
     Price.objects.create(model="m", text_in=Decimal(4), since=made)
     ExchangeRate.objects.create(currency="USD", into="EUR", since=made.date(), rate=Decimal("0.9"))
     raw = {"total_tokens": 3, "input_tokens": 1, "output_tokens": 2}
