@@ -90,7 +90,7 @@ class ProviderSide:
         if (response_id := self._core.answering.active) is not None:
             output = [self._broken_off(item_id) for item_id in self._core.answering.items]
             self._core.answering.interrupted()
-            self.make("response.done", response=_incomplete(response_id, output))
+            self.make("response.done", response=incomplete(response_id, output))
 
     def _close_turns(self) -> None:
         core = self._core
@@ -253,7 +253,8 @@ class ProviderSide:
             self._core.answering.refused(event["error"]["event_id"])
 
 
-def _incomplete(response_id: str, output: list[Event]) -> Event:
+def incomplete(response_id: str, output: list[Event]) -> Event:
+    """The response of an answer whose provider is gone."""
     return {
         "id": response_id,
         "object": "realtime.response",

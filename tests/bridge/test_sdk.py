@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -11,6 +12,7 @@ import pytest
 
 from realtime.bridge import ENDS, g711
 from realtime.bridge.dialects.gemini import GeminiLive
+from realtime.bridge.dialects.minimax import MiniMax
 from realtime.bridge.dialects.openai_ga import OpenAIGA
 from realtime.bridge.sdk import SdkCall, Terms, closing
 from realtime.bridge.sdk.ends import ENDS as TOLD
@@ -291,3 +293,38 @@ def test_half_a_sample_is_audio_by_telephone_only() -> None:
     told = len(leg.frames)
     appended(call, b"abc", 3)
     assert len(leg.frames) == told
+
+
+def test_what_an_answer_aside_cost_is_counted_before_its_end_is_told() -> None:
+    order: list[str] = []
+
+    def hold(release: Callable[[], None]) -> None:
+        order.append("held")
+        release()
+
+    leg, tap = RecordingLeg(), RecordingTap()
+    call = SdkCall(leg, SESSION, terms=TERMS, taps=[tap], hold=hold)
+    call.attach(RecordingLeg(), MiniMax(), [session_created()])
+    say(call, type="response.create", response={"conversation": "none"})
+    tokens = {"total_tokens": 7, "input_tokens": 3, "output_tokens": 4}
+    hear(call, response_created(), response_done(usage=tokens))
+    told = [frame for frame in leg.take() if frame["type"] == "response.done"]
+    assert ["raw_usage" in frame for frame in told] == [False]
+    counted = [event for event in tap.events if event["type"] == "response.done"]
+    assert [event["response"]["usage"]["total_tokens"] for event in counted] == [7]
+    assert order == ["held"]
+
+
+def test_an_answer_aside_that_is_cut_off_is_told_and_counted_as_incomplete() -> None:
+    call, leg, tap, _upstream = attached()
+    say(call, type="response.create", response={"conversation": "none"})
+    hear(call, response_created())
+    leg.take()
+    call.detach()
+    done = [event for event in tap.events if event["type"] == "response.done"]
+    assert [(e["response"]["id"], e["response"]["status"]) for e in done] == [
+        ("resp_1", "incomplete")
+    ]
+    assert [frame["type"] for frame in leg.take()] == ["response.done"]
+    call.detach()
+    assert leg.take() == []

@@ -9,7 +9,8 @@ from ..answers import received_ms, take_audio
 from ..core import Core
 from ..dialects.base import AUDIO_DELTA, OPENING_IDS
 from ..events import Event
-from ..provider_side import AUDIO_PLACE, ProviderSide
+from ..ids import new_id
+from ..provider_side import AUDIO_PLACE, ProviderSide, incomplete
 from .side import SdkSide
 
 Show = Callable[[Event], Event]
@@ -35,7 +36,11 @@ class SdkProviderSide(ProviderSide):
     def lost(self) -> None:
         super().lost()
         self._side.aside = 0
-        self._aside.clear()
+        for response_id in sorted(self._aside):
+            # They cost something all the same, though nobody will say how much.
+            response = incomplete(response_id, [])
+            done = {"type": "response.done", "event_id": new_id("event"), "response": response}
+            self._pass_aside(done)
 
     def _follow(self, event: Event) -> None:
         if self._is_aside(event):
@@ -64,6 +69,8 @@ class SdkProviderSide(ProviderSide):
         if kind == "response.done":
             self._aside.discard(event["response"]["id"])
             core.taps.on_event(event)
+            event.pop("raw_usage", None)
+            core.shut()
         core.tell(event)
 
     def _play(self, event: Event, pcm: bytes) -> None:
