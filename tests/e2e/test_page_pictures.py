@@ -74,14 +74,14 @@ class Camera:
 
     def __init__(self, page: Page, form: str) -> None:
         self.page = page
-        self._form = form
+        self.form = form
 
     def take(self, name: str, path: str = "") -> None:
         if path:
             self.page.goto("/".join(self.page.url.split("/")[:3]) + path)
         for scheme in ("light", "dark"):
             settle(self.page, scheme)
-            picture(self.page, f"{self._form}_{scheme}_{name}")
+            picture(self.page, f"{self.form}_{scheme}_{name}")
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,8 @@ def test_conversations(camera: Camera, lake: str) -> None:
     camera.take("52_search", "/?q=lake")
     camera.take("53_search_nothing", "/?q=zebra")
     camera.take("54_long_thread", lake)
-    page.get_by_label("Your account").first.click(force=True)
+    page.goto(f"{page.url.split('/c/')[0]}/")
+    page.get_by_label("Your account").click()
     camera.take("55_account_menu")
 
 
@@ -166,9 +167,10 @@ def test_keys_and_tokens(camera: Camera) -> None:
     page.get_by_label("Service").select_option("azure")
     camera.take("71_provider_azure")
     page.get_by_label("Service").select_option("openai")
+    page.get_by_label("Name").first.fill(f"OpenAI for the {camera.form}")
     page.get_by_label("Key", exact=True).fill("sk-0123456789abcdef")
     page.get_by_role("button", name="Save").click()
-    page.wait_for_load_state()
+    page.wait_for_url("**/providers/")
     camera.take("72_providers")
     camera.take("73_tokens", "/tokens/")
     page.get_by_label("Name").first.fill("robot")
