@@ -17,6 +17,9 @@ from realtime.recorder.items import Item
 from realtime.store import Store
 from realtime.tracks import Encoded, Track, recording_columns
 
+GROWING = 4000
+"""Letters of an answer that are formatted while more of it comes."""
+
 Notify = Callable[[dict[str, Any]], None]
 
 
@@ -146,16 +149,18 @@ class Keeper:
 def saved_event(item: Item) -> dict[str, Any]:
     """The `nextvoice.saved` event of an item: what is stored of it, and nothing newer."""
     kept = item.kept or {}
+    kind, status = kept.get("kind", item.kind), kept.get("status", Message.Status.IN_PROGRESS)
+    text = kept.get("text", "")
     return {
         "type": "nextvoice.saved",
         "item_id": item.item_id,
         "message_id": item.message_id,
         "position": kept.get("position", item.position),
         "role": item.role,
-        "kind": kept.get("kind", item.kind),
-        "status": kept.get("status", Message.Status.IN_PROGRESS),
-        "text": kept.get("text", ""),
-        "html": html_of(item.role, kept.get("kind", item.kind), kept.get("text", "")),
+        "kind": kind,
+        "status": status,
+        "text": text,
+        "html": html_of(item.role, kind, status, text),
         "card": card_of(kept.get("tool"), kept.get("status", "")),
         "unheard": kept.get("unheard", ""),
         "heard_ms": kept.get("heard_ms"),
@@ -178,7 +183,7 @@ def stored_event(message: Message) -> dict[str, Any]:
         "kind": message.kind,
         "status": message.status,
         "text": message.text,
-        "html": html_of(message.role, message.kind, message.text),
+        "html": html_of(message.role, message.kind, message.status, message.text),
         "card": card_of(message.tool, message.status),
         "unheard": message.unheard,
         "heard_ms": message.heard_ms,
@@ -196,9 +201,13 @@ def card_of(tool: dict[str, Any] | None, status: str) -> str | None:
     return render_to_string("chats/_tool.html", {"tool": tool, "status": status})
 
 
-def html_of(role: str, kind: str, text: str) -> str | None:
-    """A text as safe HTML, if it is one that is shown formatted."""
-    return as_html(text) if text and Message.is_formatted(role, kind) else None
+def html_of(role: str, kind: str, status: str, text: str) -> str | None:
+    """A text as safe HTML, if it is one that is shown formatted; a long one is not before it is
+    complete, since it would be formatted anew with every piece that comes."""
+    growing = status == Message.Status.IN_PROGRESS
+    if not text or not Message.is_formatted(role, kind) or (growing and len(text) > GROWING):
+        return None
+    return as_html(text)
 
 
 def removed_event(item: Item) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.template import Context, Template
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chats.markdown import TAGS, as_html
+from chats.markdown import MAX_LENGTH, TAGS, as_html
 from chats.models import Message
 from tests.xss import CORPUS
 
@@ -110,3 +110,11 @@ def test_only_what_an_assistant_wrote_is_formatted(role: Any, kind: Any, shown: 
     )
     message = Message(role=role, kind=kind, text="**a**")
     assert shown in template.render(Context({"message": message}))
+
+
+def test_what_is_too_long_to_format_is_all_there_as_it_is() -> None:
+    whole = "**a** [\n" * (MAX_LENGTH // 8 + 2) + "</script>**b**"
+    html = as_html(whole)
+    assert html.count("<strong>a</strong>") == MAX_LENGTH // 8
+    assert html.endswith("<p>**a** [<br>\n**a** [<br>\n&lt;/script&gt;**b**</p>\n")
+    assert as_html("x" * (MAX_LENGTH + 1)) == f"<p>{'x' * MAX_LENGTH}</p>\n<p>x</p>\n"

@@ -17,6 +17,7 @@ from realtime import running, watching
 from realtime.db import in_database
 from realtime.models import CallRecord
 from realtime.opening import is_newest, is_spoken
+from realtime.recorder.keeper import GROWING, html_of
 from tests.realtime.test_consumer import SECOND, answer, opened, provider_of, sign_in
 from tests.scripted import Until
 from tests.site import Caller
@@ -191,6 +192,17 @@ def test_what_is_stored_is_told_as_it_is(conversation: Conversation) -> None:
     told = watching.newest(conversation.pk)
     assert [event["text"] for event in told] == [f"**{at}**" for at in range(10, 60)]
     assert told[-1]["html"] == "<p><strong>59</strong></p>\n"
+
+
+def test_a_long_answer_is_not_formatted_anew_with_each_piece_of_it() -> None:
+    def told(status: str, length: int) -> object:
+        message = Message(role="assistant", kind="typed", status=status, text="x" * length)
+        return html_of(message.role, message.kind, message.status, message.text)
+
+    grown = f"<p>{'x' * GROWING}</p>\n"
+    assert told("in_progress", GROWING) == grown
+    assert told("in_progress", GROWING + 1) is None
+    assert told("completed", GROWING + 1) == grown.replace("</p>", "x</p>")
 
 
 @pytest.mark.parametrize(
