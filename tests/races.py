@@ -23,6 +23,8 @@ CENT = Decimal("0.01")
 def race(rounds: int, env: dict[str, str]) -> list[int]:
     """Run rounds in processes of their own; returns how many calls each of them let in."""
     run = [sys.executable, "-m", "tests.races"]
+    # Not a test's settings, with which each process has a folder of its own.
+    env = {**env, "DJANGO_SETTINGS_MODULE": "nextvoice.settings"}
     subprocess.run([*run, "prepare", str(rounds)], env=env, check=True)
     racers = [
         subprocess.Popen([*run, "start"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -24,6 +24,7 @@ from realtime.quotas import DEAD_AFTER
 from tests.api.help import opened as opened_sdk
 from tests.api.help import session_of, token_of
 from tests.realtime.test_consumer import opened, provider_of, sign_in
+from tests.realtime.test_resume import page_of
 from tests.scripted import Expect, Send, Until, audio_delta, response_created, response_done
 from tests.site import Caller
 
@@ -352,3 +353,23 @@ def test_the_janitor_takes_the_places_of_the_dead(db: None) -> None:
         )
     janitor.sweep()
     assert [lease.call_id.int for lease in Lease.objects.all()] == [1]
+
+
+async def test_what_an_answer_cost_while_nobody_was_there_is_told_when_the_page_is_back(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    away = asyncio.Event()
+    async with provider_of(opened(Until(away), whole(2))):
+        async with page_of(here, conversation, cookie) as page:
+            await page.start()
+            page.vanish()
+            away.set()
+            async with asyncio.timeout(5):
+                while not await used():  # noqa: ASYNC110 (a test may poll)
+                    await asyncio.sleep(0.01)
+            await page.resume()
+            await page.until(lambda: "nextvoice.cost" in page.types)
+            told = [f for f in page.frames if isinstance(f, dict) and f["type"] == "nextvoice.cost"]
+            assert [event["totals"] for event in told] == [{"USD": "0.02"}]
+            await page.say({"type": "nextvoice.hang_up"})
+            await page.ended()
