@@ -30,6 +30,7 @@ from realtime.models import (
 )
 from realtime.models.providers import END_NEAR
 from realtime.presets import preset_of
+from realtime.tools.forms import AccountSettingsForm
 
 
 class EndDate(admin.SimpleListFilter):
@@ -261,6 +262,7 @@ class CallRecordAdmin(ReadOnly):
 
 @admin.register(AccountSettings)
 class AccountSettingsAdmin(admin.ModelAdmin):
+    form = AccountSettingsForm
     list_display = ["account", "own_providers", "default_model"]
     list_filter = ["own_providers"]
     list_select_related = ["account", "default_model"]
@@ -299,6 +301,7 @@ class ClientSecretAdmin(ReadOnly):
 
 class AccountSettingsInline(admin.StackedInline):
     model = AccountSettings
+    form = AccountSettingsForm
     autocomplete_fields = ["default_model"]
     can_delete = False
 

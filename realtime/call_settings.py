@@ -1,7 +1,8 @@
 """How a person talks: kept for a conversation, and as the start of their new ones.
 
 Kept as {"model": id, "session": partial GA session}: what `nextvoice.start` takes; and "page":
-what only the page knows, {"manual": "hold" or "tap", "pause_ms": 0 to 600}.
+what only the page knows, {"manual": "hold" or "tap", "pause_ms": 0 to 600}; and "tools_off": names
+of functions that the assistant is not offered.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from realtime.bridge.session import changes_of, check_name
 # Instructions of 4000 letters that each take four bytes, and some more.
 MAX_BYTES = 24_000
 MAX_PAUSE_MS = 600
+MAX_OFF = 100
 
 
 class NotSettings(ValueError):
@@ -53,12 +55,22 @@ def parse_settings(text: str) -> dict[str, Any]:
         raise NotSettings("not JSON") from None
     if b"\\u0000" in plain:
         raise NotSettings("a character that cannot be kept")
-    if not isinstance(settings, dict) or not set(settings) <= {"model", "session", "page"}:
-        raise NotSettings("expected model, session and page")
+    if not isinstance(settings, dict) or not set(settings) <= {
+        "model",
+        "session",
+        "page",
+        "tools_off",
+    }:
+        raise NotSettings("expected model, session, page and tools_off")
     check_page(settings.get("page", {}))
+    off = settings.get("tools_off", [])
+    if not isinstance(off, list) or len(off) > MAX_OFF:
+        raise NotSettings("tools_off: expected a list of names")
     try:
         if settings.get("model") is not None:
             check_name(settings["model"], "model")
+        for name in off:
+            check_name(name, "tools_off")
         session = settings.get("session", {})
         if not isinstance(session, dict):
             raise NotSettings("session is no object")

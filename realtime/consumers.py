@@ -132,7 +132,7 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             if live.stopping():
                 raise Refused("server_stopping", "the process is ending")
-            opening = await in_database(open_call, scope["user"], conversation, start)
+            opening = await in_database(open_call, scope["user"], conversation, start, tools=True)
         except Refused as refused:
             log.warning("a call was refused: %s: %s", refused.reason, refused)
             await self._refuse(browser, refused.reason, refused.words)

@@ -23,6 +23,7 @@ from realtime.availability import default_model, payer
 from realtime.bridge.dialects import Target
 from realtime.bridge.session import Offered
 from realtime.bridge.start import Start
+from realtime.bridge.tools import with_tools
 from realtime.history import opening_items
 from realtime.ledger import Payer
 from realtime.models import CallRecord, VoiceModel
@@ -32,6 +33,8 @@ from realtime.quota_words import over_words
 from realtime.quotas import NOTHING, OverQuota, Terms, Wish, admit
 from realtime.targets import Refused as Refused
 from realtime.targets import target_for
+from realtime.tools import SiteToolbox
+from realtime.tools.choice import toolbox_for
 
 Person = User | AnonymousUser
 
@@ -57,6 +60,8 @@ class Opening:
     """Whom the ledger is to name."""
     tariff: Tariff = field(default_factory=Tariff)
     """What it costs."""
+    toolbox: SiteToolbox | None = None
+    """The functions of the site's own that its session offers."""
     terms: Terms = field(default_factory=Terms)
     """How long, and how much of it, there may be."""
 
@@ -71,11 +76,13 @@ def find_conversation(user: Person, pk: uuid.UUID) -> Conversation | None:
     return Conversation.objects.visible_to(user).filter(pk=pk).first()
 
 
-def open_call(user: User, conversation: Conversation | None, start: Start) -> Opening:
+def open_call(
+    user: User, conversation: Conversation | None, start: Start, *, tools: bool = False
+) -> Opening:
     """Choose the model, build the session and write the call's row. Raises Refused.
 
     Without a conversation nothing of the call is kept, and it counts as one of the person's own
-    account. Who pays: `availability.payer`.
+    account. Who pays: `availability.payer`. `tools`: functions of the site's own may be offered.
     """
     account = conversation.account if conversation else user.own_account
     model = _chosen(user, account, start)
@@ -96,12 +103,15 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
         heartbeat=now,
     )
     place = str(conversation.pk) if conversation else None
+    session, toolbox = start.applied_to(base_session(model)), None
+    if tools and conversation is not None:
+        toolbox = toolbox_for(user, conversation, account, model)
     return Opening(
         call_id=str(call_id),
         conversation_id=place,
         model_id=model.pk,
         target=target,
-        session=start.applied_to(base_session(model)),
+        session=with_tools(session, toolbox) if toolbox else session,
         history=opening_items(conversation, sees=sees) if conversation else [],
         ready={
             "call_id": str(call_id),
@@ -116,6 +126,7 @@ def open_call(user: User, conversation: Conversation | None, start: Start) -> Op
         pays=_payer(user, pays, model),
         tariff=tariff,
         terms=terms,
+        toolbox=toolbox,
     )
 
 

@@ -19,6 +19,7 @@ from realtime.features import turn_settings
 from realtime.history import opening_items, worth_telling
 from realtime.models import VoiceModel
 from realtime.models.providers import model_id
+from realtime.tools.choice import shown, uses_tools
 
 
 @receiver(conversation_page)
@@ -42,6 +43,7 @@ def add_call(
                     "voices": model.voices,
                     "features": model.features,
                     "sees": sees_pictures(model),
+                    "uses_tools": uses_tools(model),
                     "turn_settings": turn_settings(model.features, model.provider.dialect),
                     "transcription_models": model.transcription_models,
                     "default": model.default,
@@ -53,6 +55,7 @@ def add_call(
                 for model, card in zip(models, cards(models), strict=True)
             ],
             "default_model": str(usual.pk) if usual else None,
+            "tools": shown(conversation.account),
             "settings": settings_of(request.user, conversation),
             "settings_url": reverse("call-settings", args=[conversation.pk]),
             # How many messages of the thread a new call is told.

@@ -289,6 +289,7 @@ class RunningCall:
                 finalise=self._finalise,
                 on_ended=self._ended,
                 hold=self._meter.hold,
+                toolbox=opening.toolbox,
                 call_type=self._call_type,
             )
         finally:

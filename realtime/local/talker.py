@@ -94,6 +94,8 @@ def reply(prompt: Prompt) -> list[Piece]:
     outputs = _fresh_outputs(prompt.items)
     if outputs:
         return [Said(" ".join(tools.spoken_output(name, text) for name, text in outputs))]
+    if prompt.items and prompt.items[-1].kind == "function_call":
+        return [Said(f"One moment. {tools.still_waiting(prompt.items[-1].name)}")]
     place = _last_user(prompt.items)
     if place is None:
         return [Said(EMPTY)]

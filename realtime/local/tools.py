@@ -31,6 +31,7 @@ _ALIKE = {
     "today": "date",
 }
 _PLACE = re.compile(r"\b(?:in|at|for|near)\s+([a-z][a-z' -]*)", re.IGNORECASE)
+_SOUGHT = re.compile(r"\b(?:for|about|mention(?:ed)?)\s+(?:the\s+)?(.+)", re.IGNORECASE)
 ENOUGH = 2
 
 
@@ -98,6 +99,9 @@ def _value(name: str, shape: dict[str, Any], asked: str) -> Any:
     if words & {"city", "location", "place", "town", "country", "address", "timezone", "zone"}:
         place = _PLACE.search(asked)
         return place.group(1).strip().title() if place else shape.get("default")
+    if words & {"words", "keywords", "search", "term"} - _IDLE_WORDS:
+        sought = _SOUGHT.search(asked)
+        return sought.group(1).strip(" .?!") if sought else None
     if words & {"expression", "sum", "formula", "equation"}:
         try:
             return sums.expression(sums.tokens(asked))
@@ -119,6 +123,11 @@ def spoken_output(name: str, output: str) -> str:
     if not told:
         return f"The {title} tool had nothing to say."
     return f"Here is what the {title} tool says: {told.rstrip('.')}."
+
+
+def still_waiting(name: str) -> str:
+    """A sentence while a tool has not answered yet."""
+    return f"I am still waiting for the {_title(name)} tool."
 
 
 def _title(name: str) -> str:

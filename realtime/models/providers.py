@@ -317,6 +317,9 @@ class AccountSettings(models.Model):
         verbose_name=_("default model"),
         help_text=_("What a call takes when the person has chosen nothing."),
     )
+    tools_off = models.JSONField(
+        _("functions switched off"), default=list, blank=True, editable=False
+    )
 
     class Meta:
         verbose_name = _("account's call settings")

@@ -38,7 +38,7 @@ CONSTANTS = {
 }
 
 
-@tool("calculator", _("Calculator"))
+@tool("calculator", _("Calculator"), _("Does sums exactly."))
 def calculator(where: Where, expression: str) -> Result:
     """Work out an arithmetic expression exactly. Use it for every calculation.
 

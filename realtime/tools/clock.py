@@ -14,7 +14,7 @@ from realtime.bridge.tools import Result, ToolFailed
 from realtime.tools.registry import Where, tool
 
 
-@tool("current_time", _("Clock"))
+@tool("current_time", _("Clock"), _("Tells the time and date, anywhere."))
 def current_time(where: Where, timezone: str = "") -> Result:
     """Tell the current time and date, here or in a time zone.
 

@@ -17,7 +17,7 @@ MOST = 10
 AROUND = 120
 
 
-@tool("search_conversations", _("Search"))
+@tool("search_conversations", _("Search"), _("Looks for words in your other conversations."))
 def search_conversations(where: Where, words: str, most: int = 5) -> Result:
     """Search what was said or noted in the person's other conversations.
 
@@ -67,7 +67,7 @@ def around(text: str, wanted: str) -> str:
     return ("…" if begin else "") + part + ("…" if end < len(text) else "")
 
 
-@tool("note", _("Note"))
+@tool("note", _("Note"), _("Writes notes into the conversation."))
 def note(where: Where, text: str) -> Result:
     """Write a note down for the person. It stays in this conversation, where they can read, copy
     and find it again.

@@ -1,6 +1,6 @@
 """The registry of built-in functions: each is described to models by its own signature.
 
-    @tool("roll", _("Dice"))
+    @tool("roll", _("Dice"), _("Rolls a die."))
     def roll(where: Where, sides: int = 6) -> Result:
         '''Roll a die.
 
@@ -37,10 +37,12 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that models may call. `label` is its name for people, translated when shown."""
+    """A function that models may call. `label` and `about`: its name and what it does for people,
+    translated when shown."""
 
     name: str
     label: Any
+    about: Any
     description: str
     parameters: dict[str, Any]
     run: Callable[..., Result]
@@ -75,12 +77,14 @@ TOOLS: dict[str, Tool] = {}
 """Every built-in function by its name."""
 
 
-def tool(name: str, label: Any) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+def tool(
+    name: str, label: Any, about: Any
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Register a function under this name."""
 
     def register(function: Callable[..., Result]) -> Callable[..., Result]:
         description, parameters = described(function)
-        TOOLS[name] = Tool(name, label, description, parameters, function)
+        TOOLS[name] = Tool(name, label, about, description, parameters, function)
         return function
 
     return register

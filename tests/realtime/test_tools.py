@@ -12,16 +12,22 @@ import orjson
 import pytest
 import time_machine
 from django.test import Client
+from django.urls import reverse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chats.models import Conversation, Message, User
+from realtime.bridge.start import Start
 from realtime.bridge.tools import Result, ToolFailed
+from realtime.call_settings import NotSettings, parse_settings
 from realtime.history import opening_items
+from realtime.models import AccountSettings, Provider, VoiceModel
+from realtime.opening import open_call
 from realtime.recorder.keeper import card_of, stored_event
 from realtime.recorder.tools import safe_url, shown_of, tool_columns
 from realtime.tools import TOOLS, SiteToolbox, Where
 from realtime.tools.calculator import computed
+from realtime.tools.choice import shown
 from realtime.tools.clock import zone_of
 from realtime.tools.memory import around
 from realtime.tools.registry import described
@@ -73,6 +79,7 @@ def test_every_function_is_fit_to_be_offered() -> None:
         assert tool.offer["name"] == name
         assert len(tool.description) > 20
         assert str(tool.label)
+        assert str(tool.about)
 
 
 @pytest.mark.parametrize(
@@ -360,3 +367,89 @@ def test_calls_of_functions_are_no_part_of_what_a_new_call_is_told(ann: User) ->
 def test_a_message_without_a_call_has_no_card() -> None:
     message = Message(id=uuid.uuid4(), role="user", kind="typed", text="Hello", position=1.0)
     assert card_of(message.tool, message.status) is None
+
+
+# Which are offered
+
+
+@pytest.fixture
+def model(db: None) -> VoiceModel:
+    provider = Provider.objects.create(name="P", url="wss://voice.example/v1/realtime")
+    return VoiceModel.objects.create(
+        provider=provider, name="m", default=True, features={"tools": True}
+    )
+
+
+def opened(user: User, conversation: Conversation, **options: Any) -> list[str]:
+    """The names of the functions that a call's session offers."""
+    opening = open_call(user, conversation, Start(), **options)
+    tools = opening.session.get("tools", [])
+    assert [tool["name"] for tool in tools] == [
+        tool["name"] for tool in (opening.toolbox.offered if opening.toolbox else [])
+    ]
+    return [tool["name"] for tool in tools]
+
+
+def test_a_model_that_can_call_functions_is_offered_all(
+    ann: User, conversation: Conversation, model: VoiceModel
+) -> None:
+    assert opened(ann, conversation, tools=True) == list(TOOLS)
+
+
+def test_programs_and_models_without_tools_are_offered_none(
+    ann: User, conversation: Conversation, model: VoiceModel
+) -> None:
+    assert opened(ann, conversation) == []
+    VoiceModel.objects.update(features={})
+    assert opened(ann, conversation, tools=True) == []
+    VoiceModel.objects.update(features={"tools": True})
+    Provider.objects.update(dialect="qwen")
+    assert opened(ann, conversation, tools=True) == []
+
+
+def test_what_person_or_account_switched_off_is_not_offered(
+    ann: User, conversation: Conversation, model: VoiceModel
+) -> None:
+    AccountSettings.objects.create(account=conversation.account, tools_off=["note", "gone"])
+    conversation.call_settings = {"tools_off": ["calculator", "gone"]}
+    conversation.save()
+    assert opened(ann, conversation, tools=True) == ["current_time", "search_conversations"]
+    assert [tool["name"] for tool in shown(conversation.account)] == [
+        "calculator",
+        "current_time",
+        "search_conversations",
+    ]
+
+
+def test_with_everything_switched_off_the_session_says_nothing_of_tools(
+    ann: User, conversation: Conversation, model: VoiceModel
+) -> None:
+    AccountSettings.objects.create(account=conversation.account, tools_off=list(TOOLS))
+    assert "tools" not in open_call(ann, conversation, Start(), tools=True).session
+
+
+@pytest.mark.parametrize("off", ["note", [1], [""], ["x" * 65], ["a"] * 101, {"note": True}])
+def test_wrong_switches_are_not_kept(off: object) -> None:
+    with pytest.raises(NotSettings):
+        parse_settings(orjson.dumps({"tools_off": off}).decode())
+
+
+def test_switches_of_a_conversation_are_kept() -> None:
+    assert parse_settings('{"tools_off": ["note"]}') == {"tools_off": ["note"]}
+
+
+@pytest.mark.django_db
+def test_admins_switch_functions_off_for_an_account(admin_client: Client, ann: User) -> None:
+    account = ann.own_account
+    page = reverse("admin:realtime_accountsettings_add")
+    fields = {"account": account.pk, "own_providers": "on", "tools": ["current_time", "note"]}
+    assert admin_client.post(page, fields).status_code == 302
+    settings = AccountSettings.objects.get(account=account)
+    assert settings.tools_off == ["calculator", "search_conversations"]
+    page = reverse("admin:realtime_accountsettings_change", args=[settings.pk])
+    html = admin_client.get(page).content.decode()
+    assert html.count('name="tools"') == 4
+    assert html.count("checked") == 3
+    admin_client.post(page, fields | {"tools": list(TOOLS)})
+    settings.refresh_from_db()
+    assert settings.tools_off == []

@@ -12,6 +12,7 @@ export class CallChoice {
   #model;
   #values;
   #timer;
+  #toolsOff; // names of functions that the assistant is not offered
   #said = new Set(); // ids of what was said since the page came
 
   /**
@@ -21,7 +22,8 @@ export class CallChoice {
   constructor(config, save) {
     this.#config = config;
     this.#save = save;
-    const { model, session, page } = config.settings ?? {};
+    const { model, session, page, tools_off: off = [] } = config.settings ?? {};
+    this.#toolsOff = new Set(off);
     this.#model = this.#known(model) ?? this.#known(config.default_model) ?? this.models[0] ?? null;
     this.#values = fitted(choiceOf(session, page), this.#model);
   }
@@ -52,6 +54,19 @@ export class CallChoice {
   /** The ways of taking turns to choose from. */
   get turns() {
     return turnsOf(this.#model);
+  }
+
+  /** The functions that the model may be offered: {name, label, about, on}. */
+  get tools() {
+    if (!this.#model?.uses_tools) return [];
+    return (this.#config.tools ?? []).map((tool) => ({ ...tool, on: !this.#toolsOff.has(tool.name) }));
+  }
+
+  /** Offer a function from the next call on, or no more. */
+  setTool(name, on) {
+    if (on) this.#toolsOff.delete(name);
+    else this.#toolsOff.add(name);
+    this.#keepSoon();
   }
 
   /** How long an answer only pauses before it is cut, in ms. */
@@ -96,7 +111,7 @@ export class CallChoice {
   async keep({ asDefault = false } = {}) {
     clearTimeout(this.#timer);
     this.#timer = null;
-    const settings = { model: this.#model?.id, session: this.session, page: pageOf(this.#values) };
+    const settings = { model: this.#model?.id, session: this.session, page: pageOf(this.#values), tools_off: [...this.#toolsOff] };
     await this.#save({ settings: JSON.stringify(settings), ...(asDefault ? { default: "1" } : {}) });
   }
 

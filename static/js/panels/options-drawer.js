@@ -4,6 +4,7 @@ import { hasTurnSetting } from "../call/options.js";
 import { find, findAll, setText, show } from "../helpers/dom.js";
 import { t } from "../helpers/strings.js";
 import { DeviceCheck } from "./device-check.js";
+import { fillTools } from "./tool-choice.js";
 import { fillModels, showOffer } from "./model-picker.js";
 import { toast } from "./toasts.js";
 
@@ -74,6 +75,7 @@ export class OptionsDrawer {
     this.#list("transcription", writers.map(plain), values.transcription);
     const languages = features.languages ?? [];
     this.#list("language", [{ value: "", label: t("language_any") }, ...languages.map(languageOption)], values.language);
+    fillTools(find("[data-tools]", this.#dialog), this.#choice);
     this.#limit("speed", features.speed);
     this.#limitValues("noise", features.noise_reduction ?? []);
     this.#limitValues("format", features.formats ?? []);
@@ -84,6 +86,7 @@ export class OptionsDrawer {
       reply: features.text === true,
       maxTokens: features.max_output_tokens !== undefined,
       turns: turns.length > 0,
+      tools: this.#choice.tools.length > 0,
       instructions: features.instructions === true,
       language: languages.length > 0 && writers.length > 0,
       transcription: writers.length > 1,
