@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections.abc import Iterator
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -68,7 +69,7 @@ class Keeper:
             await asyncio.sleep(SECONDS)
 
     async def _renew(self) -> None:
-        wishes = [member.wish() for member in self._members.values()]
+        wishes = list(self._wishes())
         try:
             terms = await in_database(renew, wishes, timezone.now())
         except Exception as problem:
@@ -77,10 +78,22 @@ class Keeper:
         self._failures = 0
         for call_id, each in terms.items():
             # It may have left meanwhile; then the place that was kept is given back again.
-            if (member := self._members.get(call_id)) is not None:
-                member.told(each)
-            else:
+            member = self._members.get(call_id)
+            if member is None:
                 self._give_back(call_id)
+                continue
+            try:
+                member.told(each)
+            except Exception:
+                log.exception("call %s could not be told how it may go on", call_id)
+
+    def _wishes(self) -> Iterator[Wish]:
+        # What goes wrong with one call must not set the others free.
+        for call_id, member in list(self._members.items()):
+            try:
+                yield member.wish()
+            except Exception:
+                log.exception("call %s cannot say what it needs", call_id)
 
     def _failed(self, problem: Exception) -> None:
         # It is asked once a second: say it on the 1st, 2nd, 4th, 8th, ... time.
