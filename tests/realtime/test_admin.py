@@ -178,7 +178,7 @@ def test_a_key_opens_when_models_are_added_with_it(boss: Client) -> None:
 
 
 def test_an_empty_key_field_keeps_the_key_and_a_tick_removes_it(boss: Client) -> None:
-    provider = Provider(name="P", url="wss://example.org")
+    provider = Provider(name="P", url="wss://api.example.org/v1/realtime")
     provider.set_key(KEY)
     provider.save()
     change = reverse("admin:realtime_provider_change", args=[provider.pk])
