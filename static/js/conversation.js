@@ -152,8 +152,9 @@ export class ConversationPage {
   }
 
   #showElsewhere(call) {
-    this.#elsewhere = call;
-    show(find("[data-elsewhere]", this.#root), call?.spoken ?? false);
+    // Our own takes a moment to end.
+    this.#elsewhere = call?.id === this.#call.callId ? null : call;
+    show(find("[data-elsewhere]", this.#root), this.#elsewhere?.spoken ?? false);
   }
 
   get #upload() {

@@ -211,7 +211,9 @@ export class CallPanel {
   }
 
   #goodbye(duration) {
-    const sum = this.#call.costs.turns.length > 0 ? sumOf(this.#call.costs) : "";
+    const { costs } = this.#call;
+    if (costs.free) return t("call_ended_free", { duration });
+    const sum = costs.turns.length > 0 ? sumOf(costs) : "";
     return t(sum ? "call_ended_cost" : "call_ended", { duration, sum });
   }
 
