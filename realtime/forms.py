@@ -88,6 +88,7 @@ class ProviderForm(forms.ModelForm):
     )
 
     ADMIN_ONLY = ("account", "accounts", "allow_private", "own")
+    hides_values = False  # whether headers or parameters have to be entered again
     inside = False  # whether private addresses and the embedded provider may be entered
 
     class Meta:
@@ -206,6 +207,7 @@ class ProviderForm(forms.ModelForm):
         for name in ("extra_headers", "extra_query"):
             posted = self._posted(name)
             if any(line.strip() and tidy.KEPT not in line for line in posted.splitlines()):
+                self.hides_values = True
                 self.fields[name].help_text = _(
                     "Enter the values again: they are never shown back."
                 )

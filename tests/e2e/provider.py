@@ -32,6 +32,21 @@ def opened(*steps: Step) -> list[Step]:
 @contextmanager
 def scripted(site: Site, *scripts: Sequence[Step], **options: Any) -> Iterator[ScriptedProvider]:
     """Let the site's calls use a scripted provider while this lasts."""
+    with beside(*scripts, **options) as provider:
+        site.provider(provider.url.replace("localhost", "127.0.0.1"), key="sk-scripted-0123456789")
+        try:
+            yield provider
+        finally:
+            site.run(
+                "from realtime.models import Provider, VoiceModel\n"
+                "Provider.objects.filter(name='Scripted').delete()\n"
+                "VoiceModel.objects.filter(name='nextvoice-demo').update(default=True)"
+            )
+
+
+@contextmanager
+def beside(*scripts: Sequence[Step], **options: Any) -> Iterator[ScriptedProvider]:
+    """A scripted provider of which the site knows nothing yet."""
     loop = asyncio.new_event_loop()
     listening = threading.Event()
     over = asyncio.Event()
@@ -50,14 +65,8 @@ def scripted(site: Site, *scripts: Sequence[Step], **options: Any) -> Iterator[S
     thread = threading.Thread(target=run, name="provider", daemon=True)
     thread.start()
     assert listening.wait(10)
-    site.provider(made[0].url.replace("localhost", "127.0.0.1"), key="sk-scripted-0123456789")
     try:
         yield made[0]
     finally:
-        site.run(
-            "from realtime.models import Provider, VoiceModel\n"
-            "Provider.objects.filter(name='Scripted').delete()\n"
-            "VoiceModel.objects.filter(name='nextvoice-demo').update(default=True)"
-        )
         loop.call_soon_threadsafe(over.set)
         thread.join(10)

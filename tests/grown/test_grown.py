@@ -206,7 +206,7 @@ def test_rows_and_recordings_are_kept_alike_on_postgresql(
     }
     tests = [
         f"tests/realtime/test_{name}.py"
-        for name in ("store", "recorder", "janitor", "ledger", "meter")
+        for name in ("store", "recorder", "janitor", "ledger", "meter", "rotation", "quotas")
     ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--create-db", *tests],
