@@ -35,7 +35,6 @@ from typing import Any, ClassVar, Literal
 
 import orjson
 
-from ...audio import encode_base64
 from ...events import Event, error_event
 from ...ids import new_id
 from ...resample import Resampler
@@ -56,6 +55,7 @@ from .setup import (
     words_of,
 )
 from .talk import Talk
+from .wire import audio_of, function_response, message_of, text_of
 
 RENEW_SECONDS = 600.0
 """A changed setting may wait so long for a quiet moment."""
@@ -130,7 +130,7 @@ class GeminiLive:
         setup = self._setup | {"sessionResumption": resumption}
         if self._told and not takes_turns(self._model):
             setup["historyConfig"] = {"initialHistoryInClientContent": True}
-        yield _frame("setup", setup)
+        yield message_of("setup", setup)
 
     def opening(
         self, session: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
@@ -146,7 +146,7 @@ class GeminiLive:
         turns, anytime = turns_of(history), takes_turns(self._model)
         if turns or (self._told and not anytime):
             content = {"turns": turns, "turnComplete": not anytime}
-            yield _frame("clientContent", content)
+            yield message_of("clientContent", content)
 
     def _follow(self, session: Mapping[str, Any]) -> None:
         """Take over settings; those that hold for a connection ask for another."""
@@ -202,10 +202,10 @@ class GeminiLive:
         if wire and self._manual and not self._active:
             self._active = True
             self._answers += self._talk.person.transcribed()
-            yield _frame("realtimeInput", {"activityStart": {}})
+            yield message_of("realtimeInput", {"activityStart": {}})
         self._answers += self._talk.person.hear(pcm, wire)
         if wire:
-            yield _audio(wire)
+            yield audio_of(wire)
 
     @property
     def _manual(self) -> bool:
@@ -277,31 +277,25 @@ class GeminiLive:
         if self._committed:
             self._active = self._committed = False
             if rest := self._down.flush():
-                yield _audio(rest)
-            yield _frame("realtimeInput", {"activityEnd": {}})
+                yield audio_of(rest)
+            yield message_of("realtimeInput", {"activityEnd": {}})
         elif not outputs and not typed:
-            yield self._text(wanted.get("instructions") or self._last_words or NUDGE)
+            yield text_of(self._model, wanted.get("instructions") or self._last_words or NUDGE)
         if outputs:
-            yield _frame("toolResponse", {"functionResponses": outputs})
+            yield message_of("toolResponse", {"functionResponses": outputs})
         for item in typed:
             for image in images_of(item):
-                yield _frame("realtimeInput", {"video": image})
+                yield message_of("realtimeInput", {"video": image})
         if words := "\n".join(filter(None, map(words_of, typed))):
-            yield self._text(words)
+            yield text_of(self._model, words)
         self._last_words = ""
-
-    def _text(self, words: str) -> Frame:
-        if not takes_turns(self._model):
-            return _frame("realtimeInput", {"text": words})
-        turns = [{"role": "user", "parts": [{"text": words}]}]
-        return _frame("clientContent", {"turns": turns, "turnComplete": True})
 
     def _responses(self) -> Iterator[Event]:
         for item in self._outputs:
             # A call that was taken back wants no output any more.
             theirs, name = self._talk.calls.pop(item["call_id"], ("", ""))
             if name:
-                yield {"id": theirs, "name": name, "response": _result(item.get("output"))}
+                yield function_response(theirs, name, item)
 
     def _cancel(self, event: Mapping[str, Any]) -> None:
         if self._talk.answer is None:
@@ -318,23 +312,6 @@ class GeminiLive:
 
     def _refuse(self, event: Mapping[str, Any], code: str, message: str) -> None:
         self._answers.append(error_event(code, message, client_event_id=event.get("event_id")))
-
-
-def _frame(name: str, content: Mapping[str, Any]) -> str:
-    return orjson.dumps({name: content}).decode()
-
-
-def _audio(pcm: bytes) -> str:
-    data = encode_base64(pcm)
-    return f'{{"realtimeInput":{{"audio":{{"data":"{data}","mimeType":"audio/pcm;rate=16000"}}}}}}'
-
-
-def _result(output: object) -> Event:
-    try:
-        result = orjson.loads(output) if isinstance(output, str) else output
-    except ValueError:
-        result = output
-    return result if isinstance(result, dict) else {"output": result}
 
 
 __all__ = ["GeminiLive"]
