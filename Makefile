@@ -26,6 +26,7 @@ format: .venv/.dev
 
 bench: .venv/.dev
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.money
 
 install: .venv/.run
 

@@ -119,6 +119,11 @@ class Rates:
         """The other currencies that can be converted."""
         return sorted(self._rates.keys() - {self.into})
 
+    def periods(self) -> list[tuple[str, date]]:
+        """Each other currency and each day its rate changes, the latest first."""
+        found = [(each, since) for each in self.known() for since, _rate in self._rates[each]]
+        return sorted(found, key=lambda each: each[1], reverse=True)
+
     def at(self, currency: str, day: date) -> Decimal | None:
         """What one unit is worth that day; before the first rate, what it was worth then. None:
         nobody said."""

@@ -42,6 +42,8 @@ AMOUNTS = (
 )
 """In the line's currency. `reported` + `estimated` + `corrections` = `cost`; the others are parts
 of it. `corrections` is what turned estimates into what providers later reported."""
+MOST_PERIODS = 60
+"""With more exchange rates than these, converted sums are made day by day."""
 CHUNK = 500
 """Calls per query when they are listed one by one."""
 
@@ -249,14 +251,7 @@ def _home(sums: Mapping[str, _Sums] | None) -> str:
 def _sums(by: str | None, rows: QuerySet[Any, Any], fine: bool) -> Found:
     """Add up `rows` by group and currency. `fine`: they are ledger rows."""
     rates = Rates()
-    on: Any = TruncDate("created", tzinfo=UTC) if fine else F("day")
-    # Only what is converted at the rate of its day has to be told apart by day.
-    foreign = Case(
-        When(currency__in=rates.known(), then=on),
-        default=Value(None),
-        output_field=DateField(),
-    )
-    parts: dict[str, Any] = {"on": foreign}
+    parts: dict[str, Any] = {"on": _rated(rates, fine)}
     if by is not None:
         parts["group"] = _key(by, "created" if fine else "day", fine)
     rows = rows.annotate(**parts).values("currency", *parts).annotate(**_aggregates(by, fine))
@@ -279,6 +274,24 @@ def _sums(by: str | None, rows: QuerySet[Any, Any], fine: bool) -> Found:
             sums.add(row, Decimal(1))
             _keep_name(sums, row)
     return found
+
+
+def _rated(rates: Rates, fine: bool) -> Case:
+    """The day whose rate holds for a row; None for what needs none, or has the first one."""
+    periods = rates.periods()
+    if len(periods) > MOST_PERIODS:
+        day: Any = TruncDate("created", tzinfo=UTC) if fine else F("day")
+        whens = [When(currency__in=rates.known(), then=day)]
+    else:
+        whens = [
+            When(
+                Q(created__gte=midnight(since)) if fine else Q(day__gte=since),
+                currency=currency,
+                then=Value(since),
+            )
+            for currency, since in periods
+        ]
+    return Case(*whens, default=Value(None), output_field=DateField())
 
 
 def _keep_name(sums: _Sums, row: Mapping[str, Any]) -> None:

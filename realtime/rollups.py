@@ -73,8 +73,7 @@ def rebuild() -> int:
     """
     with transaction.atomic():
         if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("LOCK TABLE realtime_usageday IN EXCLUSIVE MODE")
+            return _rebuild_inside()
         UsageDay.objects.all().delete()
         made = (
             UsageDay(
@@ -87,6 +86,23 @@ def rebuild() -> int:
             for group in _groups()
         )
         return len(UsageDay.objects.bulk_create(made, batch_size=500))
+
+
+def _rebuild_inside() -> int:
+    """The same within PostgreSQL, where a million rows need not travel."""
+    place, measures = ", ".join(PLACE), ", ".join(MEASURES)
+    sums = ", ".join(f"sum({name})" for name in MEASURES)
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE realtime_usageday IN EXCLUSIVE MODE")
+        cursor.execute("DELETE FROM realtime_usageday")
+        cursor.execute(
+            f"INSERT INTO realtime_usageday (day, provider_key, {place}, {measures}, cost, rows, "
+            f"{', '.join(NAMES)}) SELECT (created AT TIME ZONE 'UTC')::date AS day, "
+            f"coalesce(provider_id::text, ''), {place}, {sums}, coalesce(sum(cost), 0), count(*), "
+            f"{', '.join(f'max({name})' for name in NAMES)} "
+            f"FROM realtime_usage GROUP BY day, {place}"
+        )
+        return int(cursor.rowcount)
 
 
 def _groups() -> Iterator[Mapping[str, Any]]:

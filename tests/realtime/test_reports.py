@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.db.models import Sum
 
 from chats.models import Account, User
+from realtime import reports
 from realtime.models import ExchangeRate, Usage
 from realtime.reports import BY, Filters, call_lines, lines, totals
 from tests.realtime.spending import OPENAI, at, call, estimated, prices, used
@@ -64,6 +65,23 @@ def test_a_currency_without_a_rate_has_a_line_of_its_own_and_with_one_it_has_not
         ("q", Decimal("0.9765"), "USD"),
         ("w", None, ""),
     ]
+
+
+@pytest.mark.parametrize("most", [0, 60])
+def test_each_day_is_converted_at_its_own_rate(
+    team: Account, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "MOST_PERIODS", most)
+    bob = User.objects.get(username="bob")
+    for day, rate in ((5, "2"), (9, "3"), (10, "5")):
+        ExchangeRate.objects.create(currency="CNY", into="USD", since=at(day).date(), rate=rate)
+    for day in (2, 6, 11):
+        used(bob, team, at(day), 1_000_000, model="q")
+    expected = Decimal(2 + 2 + 7 * 3 + 5)
+    for found in (lines("model", Filters(model="q")), totals(Filters(model="q"))):
+        assert [(each.cost, each.currency) for each in found] == [(expected, "USD")]
+    by_call = [each.cost for each in call_lines(Filters(model="q"))]
+    assert sum(each for each in by_call if each) == expected
 
 
 def test_what_has_no_price_is_counted_and_never_a_zero(team: Account) -> None:
