@@ -1,4 +1,4 @@
-"""Private PostgreSQL and Redis servers for tests, on free loopback ports.
+"""Private PostgreSQL, Redis and sound servers for tests; the first two on free loopback ports.
 
     def test_something() -> None:
         require("postgres", "redis")            # skips, or fails where CI must have them
@@ -28,6 +28,8 @@ PACKAGES = {
     "postgres": "postgresql",
     "redis": "redis-server",
     "chromium": "chromium",
+    "firefox-esr": "firefox-esr",
+    "pulseaudio": "pulseaudio",
     "node": "nodejs",
     "npm": "npm",
 }
@@ -162,6 +164,52 @@ class Redis:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+
+class Loudspeaker:
+    """A sound server whose only speaker is heard by nobody; `url` is for PULSE_SERVER.
+
+    Without any speaker Firefox starts no audio at all.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="nextvoice-sound-"))
+        self._address = self._folder / "socket"
+        self.url = f"unix:{self._address}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        speech = f"module-native-protocol-unix auth-anonymous=1 socket={self._address}"
+        command = ["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--realtime=no"]
+        command += ["--exit-idle-time=-1", "-L", "module-null-sink", "-L", speech]
+        home = {"HOME": str(self._folder), "PULSE_RUNTIME_PATH": str(self._folder)}
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self._folder, env={**os.environ, **home}, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._address.exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                said = (self._folder / "log").read_text()
+                self._end()
+                raise RuntimeError(f"pulseaudio did not start:\n{said}")
+            time.sleep(0.02)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _answers(port: int) -> bool:

@@ -1,0 +1,91 @@
+"""A call while its person moves about the site."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Open
+from tests.e2e.provider import opened, scripted
+from tests.e2e.test_errors_speak import SILENT, STAY
+from tests.e2e.test_first_conversation import kept
+from tests.e2e.test_options import ANSWER_MS, Wire, new_conversation, talk, until
+from tests.e2e.test_turns import story
+from tests.scripted import Send, item_added
+from tests.site import Site
+
+
+def conversation_of(page: Page) -> str:
+    found = re.search(r"/c/([0-9a-f-]{36})/", page.url)
+    assert found is not None
+    return found[1]
+
+
+def rendered(page: Page) -> int:
+    return int(page.evaluate("window.__nextvoice.samplesRendered"))
+
+
+def test_a_call_goes_on_while_other_pages_are_opened_and_a_bar_leads_back(
+    visit: Open, site: Site
+) -> None:
+    first = opened(Send(*spoken("item_q", "Tell me a story.")), story(), STAY)
+    with visit(None, script=SILENT) as page:
+        new_conversation(page)
+        elsewhere = conversation_of(page)
+        page.get_by_test_id("composer-text").fill("What is 4 plus 4?")
+        page.keyboard.press("Enter")
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(1)).to_contain_text("8", timeout=ANSWER_MS)
+        with scripted(site, first):
+            new_conversation(page)
+            wire = Wire(page)
+            here = conversation_of(page)
+            panel = talk(page)
+            expect(panel).to_have_attribute("data-here", "")
+            page.evaluate("void (window.mark = true)")
+            expect(panel).to_have_attribute("data-state", "speaking", timeout=ANSWER_MS)
+            # Another conversation, the start page, and back in the browser's own way.
+            before = rendered(page)
+            page.locator(f'#page a[href*="{elsewhere}"]').first.click()
+            expect(messages.nth(0)).to_contain_text("4 plus 4")
+            expect(panel).to_be_visible()
+            assert panel.get_attribute("data-here") is None
+            until(page, lambda: rendered(page) > before)
+            page.locator('#page a[href="/"]').first.click()
+            expect(page.get_by_test_id("start-typing")).to_be_visible()
+            expect(panel).to_have_attribute("data-state", "speaking")
+            before = rendered(page)
+            page.go_back()
+            expect(messages.nth(0)).to_contain_text("4 plus 4")
+            until(page, lambda: rendered(page) > before)
+            # The bar names the conversation and leads back to it, where the thread goes on.
+            page.locator("[data-call-title]").click()
+            expect(panel).to_have_attribute("data-here", "")
+            assert conversation_of(page) == here
+            expect(messages.nth(0)).to_contain_text("Tell me a story.")
+            expect(panel).to_have_attribute("data-state", "listening", timeout=2 * ANSWER_MS)
+            assert page.evaluate("window.mark")
+            rate = page.evaluate("new AudioContext().sampleRate")
+            heard = rendered(page)
+            page.get_by_test_id("hang-up").click()
+            expect(panel).to_be_hidden()
+            question, answer = kept(page, site)
+            assert (question["text"], answer["status"]) == ("Tell me a story.", "completed")
+            # Nothing of it was left out or said twice.
+            assert abs(heard / rate - answer["recorded_ms"] / 1000) < 0.1
+            assert len(wire.of(wire.received, "nextvoice.ready")) == 1
+
+
+def spoken(item_id: str, words: str) -> list[dict[str, Any]]:
+    """A turn of the person, as the provider tells of it."""
+    buffer, about = "input_audio_buffer", {"item_id": item_id}
+    completed = "conversation.item.input_audio_transcription.completed"
+    return [
+        {"type": f"{buffer}.speech_started", **about, "audio_start_ms": 0},
+        {"type": f"{buffer}.speech_stopped", **about, "audio_end_ms": 900},
+        {"type": f"{buffer}.committed", **about, "previous_item_id": None},
+        item_added(item_id, None),
+        {"type": completed, **about, "content_index": 0, "transcript": words},
+    ]
