@@ -69,8 +69,8 @@ class Tariff:
 
 
 class Allowance(Tap):
-    """What one call may still use. `under_way` gives what it used that the ledger has not yet,
-    `idle_seconds` for how long nobody said anything."""
+    """What one call may still use. `own`: over a provider of its account's own. `under_way`
+    gives what it used that the ledger has not yet, `idle_seconds` for how long nobody spoke."""
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class Allowance(Tap):
         user_id: int,
         tariff: Tariff,
         terms: Terms,
+        own: bool = False,
         under_way: Callable[[], Sequence[Counts]],
         idle_seconds: Callable[[], float],
         end: End,
@@ -87,6 +88,7 @@ class Allowance(Tap):
         now: Callable[[], datetime] = timezone.now,
     ) -> None:
         self._call_id, self._account_id, self._user_id = call_id, account_id, user_id
+        self._own = own
         self._tariff = tariff
         self._under_way = under_way
         self._idle_seconds = idle_seconds
@@ -104,7 +106,8 @@ class Allowance(Tap):
 
     def wish(self) -> Wish:
         running = self._tariff.of(self._under_way())
-        return Wish(self._call_id, self._account_id, self._user_id, running, self._tariff.ahead)
+        ahead = self._tariff.ahead
+        return Wish(self._call_id, self._account_id, self._user_id, running, ahead, self._own)
 
     def told(self, terms: Terms) -> None:
         """How the call may go on."""
@@ -139,6 +142,12 @@ class Allowance(Tap):
             self._look()
 
     def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
+        self._heard(pcm)
+
+    def on_aside_audio(self, response_id: str, pcm: bytes) -> None:
+        self._heard(pcm)
+
+    def _heard(self, pcm: bytes) -> None:
         self._bytes += len(pcm)
         if self._bytes >= LOOK_BYTES:
             self._bytes = 0

@@ -125,6 +125,7 @@ def _entry(model: VoiceModel, step: Step, user: User | None) -> Entry:
             provider_id=provider.pk,
             provider_name=provider.name,
             dialect=provider.dialect,
+            own=provider.of_account,
         ),
         model=model.name,
         # Some services leave the session or the answer without a name.

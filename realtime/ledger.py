@@ -29,7 +29,8 @@ SPENT_PLACES = 6  # of seconds, in the daily sums
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Whose usage it is, as it is called now: a ledger row outlives all of it."""
+    """Whose usage it is, as it is called now: a ledger row outlives all of it. `own`: the provider
+    is the account's own, and its key is charged."""
 
     account_id: int = 0
     account_name: str = ""
@@ -38,6 +39,7 @@ class Payer:
     provider_id: uuid.UUID | None = None
     provider_name: str = ""
     dialect: str = ""
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,7 @@ def _add_up(row: Usage) -> None:
         "account_id": row.account_id,
         "user_id": row.user_id,
         "provider_key": _text(row.provider_id) or "",
+        "own": row.own,
         "model": row.model,
         "kind": row.kind,
         "corrects": row.corrects,
@@ -289,7 +292,7 @@ def _add_up(row: Usage) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose spending: of an account, a person, both together, or (neither) the whole site."""
+    """Whose spending: of an account, a person, both together, or (neither) the site's."""
 
     account_id: int | None = None
     user_id: int | None = None
@@ -313,9 +316,11 @@ class Spent:
 def spent(scope: Scope, since: date, until: date | None = None) -> Spent:
     """What was spent from the UTC day `since` to `until` (both included; None: up to now).
 
-    From the daily sums, so it takes a few indexed rows however long the ledger is.
+    The site does not pay for what goes over providers of accounts' own: only they do. From the
+    daily sums, so it takes a few indexed rows however long the ledger is.
     """
-    days = UsageDay.objects.filter(**scope.filters(), day__gte=since)
+    filters = scope.filters() or {"own": False}
+    days = UsageDay.objects.filter(**filters, day__gte=since)
     if until is not None:
         days = days.filter(day__lte=until)
     sums = days.values("day", "currency", "source").annotate(sum=Sum("cost"), count=Sum("rows"))

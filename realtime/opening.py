@@ -90,7 +90,8 @@ def open_call(
     target, sees = target_for(model), sees_pictures(model)
     now = timezone.now()
     call_id, tariff = uuid.uuid4(), tariff_of(model, now)
-    terms = _admitted(call_id, user, pays, conversation, tariff, now)
+    wish = Wish(call_id, pays.pk, user.pk, NOTHING, tariff.ahead, model.provider.of_account)
+    terms = _admitted(wish, conversation, tariff, now)
     CallRecord.objects.create(
         id=call_id,
         conversation=conversation,
@@ -139,6 +140,7 @@ def _payer(user: User, account: Account, model: VoiceModel) -> Payer:
         provider_id=model.provider_id,
         provider_name=model.provider.name,
         dialect=model.provider.dialect,
+        own=model.provider.of_account,
     )
 
 
@@ -166,15 +168,9 @@ def _open_calls(conversation: Conversation) -> list[uuid.UUID]:
 
 
 def _admitted(
-    call_id: uuid.UUID,
-    user: User,
-    account: Account,
-    conversation: Conversation | None,
-    tariff: Tariff,
-    now: datetime,
+    wish: Wish, conversation: Conversation | None, tariff: Tariff, now: datetime
 ) -> Terms:
     """Take the call's place. Raises Refused when no quota has one, or nothing is left of it."""
-    wish = Wish(call_id, account.pk, user.pk, NOTHING, tariff.ahead)
     # A call of the same conversation makes room for this one.
     leaving = _open_calls(conversation) if conversation else []
     try:

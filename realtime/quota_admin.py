@@ -45,7 +45,10 @@ class QuotaAdmin(admin.ModelAdmin):
             _("Money"),
             {
                 "fields": ["money_per_day", "money_per_month", "unpriced_allowed"],
-                "description": _("Days and months begin at midnight UTC. Empty: no limit."),
+                "description": _(
+                    "Days and months begin at midnight UTC. Empty: no limit. The site's limits are "
+                    "about its own providers; keys that accounts brought cost it nothing."
+                ),
             },
         ),
         (

@@ -6,13 +6,16 @@ what is used; so two steps that share a limit come one after the other, in which
 ledger has, and what every running call has reserved beyond that. Nobody is let in when nothing is
 left; who is let in reserves what the next seconds cost, or all that is left if that is less.
 
-What is free is not stopped by limits of money. Money in a currency without an exchange rate counts
-as if it were the reporting currency, rather than as nothing.
+What is free is not stopped by limits of money. The site's limits of money are about its own
+providers: what goes over an account's own is that account's to pay, and counts in its limits and
+its people's. Money in a currency without an exchange rate counts as if it were the reporting
+currency, rather than as nothing.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -77,13 +80,15 @@ class OverQuota(Exception):
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a call asks for. `running`: what it has used beyond the ledger, and `ahead`: what its
-    next seconds cost, both in the reporting currency; both None when it has no price."""
+    next seconds cost, both in the reporting currency; both None when it has no price. `own`: it
+    goes over a provider of its account's own, which costs the site nothing."""
 
     call_id: uuid.UUID
     account_id: int
     user_id: int
     running: Decimal | None = NOTHING
     ahead: Decimal | None = NOTHING
+    own: bool = False
 
     @property
     def free(self) -> bool:
@@ -117,9 +122,7 @@ def admit(
     what they have reserved is not.
     """
     with transaction.atomic():
-        books = Books([wish], now, ending)
-        for call_id in leaving:
-            books.leases.pop(call_id, None)
+        books = Books([wish], now, ending, leaving)
         Lease.objects.filter(pk__in=leaving).delete()
         terms = books.judge(wish, starting=True)
         if terms.over is not None:
@@ -130,6 +133,7 @@ def admit(
             defaults={
                 "account_id": lease.account_id,
                 "user_id": lease.user_id,
+                "own": lease.own,
                 "reserved": lease.reserved,
                 "began": lease.began,
                 "heartbeat": now,
@@ -193,6 +197,19 @@ class Used:
     calls: int
 
 
+Holder = tuple[str, int]
+"""Whose limits they are: the site, an account or a person, with its id."""
+SITE: Holder = ("site", 0)
+
+
+@dataclass(slots=True)
+class Running:
+    """How many calls take a place, and how long they have run today."""
+
+    calls: int = 0
+    milliseconds: int = 0
+
+
 @dataclass
 class Books:
     """What is used while the quota rows that matter are locked. Lives inside a transaction.
@@ -203,8 +220,9 @@ class Books:
     wishes: Collection[Wish]
     now: datetime
     ending: Collection[uuid.UUID] = ()
+    leaving: Collection[uuid.UUID] = ()
     locking: bool = True
-    quotas: list[Quota] = field(init=False)
+    quotas: dict[Holder, Quota] = field(init=False)
     leases: dict[uuid.UUID, Lease] = field(init=False)
     _spent: dict[tuple[Scope, datetime], Decimal] = field(default_factory=dict)
     _minutes: dict[Scope, Decimal] = field(default_factory=dict)
@@ -212,15 +230,17 @@ class Books:
     def __post_init__(self) -> None:
         accounts = {wish.account_id for wish in self.wishes}
         people = {wish.user_id for wish in self.wishes}
-        self.quotas = list(
+        quotas = (
             (Quota.objects.select_for_update() if self.locking else Quota.objects)
             .filter(Q(account=None, user=None) | Q(account__in=accounts) | Q(user__in=people))
             .order_by("pk")
         )
+        self.quotas = {_holder(quota): quota for quota in quotas}
         # Read after the lock, or another step's leases are missed.
         mine = Q(pk__in=[wish.call_id for wish in self.wishes])
         alive = Q(heartbeat__gte=self.now - DEAD_AFTER)
-        self.leases = {lease.call_id: lease for lease in Lease.objects.filter(mine | alive)}
+        leases = Lease.objects.filter(mine | alive).exclude(pk__in=self.leaving)
+        self.leases = {lease.call_id: lease for lease in leases}
         self.day = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         self.month = self.day.replace(day=1)
 
@@ -230,25 +250,50 @@ class Books:
         ended = CallRecord.objects.filter(pk__in=self.leases, state=CallRecord.State.ENDED)
         return {*ended.values_list("pk", flat=True), *self.ending}
 
+    # Sums over all leases are made once and kept, or each of a thousand calls would walk a
+    # thousand leases.
+
+    @cached_property
+    def _reserved(self) -> dict[Holder, Decimal]:
+        """What running calls have reserved, by whose money it is."""
+        sums: dict[Holder, Decimal] = defaultdict(Decimal)
+        for lease in self.leases.values():
+            for holder in _holders(lease, money=True):
+                sums[holder] += lease.reserved
+        return sums
+
+    @cached_property
+    def _running(self) -> dict[Holder, Running]:
+        """The calls that take a place, by whose limits hold for them."""
+        sums: dict[Holder, Running] = defaultdict(Running)
+        for lease in self.leases.values():
+            if lease.call_id not in self.over:
+                today = max(0, _milliseconds(self.now - max(lease.began, self.day)))
+                for holder in _holders(lease):
+                    sums[holder].calls += 1
+                    sums[holder].milliseconds += today
+        return sums
+
     def used(self, quota: Quota) -> Used:
         """What is used of what a quota is about, whether it limits it or not."""
-        scope = _scope(quota)
-        leases = [lease for lease in self.leases.values() if _holds(quota, lease)]
-        reserved = sum((lease.reserved for lease in leases), NOTHING)
+        scope, holder = _scope(quota), _holder(quota)
+        reserved = self._reserved.get(holder, NOTHING)
         return Used(
             money_day=self._money(scope, self.day) + reserved,
             money_month=self._money(scope, self.month) + reserved,
-            minutes_day=self._minutes_today(scope),
-            calls=sum(1 for lease in leases if lease.call_id not in self.over),
+            minutes_day=self._minutes_today(scope, holder),
+            calls=self._running.get(holder, Running()).calls,
         )
 
     def judge(self, wish: Wish, starting: bool = False) -> Terms:
         """How a call may go on, or start."""
-        quotas = [quota for quota in self.quotas if _holds(quota, wish)]
+        quotas = self._quotas_of(wish)
         limits = [limit for quota in quotas for limit in self._limits(quota, wish)]
         over = next((each for each in limits if self._is_over(each, wish, starting)), None)
         blind = wish.ahead is None and any(
-            quota.limits_money and not quota.unpriced_allowed for quota in quotas
+            quota.limits_money and not quota.unpriced_allowed
+            for quota in quotas
+            if _is_paid_by(quota, wish)
         )
         longest = [quota.call_minutes for quota in quotas if quota.call_minutes]
         idle = [quota.idle_minutes for quota in quotas if quota.idle_minutes]
@@ -262,24 +307,40 @@ class Books:
 
     def lease_of(self, wish: Wish, began: datetime) -> Lease:
         """The call's lease, with what it reserves now: what it needs, or what is left of it."""
-        lease = self.leases.get(wish.call_id) or Lease(
-            call_id=wish.call_id,
-            account_id=wish.account_id,
-            user_id=wish.user_id,
-            began=began,
-        )
+        lease = self.leases.get(wish.call_id) or self._enter(wish, began)
         needs = (wish.running or NOTHING) + (wish.ahead or NOTHING)
         lefts = [
             limit.left
-            for quota in self.quotas
-            if _holds(quota, wish)
+            for quota in self._quotas_of(wish)
             for limit in self._limits(quota, wish)
             if limit.of_money
         ]
-        lease.reserved = min([needs, *lefts]) if lefts else NOTHING
-        lease.heartbeat = self.now
+        reserves = min([needs, *lefts]) if lefts else NOTHING
+        for holder in _holders(lease, money=True):
+            self._reserved[holder] += reserves - lease.reserved
+        lease.reserved, lease.heartbeat = reserves, self.now
+        return lease
+
+    def _enter(self, wish: Wish, began: datetime) -> Lease:
+        """A place for a call that has none. Sums that are made already learn of it."""
+        lease = Lease(
+            call_id=wish.call_id,
+            account_id=wish.account_id,
+            user_id=wish.user_id,
+            own=wish.own,
+            reserved=NOTHING,
+            began=began,
+        )
+        if "_running" in self.__dict__ and lease.call_id not in self.over:
+            for holder in _holders(lease):
+                self._running[holder].calls += 1
         self.leases[wish.call_id] = lease
         return lease
+
+    def _quotas_of(self, wish: Wish) -> list[Quota]:
+        """The quotas that hold for a call, in the order in which they were made."""
+        found = [self.quotas[each] for each in _holders(wish) if each in self.quotas]
+        return sorted(found, key=lambda quota: quota.pk)
 
     def _is_over(self, limit: Limit, wish: Wish, starting: bool) -> bool:
         if limit.what == "calls":
@@ -292,19 +353,26 @@ class Books:
         return limit.used >= limit.most
 
     def _limits(self, quota: Quota, wish: Wish) -> list[Limit]:
-        scope, others = _scope(quota), self._others(quota, wish)
+        """What a quota limits, and what others than this call use of it."""
+        scope, holder, mine = _scope(quota), _holder(quota), self._lease_under(quota, wish)
         next_month = (self.month + timedelta(days=32)).replace(day=1)
         tomorrow = self.day + timedelta(days=1)
-        reserved = sum((lease.reserved for lease in others), NOTHING)
         limits = []
         if quota.calls_at_once is not None:
             most = Decimal(quota.calls_at_once)
-            taken = sum(1 for lease in others if lease.call_id not in self.over)
+            taken = self._running.get(holder, Running()).calls
+            if mine is not None and mine.call_id not in self.over:
+                taken -= 1
             limits.append(Limit(quota.scope, "calls", most, Decimal(taken)))
         if quota.minutes_per_day is not None:
-            used = self._minutes_today(scope)
+            used = self._minutes_today(scope, holder)
             most = Decimal(quota.minutes_per_day)
             limits.append(Limit(quota.scope, "minutes_day", most, used, tomorrow))
+        if not quota.limits_money or not _is_paid_by(quota, wish):
+            return limits
+        reserved = self._reserved.get(holder, NOTHING)
+        if mine is not None and holder in _holders(mine, money=True):
+            reserved -= mine.reserved
         if quota.money_per_day is not None:
             used = self._money(scope, self.day) + reserved
             limits.append(Limit(quota.scope, "money_day", quota.money_per_day, used, tomorrow))
@@ -315,13 +383,10 @@ class Books:
             )
         return limits
 
-    def _others(self, quota: Quota, wish: Wish) -> list[Lease]:
-        """The other running calls that a quota holds for."""
-        return [
-            lease
-            for lease in self.leases.values()
-            if lease.call_id != wish.call_id and _holds(quota, lease)
-        ]
+    def _lease_under(self, quota: Quota, wish: Wish) -> Lease | None:
+        """The call's own lease, which is among those that the quota holds for."""
+        lease = self.leases.get(wish.call_id)
+        return lease if lease is not None and _holder(quota) in _holders(lease) else None
 
     def _money(self, scope: Scope, since: datetime) -> Decimal:
         known = self._spent.get((scope, since))
@@ -331,7 +396,7 @@ class Books:
             self._spent[scope, since] = known
         return known
 
-    def _minutes_today(self, scope: Scope) -> Decimal:
+    def _minutes_today(self, scope: Scope, holder: Holder) -> Decimal:
         """Minutes of calls since midnight: those that ended, and those that run."""
         known = self._minutes.get(scope)
         if known is None:
@@ -341,12 +406,7 @@ class Books:
             for call in calls.filter(started__lt=self.day).only("ended", "duration_ms"):
                 assert call.ended is not None
                 milliseconds += min(call.duration_ms, _milliseconds(call.ended - self.day))
-            for lease in self.leases.values():
-                if lease.call_id not in self.over and all(
-                    getattr(lease, name) == pk for name, pk in scope.filters().items()
-                ):
-                    since = max(lease.began, self.day)
-                    milliseconds += max(0, _milliseconds(self.now - since))
+            milliseconds += self._running.get(holder, Running()).milliseconds
             known = self._minutes[scope] = milliseconds / MINUTE_MS
         return known
 
@@ -359,11 +419,22 @@ def _scope(quota: Quota) -> Scope:
     return Scope(account_id=quota.account_id, user_id=quota.user_id)
 
 
-def _holds(quota: Quota, who: Wish | Lease) -> bool:
-    """Whether a quota holds for a call."""
+def _holder(quota: Quota) -> Holder:
+    """Whose quota it is."""
     if quota.account_id is not None:
-        return quota.account_id == who.account_id
-    return quota.user_id is None or quota.user_id == who.user_id
+        return "account", quota.account_id
+    return ("person", quota.user_id) if quota.user_id is not None else SITE
+
+
+def _holders(who: Wish | Lease, money: bool = False) -> list[Holder]:
+    """Whose quotas hold for a call; of `money`: whose money it costs."""
+    mine: list[Holder] = [("account", who.account_id), ("person", who.user_id)]
+    return mine if money and who.own else [SITE, *mine]
+
+
+def _is_paid_by(quota: Quota, wish: Wish) -> bool:
+    """Whether the money that a quota is about pays for the call."""
+    return _holder(quota) in _holders(wish, money=True)
 
 
 def totals(limits: Sequence[Limit]) -> Mapping[str, Limit]:

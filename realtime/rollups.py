@@ -19,6 +19,7 @@ PLACE = (
     "account_id",
     "user_id",
     "provider_id",
+    "own",
     "model",
     "kind",
     "corrects",

@@ -153,6 +153,7 @@ class RunningCall:
             call_id=uuid.UUID(opening.call_id),
             account_id=opening.pays.account_id,
             user_id=opening.pays.user_id,
+            own=opening.pays.own,
             tariff=opening.tariff,
             terms=opening.terms,
             under_way=self._meter.under_way,

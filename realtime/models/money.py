@@ -158,6 +158,11 @@ class Payer(models.Model):
     user_name = models.CharField(_("person"), max_length=150, blank=True)
     provider_id = models.UUIDField(_("provider id"), null=True)
     provider_name = models.CharField(_("provider"), max_length=80, blank=True)
+    own = models.BooleanField(
+        _("over their own provider"),
+        default=False,
+        help_text=_("The account's own key was charged: it is no money of the site's."),
+    )
     model = models.CharField(_("model"), max_length=120)
 
     class Meta:
@@ -299,6 +304,7 @@ class UsageDay(Payer, Measured):
                     "account_id",
                     "user_id",
                     "provider_key",
+                    "own",
                     "model",
                     "kind",
                     "corrects",

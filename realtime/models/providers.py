@@ -118,6 +118,11 @@ class Provider(models.Model):
         return self.url == EMBEDDED_URL
 
     @property
+    def of_account(self) -> bool:
+        """Whether it is an account's, which pays for it, and not the site's."""
+        return self.account_id is not None
+
+    @property
     def may_be_private(self) -> bool:
         """Whether it may be on this machine or in a private network."""
         return not self.own and (self.allow_private or self.embedded)

@@ -19,7 +19,8 @@ AT_LEAST_ONE = MinValueValidator(1)
 class Quota(models.Model):
     """Limits of one account, of one person, or (of neither) of the site. Empty: no limit.
 
-    Days and months are UTC's. Of several that hold for a call the tightest wins.
+    Days and months are UTC's. Of several that hold for a call the tightest wins. The site's limits
+    of money are about its own providers only; those of an account or a person about all.
     """
 
     account = models.ForeignKey(
@@ -112,6 +113,8 @@ class Lease(models.Model):
     user_id = models.BigIntegerField(_("person id"))
     # What it is going to cost beyond what the ledger has, in the reporting currency.
     reserved = ExactField(_("reserved"), places=12, default=0)
+    # Over a provider of the account's own: no money of the site's.
+    own = models.BooleanField(_("over their own provider"), default=False)
     began = models.DateTimeField(_("began"))
     heartbeat = models.DateTimeField(_("last sign of life"), db_index=True)
 

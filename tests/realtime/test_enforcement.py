@@ -17,7 +17,7 @@ from django.db import connection
 from django.utils import timezone
 
 from chats.models import Account, Conversation, Membership, User
-from realtime import janitor, keeper, running
+from realtime import janitor, keeper, ledger, running
 from realtime.db import in_database
 from realtime.models import Lease, Price, Provider, Quota, Usage, VoiceModel
 from realtime.quotas import DEAD_AFTER
@@ -113,6 +113,28 @@ async def test_an_answer_ends_within_a_second_of_what_may_be_used(
     # What it cost is in the ledger, and nobody keeps a place.
     assert await used() == Decimal("0.0575")
     assert await in_database(Lease.objects.count) == 0
+
+
+async def test_a_call_over_an_own_provider_is_not_stopped_by_the_site_s_money(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    await make(money_per_day=CENT)
+
+    def theirs() -> None:
+        Provider.objects.update(account=conversation.account)
+
+    async with provider_of(opened(whole(5), Until(asyncio.Event()))):
+        await in_database(theirs)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            await call.event("nextvoice.cost")
+            lease = await in_database(Lease.objects.get)
+            assert (lease.own, await used()) == (True, 5 * CENT)
+            assert all(not event["limits"] for event in call.of("nextvoice.quota"))
+            await call.send({"type": "nextvoice.hang_up"})
+            assert await call.ended() == ("hang_up", 1000)
+    today = timezone.now().date()
+    assert (await in_database(lambda: ledger.spent(ledger.Scope(), today))).amount == 0
 
 
 async def test_a_provider_that_answers_by_itself_is_not_let_go_on(

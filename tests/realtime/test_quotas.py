@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from realtime.db import with_connection
 from realtime.ledger import Entry, Payer, record
 from realtime.models import CallRecord, Lease, Price, Quota
-from realtime.quotas import DEAD_AFTER, OverQuota, Wish, admit, release, release_dead, renew
+from realtime.quotas import DEAD_AFTER, Books, OverQuota, Wish, admit, release, release_dead, renew
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -275,6 +275,138 @@ def test_of_many_at_once_one_gets_the_last_place_and_cent() -> None:
         each.join()
     assert [lease.call_id for lease in Lease.objects.all()] == let_in
     assert len(let_in) == 1
+
+
+# Providers of accounts' own
+
+
+def test_what_goes_over_own_providers_is_no_money_of_the_site_s(ann: Any) -> None:
+    site(money_per_day=Decimal(1))
+    mine = {"account_id": ann.own_account.pk, "user_id": ann.pk}
+    spend(Decimal(100), provider_id=uuid.uuid4(), own=True, **mine)
+    assert refusal(wish(ahead=cents(90), own=True, **mine)) is None
+    assert refusal(wish(ahead=cents(90), **mine)) is None
+    assert sorted(lease.reserved for lease in Lease.objects.all()) == [0, cents(90)]
+
+
+def test_a_used_up_site_stops_nobody_s_own_provider() -> None:
+    site(money_per_day=Decimal(1))
+    spend(Decimal(1))
+    assert refusal(wish(ahead=cents(1))) == ("site", "money_day")
+    call = wish(running=cents(50), ahead=cents(1), own=True)
+    assert (admit(call, NOON).limits, renew([call], NOON)[call.call_id].over) == ([], None)
+    assert refusal(wish(running=None, ahead=None, own=True)) is None
+
+
+def test_accounts_and_people_have_limits_of_their_own_providers_too(ann: Any) -> None:
+    mine = {"account_id": ann.own_account.pk, "user_id": ann.pk}
+    site(money_per_day=Decimal(50), calls_at_once=2)
+    Quota.objects.create(account=ann.own_account, money_per_day=Decimal(1))
+    Quota.objects.create(user=ann, money_per_month=Decimal(2))
+    spend(cents(90), own=True, **mine)
+    assert refusal(wish(ahead=cents(30), own=True, **mine)) is None
+    assert Lease.objects.get().reserved == cents(10)
+    assert refusal(wish(ahead=cents(30), own=True, **mine)) == ("account", "money_day")
+    elsewhere = {"account_id": 99, "user_id": ann.pk}
+    assert admit(wish(ahead=cents(30), **elsewhere), NOON).limits[-1].used == Decimal(1)
+    assert refusal(wish(own=True)) == ("site", "calls")
+
+
+# Sums that are kept
+
+
+def naive(quota: Quota, but: uuid.UUID | None) -> tuple[int, Decimal]:
+    """How many calls run under a quota, and what they have reserved, by walking them all."""
+    held = [
+        lease
+        for lease in Lease.objects.exclude(pk=but)
+        if quota.account_id in (None, lease.account_id) and quota.user_id in (None, lease.user_id)
+    ]
+    paid = [lease for lease in held if quota.scope != "site" or not lease.own]
+    return len(held), sum((lease.reserved for lease in paid), Decimal(0))
+
+
+CALLS = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(0, 1), st.booleans(), st.integers(0, 40)),
+    min_size=1,
+    max_size=8,
+)
+
+
+@property_settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(CALLS, st.sets(st.integers(0, 7)))
+def test_sums_that_are_kept_are_those_of_all_calls(
+    ann: Any, bob: Any, calls: list[tuple[int, int, bool, int]], lost: set[int]
+) -> None:
+    Lease.objects.all().delete()
+    Quota.objects.all().delete()
+    limits = {"money_per_day": Decimal(2), "calls_at_once": 50, "minutes_per_day": 60}
+    people, accounts = [ann, bob], [ann.own_account, bob.own_account]
+    site(**limits)
+    for person, account in zip(people, accounts, strict=True):
+        Quota.objects.create(user=person, **limits)
+        Quota.objects.create(account=account, **limits)
+    wishes = [
+        wish(
+            account_id=accounts[account].pk,
+            user_id=people[person].pk,
+            own=own,
+            ahead=cents(amount),
+        )
+        for account, person, own, amount in calls
+    ]
+    for number, each in enumerate(wishes):
+        refusal(each)
+        if number in lost:
+            release(each.call_id)
+    renew(wishes, NOON)  # what was lost is made again
+    for each in wishes:
+        alone = renew([each], NOON)[each.call_id]
+        quotas = [
+            quota
+            for quota in Quota.objects.order_by("pk")
+            if quota.account_id in (None, each.account_id) and quota.user_id in (None, each.user_id)
+        ]
+        found = {(limit.scope, limit.what): limit.used for limit in alone.limits}
+        wanted: dict[tuple[str, str], Decimal] = {}
+        for quota in quotas:
+            count, reserved = naive(quota, each.call_id)
+            wanted |= {(quota.scope, "calls"): Decimal(count)}
+            wanted |= {(quota.scope, "minutes_day"): Decimal(0)}
+            if quota.scope != "site" or not each.own:
+                wanted |= {(quota.scope, "money_day"): reserved}
+        assert found == wanted
+    told = Books([], NOON, locking=False)
+    for quota in Quota.objects.all():
+        used = told.used(quota)
+        assert (used.calls, used.money_day) == naive(quota, None)
+
+
+class Counted(dict[uuid.UUID, Lease]):
+    """Leases that count how often all of them are walked."""
+
+    walks = 0
+
+    def values(self) -> Any:
+        Counted.walks += 1
+        return super().values()
+
+
+def test_the_leases_are_walked_as_often_for_many_calls_as_for_few() -> None:
+    site(money_per_day=Decimal(9), money_per_month=Decimal(99), minutes_per_day=9, calls_at_once=99)
+    walks = []
+    for number in (2, 40):
+        wishes = [wish(ahead=cents(1)) for _ in range(number)]
+        renew(wishes, NOON)
+        books = Books(wishes, NOON, locking=False)
+        books.leases, Counted.walks = Counted(books.leases), 0
+        for each in wishes:
+            assert books.judge(each).over is None
+            books.lease_of(each, began=NOON)
+        walks.append(Counted.walks)
+    assert walks == [2, 2]
 
 
 STEPS = st.lists(
