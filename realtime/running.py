@@ -165,7 +165,7 @@ class RunningCall:
         self._taps: list[Tap] = [self._meter, self._allowance, Connected(self._save)]
         self._audience = self._new_audience()
         if opening.conversation_id is not None:
-            self._taps.insert(0, self._recorder(opening.conversation_id))
+            self._taps.append(self._recorder(opening.conversation_id))
 
     def _new_audience(self) -> Audience | None:
         opening = self._opening

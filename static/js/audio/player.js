@@ -3,6 +3,7 @@
 import { audioContext, loadWorklet } from "./context.js";
 
 const FLUSH_WAIT_MS = 400; // an audio thread that does not answer must not hold up the call
+const LATENCY_MS = 1000; // how old the latency may be: some browsers wait for the device to tell it
 
 /**
  * Plays items. Callbacks: `onposition({id, playedMs, level})` about every 50 ms while playing,
@@ -18,6 +19,8 @@ export class Player {
   #item = null;
   #flushes = new Map(); // token -> resolve
   #tokens = 0;
+  #latencyMs = 0;
+  #latencyAt = -Infinity;
 
   constructor(workletUrl) {
     this.#workletUrl = workletUrl;
@@ -90,9 +93,13 @@ export class Player {
 
   /** Rendered is not heard yet: the last part is still on its way to the ear. */
   #asHeard({ id, playedMs }) {
-    const context = audioContext();
-    const latencyMs = (context.outputLatency || context.baseLatency || 0) * 1000;
-    return { id, playedMs: Math.max(0, playedMs - latencyMs) };
+    const now = performance.now();
+    if (now - this.#latencyAt > LATENCY_MS) {
+      const context = audioContext();
+      this.#latencyMs = (context.outputLatency || context.baseLatency || 0) * 1000;
+      this.#latencyAt = now;
+    }
+    return { id, playedMs: Math.max(0, playedMs - this.#latencyMs) };
   }
 
   #settle(token, cut) {

@@ -8,6 +8,7 @@ import { LoudnessWatch } from "./loudness-watch.js";
 import { MicrophoneGate } from "./microphone-gate.js";
 import { Playback } from "./playback.js";
 
+const START_MS = 1500; // until the sound of a device that has any is running
 const SWITCH_MS = 400; // changing microphones takes a moment, which need not be told
 const GONE = ["mic_absent", "mic_busy", "mic_failed"]; // may come back
 
@@ -89,6 +90,8 @@ export class VoiceLine {
     }
     this.#opened = true;
     if (this.#closed) this.#release();
+    // A browser without a speaker may never start the sound, and says nothing.
+    else setTimeout(() => this.#look(), START_MS);
     return null;
   }
 
