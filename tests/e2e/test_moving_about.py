@@ -1,4 +1,4 @@
-"""A call while its person moves about the site."""
+"""A call while its person moves about the site, and one whose page is loaded again."""
 
 from __future__ import annotations
 
@@ -89,3 +89,40 @@ def spoken(item_id: str, words: str) -> list[dict[str, Any]]:
         item_added(item_id, None),
         {"type": completed, **about, "content_index": 0, "transcript": words},
     ]
+
+
+def test_a_page_loaded_again_ends_its_call_and_the_next_one_knows_what_was_said(
+    visit: Open, site: Site
+) -> None:
+    first = opened(Send(*spoken("item_q", "Tell me a story.")), story(), STAY)
+    with scripted(site, first, opened(STAY)) as provider, visit(None, script=SILENT) as page:
+        new_conversation(page)
+        panel = talk(page)
+        expect(panel).to_have_attribute("data-state", "speaking", timeout=ANSWER_MS)
+        until(page, lambda: rendered(page) > 48_000)
+        page.reload()
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(0)).to_contain_text("Tell me a story.")
+        expect(panel).to_be_hidden()
+        until(page, lambda: [m["status"] for m in kept(page, site)] == ["completed", "interrupted"])
+        _, answer = kept(page, site)
+        assert "Once upon a time".startswith(answer["text"].strip())
+        assert 0 < answer["heard_ms"] < 10_000
+        calls = (
+            "from realtime.models import CallRecord\n"
+            f"calls = CallRecord.objects.filter(conversation='{conversation_of(page)}')\n"
+            "tell([call.end_reason for call in calls])"
+        )
+        until(page, lambda: site.run(calls) in (["hang_up"], ["browser_gone"]))
+        # Nobody goes on telling the story, and the next call has been told of it.
+        wire = Wire(page)
+        talk(page)
+        until(page, lambda: wire.of(wire.received, "nextvoice.ready"))
+        assert len(provider.visits) == 2
+        items = [e["item"] for e in provider.visits[1].of_type("conversation.item.create")]
+        told = [(item["role"], item["content"][0]["text"]) for item in items]
+        assert told[0] == ("user", "Tell me a story.")
+        assert [role for role, _ in told] == ["user", "assistant"]
+        assert answer["text"] != "" and told[1][1].startswith(answer["text"])
+        page.get_by_test_id("hang-up").click()
+        expect(panel).to_be_hidden()
