@@ -80,14 +80,15 @@ class Audience:
         self._put({"type": "nextvoice.call", "live": not self._over, "spoken": self._spoken})
 
     async def close(self) -> None:
-        """The call is over."""
+        """The call is over. Takes `SEND_SECONDS` at most, whatever the layer does."""
         self._over = True
         self.show_call()
         if self._listening is not None:
             self._listening.cancel()
-            await asyncio.wait({self._listening})
-        if self._sending is not None:
-            await asyncio.wait({self._sending}, timeout=SEND_SECONDS)
+        jobs = {job for job in (self._listening, self._sending) if job is not None}
+        _, late = await asyncio.wait(jobs, timeout=SEND_SECONDS)
+        for job in late:
+            job.cancel()
 
     def _put(self, event: Event) -> None:
         key = f"{event['type']} {event.get('item_id', '')}"

@@ -83,6 +83,7 @@ class Meter(Tap):
         self._sessions = 0
         self._session = f"{call_id}/0"
         self._answer: Answer | None = None
+        self._asides: dict[str, Answer] = {}  # outside the conversation, under way
         self._done: dict[str, int] = {}  # answers that have ended, and how often
         self._turns: dict[str, Turn] = {}  # turns that are to be written down
         self._written: dict[str, None] = {}  # turns that have been
@@ -108,6 +109,7 @@ class Meter(Tap):
         ]
         if self._answer is not None:
             used.append(self._answer.counts())
+        used += [aside.counts() for aside in self._asides.values()]
         if self._by_time and self._since is not None:
             seconds = Decimal(int((self._clock() - self._since) * 1000)) / 1000
             used.append(Counts(seconds=seconds))
@@ -128,6 +130,15 @@ class Meter(Tap):
             if self._answer.audio_bytes - self._kept_bytes >= OWING_BYTES:
                 self._keep_owing()
 
+    def on_aside_audio(self, response_id: str, pcm: bytes) -> None:
+        aside = self._asides.get(response_id)
+        if aside is None:
+            aside = self._asides[response_id] = Answer(response_id, self._context.read())
+        kept = aside.audio_bytes // OWING_BYTES
+        aside.audio_bytes += len(pcm)
+        if aside.audio_bytes // OWING_BYTES > kept:
+            self._keep_owing()
+
     def on_event(self, event: Event) -> None:
         handler = self._handlers.get(event["type"])
         if handler is not None:
@@ -138,6 +149,9 @@ class Meter(Tap):
         if self._answer is not None:
             self._put(self._entry_of_answer(self._answer, status=Usage.Status.INCOMPLETE))
             self._answer = None
+        for aside in self._asides.values():
+            self._put(self._entry_of_answer(aside, status=Usage.Status.INCOMPLETE))
+        self._asides.clear()
         for item_id, turn in self._owed_turns().items():
             self._put(self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE))
         self._turns.clear()
@@ -262,6 +276,9 @@ class Meter(Tap):
             forget_old(self._done)
             return answer, None
         self._done[response_id] = max(times, 1)
+        aside = self._asides.pop(response_id, None)
+        if aside is not None:
+            return aside, answer
         return Answer(response_id, Counts() if times else self._context.read()), answer
 
     # Connected time, where it is billed
@@ -343,8 +360,9 @@ class Meter(Tap):
             self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE).fields()
             for item_id, turn in self._owed_turns().items()
         ]
-        if self._answer is not None:
-            entry = self._entry_of_answer(self._answer, status=Usage.Status.INCOMPLETE)
+        answers = [*([self._answer] if self._answer else []), *self._asides.values()]
+        for answer in answers:
+            entry = self._entry_of_answer(answer, status=Usage.Status.INCOMPLETE)
             owing.append(entry.fields())
         if owing or self._owes:
             self._owes = bool(owing)

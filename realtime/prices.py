@@ -36,6 +36,31 @@ def price_for(
     return best(rows, model)
 
 
+class Begun:
+    """All prices that have begun by a moment, read once: for who asks about many models."""
+
+    def __init__(self, at: datetime) -> None:
+        self._named: dict[tuple[str, str], list[Price]] = {}
+        self._patterns: dict[str, list[Price]] = {}
+        for row in Price.objects.filter(since__lte=at):
+            if "*" in row.model:
+                self._patterns.setdefault(row.kind, []).append(row)
+            else:
+                self._named.setdefault((row.kind, row.model), []).append(row)
+
+    def price_for(
+        self, provider_id: uuid.UUID | None, dialect: str, model: str, kind: str
+    ) -> Price | None:
+        """As the function of this name, at that moment."""
+        rows = [*self._named.get((kind, model), []), *self._patterns.get(kind, [])]
+        fitting = (
+            row
+            for row in rows
+            if row.provider_id in (None, provider_id) and row.dialect in ("", dialect)
+        )
+        return best(fitting, model)
+
+
 def best(rows: Iterable[Price], model: str) -> Price | None:
     """The row that wins among those of a provider and dialect that have begun."""
     matching = [row for row in rows if matches(row.model, model)]
@@ -87,6 +112,7 @@ def without_price() -> list[Missing]:
         (each["provider_key"], each["model"]): each["n"]
         for each in unpriced.values("provider_key", "model").annotate(n=Sum("rows")).order_by()
     }
+    begun = Begun(now)
     models = VoiceModel.objects.filter(enabled=True, provider__enabled=True)
     missing: dict[tuple[str, str, str], Missing] = {}
     for model in models.select_related("provider").order_by("provider__name", "name"):
@@ -94,7 +120,7 @@ def without_price() -> list[Missing]:
         wanted = [(model.name, Price.Kind.REALTIME)]
         wanted += [(name, Price.Kind.TRANSCRIPTION) for name in model.transcription_models]
         for name, kind in wanted:
-            if price_for(provider.pk, provider.dialect, name, kind, now) is None:
+            if begun.price_for(provider.pk, provider.dialect, name, kind) is None:
                 rows = used.get((str(provider.pk), name), 0)
                 key = (str(provider.pk), name, str(kind))
                 missing[key] = Missing(provider, name, str(kind), rows)

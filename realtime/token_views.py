@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from chats.models import User
 from realtime.api.keys import Key
 from realtime.api.models import models_of
+from realtime.models import ApiToken
 from realtime.token_forms import TokenForm
 
 MOST = 100
@@ -27,7 +28,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
     person = _person(request)
     form = TokenForm(person, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        if person.api_tokens.filter(revoked__isnull=True).count() < MOST:
+        if ApiToken.objects.valid().filter(user=person).count() < MOST:
             return _made(request, form)
         form.add_error(None, _("There is no room for more. Revoke a token first."))
     mine = person.api_tokens.filter(revoked__isnull=True).select_related("model")

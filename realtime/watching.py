@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -15,7 +16,7 @@ from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
 
 from chats.models import Message as Stored
-from realtime.audience import ask_calls, watchers_of
+from realtime.audience import SEND_SECONDS, ask_calls, watchers_of
 from realtime.bridge.ends import ENDS
 from realtime.consumers import NOT_FOUND
 from realtime.db import in_database
@@ -28,6 +29,11 @@ RECHECK_SECONDS = 5.0
 # What may have changed since the page was made: its newest messages.
 NEWEST = 50
 AWAY = 1013  # the page tries again later
+MOST = 20
+"""Sockets of one person that watch at the same time, in one process."""
+TOO_MANY = 4429  # the page tries again later, as others may have been closed
+
+_watching: Counter[int] = Counter()  # sockets by person
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -53,9 +59,21 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def _watch(self, scope: Message, receive: Receive, send: Send) -> int | None:
         """Show until the page leaves (None) or may see no more; then the code to close with."""
-        user, pk = scope["user"], scope["url_route"]["kwargs"]["conversation"]
+        user = scope["user"]
         if not user.is_authenticated:
             return ENDS["signed_out"].close_code
+        if _watching[user.pk] >= MOST:
+            return TOO_MANY
+        _watching[user.pk] += 1
+        try:
+            return await self._show_until_over(scope, receive, send)
+        finally:
+            _watching[user.pk] -= 1
+            if not _watching[user.pk]:
+                del _watching[user.pk]
+
+    async def _show_until_over(self, scope: Message, receive: Receive, send: Send) -> int | None:
+        user, pk = scope["user"], scope["url_route"]["kwargs"]["conversation"]
         if await in_database(find_conversation, user, pk) is None:
             return NOT_FOUND
         session = scope.get("session")
@@ -75,7 +93,9 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
             for job in jobs:
                 job.cancel()
             await asyncio.wait(jobs)
-            await layer.group_discard(watchers_of(str(pk)), channel)
+            # Groups forget by themselves who left while the layer was away.
+            async with asyncio.timeout(SEND_SECONDS):
+                await layer.group_discard(watchers_of(str(pk)), channel)
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -50,6 +50,13 @@ class RealtimeSocket:
         await receive()  # websocket.connect
         visit = Visit(scope, receive, send)
         try:
+            await self._serve(visit)
+        except Exception as problem:
+            # What is said last goes to whoever is still there.
+            log.warning("a client left before it was told: %s", type(problem).__name__)
+
+    async def _serve(self, visit: Visit) -> None:
+        try:
             await visit.serve()
         except ApiError as refused:
             await visit.refuse(refused)

@@ -66,6 +66,10 @@ class Tap:
     def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
         """Audio of an answer as received, which is faster than it is heard."""
 
+    def on_aside_audio(self, response_id: str, pcm: bytes) -> None:
+        """Audio, as received, of an answer outside the conversation; of such an answer the only
+        event is its `response.done`."""
+
     def on_event(self, event: Mapping[str, Any]) -> None:
         """A GA server event, complete (ids and indexes filled); audio deltas are left out."""
 
@@ -91,6 +95,7 @@ class Taps:
         self._taps = taps
         self._user_audio = [tap.on_user_audio for tap in taps]
         self._assistant_audio = [tap.on_assistant_audio for tap in taps]
+        self._aside_audio = [tap.on_aside_audio for tap in taps]
         self._event = [tap.on_event for tap in taps]
         self._client_event = [tap.on_client_event for tap in taps]
         self._played = [tap.on_played for tap in taps]
@@ -110,6 +115,9 @@ class Taps:
 
     def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
         self._tell(self._assistant_audio, item_id, content_index, pcm)
+
+    def on_aside_audio(self, response_id: str, pcm: bytes) -> None:
+        self._tell(self._aside_audio, response_id, pcm)
 
     def on_late_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
         """Audio that came after the call's end, which only taps that linger are told of."""

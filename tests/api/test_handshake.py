@@ -21,6 +21,7 @@ from websockets.typing import Subprotocol
 from chats.models import Conversation, User
 from realtime import running
 from realtime.api.keys import BAD_PER_MINUTE
+from realtime.api.socket import RealtimeSocket
 from realtime.db import in_database
 from realtime.models import ApiToken, ClientSecret, Provider
 from tests.api.help import opened, provider_of, session_of, token_of
@@ -294,3 +295,33 @@ async def test_no_key_is_ever_logged(
     ours = [each for each in caplog.records if not each.name.startswith("websockets.client")]
     said = "\n".join(f"{each.name} {each.getMessage()}" for each in ours)
     assert [word for word in (key, WRONG) if word in said] == []
+
+
+@pytest.mark.parametrize(
+    ("offered", "extensions"),
+    [([], ["websocket.http.response"]), ([], []), (["realtime"], [])],
+)
+async def test_a_client_that_leaves_while_it_is_refused_is_no_fault_of_ours(
+    caplog: pytest.LogCaptureFixture, db: None, offered: list[str], extensions: list[str]
+) -> None:
+    tried: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        tried.append(message["type"])
+        raise ConnectionError("the client is gone")
+
+    scope = {
+        "client": ["127.0.0.1", 1],
+        "headers": [(b"authorization", f"Bearer {WRONG}".encode())],
+        "query_string": b"model=scripted-1",
+        "subprotocols": offered,
+        "extensions": {name: {} for name in extensions},
+    }
+    await RealtimeSocket()(scope, receive, send)
+    assert len(tried) == 1
+    told = [record for record in caplog.records if record.name == "realtime.api.socket"]
+    assert [(each.levelname, each.exc_info) for each in told] == [("WARNING", None)]
+    assert WRONG not in caplog.text

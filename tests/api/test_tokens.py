@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from chats.models import User
+from realtime import token_views
 from realtime.models import ApiToken
 from realtime.models.tokens import digest
 from tests.api.help import make_model
@@ -70,6 +71,20 @@ def test_a_token_is_nowhere_in_the_database(browser: Client) -> None:
     _token, raw, _page = made_on(browser)
     values = [str(value) for value in ApiToken.objects.values_list().get()]
     assert [value for value in values if raw in value] == []
+
+
+def test_tokens_that_have_expired_take_no_room(
+    browser: Client, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_views, "MOST", 1)
+    ApiToken.objects.make(ann, "old", expires=timezone.now() - timedelta(seconds=1))
+    asked = {"name": "Robot", "days": "90"}
+    assert b"nv_" in browser.post("/tokens/", asked).content
+    answer = browser.post("/tokens/", asked)
+    assert answer.context["form"].non_field_errors() == [
+        "There is no room for more. Revoke a token first."
+    ]
+    assert ApiToken.objects.count() == 2
 
 
 def test_a_form_with_mistakes_makes_nothing_and_names_them(browser: Client) -> None:

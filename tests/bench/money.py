@@ -23,14 +23,15 @@ BUDGET_MS = 1000
 
 LEDGER = """
 INSERT INTO realtime_usage (
-  id, account_id, account_name, user_id, user_name, provider_id, provider_name, model,
+  id, account_id, account_name, user_id, user_name, provider_id, provider_name, own, model,
   text_in, text_cached, text_out, audio_in, audio_cached, audio_out, image_in, image_cached,
   other_in, other_cached, other_out, seconds, characters, messages,
   call_id, dialect, upstream_session, key, kind, corrects, status, source, doubts, raw,
   price_id, rates, cost, currency, created)
 SELECT
   gen_random_uuid(), 1 + person %% 20, 'Account ' || person %% 20, 1 + person, 'person' || person,
-  ('00000000-0000-0000-0000-00000000000' || model)::uuid, 'Provider ' || model, 'model-' || model,
+  ('00000000-0000-0000-0000-00000000000' || model)::uuid, 'Provider ' || model, false,
+  'model-' || model,
   100 + n %% 50, 64, 10, 200 + n %% 300, 64, 40 + n %% 90, 0, 0, 0, 0, 0, 0, 0, 0,
   md5(call::text)::uuid, 'openai_ga', 'call' || call || '/1', 'resp_' || n,
   CASE WHEN n %% 3 = 0 THEN 'transcription' ELSE 'response' END, '',

@@ -53,6 +53,7 @@ class RecordingTap(Tap):
     def __init__(self) -> None:
         self.user_audio: list[tuple[bytes, int]] = []
         self.assistant_audio: list[tuple[str, int, bytes]] = []
+        self.aside_audio: list[tuple[str, bytes]] = []
         self.events: list[dict[str, Any]] = []
         self.client_events: list[dict[str, Any]] = []
         self.played: list[tuple[str, int, int]] = []
@@ -63,6 +64,9 @@ class RecordingTap(Tap):
 
     def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
         self.assistant_audio.append((item_id, content_index, pcm))
+
+    def on_aside_audio(self, response_id: str, pcm: bytes) -> None:
+        self.aside_audio.append((response_id, pcm))
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         self.events.append(dict(event))

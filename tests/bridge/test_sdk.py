@@ -315,6 +315,14 @@ def test_what_an_answer_aside_cost_is_counted_before_its_end_is_told() -> None:
     assert order == ["held"]
 
 
+def test_the_audio_of_an_answer_aside_is_shown_to_taps_as_such() -> None:
+    call, _leg, tap, _upstream = attached()
+    say(call, type="response.create", response={"conversation": "none"})
+    hear(call, response_created(), audio_delta(bytes(480)), response_done())
+    assert tap.aside_audio == [("resp_1", bytes(480))]
+    assert tap.assistant_audio == []
+
+
 def test_an_answer_aside_that_is_cut_off_is_told_and_counted_as_incomplete() -> None:
     call, leg, tap, _upstream = attached()
     say(call, type="response.create", response={"conversation": "none"})

@@ -7,6 +7,7 @@ would wait for it.
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -24,6 +25,7 @@ from realtime.quotas import DEAD_AFTER
 from tests.api.help import opened as opened_sdk
 from tests.api.help import session_of, token_of
 from tests.realtime.test_consumer import opened, provider_of, sign_in
+from tests.realtime.test_meter import until
 from tests.realtime.test_resume import page_of
 from tests.scripted import Expect, Send, Until, audio_delta, response_created, response_done
 from tests.site import Caller
@@ -135,6 +137,26 @@ async def test_a_call_over_an_own_provider_is_not_stopped_by_the_site_s_money(
             assert await call.ended() == ("hang_up", 1000)
     today = timezone.now().date()
     assert (await in_database(lambda: ledger.spent(ledger.Scope(), today))).amount == 0
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_answers_aside_end_within_a_second_of_what_may_be_used(
+    here: str, ann: User, told: bool
+) -> None:
+    await make(money_per_day=5 * CENT)
+    aside = {"conversation": "none", "output_modalities": ["audio"]}
+    cut = [response_done("resp_1", "cancelled", usage=usage(audio_tokens=115))] if told else []
+    began = Send(response_created("resp_1"))
+    script = opened_sdk(Expect("response.create"), began, speech(60), Send(*cut))
+    async with provider_of(script):
+        async with session_of(here, await token_of(ann)) as session:
+            await session.connection.response.create(response=aside)  # type: ignore[arg-type]
+            await session.event("response.output_audio.delta")
+            await session.ended()
+    sound = [len(b64decode(each.delta)) for each in session.of("response.output_audio.delta")]
+    assert 5 * SECOND <= sum(sound) <= 6 * SECOND
+    (row,) = await until(bool)
+    assert row.cost is not None and row.cost >= 5 * CENT
 
 
 async def test_a_provider_that_answers_by_itself_is_not_let_go_on(

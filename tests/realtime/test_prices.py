@@ -19,7 +19,7 @@ from chats.models import User
 from realtime import seeds
 from realtime.ledger import Entry, Payer, record
 from realtime.models import Price, Provider, Usage, VoiceModel
-from realtime.prices import price_for, without_price
+from realtime.prices import Begun, price_for, without_price
 from realtime.pricing import Prices
 from realtime.repricing import what_if
 
@@ -162,6 +162,25 @@ def test_a_model_without_a_price_is_told_of(provider: Provider) -> None:
     assert found == [("gpt-x", "realtime", 1), ("t", "transcription", 0)]
     price()
     assert [each.model for each in without_price()] == ["t"]
+
+
+def test_many_models_are_looked_up_with_as_many_queries_as_one(
+    provider: Provider, django_assert_num_queries: Any
+) -> None:
+    price("gpt-1*")
+    price("gpt-2", provider=provider)
+    price("gpt-3", dialect="gemini")
+    price("gpt-4", since=timezone.now() + timedelta(days=1))
+    for number in range(6):
+        VoiceModel.objects.create(provider=provider, name=f"gpt-{number}")
+    with django_assert_num_queries(3):  # models, prices, and what was used
+        missing = [each.model for each in without_price()]
+    assert missing == ["gpt-0", "gpt-3", "gpt-4", "gpt-5"]
+    now = timezone.now()
+    begun = Begun(now)
+    for name in [*missing, "gpt-1", "gpt-2", "gpt-10"]:
+        place = (provider.pk, provider.dialect, name, "realtime")
+        assert begun.price_for(*place) == price_for(*place, now)
 
 
 # The command

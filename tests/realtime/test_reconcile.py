@@ -177,6 +177,27 @@ def test_what_is_no_export_is_said_to_be_none(db: None, tmp_path: Path, text: st
         run("--openai", str(path))
 
 
+def test_the_migration_told_own_providers_apart(team: Account) -> None:
+    from importlib import import_module
+    from types import SimpleNamespace
+
+    from django.apps import apps
+    from django.db import IntegrityError, connection, transaction
+
+    first = Usage.objects.exclude(provider_id=None).order_by("created").first()
+    assert first is not None
+    Provider.objects.create(pk=first.provider_id, name="Theirs", account=team)
+    import_module("realtime.migrations.0012_own_providers").mark(
+        apps, SimpleNamespace(connection=connection)
+    )
+    theirs = Usage.objects.filter(own=True)
+    assert set(theirs.values_list("provider_id", flat=True)) == {first.provider_id}
+    assert not Usage.objects.filter(own=False, provider_id=first.provider_id).exists()
+    assert list(rollups.differences()) == []
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        theirs.update(own=False)
+
+
 def test_the_migration_made_sums_that_agree(team: Account) -> None:
     from importlib import import_module
 

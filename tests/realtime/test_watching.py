@@ -194,6 +194,34 @@ def test_what_is_stored_is_told_as_it_is(conversation: Conversation) -> None:
     assert told[-1]["html"] == "<p><strong>59</strong></p>\n"
 
 
+async def test_a_person_watches_with_so_many_sockets_and_no_more(
+    here: str,
+    cookie: str,
+    stranger: str,
+    conversation: Conversation,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching, "MOST", 2)
+    async with watcher(here, conversation, cookie) as one:
+        await one.until(lambda: one.of("nextvoice.watching"))
+        async with watcher(here, conversation, cookie) as two:
+            await two.until(lambda: two.of("nextvoice.watching"))
+            async with watcher(here, conversation, cookie) as three:
+                assert await three.until(lambda: three.code) == 4429
+            # Others have room of their own, wherever they may look.
+            async with watcher(here, conversation, stranger) as other:
+                assert await other.until(lambda: other.code) == 4404
+
+        async def is_let_in() -> bool:
+            async with watcher(here, conversation, cookie) as tab:
+                await tab.until(lambda: tab.code or tab.of("nextvoice.watching"))
+                return tab.code is None
+
+        async with asyncio.timeout(10):
+            while not await is_let_in():
+                pass  # the site has not noticed yet that the other one left
+
+
 def test_a_long_answer_is_not_formatted_anew_with_each_piece_of_it() -> None:
     def told(status: str, length: int) -> object:
         message = Message(role="assistant", kind="typed", status=status, text="x" * length)

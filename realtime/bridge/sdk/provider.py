@@ -64,7 +64,11 @@ class SdkProviderSide(ProviderSide):
         core, kind = self._core, event["type"]
         core.active_at = core.clock()
         if kind == AUDIO_DELTA:
-            self._play(event, take_audio(core.items.touch(event["item_id"]), 0, event["delta"]))
+            pcm = take_audio(core.items.touch(event["item_id"]), 0, event["delta"])
+            over = core.ended is not None
+            core.taps.on_aside_audio(event["response_id"], pcm)
+            if not over:
+                self._play(event, pcm)
             return
         if kind == "response.done":
             self._aside.discard(event["response"]["id"])
