@@ -50,7 +50,9 @@ class Command(BaseCommand):
 
     def _table(self, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         kept = [
-            at for at, name in enumerate(head) if name == "cost" or any(row[at] for row in rows)
+            at
+            for at, name in enumerate(head)
+            if name in ("cost", "currency") or any(row[at] for row in rows)
         ]
         kept = kept if rows else list(range(len(head)))
         texts = [[head[at] for at in kept], *([text_of(row[at]) for at in kept] for row in rows)]
