@@ -13,9 +13,6 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import AccountAdmin, ReadOnly
-
-# They register themselves.
-from realtime import alert_admin, money_admin, quota_admin  # noqa: F401
 from realtime.connection_admin import ConnectionTestAdmin
 from realtime.describe import end_words
 from realtime.forms import AdminProviderForm, ModelSet, VoiceModelForm, dialect_labels, form_data
@@ -29,6 +26,9 @@ from realtime.models import (
     VoiceModel,
 )
 from realtime.models.providers import END_NEAR
+
+# They register themselves.
+from realtime.money import admin as money_admin  # noqa: F401
 from realtime.presets import preset_of
 from realtime.tools.forms import AccountSettingsForm
 

@@ -17,8 +17,8 @@ from realtime.bridge.dialects import Target
 from realtime.bridge.faults import FAULTS
 from realtime.bridge.probe import STEPS, Step, probe
 from realtime.db import in_database
-from realtime.ledger import Entry, Payer, record
 from realtime.models import Provider, Usage, VoiceModel
+from realtime.money.ledger import Entry, Payer, record
 from realtime.opening import base_session
 from realtime.targets import Refused, target_for
 

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from realtime.models import Price, VoiceModel
-from realtime.prices import best
-from realtime.pricing import per_minute
+from realtime.money.prices import best
+from realtime.money.pricing import per_minute
 
 VOICES_NAMED = 3
 

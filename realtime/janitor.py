@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from chats.models import Attachment, Message, Recording
 from realtime import live
-from realtime.ledger import entry_of, record
 from realtime.models import CallRecord
-from realtime.quotas import release_dead
+from realtime.money.ledger import entry_of, record
+from realtime.money.quotas import release_dead
 from realtime.store import replay_journals
 from realtime.tracks import encode_file, live_folder, recording_columns, stored
 

@@ -17,7 +17,6 @@ from django.utils.crypto import constant_time_compare
 
 from chats.models import Account, Conversation, User
 from realtime import live
-from realtime.allowance import Tariff
 from realtime.attachments import sees_pictures
 from realtime.availability import default_model, payer
 from realtime.bridge.dialects import Target
@@ -25,12 +24,13 @@ from realtime.bridge.session import Offered
 from realtime.bridge.start import Start
 from realtime.bridge.tools import with_tools
 from realtime.history import opening_items
-from realtime.ledger import Payer
 from realtime.models import CallRecord, VoiceModel
 from realtime.models.providers import model_id
-from realtime.prices import Rates, price_for, reporting_currency
-from realtime.quota_words import over_words
-from realtime.quotas import NOTHING, OverQuota, Terms, Wish, admit
+from realtime.money.allowance import Tariff
+from realtime.money.ledger import Payer
+from realtime.money.prices import Rates, price_for, reporting_currency
+from realtime.money.quota_words import over_words
+from realtime.money.quotas import NOTHING, OverQuota, Terms, Wish, admit
 from realtime.targets import Refused as Refused
 from realtime.targets import target_for
 from realtime.tools import SiteToolbox

@@ -22,7 +22,6 @@ from django.utils.translation import gettext
 
 from chats.models import User
 from realtime import live, tracks
-from realtime.allowance import Allowance, Tariff
 from realtime.attaching import AttachingBrowser, look_up
 from realtime.audience import Audience
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, run_call
@@ -31,12 +30,13 @@ from realtime.bridge.ends import End
 from realtime.bridge.limits import Limits
 from realtime.db import in_database
 from realtime.janitor import HEARTBEAT_SECONDS
-from realtime.keeper import keeper
-from realtime.meter import Meter
 from realtime.models import CallRecord, Usage
+from realtime.money.allowance import Allowance, Tariff
+from realtime.money.keeper import keeper
+from realtime.money.meter import Meter
+from realtime.money.quota_words import withdrawn_words
+from realtime.money.quotas import Terms
 from realtime.opening import Opening, available, is_newest, is_spoken, tariff_of
-from realtime.quota_words import withdrawn_words
-from realtime.quotas import Terms
 from realtime.recorder import Recorder
 from realtime.store import store
 

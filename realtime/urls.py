@@ -1,6 +1,7 @@
 from django.urls import include, path
 
-from realtime import call_settings, connection_views, own, report_pages, token_views, views
+from realtime import call_settings, connection_views, own, token_views, views
+from realtime.money import report_pages
 
 urlpatterns = [
     path("c/<uuid:pk>/call-settings/", call_settings.save, name="call-settings"),

@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from realtime.models.exact import ExactField
 from realtime.models.providers import Provider, dialect_choices
-from realtime.pricing import PRICE_PLACES, Prices
-from realtime.usage import MEASURES, Counts
+from realtime.money.pricing import PRICE_PLACES, Prices
+from realtime.money.usage import MEASURES, Counts
 
 CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", _("Write three capital letters, such as USD."))
 NOT_NEGATIVE = MinValueValidator(0)
@@ -24,7 +24,7 @@ class Price(models.Model):
     """What a model costs from a day on. A change is a new row: the past keeps its price.
 
     Which row holds for a model: one of an admin before a seeded one, one of the provider before a
-    general one, a name before a pattern, the newest that has begun. `realtime.prices` chooses.
+    general one, a name before a pattern, the newest that has begun. `money.prices` chooses.
     """
 
     class Kind(models.TextChoices):
@@ -114,7 +114,7 @@ class Price(models.Model):
             raise ValidationError(_("Write at least one rate. 0 says that it is free."))
 
     def prices(self) -> Prices:
-        """The rates, as `realtime.pricing` takes them."""
+        """The rates, as `realtime.money.pricing` takes them."""
         return prices_of(self)
 
 
@@ -170,7 +170,7 @@ class Payer(models.Model):
 
 
 class Measured(models.Model):
-    """The measures of `realtime.usage.Counts` as columns."""
+    """The measures of `realtime.money.usage.Counts` as columns."""
 
     text_in = models.BigIntegerField(_("text in"), default=0)
     text_cached = models.BigIntegerField(_("text in, cached"), default=0)
@@ -191,7 +191,7 @@ class Measured(models.Model):
         abstract = True
 
     def counts(self) -> Counts:
-        """The measures as `realtime.usage` has them."""
+        """The measures as `realtime.money.usage` has them."""
         return Counts(**{name: getattr(self, name) for name in MEASURES})
 
 
@@ -206,7 +206,7 @@ class Source(models.TextChoices):
 class Usage(Payer, Measured):
     """The ledger: a row per answer, per transcription, per slice of time that is billed.
 
-    Rows are only ever added, by `realtime.ledger.record`; the database refuses to change or
+    Rows are only ever added, by `realtime.money.ledger.record`; the database refuses to change or
     delete one. What turns out wrong is set right by a row of kind `correction`, whose counts and
     cost are the difference.
     """
@@ -266,7 +266,7 @@ class Usage(Payer, Measured):
     def append(fields: dict[str, Any]) -> list[Usage]:
         """Record the entry that `Entry.fields` made plain, for `realtime.store`. Returns the rows
         that say what it cost, whether they are new or not."""
-        from realtime.ledger import entry_of, record, rows_of
+        from realtime.money.ledger import entry_of, record, rows_of
 
         entry = entry_of(fields)
         return record(entry) or rows_of(entry)

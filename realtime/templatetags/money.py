@@ -9,8 +9,8 @@ from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from realtime import prices
-from realtime.pricing import plain
+from realtime.money import prices
+from realtime.money.pricing import plain
 
 register = template.Library()
 

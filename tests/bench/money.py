@@ -97,8 +97,8 @@ def main(rows: int = ROWS) -> int:
 def _fill(rows: int) -> None:
     from django.db import connection
 
-    from realtime import rollups
     from realtime.models import ExchangeRate
+    from realtime.money import rollups
 
     calls = max(1, rows // 20)
     with connection.cursor() as cursor:
@@ -119,9 +119,9 @@ def _time_all() -> int:
 
     from django.db import connection
 
-    from realtime import reconciling
-    from realtime.ledger import Scope, spent
-    from realtime.reports import BY, Filters, call_ids, call_lines, lines, totals
+    from realtime.money import reconciling
+    from realtime.money.ledger import Scope, spent
+    from realtime.money.reports import BY, Filters, call_ids, call_lines, lines, totals
 
     def ask(statement: str) -> Callable[[], Any]:
         def run() -> None:

@@ -12,7 +12,6 @@ from django.test import Client
 from django.urls import reverse
 
 from chats.models import Attachment, Conversation, Message, Recording, User
-from realtime.ledger import Entry, Payer, record
 from realtime.models import (
     AccountSettings,
     AllowedEndpoint,
@@ -28,6 +27,7 @@ from realtime.models import (
     Quota,
     VoiceModel,
 )
+from realtime.money.ledger import Entry, Payer, record
 
 pytestmark = pytest.mark.django_db
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from realtime import alerts
 from realtime.models import BudgetNotice
+from realtime.money import alerts
 
 
 class Command(BaseCommand):

@@ -14,11 +14,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError
 from django.utils import timezone
 
-from realtime import seeds
 from realtime.models import Price, Provider
-from realtime.prices import without_price
-from realtime.pricing import RATES, Prices, plain
-from realtime.repricing import what_if
+from realtime.money import seeds
+from realtime.money.prices import without_price
+from realtime.money.pricing import RATES, Prices, plain
+from realtime.money.repricing import what_if
 
 
 class Command(BaseCommand):

@@ -9,9 +9,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from realtime import provider_costs, reconciling, rollups
 from realtime.models import Provider
-from realtime.pricing import plain
+from realtime.money import provider_costs, reconciling, rollups
+from realtime.money.pricing import plain
 
 
 class Command(BaseCommand):

@@ -15,9 +15,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
-from realtime import alerts, embedded, janitor, live, store, tracks
+from realtime import embedded, janitor, live, store, tracks
 from realtime.api.frames import Protocol
 from realtime.db import with_connection
+from realtime.money import alerts
 
 log = logging.getLogger(__name__)
 

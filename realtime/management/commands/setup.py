@@ -8,11 +8,11 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from chats.models import User
-from realtime import seeds
 from realtime.features import embedded_features, usual_features
 from realtime.models import CallRecord, Provider, Quota, VoiceModel
 from realtime.models.providers import EMBEDDED_URL
-from realtime.prices import reporting_currency
+from realtime.money import seeds
+from realtime.money.prices import reporting_currency
 
 # A new site is not to cost its owners more in a night than they would notice.
 MONEY_PER_DAY, CALL_MINUTES = Decimal(50), 120

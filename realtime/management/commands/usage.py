@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from chats.models import Account, User
 from realtime.models import Provider, Usage
 from realtime.models.money import Source
-from realtime.report_files import Cell, cells, columns, csv_pieces, text_of
-from realtime.reports import BY, Filters, call_lines, lines
+from realtime.money.report_files import Cell, cells, columns, csv_pieces, text_of
+from realtime.money.reports import BY, Filters, call_lines, lines
 
 
 class Command(BaseCommand):

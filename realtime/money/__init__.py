@@ -1,0 +1,11 @@
+"""What calls cost: usage times price becomes rows of the ledger; quotas bound it, reports sum it.
+
+- `usage`, `pricing`, `estimate`: pure; what was used, its cost, a guess when untold
+- `ledger`, `rollups`: the rows that hold it, and their daily sums
+- `meter`, `allowance`, `keeper`: in a call; taps, what it may still use, its place
+- `prices`, `seeds`, `repricing`: which price holds, those we bring, the past at other prices
+- `quotas`, `quota_words`, `quota_summary`: limits, what is told of them, how much is left
+- `reports`, `report_files`, `report_pages`, `charts`, `why`: what was used by whom, to be read
+- `alerts`, `reconciling`, `provider_costs`: who is told of budgets, and whether the books agree
+- `admin`: all of it in Django's admin
+"""

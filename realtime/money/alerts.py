@@ -1,0 +1,199 @@
+"""Budget alerts: which levels are reached, and telling of each once a period.
+
+Any number of processes may do this at once. A level is taken by adding its row, which only one
+can; an attempt to tell of it by moving its next attempt on, which only one can as well. Who dies
+while telling is followed by the next attempt.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from smtplib import SMTPException
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from chats.models import Membership, User
+from realtime.models import BudgetAlert, BudgetNotice, Quota
+from realtime.money.ledger import Scope, spent
+from realtime.money.prices import reporting_currency
+from realtime.money.pricing import plain
+from realtime.money.usage import NOTHING
+from realtime.sealing import SealBroken
+from realtime.webhooks import NotDelivered, deliver
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 60
+WAITS = (60, 300, 1800, 7200)
+"""Seconds before each further attempt."""
+MOST_ATTEMPTS = len(WAITS) + 1
+MOST_AT_ONCE = 100
+
+
+def run(now: datetime | None = None) -> int:
+    """Take the levels that are reached and tell what is due; returns how many were told."""
+    now = now or timezone.now()
+    for alert in BudgetAlert.objects.filter(enabled=True).select_related("account", "user"):
+        take(alert, now)
+    due = BudgetNotice.objects.filter(state=BudgetNotice.State.PENDING, next_try__lte=now)
+    told = 0
+    for notice in due.select_related("alert__account", "alert__user").order_by("next_try")[
+        :MOST_AT_ONCE
+    ]:
+        told += _try(notice, now)
+    return told
+
+
+def budget_of(alert: BudgetAlert) -> Decimal | None:
+    """What 100 % are, in the reporting currency; None without a budget."""
+    fixed: Decimal | None = alert.amount
+    if fixed is not None:
+        return fixed
+    quota: Any = Quota.objects.filter(account=alert.account, user=alert.user).first()
+    limit: Decimal | None = getattr(quota, f"money_per_{alert.period}", None)
+    return limit
+
+
+def used_of(alert: BudgetAlert, now: datetime) -> Decimal:
+    """What is spent of it. As with quotas, what cannot be converted counts as if it were."""
+    scope = Scope(account_id=alert.account_id, user_id=alert.user_id)
+    found = spent(scope, alert.began(now))
+    return found.amount + sum(found.unconverted.values(), NOTHING)
+
+
+def take(alert: BudgetAlert, now: datetime) -> int:
+    """Add a notice for each way and each level that is reached for the first time in this period;
+    returns how many. Of several at once only the highest is told."""
+    budget = budget_of(alert)
+    if not budget:
+        return 0
+    used = used_of(alert, now)
+    reached = [level for level in alert.percents() if used * 100 >= budget * level]
+    known = set(alert.notices.filter(period_began=alert.began(now)).values_list("channel", "level"))
+    new = [
+        BudgetNotice(
+            alert=alert,
+            channel=channel,
+            level=level,
+            period_began=alert.began(now),
+            spent=used.quantize(Decimal("1e-12")),
+            budget=budget,
+            currency=reporting_currency(),
+            state=BudgetNotice.State.PENDING
+            if level == reached[-1]
+            else BudgetNotice.State.SKIPPED,
+            next_try=now,
+            created=now,
+        )
+        for channel in _channels(alert)
+        for level in reached
+        if (channel, level) not in known
+    ]
+    BudgetNotice.objects.bulk_create(new, ignore_conflicts=True)
+    return len(new)
+
+
+def _channels(alert: BudgetAlert) -> list[str]:
+    webhook = [BudgetNotice.Channel.WEBHOOK.value] if alert.webhook_url else []
+    email = [BudgetNotice.Channel.EMAIL.value] if alert.emails.strip() or not webhook else []
+    return [*email, *webhook]
+
+
+def _try(notice: BudgetNotice, now: datetime) -> int:
+    """Tell of it, if no other process does; 1 when it was told."""
+    mine = BudgetNotice.objects.filter(
+        pk=notice.pk, state=BudgetNotice.State.PENDING, attempts=notice.attempts
+    )
+    if notice.attempts >= MOST_ATTEMPTS:
+        # Whoever made the last attempt died over it.
+        mine.update(state=BudgetNotice.State.FAILED)
+        return 0
+    wait = timedelta(seconds=WAITS[min(notice.attempts, len(WAITS) - 1)])
+    if not mine.update(attempts=notice.attempts + 1, next_try=now + wait):
+        return 0
+    ways: dict[str, Callable[[BudgetNotice, datetime], None]] = {
+        BudgetNotice.Channel.EMAIL.value: _mail,
+        BudgetNotice.Channel.WEBHOOK.value: _post,
+    }
+    told = BudgetNotice.objects.filter(pk=notice.pk)
+    try:
+        ways[notice.channel](notice, now)
+    except (NotDelivered, SealBroken, SMTPException, OSError) as problem:
+        # What a mail server says may hold addresses; its kind is enough.
+        known = isinstance(problem, NotDelivered | SealBroken)
+        error = str(problem) if known else type(problem).__name__
+        last = notice.attempts + 1 >= MOST_ATTEMPTS
+        state = BudgetNotice.State.FAILED if last else BudgetNotice.State.PENDING
+        told.update(error=error[:200], state=state)
+        log.warning("budget notice %s was not sent: %s", notice.pk, error)
+        return 0
+    told.update(state=BudgetNotice.State.SENT, error="")
+    return 1
+
+
+def recipients(alert: BudgetAlert) -> list[str]:
+    """Who gets the email: who was written down, or who it concerns."""
+    if written := alert.addresses():
+        return written
+    if alert.account is not None:
+        managers = Membership.objects.filter(account=alert.account, role=Membership.Role.MANAGER)
+        found = User.objects.filter(is_active=True, pk__in=managers.values("user"))
+    elif alert.user is not None:
+        found = User.objects.filter(is_active=True, pk=alert.user.pk)
+    else:
+        found = User.objects.filter(is_active=True, is_superuser=True)
+    return list(found.exclude(email="").values_list("email", flat=True))
+
+
+def _mail(notice: BudgetNotice, now: datetime) -> None:
+    to = recipients(notice.alert)
+    if not to:
+        raise NotDelivered("nobody has an email address")
+    said = _said(notice)
+    subject = _("%(whose)s: %(level)d %% of the budget is used") % said
+    lines = [
+        _("%(spent)s of %(budget)s %(currency)s are used since %(since)s (UTC).") % said,
+        _("That is the level of %(level)d %%. It is told once a %(period)s.") % said,
+    ]
+    # Those who get it need not know of each other.
+    mail = EmailMessage(" ".join(subject.splitlines()), "\n".join(lines) + "\n", bcc=to)
+    mail.send()
+
+
+def _said(notice: BudgetNotice) -> dict[str, object]:
+    alert = notice.alert
+    return {
+        "whose": str(alert.account or alert.user or _("The whole site")),
+        "level": notice.level,
+        "spent": plain(notice.spent),
+        "budget": plain(notice.budget),
+        "currency": notice.currency,
+        "since": notice.period_began.isoformat(),
+        "period": alert.get_period_display().lower(),
+    }
+
+
+def _post(notice: BudgetNotice, now: datetime) -> None:
+    alert = notice.alert
+    told = {
+        "type": "nextvoice.budget_alert",
+        "id": str(notice.pk),
+        "scope": "account" if alert.account_id else "person" if alert.user_id else "site",
+        "account": alert.account.slug if alert.account else None,
+        "user": alert.user.get_username() if alert.user else None,
+        "period": alert.period,
+        "period_began": notice.period_began.isoformat(),
+        "level": notice.level,
+        "spent": plain(notice.spent),
+        "budget": plain(notice.budget),
+        "currency": notice.currency,
+        "created": notice.created.isoformat(),
+    }
+    deliver(alert.webhook_url, json.dumps(told).encode(), alert.secret(), int(now.timestamp()))

@@ -1,0 +1,113 @@
+"""Keeps the places of this process's calls, once a second and in one step for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Iterator
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from django.utils import timezone
+
+from realtime.db import in_database
+from realtime.money.quotas import Terms, Wish, release, renew
+
+log = logging.getLogger(__name__)
+
+SECONDS = 1.0
+
+
+class Member(Protocol):
+    """A call that has a place."""
+
+    def wish(self) -> Wish:
+        """What it asks for now."""
+
+    def told(self, terms: Terms) -> None:
+        """How it may go on."""
+
+    def unheard(self) -> None:
+        """The database is away: nobody can say how it may go on."""
+
+
+class Keeper:
+    """The members on one event loop. Its task runs while there are any."""
+
+    def __init__(self) -> None:
+        self._members: dict[uuid.UUID, Member] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._releasing: set[asyncio.Task[None]] = set()
+
+    def join(self, call_id: uuid.UUID, member: Member) -> None:
+        """Keep a call's place from now on."""
+        self._members[call_id] = member
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    def leave(self, call_id: uuid.UUID) -> None:
+        """Give a call's place back, soon. When the database is away, it falls free by itself."""
+        self._members.pop(call_id, None)
+        self._give_back(call_id)
+
+    def _give_back(self, call_id: uuid.UUID) -> None:
+        task = asyncio.create_task(self._release(call_id))
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
+
+    async def _release(self, call_id: uuid.UUID) -> None:
+        try:
+            await in_database(release, call_id)
+        except Exception as problem:
+            log.warning("the place of call %s could not be given back: %s", call_id, problem)
+
+    async def _run(self) -> None:
+        while self._members:
+            await self._renew()
+            await asyncio.sleep(SECONDS)
+
+    async def _renew(self) -> None:
+        wishes = list(self._wishes())
+        try:
+            terms = await in_database(renew, wishes, timezone.now())
+        except Exception as problem:
+            self._failed(problem)
+            return
+        self._failures = 0
+        for call_id, each in terms.items():
+            # It may have left meanwhile; then the place that was kept is given back again.
+            member = self._members.get(call_id)
+            if member is None:
+                self._give_back(call_id)
+                continue
+            try:
+                member.told(each)
+            except Exception:
+                log.exception("call %s could not be told how it may go on", call_id)
+
+    def _wishes(self) -> Iterator[Wish]:
+        # What goes wrong with one call must not set the others free.
+        for call_id, member in list(self._members.items()):
+            try:
+                yield member.wish()
+            except Exception:
+                log.exception("call %s cannot say what it needs", call_id)
+
+    def _failed(self, problem: Exception) -> None:
+        # It is asked once a second: say it on the 1st, 2nd, 4th, 8th, ... time.
+        self._failures += 1
+        if self._failures & (self._failures - 1) == 0:
+            log.warning("quotas cannot be checked (%d times): %s", self._failures, problem)
+        for member in list(self._members.values()):
+            member.unheard()
+
+
+_keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, Keeper] = WeakKeyDictionary()
+
+
+def keeper() -> Keeper:
+    """The keeper of the running event loop."""
+    loop = asyncio.get_running_loop()
+    return _keepers.setdefault(loop, Keeper())

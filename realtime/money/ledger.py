@@ -1,0 +1,338 @@
+"""The ledger: what each answer and transcription used and cost, written exactly once.
+
+`record` is the only way in. It may be told the same thing any number of times, by several
+processes at once and in any order: a response is counted once, and what a provider reports takes
+the place of what was estimated, by a row of the difference. The daily sums change in the same
+transaction.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Sum
+
+from realtime.models.exact import exact
+from realtime.models.money import Price, Source, Usage, UsageDay
+from realtime.money.prices import Rates, price_for
+from realtime.money.pricing import EXACT, Prices, Unpriced, cost, costs, priced_part
+from realtime.money.usage import MEASURES, NOTHING, Counts, counts_of, tame
+
+SPENT_PLACES = 6  # of seconds, in the daily sums
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Whose usage it is, as it is called now: a ledger row outlives all of it. `own`: the provider
+    is the account's own, and its key is charged."""
+
+    account_id: int = 0
+    account_name: str = ""
+    user_id: int = 0
+    user_name: str = ""
+    provider_id: uuid.UUID | None = None
+    provider_name: str = ""
+    dialect: str = ""
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that was used.
+
+    `key`: the response's or item's id, unique within `upstream_session` for the kind. `raw`: the
+    provider's own usage object. `counts`: an estimate, when there is no usable `raw`. An entry of
+    kind correction takes back connected time that was estimated.
+    """
+
+    payer: Payer
+    model: str
+    upstream_session: str
+    key: str
+    kind: str = Usage.Kind.RESPONSE
+    status: str = Usage.Status.COMPLETED
+    call_id: uuid.UUID | None = None
+    raw: Mapping[str, Any] | None = None
+    counts: Counts | None = None
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def fields(self) -> dict[str, Any]:
+        """The entry as plain values, for a journal."""
+        given = asdict(self) | {"created": self.created.isoformat(), "raw": tame(self.raw)}
+        given["payer"]["provider_id"] = _text(self.payer.provider_id)
+        given["call_id"] = _text(self.call_id)
+        if self.counts is not None:
+            given["counts"]["seconds"] = str(self.counts.seconds)
+        return given
+
+
+def entry_of(fields: Mapping[str, Any]) -> Entry:
+    """The entry that `Entry.fields` made plain."""
+    payer, counts = dict(fields["payer"]), fields["counts"]
+    payer["provider_id"] = _uuid(payer["provider_id"])
+    if counts is not None:
+        seconds, doubts = Decimal(counts["seconds"]), tuple(counts["doubts"])
+        counts = Counts(**{**counts, "seconds": seconds, "doubts": doubts})
+    changed = {
+        "payer": Payer(**payer),
+        "counts": counts,
+        "call_id": _uuid(fields["call_id"]),
+        "created": datetime.fromisoformat(fields["created"]),
+    }
+    return Entry(**{**fields, **changed})
+
+
+def _text(value: uuid.UUID | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _uuid(value: str | None) -> uuid.UUID | None:
+    return None if value is None else uuid.UUID(value)
+
+
+def record(entry: Entry) -> list[Usage]:
+    """Write what was used, once. Returns the rows that are new: one; a correction, when what was
+    estimated before is now reported; none, when all of it was known.
+
+    Raises DatabaseError like any query. Runs in a transaction of its own, or in the caller's.
+    """
+    with transaction.atomic():
+        row = _row(entry)
+        known = _insert(row)
+        if known is None:
+            return [row]
+        if not _was_estimated(known) or _was_estimated(row):
+            return []
+        correction = _correction(known, row)
+        return [] if _insert(correction) else [correction]
+
+
+def rows_of(entry: Entry) -> list[Usage]:
+    """The rows there are of an entry: itself and its correction."""
+    kinds = [entry.kind, Usage.Kind.CORRECTION]
+    session = entry.upstream_session[:200]
+    rows = Usage.objects.filter(upstream_session=session, key=entry.key[:200], kind__in=kinds)
+    return list(rows.order_by("created"))
+
+
+def _row(entry: Entry) -> Usage:
+    """The ledger row of an entry, priced."""
+    counts, estimated = _counted(entry)
+    kind = Price.Kind.TRANSCRIPTION if entry.kind == Usage.Kind.TRANSCRIPTION else None
+    price = price_for(
+        entry.payer.provider_id,
+        entry.payer.dialect,
+        entry.model,
+        kind or Price.Kind.REALTIME,
+        entry.created,
+    )
+    row = Usage(
+        **asdict(entry.payer),
+        model=entry.model[:120],
+        call_id=entry.call_id,
+        upstream_session=entry.upstream_session[:200],
+        key=entry.key[:200],
+        kind=entry.kind,
+        corrects=Usage.Kind.TIME if entry.kind == Usage.Kind.CORRECTION else "",
+        status=entry.status if entry.status in Usage.Status else Usage.Status.COMPLETED,
+        doubts=_doubts(counts, estimated),
+        raw=tame(entry.raw),
+        created=entry.created,
+    )
+    _set_price(row, counts, price, estimated)
+    return row
+
+
+ESTIMATED = "estimated"
+
+
+def _counted(entry: Entry) -> tuple[Counts, bool]:
+    """The counts to believe, and whether they are an estimate."""
+    told = counts_of(entry.raw)
+    if "missing" not in told.doubts:
+        return told, False
+    estimate = entry.counts or Counts()
+    doubts = told.doubts if entry.raw is not None or entry.counts is None else ()
+    return replace(estimate, doubts=(*estimate.doubts, *doubts)), True
+
+
+def _doubts(counts: Counts, estimated: bool) -> str:
+    said = [ESTIMATED] if estimated else []
+    return ",".join([*said, *(doubt for doubt in counts.doubts if doubt not in said)])[:200]
+
+
+def _was_estimated(row: Usage) -> bool:
+    return ESTIMATED in row.doubts.split(",")
+
+
+def _set_price(row: Usage, counts: Counts, price: Price | None, estimated: bool) -> None:
+    if price is not None:
+        prices = price.prices()
+        if estimated:
+            counts = priced_part(counts, prices)
+        row.price_id, row.rates, row.currency = price.pk, _kept(prices), prices.currency
+        try:
+            row.cost = cost(counts, prices)
+        except Unpriced:
+            row.cost = None
+    for name, value in counts.measures().items():
+        setattr(row, name, value)
+    if row.cost is None:
+        row.source = Source.UNPRICED
+        row.currency = ""
+    else:
+        row.source = Source.ESTIMATED if row.doubts else Source.REPORTED
+
+
+def _kept(prices: Prices) -> dict[str, str]:
+    """The rates as they were, exact, in JSON."""
+    rates = {name: f"{rate:f}" for name, rate in prices.rates().items() if rate is not None}
+    return {**rates, "currency": prices.currency}
+
+
+def _prices(kept: Mapping[str, str]) -> Prices:
+    """The rates that `_kept` kept."""
+    rates = {name: Decimal(rate) for name, rate in kept.items() if name != "currency"}
+    return Prices(**rates, currency=kept.get("currency", ""))
+
+
+def costs_of(row: Usage) -> dict[str, Decimal]:
+    """What each part of a row cost, by the names of `pricing.costs`; they add up to its cost."""
+    if row.cost is None or not row.rates:
+        return {}
+    try:
+        return costs(row.counts(), _prices(row.rates))
+    except Unpriced:
+        return {}
+
+
+def cost_at(row: Usage, counts: Counts) -> Decimal | None:
+    """What `counts` would cost at the rates of a row, in its currency; None without a price for
+    them, and where time is what costs."""
+    if row.cost is None or not row.rates:
+        return None
+    prices = _prices(row.rates)
+    if prices.by_time:
+        return None
+    try:
+        return cost(priced_part(counts, prices), prices)
+    except Unpriced:
+        return None
+
+
+def _insert(row: Usage) -> Usage | None:
+    """Add the row and its sums. Returns the row that was there already, if there was one."""
+    Usage.objects.bulk_create([row], ignore_conflicts=True)
+    written = Usage.objects.get(upstream_session=row.upstream_session, key=row.key, kind=row.kind)
+    if written.pk != row.pk:
+        return written
+    _add_up(row)
+    return None
+
+
+def _correction(known: Usage, truth: Usage) -> Usage:
+    """The row that turns an estimate into the truth, at the price the estimate had."""
+    row = replace_row(truth, kind=Usage.Kind.CORRECTION, corrects=known.kind)
+    if known.cost is not None:
+        for name in ("price_id", "rates", "currency", "source"):
+            setattr(row, name, getattr(known, name))
+        try:
+            row.cost = cost(truth.counts(), _prices(known.rates or {})) - known.cost
+            row.source = truth.source if truth.cost is not None else Source.REPORTED
+        except Unpriced:
+            row.cost, row.currency, row.source = None, "", Source.UNPRICED
+    difference = truth.counts() - known.counts()
+    for name, value in difference.measures().items():
+        setattr(row, name, value)
+    return row
+
+
+def replace_row(row: Usage, **changes: Any) -> Usage:
+    """A new row like this one."""
+    names = [column.attname for column in Usage._meta.concrete_fields if not column.primary_key]
+    return Usage(**{name: getattr(row, name) for name in names} | changes)
+
+
+def _add_up(row: Usage) -> None:
+    """Add a new row to its day's sums."""
+    place = {
+        "day": row.created.astimezone(UTC).date(),
+        "account_id": row.account_id,
+        "user_id": row.user_id,
+        "provider_key": _text(row.provider_id) or "",
+        "own": row.own,
+        "model": row.model,
+        "kind": row.kind,
+        "corrects": row.corrects,
+        "status": row.status,
+        "currency": row.currency,
+        "source": row.source,
+    }
+    more: dict[str, Any] = {name: F(name) + getattr(row, name) for name in MEASURES}
+    more["seconds"] = F("seconds") + exact(row.seconds, SPENT_PLACES)
+    more["cost"] = F("cost") + exact(row.cost or NOTHING)
+    more["rows"] = F("rows") + 1
+    sums = UsageDay.objects.filter(**place)
+    if not sums.update(**more):
+        names = {
+            "account_name": row.account_name,
+            "user_name": row.user_name,
+            "provider_id": row.provider_id,
+            "provider_name": row.provider_name,
+        }
+        UsageDay.objects.bulk_create([UsageDay(**place, **names)], ignore_conflicts=True)
+        sums.update(**more)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose spending: of an account, a person, both together, or (neither) the site's."""
+
+    account_id: int | None = None
+    user_id: int | None = None
+
+    def filters(self) -> dict[str, int]:
+        """As a filter of Usage or UsageDay."""
+        given = {"account_id": self.account_id, "user_id": self.user_id}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """`amount`: in the reporting currency, to the last digit. `unconverted`: by currency, what no
+    exchange rate is known for. `unpriced`: how many rows have no price."""
+
+    amount: Decimal = NOTHING
+    unconverted: Mapping[str, Decimal] = field(default_factory=dict)
+    unpriced: int = 0
+
+
+def spent(scope: Scope, since: date, until: date | None = None) -> Spent:
+    """What was spent from the UTC day `since` to `until` (both included; None: up to now).
+
+    The site does not pay for what goes over providers of accounts' own: only they do. From the
+    daily sums, so it takes a few indexed rows however long the ledger is.
+    """
+    filters = scope.filters() or {"own": False}
+    days = UsageDay.objects.filter(**filters, day__gte=since)
+    if until is not None:
+        days = days.filter(day__lte=until)
+    sums = days.values("day", "currency", "source").annotate(sum=Sum("cost"), count=Sum("rows"))
+    rates, result, unconverted = Rates(), Spent(), dict[str, Decimal]()
+    for each in sums.order_by("day"):
+        if each["source"] == Source.UNPRICED:
+            result = replace(result, unpriced=result.unpriced + each["count"])
+            continue
+        amount = rates.convert(each["sum"], each["currency"], each["day"])
+        if amount is None:
+            currency = each["currency"]
+            unconverted[currency] = unconverted.get(currency, NOTHING) + each["sum"]
+        else:
+            result = replace(result, amount=EXACT.add(result.amount, amount))
+    return replace(result, unconverted=unconverted)

@@ -1,0 +1,183 @@
+"""Usage times price, in exact decimals.
+
+Pure: no Django, no I/O, no float. A price of tokens has a finite product, which is kept to its
+last digit. Only time may not divide (a minute has 60 seconds): that one product is rounded, half
+to even, at `PLACES` digits after the point, which is what the ledger's column holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from realtime.money.usage import Counts
+
+PLACES = 12
+"""Digits after the point of a cost: one token at the smallest price still has one of its own."""
+PRICE_PLACES = 6
+"""Digits after the point of a price per million tokens or characters."""
+
+MILLION = Decimal(1_000_000)
+MINUTE = Decimal(60)
+SMALLEST = Decimal(1).scaleb(-PLACES)
+# Far more digits than any product here has, so that nothing is rounded unseen.
+EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN)
+
+
+class Unpriced(Exception):
+    """Something was used that the price has no rate for; `measures` names it."""
+
+    def __init__(self, *measures: str) -> None:
+        super().__init__(", ".join(measures))
+        self.measures = measures
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What one model costs. None: no such rate; 0: free.
+
+    `text_*`, `audio_*`, `image_*`: per million tokens. Without a rate of its own audio and images
+    cost what text does, and what is cached costs what is not.
+    `per_minute`: of connected time, or of transcribed audio. `per_million_characters`: of what was
+    spoken. `per_message`: each text message in.
+    """
+
+    text_in: Decimal | None = None
+    text_cached: Decimal | None = None
+    text_out: Decimal | None = None
+    audio_in: Decimal | None = None
+    audio_cached: Decimal | None = None
+    audio_out: Decimal | None = None
+    image_in: Decimal | None = None
+    image_cached: Decimal | None = None
+    per_minute: Decimal | None = None
+    per_million_characters: Decimal | None = None
+    per_message: Decimal | None = None
+    currency: str = "USD"
+
+    def rates(self) -> dict[str, Decimal | None]:
+        """Every rate by name, in the order of the columns."""
+        return {name: getattr(self, name) for name in RATES}
+
+    @property
+    def by_token(self) -> bool:
+        """Whether tokens cost something, or are said to be free."""
+        return any(getattr(self, name) is not None for name in TOKEN_RATES)
+
+    @property
+    def by_time(self) -> bool:
+        """Whether time is what costs."""
+        return self.per_minute is not None and not self.by_token
+
+
+RATES = tuple(field.name for field in fields(Prices) if field.name != "currency")
+TOKEN_RATES = RATES[:8]
+
+
+def cost(counts: Counts, prices: Prices) -> Decimal:
+    """What `counts` cost, in `prices.currency`. Raises Unpriced when a rate is missing.
+
+    Negative counts, those of a correction, cost less than nothing.
+    """
+    return sum(costs(counts, prices).values(), Decimal(0))
+
+
+def costs(counts: Counts, prices: Prices) -> dict[str, Decimal]:
+    """What each part of `counts` costs: text_in (without what was cached), text_cached, ...,
+    seconds, characters, messages. Parts that were not used are left out. Raises Unpriced."""
+    used = _parts(counts, prices)
+    rates = {name: _rate(name, prices) for name in used}
+    if missing := [name for name, rate in rates.items() if rate is None]:
+        raise Unpriced(*missing)
+    return {name: _product(name, used[name], rates[name] or Decimal(0)) for name in used}
+
+
+def priced_part(counts: Counts, prices: Prices) -> Counts:
+    """Of an estimate, which measures the same thing in several ways, what the price speaks of."""
+    tokens = {name: value for name, value in counts.measures().items() if name not in UNITS}
+    if prices.by_token and any(tokens.values()):
+        return Counts(**tokens, doubts=counts.doubts)  # type: ignore[arg-type]
+    if prices.per_minute is not None:
+        # Of an answer nothing is left: connected time has rows of its own.
+        return Counts(seconds=counts.seconds, messages=counts.messages, doubts=counts.doubts)
+    return counts
+
+
+def per_minute(prices: Prices) -> Decimal | None:
+    """About what a minute of talk costs, for choosing a model; None without a price for it.
+
+    Assumed: four turns a minute, each with 6 s of speech and 7 s of answer, a context of 2 000
+    tokens of text (instructions, what was said before) and 500 of audio, nine tenths of it cached.
+    """
+    try:
+        tokens = cost(TYPICAL_TURN, prices) * TURNS if prices.by_token else Decimal(0)
+        time = cost(Counts(seconds=MINUTE), prices) if prices.per_minute is not None else Decimal(0)
+    except Unpriced:
+        return None
+    return tokens + time if prices.by_token or prices.by_time else None
+
+
+TURNS = 4
+TYPICAL_TURN = Counts(
+    text_in=2000,
+    text_cached=1800,
+    text_out=35,
+    audio_in=560,  # 500 of the context and 6 s of new speech, a token each 100 ms
+    audio_cached=450,
+    audio_out=140,  # 7 s, a token each 50 ms
+)
+
+UNITS = {"seconds": "per_minute", "characters": "per_million_characters", "messages": "per_message"}
+
+
+def _parts(counts: Counts, prices: Prices) -> dict[str, int | Decimal]:
+    """What was used, by the rate it is billed at."""
+    parts: dict[str, int | Decimal] = {}
+    for kind in ("text", "audio", "image", "other"):
+        cached = getattr(counts, f"{kind}_cached")
+        parts[f"{kind}_in"] = getattr(counts, f"{kind}_in") - cached
+        parts[f"{kind}_cached"] = cached
+        parts[f"{kind}_out"] = getattr(counts, f"{kind}_out", 0)
+    measured = {name: getattr(counts, name) for name in UNITS}
+    if not prices.by_token and (measured["seconds"] or measured["messages"]):
+        # Who bills by time may count tokens all the same; they are for information.
+        parts = {}
+    return {name: amount for name, amount in (parts | measured).items() if amount}
+
+
+def _rate(part: str, prices: Prices) -> Decimal | None:
+    if part in UNITS:
+        rate: Decimal | None = getattr(prices, UNITS[part])
+        return rate
+    kind, _, way = part.partition("_")
+    if kind == "other":
+        # Nobody knows what they were: the dearest that they can have been.
+        rates = [_rate(f"{each}_{way}", prices) for each in ("text", "audio")]
+        return max((rate for rate in rates if rate is not None), default=None)
+    if way == "out":
+        own = getattr(prices, f"{kind}_out", None)
+        return prices.text_out if own is None else own
+    whole = getattr(prices, f"{kind}_in")
+    kind = kind if whole is not None else "text"
+    whole = getattr(prices, f"{kind}_in")
+    cached: Decimal | None = getattr(prices, f"{kind}_cached") if way == "cached" else None
+    return whole if cached is None else cached
+
+
+def _product(part: str, amount: int | Decimal, rate: Decimal) -> Decimal:
+    product = EXACT.multiply(Decimal(amount), rate)
+    if part == "seconds":
+        return EXACT.divide(product, MINUTE).quantize(SMALLEST, context=EXACT)
+    return product if part == "messages" else EXACT.divide(product, MILLION)
+
+
+def in_words(amounts: Mapping[str, Decimal]) -> str:
+    """Amounts by currency, for people: "1.23 USD + 4.00 CNY"."""
+    return " + ".join(f"{plain(amount)} {currency}" for currency, amount in amounts.items())
+
+
+def plain(amount: Decimal) -> str:
+    """All digits of an amount, without an exponent or needless zeros, at least two decimals."""
+    whole, _, rest = f"{amount:f}".partition(".")
+    return f"{whole}.{rest.rstrip('0'):0<2}"

@@ -1,0 +1,447 @@
+"""What calls may still use: places, money and minutes, taken and kept by one atomic step.
+
+Every step locks the quota rows that hold for its calls, always in the same order, before it reads
+what is used; so two steps that share a limit come one after the other, in whichever process
+(SQLite locks the whole database instead: its transactions begin IMMEDIATE). Used money is what the
+ledger has, and what every running call has reserved beyond that. Nobody is let in when nothing is
+left; who is let in reserves what the next seconds cost, or all that is left if that is less.
+
+What is free is not stopped by limits of money. The site's limits of money are about its own
+providers: what goes over an account's own is that account's to pay, and counts in its limits and
+its people's. Money in a currency without an exchange rate counts as if it were the reporting
+currency, rather than as nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+
+from django.db import transaction
+from django.db.models import Q, Sum
+
+from realtime.models import CallRecord, Lease, Quota
+from realtime.money.ledger import Scope, spent
+
+DEAD_AFTER = timedelta(seconds=60)
+"""A lease without a sign of life for so long is of a process that died."""
+HEARTBEAT = timedelta(seconds=10)
+"""How old the sign of life of a call may become that has nothing new to write."""
+WARN_AT = Decimal("0.8")
+
+NOTHING = Decimal(0)
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit that holds for a call.
+
+    `scope`: site, account or person. `what`: money_day, money_month (reporting currency),
+    minutes_day, calls. `used` includes what other running calls have reserved. `renews`: when it
+    starts anew; None: when somebody else's call ends.
+    """
+
+    scope: str
+    what: str
+    most: Decimal
+    used: Decimal
+    renews: datetime | None = None
+
+    @property
+    def left(self) -> Decimal:
+        """How much of it is left; never less than nothing."""
+        return max(NOTHING, self.most - self.used)
+
+    @property
+    def nearly_used_up(self) -> bool:
+        """Whether people should be warned. Places are not used up, they are taken."""
+        return self.what != "calls" and self.used >= self.most * WARN_AT
+
+    @property
+    def of_money(self) -> bool:
+        """Whether money is what it limits."""
+        return self.what.startswith("money")
+
+
+class OverQuota(Exception):
+    """A limit is reached. `limit` is None when a model has no price while money is limited."""
+
+    def __init__(self, limit: Limit | None) -> None:
+        super().__init__(f"{limit.scope} {limit.what}" if limit else "unpriced")
+        self.limit = limit
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a call asks for. `running`: what it has used beyond the ledger, and `ahead`: what its
+    next seconds cost, both in the reporting currency; both None when it has no price. `own`: it
+    goes over a provider of its account's own, which costs the site nothing."""
+
+    call_id: uuid.UUID
+    account_id: int
+    user_id: int
+    running: Decimal | None = NOTHING
+    ahead: Decimal | None = NOTHING
+    own: bool = False
+
+    @property
+    def free(self) -> bool:
+        """Whether it costs nothing."""
+        return not self.running and not self.ahead and self.running is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a call may go on. `limits`: what others have used of each, this call's own reservation
+    left out; `over`: the one that is reached; `longest` and `idle`: of the call, None without a
+    limit; `began`: when it took its place."""
+
+    limits: Sequence[Limit] = ()
+    over: OverQuota | None = None
+    longest: timedelta | None = None
+    idle: timedelta | None = None
+    began: datetime | None = None
+
+
+def admit(
+    wish: Wish,
+    now: datetime,
+    leaving: Collection[uuid.UUID] = (),
+    ending: Collection[uuid.UUID] = (),
+) -> Terms:
+    """Take a place for a call and reserve what its first seconds cost. Raises OverQuota.
+
+    `leaving`: ids of calls that end when this one begins; their places are free for it.
+    `ending`: of calls that have been ended and wait for what they cost; their places are free, but
+    what they have reserved is not.
+    """
+    with transaction.atomic():
+        books = Books([wish], now, ending, leaving)
+        Lease.objects.filter(pk__in=leaving).delete()
+        terms = books.judge(wish, starting=True)
+        if terms.over is not None:
+            raise terms.over
+        lease = books.lease_of(wish, began=now)
+        Lease.objects.update_or_create(
+            call_id=wish.call_id,
+            defaults={
+                "account_id": lease.account_id,
+                "user_id": lease.user_id,
+                "own": lease.own,
+                "reserved": lease.reserved,
+                "began": lease.began,
+                "heartbeat": now,
+            },
+        )
+    return terms
+
+
+def renew(wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
+    """Keep the places of running calls, reserve anew, and say how each may go on.
+
+    A lease that others took for dead is made again. One step for all calls of a process, so that
+    its cost does not grow with the square of them.
+    """
+    told: dict[uuid.UUID, Terms] = {}
+    with transaction.atomic():
+        books = Books(wishes, now)
+        kept = {lease.call_id: (lease.reserved, lease.heartbeat) for lease in books.leases.values()}
+        for wish in wishes:
+            told[wish.call_id] = books.judge(wish)
+            books.lease_of(wish, began=now)
+        mine = [books.leases[wish.call_id] for wish in wishes]
+        _write([lease for lease in mine if _is_news(lease, kept.get(lease.call_id))])
+    return told
+
+
+def _is_news(lease: Lease, kept: tuple[Decimal, datetime] | None) -> bool:
+    """Whether a lease has to be written: what it says changed, or its last sign of life is old."""
+    if kept is None or lease.reserved != kept[0]:
+        return True
+    return lease.heartbeat - kept[1] >= HEARTBEAT
+
+
+def _write(leases: Iterable[Lease]) -> None:
+    Lease.objects.bulk_create(
+        leases,
+        update_conflicts=True,
+        unique_fields=["call_id"],
+        update_fields=["reserved", "heartbeat"],
+    )
+
+
+def release(call_id: uuid.UUID) -> None:
+    """Give a call's place back. Idempotent."""
+    Lease.objects.filter(pk=call_id).delete()
+
+
+def release_dead(now: datetime) -> int:
+    """Remove the leases of processes that died; returns how many. They count no more anyway."""
+    return Lease.objects.filter(heartbeat__lt=now - DEAD_AFTER).delete()[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a quota's account, person or site uses: money (reporting currency) of today and of the
+    month, what running calls have reserved included; minutes of today; calls that run."""
+
+    money_day: Decimal
+    money_month: Decimal
+    minutes_day: Decimal
+    calls: int
+
+
+Holder = tuple[str, int]
+"""Whose limits they are: the site, an account or a person, with its id."""
+SITE: Holder = ("site", 0)
+
+
+@dataclass(slots=True)
+class Running:
+    """How many calls take a place, and how long they have run today."""
+
+    calls: int = 0
+    milliseconds: int = 0
+
+
+@dataclass
+class Books:
+    """What is used while the quota rows that matter are locked. Lives inside a transaction.
+
+    Not `locking` it is for who only looks, and lives anywhere.
+    """
+
+    wishes: Collection[Wish]
+    now: datetime
+    ending: Collection[uuid.UUID] = ()
+    leaving: Collection[uuid.UUID] = ()
+    locking: bool = True
+    quotas: dict[Holder, Quota] = field(init=False)
+    leases: dict[uuid.UUID, Lease] = field(init=False)
+    _spent: dict[tuple[Scope, datetime], Decimal] = field(default_factory=dict)
+    _minutes: dict[Scope, Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        accounts = {wish.account_id for wish in self.wishes}
+        people = {wish.user_id for wish in self.wishes}
+        quotas = (
+            (Quota.objects.select_for_update() if self.locking else Quota.objects)
+            .filter(Q(account=None, user=None) | Q(account__in=accounts) | Q(user__in=people))
+            .order_by("pk")
+        )
+        self.quotas = {_holder(quota): quota for quota in quotas}
+        # Read after the lock, or another step's leases are missed.
+        mine = Q(pk__in=[wish.call_id for wish in self.wishes])
+        alive = Q(heartbeat__gte=self.now - DEAD_AFTER)
+        leases = Lease.objects.filter(mine | alive).exclude(pk__in=self.leaving)
+        self.leases = {lease.call_id: lease for lease in leases}
+        self.day = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        self.month = self.day.replace(day=1)
+
+    @cached_property
+    def over(self) -> set[uuid.UUID]:
+        """Calls that are over but for what they cost: they take no place and no time."""
+        ended = CallRecord.objects.filter(pk__in=self.leases, state=CallRecord.State.ENDED)
+        return {*ended.values_list("pk", flat=True), *self.ending}
+
+    # Sums over all leases are made once and kept, or each of a thousand calls would walk a
+    # thousand leases.
+
+    @cached_property
+    def _reserved(self) -> dict[Holder, Decimal]:
+        """What running calls have reserved, by whose money it is."""
+        sums: dict[Holder, Decimal] = defaultdict(Decimal)
+        for lease in self.leases.values():
+            for holder in _holders(lease, money=True):
+                sums[holder] += lease.reserved
+        return sums
+
+    @cached_property
+    def _running(self) -> dict[Holder, Running]:
+        """The calls that take a place, by whose limits hold for them."""
+        sums: dict[Holder, Running] = defaultdict(Running)
+        for lease in self.leases.values():
+            if lease.call_id not in self.over:
+                today = max(0, _milliseconds(self.now - max(lease.began, self.day)))
+                for holder in _holders(lease):
+                    sums[holder].calls += 1
+                    sums[holder].milliseconds += today
+        return sums
+
+    def used(self, quota: Quota) -> Used:
+        """What is used of what a quota is about, whether it limits it or not."""
+        scope, holder = _scope(quota), _holder(quota)
+        reserved = self._reserved.get(holder, NOTHING)
+        return Used(
+            money_day=self._money(scope, self.day) + reserved,
+            money_month=self._money(scope, self.month) + reserved,
+            minutes_day=self._minutes_today(scope, holder),
+            calls=self._running.get(holder, Running()).calls,
+        )
+
+    def judge(self, wish: Wish, starting: bool = False) -> Terms:
+        """How a call may go on, or start."""
+        quotas = self._quotas_of(wish)
+        limits = [limit for quota in quotas for limit in self._limits(quota, wish)]
+        over = next((each for each in limits if self._is_over(each, wish, starting)), None)
+        blind = wish.ahead is None and any(
+            quota.limits_money and not quota.unpriced_allowed
+            for quota in quotas
+            if _is_paid_by(quota, wish)
+        )
+        longest = [quota.call_minutes for quota in quotas if quota.call_minutes]
+        idle = [quota.idle_minutes for quota in quotas if quota.idle_minutes]
+        return Terms(
+            limits=limits,
+            over=OverQuota(over) if over else OverQuota(None) if blind else None,
+            longest=timedelta(minutes=min(longest)) if longest else None,
+            idle=timedelta(minutes=min(idle)) if idle else None,
+            began=self.leases[wish.call_id].began if wish.call_id in self.leases else self.now,
+        )
+
+    def lease_of(self, wish: Wish, began: datetime) -> Lease:
+        """The call's lease, with what it reserves now: what it needs, or what is left of it."""
+        lease = self.leases.get(wish.call_id) or self._enter(wish, began)
+        needs = (wish.running or NOTHING) + (wish.ahead or NOTHING)
+        lefts = [
+            limit.left
+            for quota in self._quotas_of(wish)
+            for limit in self._limits(quota, wish)
+            if limit.of_money
+        ]
+        reserves = min([needs, *lefts]) if lefts else NOTHING
+        for holder in _holders(lease, money=True):
+            self._reserved[holder] += reserves - lease.reserved
+        lease.reserved, lease.heartbeat = reserves, self.now
+        return lease
+
+    def _enter(self, wish: Wish, began: datetime) -> Lease:
+        """A place for a call that has none. Sums that are made already learn of it."""
+        lease = Lease(
+            call_id=wish.call_id,
+            account_id=wish.account_id,
+            user_id=wish.user_id,
+            own=wish.own,
+            reserved=NOTHING,
+            began=began,
+        )
+        if "_running" in self.__dict__ and lease.call_id not in self.over:
+            for holder in _holders(lease):
+                self._running[holder].calls += 1
+        self.leases[wish.call_id] = lease
+        return lease
+
+    def _quotas_of(self, wish: Wish) -> list[Quota]:
+        """The quotas that hold for a call, in the order in which they were made."""
+        found = [self.quotas[each] for each in _holders(wish) if each in self.quotas]
+        return sorted(found, key=lambda quota: quota.pk)
+
+    def _is_over(self, limit: Limit, wish: Wish, starting: bool) -> bool:
+        if limit.what == "calls":
+            # Who has a place keeps it, though the limit may have become smaller.
+            return starting and limit.used >= limit.most
+        if limit.of_money:
+            if wish.free or wish.ahead is None:
+                return False
+            return limit.left <= (wish.running or NOTHING)
+        return limit.used >= limit.most
+
+    def _limits(self, quota: Quota, wish: Wish) -> list[Limit]:
+        """What a quota limits, and what others than this call use of it."""
+        scope, holder, mine = _scope(quota), _holder(quota), self._lease_under(quota, wish)
+        next_month = (self.month + timedelta(days=32)).replace(day=1)
+        tomorrow = self.day + timedelta(days=1)
+        limits = []
+        if quota.calls_at_once is not None:
+            most = Decimal(quota.calls_at_once)
+            taken = self._running.get(holder, Running()).calls
+            if mine is not None and mine.call_id not in self.over:
+                taken -= 1
+            limits.append(Limit(quota.scope, "calls", most, Decimal(taken)))
+        if quota.minutes_per_day is not None:
+            used = self._minutes_today(scope, holder)
+            most = Decimal(quota.minutes_per_day)
+            limits.append(Limit(quota.scope, "minutes_day", most, used, tomorrow))
+        if not quota.limits_money or not _is_paid_by(quota, wish):
+            return limits
+        reserved = self._reserved.get(holder, NOTHING)
+        if mine is not None and holder in _holders(mine, money=True):
+            reserved -= mine.reserved
+        if quota.money_per_day is not None:
+            used = self._money(scope, self.day) + reserved
+            limits.append(Limit(quota.scope, "money_day", quota.money_per_day, used, tomorrow))
+        if quota.money_per_month is not None:
+            used = self._money(scope, self.month) + reserved
+            limits.append(
+                Limit(quota.scope, "money_month", quota.money_per_month, used, next_month)
+            )
+        return limits
+
+    def _lease_under(self, quota: Quota, wish: Wish) -> Lease | None:
+        """The call's own lease, which is among those that the quota holds for."""
+        lease = self.leases.get(wish.call_id)
+        return lease if lease is not None and _holder(quota) in _holders(lease) else None
+
+    def _money(self, scope: Scope, since: datetime) -> Decimal:
+        known = self._spent.get((scope, since))
+        if known is None:
+            found = spent(scope, since.date())
+            known = found.amount + sum(found.unconverted.values(), NOTHING)
+            self._spent[scope, since] = known
+        return known
+
+    def _minutes_today(self, scope: Scope, holder: Holder) -> Decimal:
+        """Minutes of calls since midnight: those that ended, and those that run."""
+        known = self._minutes.get(scope)
+        if known is None:
+            calls = CallRecord.objects.filter(**scope.filters(), ended__gte=self.day)
+            whole = calls.filter(started__gte=self.day).aggregate(ms=Sum("duration_ms"))["ms"]
+            milliseconds = Decimal(whole or 0)
+            for call in calls.filter(started__lt=self.day).only("ended", "duration_ms"):
+                assert call.ended is not None
+                milliseconds += min(call.duration_ms, _milliseconds(call.ended - self.day))
+            milliseconds += self._running.get(holder, Running()).milliseconds
+            known = self._minutes[scope] = milliseconds / MINUTE_MS
+        return known
+
+
+def _milliseconds(time: timedelta) -> int:
+    return time // timedelta(milliseconds=1)
+
+
+def _scope(quota: Quota) -> Scope:
+    return Scope(account_id=quota.account_id, user_id=quota.user_id)
+
+
+def _holder(quota: Quota) -> Holder:
+    """Whose quota it is."""
+    if quota.account_id is not None:
+        return "account", quota.account_id
+    return ("person", quota.user_id) if quota.user_id is not None else SITE
+
+
+def _holders(who: Wish | Lease, money: bool = False) -> list[Holder]:
+    """Whose quotas hold for a call; of `money`: whose money it costs."""
+    mine: list[Holder] = [("account", who.account_id), ("person", who.user_id)]
+    return mine if money and who.own else [SITE, *mine]
+
+
+def _is_paid_by(quota: Quota, wish: Wish) -> bool:
+    """Whether the money that a quota is about pays for the call."""
+    return _holder(quota) in _holders(wish, money=True)
+
+
+def totals(limits: Sequence[Limit]) -> Mapping[str, Limit]:
+    """The tightest limit of each kind, by what it limits."""
+    tightest: dict[str, Limit] = {}
+    for limit in limits:
+        other = tightest.get(limit.what)
+        if other is None or limit.left < other.left:
+            tightest[limit.what] = limit
+    return tightest

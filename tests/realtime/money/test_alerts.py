@@ -1,0 +1,305 @@
+"""Budget alerts: each level is told once a period, by email and by a signed webhook."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.server
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from chats.models import Account, Membership, User
+from realtime import webhooks
+from realtime.db import with_connection
+from realtime.models import AllowedEndpoint, BudgetAlert, BudgetNotice, Quota
+from realtime.money import alerts
+from realtime.webhooks import NotDelivered, deliver
+from tests.certificates import certificate_contexts
+from tests.realtime.money.spending import at, prices, used
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SECRET = "canary-secret-0123456789"
+
+
+@pytest.fixture
+def team(bob: User) -> Account:
+    prices()
+    team = Account.objects.get(slug="team")
+    team.memberships.filter(user__username="ann").update(role=Membership.Role.MANAGER)
+    return team
+
+
+def spend(team: Account, dollars: str, day: int = 5) -> None:
+    ann = User.objects.get(username="ann")
+    used(ann, team, at(day), int(Decimal(dollars) * 1_000_000))
+
+
+def alert(**fields: Any) -> BudgetAlert:
+    made = BudgetAlert(**{"amount": Decimal(100), "emails": "boss@example.org"} | fields)
+    if made.webhook_url:
+        made.set_secret(SECRET)
+    made.full_clean()
+    made.save()
+    return made
+
+
+def notices() -> list[tuple[str, int, str]]:
+    rows = BudgetNotice.objects.order_by("channel", "level", "period_began")
+    return [(row.channel, row.level, row.state) for row in rows]
+
+
+def test_each_level_is_told_once_in_its_period(team: Account) -> None:
+    alert(account=team)
+    spend(team, "49.999999")
+    assert alerts.run(NOW) == 0
+    spend(team, "0.000001")
+    assert [alerts.run(NOW), alerts.run(NOW)] == [1, 0]
+    spend(team, "30")
+    assert [alerts.run(NOW), alerts.run(NOW)] == [1, 0]
+    assert [each.subject for each in mail.outbox] == [
+        "Team: 50 % of the budget is used",
+        "Team: 80 % of the budget is used",
+    ]
+    assert (mail.outbox[0].to, mail.outbox[0].bcc) == ([], ["boss@example.org"])
+    assert "50.00 of 100.00 USD are used since 2026-11-01 (UTC)" in mail.outbox[0].body
+    # The next month begins anew.
+    assert alerts.run(datetime(2026, 12, 1, tzinfo=UTC)) == 0
+
+
+def test_of_several_at_once_the_highest_is_told(team: Account) -> None:
+    alert(account=team)
+    spend(team, "100")
+    assert alerts.run(NOW) == 1
+    assert notices() == [("email", 50, "skipped"), ("email", 80, "skipped"), ("email", 100, "sent")]
+    assert [each.subject for each in mail.outbox] == ["Team: 100 % of the budget is used"]
+
+
+def test_without_an_amount_the_quota_is_the_budget(team: Account) -> None:
+    alert(account=team, amount=None)
+    daily = alert(account=team, amount=None, period="day", levels="100")
+    spend(team, "8", day=20)
+    assert alerts.run(NOW) == 0
+    quota = Quota.objects.create(account=team, money_per_month=10)
+    assert alerts.run(NOW) == 1
+    quota.money_per_day = Decimal(8)
+    quota.save()
+    assert alerts.run(NOW) == 1
+    assert daily.notices.get().period_began == NOW.date()
+
+
+@pytest.mark.parametrize(
+    ("scope", "to"),
+    [("account", "ann@example.org"), ("user", "bob@example.org"), ("site", "root@example.org")],
+)
+def test_without_addresses_those_it_concerns_are_told(
+    team: Account, bob: User, scope: str, to: str
+) -> None:
+    User.objects.create_superuser("root", "root@example.org")
+    whose: dict[str, Any] = {"account": {"account": team}, "user": {"user": bob}, "site": {}}[scope]
+    alert(emails="", amount=Decimal(1), **whose)
+    spend(team, "2")
+    used(bob, bob.own_account, at(6), 2_000_000)
+    assert alerts.run(NOW) == 1
+    assert mail.outbox[0].bcc == [to]
+
+
+def test_one_level_is_told_by_one_of_many_processes(transactional_db: None, bob: User) -> None:
+    prices()
+    team = Account.objects.get(slug="team")
+    alert(account=team)
+    spend(team, "60")
+    start = threading.Barrier(6)
+
+    def race() -> None:
+        start.wait()
+        with_connection(alerts.run, NOW)
+
+    threads = [threading.Thread(target=race) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(mail.outbox), notices()) == (1, [("email", 50, "sent")])
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    """Remembers what it is sent and answers with the status it is told."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        server: Any = self.server
+        server.got.append((self.path, dict(self.headers), body))
+        if server.status == 0:
+            server.leave.wait(10)
+            return
+        self.send_response(server.status)
+        self.send_header("Location", "https://elsewhere.example.org/")
+        self.end_headers()
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    tls, _client = certificate_contexts(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    server.got, server.status, server.leave = [], 204, threading.Event()
+    server.url = f"https://localhost:{server.server_port}/hook?team=1"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.leave.set()
+    server.shutdown()
+    server.server_close()
+
+
+def vouch(hook: Any) -> None:
+    AllowedEndpoint.objects.create(host="localhost", port=hook.server_port)
+
+
+def test_a_webhook_is_signed_and_says_everything(team: Account, hook: Any) -> None:
+    vouch(hook)
+    alert(account=team, emails="", webhook_url=hook.url)
+    spend(team, "80.5")
+    assert alerts.run(NOW) == 1
+    ((path, headers, body),) = hook.got
+    stamp, _, digest = headers["NextVoice-Signature"].partition(",v1=")
+    signed = stamp.removeprefix("t=").encode() + b"." + body
+    assert digest == hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    told = json.loads(body)
+    assert path == "/hook?team=1"
+    assert {name: told[name] for name in ("type", "scope", "account", "level", "spent")} == {
+        "type": "nextvoice.budget_alert",
+        "scope": "account",
+        "account": "team",
+        "level": 80,
+        "spent": "80.50",
+    }
+
+
+def test_what_fails_is_tried_again_a_few_times_and_shown(team: Account, hook: Any) -> None:
+    vouch(hook)
+    alert(account=team, emails="", webhook_url=hook.url, levels="50")
+    spend(team, "60")
+    hook.status, now = 500, NOW
+    for wait in alerts.WAITS:
+        assert [alerts.run(now), alerts.run(now)] == [0, 0]
+        assert notices() == [("webhook", 50, "pending")]
+        now += timedelta(seconds=wait)
+    alerts.run(now)
+    alerts.run(now + timedelta(days=2))
+    assert len(hook.got) == alerts.MOST_ATTEMPTS
+    notice = BudgetNotice.objects.get()
+    assert (notice.state, notice.error) == ("failed", "answered with HTTP 500")
+    call_command("alerts")
+    root = User.objects.create_superuser("root")
+    client = Client()
+    client.force_login(root)
+    page = client.get(reverse("admin:realtime_budgetnotice_changelist"))
+    assert b"answered with HTTP 500" in page.content
+
+
+def test_what_fails_once_is_told_later(team: Account, hook: Any) -> None:
+    vouch(hook)
+    alert(account=team, webhook_url=hook.url, levels="50")
+    spend(team, "60")
+    hook.status = 503
+    assert alerts.run(NOW) == 1  # the email
+    hook.status = 200
+    assert alerts.run(NOW + timedelta(seconds=59)) == 0
+    assert alerts.run(NOW + timedelta(seconds=60)) == 1
+    assert notices() == [("email", 50, "sent"), ("webhook", 50, "sent")]
+
+
+def test_redirects_are_not_followed(hook: Any) -> None:
+    vouch(hook)
+    hook.status = 302
+    with pytest.raises(NotDelivered, match="answered with HTTP 302"):
+        deliver(hook.url, b"{}", SECRET, 0)
+    assert len(hook.got) == 1
+
+
+def test_inner_addresses_need_somebody_who_vouches(hook: Any) -> None:
+    for url in (hook.url, hook.url.replace("https", "http"), "https://169.254.169.254/"):
+        with pytest.raises(NotDelivered):
+            deliver(url, b"{}", SECRET, 0)
+    with pytest.raises(NotDelivered, match="address that is not allowed"):
+        deliver(
+            "https://hooks.example.org/", b"", "", 0, resolve=lambda *_: ["203.0.114.9", "10.0.0.1"]
+        )
+    assert hook.got == []
+
+
+def test_a_certificate_for_another_name_is_refused(
+    tmp_path: Path, hook: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vouch(hook)
+    monkeypatch.setenv("SSL_CERT_FILE", ssl.get_default_verify_paths().openssl_cafile)
+    with pytest.raises(NotDelivered, match="no trusted TLS connection"):
+        deliver(hook.url, b"{}", SECRET, 0)
+    assert hook.got == []
+
+
+def test_who_does_not_answer_is_left(hook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    vouch(hook)
+    monkeypatch.setattr(webhooks, "SECONDS", 0.3)
+    hook.status = 0
+    with pytest.raises(NotDelivered, match="no answer in time"):
+        deliver(hook.url, b"{}", SECRET, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"levels": "0"},
+        {"levels": "80, x"},
+        {"levels": "1001"},
+        {"emails": "nobody"},
+        {"webhook_url": "http://hooks.example.org"},
+        {"webhook_url": "https://user:pw@hooks.example.org"},
+    ],
+)
+def test_what_makes_no_sense_is_refused(db: None, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        alert(**wrong)
+
+
+def test_the_admin_takes_a_secret_and_never_shows_it(team: Account) -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    form = {
+        "period": "month",
+        "levels": "50, 100",
+        "amount": "10",
+        "webhook_url": "https://hooks.example.org/x",
+        "enabled": "on",
+        "notices-TOTAL_FORMS": "0",
+        "notices-INITIAL_FORMS": "0",
+    }
+    add = reverse("admin:realtime_budgetalert_add")
+    assert b"needs a secret" in client.post(add, form).content
+    assert client.post(add, form | {"new_secret": SECRET}).status_code == 302
+    made = BudgetAlert.objects.get()
+    assert (made.secret(), SECRET in made.sealed_secret) == (SECRET, False)
+    change = reverse("admin:realtime_budgetalert_change", args=[made.pk])
+    assert client.post(change, form | {"levels": "90"}).status_code == 302
+    made.refresh_from_db()
+    assert (made.levels, made.secret()) == ("90", SECRET)
+    assert SECRET.encode() not in client.get(change).content

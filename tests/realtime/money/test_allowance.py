@@ -1,0 +1,175 @@
+"""What a call may still use, as its tap sees it: no database, no clock but the test's."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from realtime.models import Usage
+from realtime.money.allowance import Allowance, Tariff
+from realtime.money.pricing import Prices
+from realtime.money.quotas import Limit, OverQuota, Terms
+from realtime.money.usage import Counts
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+CENT = Decimal("0.01")
+# A token of speech is a hundredth of a cent.
+PRICES = Prices(text_in=Decimal(0), text_out=Decimal(0), audio_out=Decimal(100))
+
+
+class Bench:
+    """An allowance and what it says."""
+
+    def __init__(self, *, prices: Prices | None = PRICES, rate: int = 1) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.ends: list[str] = []
+        self.under_way: Sequence[Counts] = []
+        self.quiet = 0.0
+        self.now = NOON
+        self.allowance = Allowance(
+            call_id=uuid.UUID(int=1),
+            account_id=1,
+            user_id=1,
+            tariff=Tariff(prices, Decimal(rate)),
+            terms=Terms(began=NOON),
+            under_way=lambda: self.under_way,
+            idle_seconds=lambda: self.quiet,
+            end=lambda reason, words: self.ends.append(reason),
+            tell=self.told.append,
+            now=lambda: self.now,
+        )
+
+    def speaks(self, tokens: int) -> None:
+        self.under_way = [Counts(audio_out=tokens)]
+
+    @property
+    def codes(self) -> list[str]:
+        return [event["code"] for event in self.told if event["type"] == "nextvoice.notice"]
+
+
+def money(most: Decimal, used: Decimal = Decimal(0), what: str = "money_day") -> Limit:
+    return Limit("person", what, most, used, NOON + timedelta(hours=12))
+
+
+def half_a_second(bench: Bench) -> None:
+    bench.allowance.on_assistant_audio("item", 0, bytes(24_000))
+
+
+def test_it_looks_with_each_half_second_of_audio() -> None:
+    bench = Bench()
+    bench.allowance.told(Terms([money(CENT)], began=NOON))
+    bench.speaks(99)
+    half_a_second(bench)
+    assert bench.ends == []
+    bench.speaks(100)
+    half_a_second(bench)
+    half_a_second(bench)
+    assert bench.ends == ["quota_used_up"]
+
+
+def test_amounts_are_compared_in_the_reporting_currency() -> None:
+    bench = Bench(rate=7)
+    bench.allowance.told(Terms([money(7 * CENT)], began=NOON))
+    bench.speaks(99)
+    half_a_second(bench)
+    assert bench.ends == []
+    bench.speaks(100)
+    half_a_second(bench)
+    assert bench.ends == ["quota_used_up"]
+
+
+def test_what_went_into_the_ledger_since_the_last_look_counts_too() -> None:
+    bench = Bench()
+    bench.allowance.told(Terms([money(CENT)], began=NOON))
+    bench.allowance.costs(Usage(cost=CENT / 2, currency="USD"))
+    bench.allowance.costs(Usage(cost=CENT, currency="CNY"))
+    bench.speaks(49)
+    half_a_second(bench)
+    assert bench.ends == []
+    bench.speaks(50)
+    half_a_second(bench)
+    assert bench.ends == ["quota_used_up"]
+
+
+def test_an_answer_that_was_counted_twice_ends_nothing() -> None:
+    """The quotas were asked with the answer under way, and read the ledger when it was in it."""
+    bench = Bench()
+    limit = money(2 * CENT, used=CENT)
+    bench.allowance.told(Terms([limit], over=OverQuota(limit), began=NOON))
+    assert bench.ends == []
+    bench.speaks(100)
+    bench.allowance.told(Terms([limit], over=OverQuota(limit), began=NOON))
+    assert bench.ends == ["quota_used_up"]
+
+
+def test_the_price_of_now_is_what_counts() -> None:
+    bench = Bench()
+    bench.allowance.told(Terms([money(CENT)], began=NOON))
+    bench.speaks(50)
+    half_a_second(bench)
+    assert bench.ends == []
+    bench.allowance.costs_now(Tariff(replace(PRICES, audio_out=Decimal(200))))
+    half_a_second(bench)
+    assert bench.ends == ["quota_used_up"]
+
+
+def test_a_call_ends_when_nobody_says_anything_for_as_long_as_the_quota_allows() -> None:
+    bench = Bench()
+    terms = Terms(idle=timedelta(minutes=2), began=NOON)
+    bench.quiet = 120.0
+    bench.allowance.told(terms)
+    assert bench.ends == []
+    bench.quiet = 120.5
+    bench.allowance.told(terms)
+    assert bench.ends == ["idle"]
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_call_ends_when_it_is_as_long_as_it_may_be(away: bool) -> None:
+    bench = Bench()
+    terms = Terms(longest=timedelta(minutes=10), began=NOON)
+    bench.allowance.told(terms)
+    for minutes, codes, ends in [
+        (8.9, [], []),
+        (9, ["call_ends_soon"], []),
+        (9.5, ["call_ends_soon"], []),
+        (10, ["call_ends_soon"], ["call_too_long"]),
+    ]:
+        bench.now = NOON + timedelta(minutes=minutes)
+        if away:
+            bench.allowance.unheard()
+        else:
+            bench.allowance.told(terms)
+        assert (bench.codes, bench.ends) == (codes, ends)
+
+
+def test_each_limit_is_warned_of_once_and_the_page_is_told_only_news() -> None:
+    bench = Bench()
+    limits = [money(CENT, used=CENT * 8 / 10), money(CENT, what="money_month")]
+    for _ in range(3):
+        bench.allowance.told(Terms(limits, began=NOON))
+    assert bench.codes == ["quota_nearly_used_up"]
+    limits[1] = money(CENT, used=CENT * 9 / 10, what="money_month")
+    bench.allowance.told(Terms(limits, began=NOON))
+    assert bench.codes == ["quota_nearly_used_up"] * 2
+    shown = [event for event in bench.told if event["type"] == "nextvoice.quota"]
+    assert [[limit["left"] for limit in event["limits"]] for event in shown] == [
+        ["0.002", "0.01"],
+        ["0.002", "0.001"],
+    ]
+
+
+def test_without_a_price_money_ends_nothing_by_itself() -> None:
+    bench = Bench(prices=None)
+    bench.allowance.told(Terms([money(CENT, used=CENT)], began=NOON))
+    bench.speaks(1000)
+    half_a_second(bench)
+    assert bench.ends == []
+    event = next(event for event in bench.told if event["type"] == "nextvoice.quota")
+    assert (event["priced"], event["prices_in"], event["free"]) == (False, None, False)

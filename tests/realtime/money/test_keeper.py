@@ -1,0 +1,54 @@
+"""The places of a process's calls are kept, whatever becomes of one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import pytest
+
+from realtime.money import keeper
+from realtime.money.keeper import Keeper
+from realtime.money.quotas import Terms, Wish
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Member:
+    """A call; `broken` in one of its methods."""
+
+    def __init__(self, broken: str = "") -> None:
+        self.call_id = uuid.uuid4()
+        self.broken = broken
+        self.kept = asyncio.Event()
+
+    def wish(self) -> Wish:
+        if self.broken == "wish":
+            raise ArithmeticError
+        return Wish(self.call_id, 1, 1)
+
+    def told(self, terms: Terms) -> None:
+        if self.broken == "told":
+            raise ArithmeticError
+        self.kept.set()
+
+    def unheard(self) -> None:
+        raise AssertionError("the database is there")
+
+
+@pytest.mark.parametrize("broken", ["wish", "told"])
+async def test_one_call_that_fails_sets_no_other_free(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    monkeypatch.setattr(keeper, "SECONDS", 0.01)
+    ours, members = Keeper(), [Member(broken), Member()]
+    for member in members:
+        ours.join(member.call_id, member)
+    try:
+        for _time in range(2):
+            members[1].kept.clear()
+            await asyncio.wait_for(members[1].kept.wait(), 10)
+    finally:
+        for member in members:
+            ours.leave(member.call_id)
+        await asyncio.wait(ours._releasing)

@@ -1,0 +1,498 @@
+"""What a call costs, against what the scripted provider charged for it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import Sum
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chats.models import Conversation, User
+from realtime import store as stores
+from realtime.db import in_database
+from realtime.models import CallRecord, Price, Provider, Usage, UsageDay, VoiceModel
+from realtime.money.ledger import Payer
+from realtime.money.meter import Meter
+from realtime.money.usage import MEASURES, Counts, counts_of
+from realtime.store import store
+from tests.realtime.test_consumer import cookie, sign_in
+from tests.scripted import (
+    Die,
+    Expect,
+    Hear,
+    ScriptedProvider,
+    Send,
+    Step,
+    Until,
+    audio_delta,
+    response_created,
+    response_done,
+    session_created,
+)
+from tests.site import Caller
+
+__all__ = ["cookie", "sign_in"]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SECOND = 48000
+WORDS = "conversation.item.input_audio_transcription"
+USAGE = {
+    "total_tokens": 350,
+    "input_tokens": 300,
+    "output_tokens": 50,
+    "input_token_details": {
+        "text_tokens": 100,
+        "audio_tokens": 200,
+        "cached_tokens": 128,
+        "cached_tokens_details": {"text_tokens": 64, "audio_tokens": 64},
+    },
+    "output_token_details": {"text_tokens": 10, "audio_tokens": 40},
+}
+COST = Decimal("0.0072672")  # see test_ledger
+HEARD = {"type": "duration", "seconds": 1.5}
+HEARD_COST = Decimal("0.00015")
+
+
+@pytest.fixture(autouse=True)
+def prices() -> None:
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    Price.objects.create(
+        model="scripted-1",
+        since=since,
+        text_in=Decimal("4"),
+        text_cached=Decimal("0.4"),
+        text_out=Decimal("16"),
+        audio_in=Decimal("32"),
+        audio_cached=Decimal("0.4"),
+        audio_out=Decimal("64"),
+    )
+    Price.objects.create(model="t", kind="transcription", since=since, per_minute=Decimal("0.006"))
+
+
+def voice_model(url: str) -> None:
+    provider = Provider.objects.create(name="Scripted", url=url, allow_private=True)
+    VoiceModel.objects.create(
+        provider=provider, name="scripted-1", default=True, transcription_model="t"
+    )
+
+
+def opened(*steps: Step) -> list[Step]:
+    return [Send(session_created()), Expect("session.update"), *steps]
+
+
+def turn(item_id: str = "item_u", usage: Any = None) -> list[dict[str, Any]]:
+    """A person's turn of 1.5 s, written down unless `usage` is None."""
+    place = {"item_id": item_id, "content_index": 0}
+    events: list[dict[str, Any]] = [
+        {"type": "input_audio_buffer.speech_started", "item_id": item_id, "audio_start_ms": 100},
+        {"type": "input_audio_buffer.speech_stopped", "item_id": item_id, "audio_end_ms": 1600},
+        {"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": None},
+    ]
+    if usage is not None:
+        done = {"type": f"{WORDS}.completed", **place, "transcript": "Hello", "usage": usage}
+        events.append(done)
+    return events
+
+
+async def rows() -> list[Usage]:
+    return await in_database(lambda: list(Usage.objects.order_by("created", "kind")))
+
+
+async def until(found: Callable[[list[Usage]], Any]) -> list[Usage]:
+    """The ledger, once it is as `found` wants it."""
+    async with asyncio.timeout(15):
+        while not found(ledger := await rows()):  # noqa: ASYNC110 (a test may poll)
+            await asyncio.sleep(0.02)
+    return ledger
+
+
+async def balanced() -> Decimal:
+    """The ledger's sum, which is that of its days."""
+    await asyncio.to_thread(store().flush, 10)
+    sums = {name: Sum(name, default=0) for name in (*MEASURES, "cost")}
+    ledger = await in_database(lambda: Usage.objects.aggregate(**sums))
+    days = await in_database(lambda: UsageDay.objects.aggregate(**sums))
+    assert ledger == days
+    return Decimal(ledger["cost"])
+
+
+async def nothing_owed() -> None:
+    assert await in_database(lambda: CallRecord.objects.get().owing) is None
+
+
+async def test_an_answer_is_in_the_ledger_before_its_end_is_told(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    script = opened(
+        Send(*turn(usage=HEARD), response_created(), audio_delta(bytes(SECOND))),
+        Send(response_done(usage=USAGE)),
+    )
+    async with ScriptedProvider(script) as provider:
+        await in_database(voice_model, provider.url)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            await call.event("response.done")
+            there = await in_database(lambda: list(Usage.objects.filter(kind="response")))
+            cost = await call.event("nextvoice.cost", kind="response")
+            await call.event("nextvoice.cost", kind="transcription")
+            await call.send({"type": "nextvoice.hang_up"})
+            await call.ended()
+    assert [(row.cost, row.source, row.raw) for row in there] == [(COST, "reported", USAGE)]
+    assert {name: cost[name] for name in ("response_id", "cost", "currency", "source")} == {
+        "response_id": "resp_1",
+        "cost": "0.0072672",
+        "currency": "USD",
+        "source": "reported",
+    }
+    assert cost["parts"]["audio_out"] == "0.00256"
+    assert call.types.index("response.done") < call.types.index("nextvoice.cost") or (
+        call.of("nextvoice.cost")[0]["kind"] == "transcription"
+    )
+    assert call.of("nextvoice.cost")[-1]["total"] == "0.0074172"
+    assert await balanced() == COST + HEARD_COST
+    ann = await in_database(lambda: User.objects.get(username="ann"))
+    assert {(row.user_id, row.user_name, row.provider_name) for row in await rows()} == {
+        (ann.pk, "ann", "Scripted")
+    }
+    await nothing_owed()
+
+
+async def test_events_told_twice_cost_once(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    once = [*turn(usage=HEARD), response_created(), response_done(usage=USAGE)]
+    script = opened(Send(*once, response_done(usage=USAGE), *turn(usage=HEARD)))
+    async with ScriptedProvider(script) as provider:
+        await in_database(voice_model, provider.url)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            await call.until(lambda: len(call.of("response.done")) == 2)
+            await call.send({"type": "nextvoice.hang_up"})
+            await call.ended()
+    assert await balanced() == COST + HEARD_COST
+
+
+async def test_a_browser_that_leaves_mid_answer_pays_what_the_provider_says(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    charged = asyncio.Event()
+    script = opened(
+        Send(response_created(), audio_delta(bytes(SECOND))),
+        Expect("response.cancel"),
+        Until(charged),
+        Send(response_done(status="cancelled", usage=USAGE)),
+    )
+    async with ScriptedProvider(script) as provider:
+        await in_database(voice_model, provider.url)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            await call.event("nextvoice.audio")
+            await call.send({"type": "nextvoice.hang_up"})
+            # The browser is let go long before the provider answers.
+            assert await call.ended(5) == ("hang_up", 1000)
+        assert await rows() == []
+        charged.set()
+        (row,) = await until(len)
+    assert (row.cost, row.source, row.status) == (COST, "reported", "cancelled")
+    assert await balanced() == COST
+    await until_left()
+    await nothing_owed()
+
+
+async def until_left() -> None:
+    from realtime import live
+
+    async with asyncio.timeout(15):
+        while live.count():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    await asyncio.to_thread(store().flush, 10)
+
+
+async def test_an_upstream_that_dies_mid_answer_leaves_an_estimate(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    broken = opened(
+        Send(*turn(usage=HEARD)),
+        Send(response_created(), audio_delta(bytes(SECOND))),
+        Send({"type": "response.output_audio_transcript.delta", "delta": "Twelve words."}),
+        Hear(9600),
+        Die(),
+    )
+    async with ScriptedProvider(broken, opened()) as provider:
+        await in_database(voice_model, provider.url)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            await call.event("nextvoice.audio")
+            await call.send(bytes(9600))
+            await call.event("nextvoice.reconnected")
+            await call.send({"type": "nextvoice.hang_up"})
+            await call.ended()
+    (row,) = [row for row in await rows() if row.kind == "response"]
+    assert (row.source, row.status) == ("estimated", "incomplete")
+    # 1.5 s heard, a token each 100 ms; 1 s spoken, one each 50 ms; 13 letters, four a token.
+    assert row.counts() == Counts(audio_in=15, audio_out=20, text_out=4)
+    assert row.cost == Decimal("0.001824")
+    assert await balanced() == row.cost + HEARD_COST
+
+
+@pytest.mark.parametrize("status", ["completed", "cancelled", "incomplete", "failed"])
+async def test_an_answer_without_usage_is_estimated(
+    status: str, here: str, conversation: Conversation, cookie: str
+) -> None:
+    script = opened(
+        Send(response_created(), audio_delta(bytes(SECOND)), response_done(status=status))
+    )
+    async with ScriptedProvider(script) as provider:
+        await in_database(voice_model, provider.url)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            event = await call.event("nextvoice.cost")
+            await call.send({"type": "nextvoice.hang_up"})
+            await call.ended()
+    (row,) = await rows()
+    assert (row.status, row.source, row.audio_out, row.cost) == (
+        status,
+        "estimated",
+        20,
+        Decimal("0.00128"),
+    )
+    assert (event["source"], event["cost"]) == ("estimated", "0.00128")
+
+
+async def test_an_answer_refused_before_it_began_costs_nothing(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    script = opened(Send(*turn(usage=HEARD), response_created(), response_done(status="failed")))
+    async with ScriptedProvider(script) as provider:
+        await in_database(voice_model, provider.url)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            await call.event("nextvoice.cost", kind="response")
+            await call.send({"type": "nextvoice.hang_up"})
+            await call.ended()
+    (row,) = [row for row in await rows() if row.kind == "response"]
+    assert (row.cost, row.source) == (0, "estimated")
+
+
+async def test_what_a_provider_counted_in_its_own_words_is_kept_from_the_browser(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    done = response_done(usage=USAGE) | {"raw_usage": {"input_tokens": 7}}
+    script = opened(Send(response_created(), done))
+    async with ScriptedProvider(script) as provider:
+        await in_database(voice_model, provider.url)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            told = await call.event("response.done")
+            await call.send({"type": "nextvoice.hang_up"})
+            await call.ended()
+    assert "raw_usage" not in told
+    (row,) = await rows()
+    assert row.raw == {"input_tokens": 7}
+
+
+async def test_a_turn_nobody_wrote_down_is_estimated(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    async with ScriptedProvider(opened(Send(*turn()))) as provider:
+        await in_database(voice_model, provider.url)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            await call.event("input_audio_buffer.committed")
+            await call.send({"type": "nextvoice.hang_up"})
+            await call.ended()
+        await until_left()
+    (row,) = await rows()
+    assert (row.kind, row.model, row.source, row.seconds, row.cost) == (
+        "transcription",
+        "t",
+        "estimated",
+        Decimal("1.5"),
+        HEARD_COST,
+    )
+
+
+async def test_a_database_that_hangs_delays_an_answer_s_end_only_until_it_is_on_disk(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    from django.conf import settings as site
+
+    said = asyncio.Event()
+    script = opened(Until(said), Send(response_created(), response_done(usage=USAGE)))
+    async with ScriptedProvider(script) as provider:
+        await in_database(voice_model, provider.url)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            await asyncio.to_thread(store().flush, 10)
+            async with locked():
+                said.set()
+                await call.event("response.done", 8)
+                kept = [path.read_text() for path in stores_of(site).glob("*.jsonl")]
+                assert ["realtime.Usage" in text for text in kept] == [True]
+            await call.event("nextvoice.cost")
+            await call.send({"type": "nextvoice.hang_up"})
+            await call.ended()
+    assert await balanced() == COST
+    assert list(stores_of(site).glob("*.jsonl")) == []
+
+
+def stores_of(site: Any) -> Any:
+    # The process's store was made by the first test that needed it, in that test's folder.
+    return stores.store()._path.parent
+
+
+class locked:
+    """The ledger locked by somebody else for a while."""
+
+    async def __aenter__(self) -> None:
+        self._free = asyncio.Event()
+        self._held = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._thread = asyncio.create_task(asyncio.to_thread(self._hold, loop))
+        await self._held.wait()
+
+    async def __aexit__(self, *problem: object) -> None:
+        self._free.set()
+        await self._thread
+
+    def _hold(self, loop: asyncio.AbstractEventLoop) -> None:
+        from django.db import transaction
+
+        with transaction.atomic():
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("LOCK TABLE realtime_usage IN EXCLUSIVE MODE")
+            else:
+                Provider.objects.update(name="Scripted")
+            loop.call_soon_threadsafe(self._held.set)
+            with suppress(TimeoutError):
+                asyncio.run_coroutine_threadsafe(self._free.wait(), loop).result(20)
+        connection.close()
+
+
+# Without a call around it
+
+
+class Rig:
+    """A meter on its own."""
+
+    def __init__(self, *, by_time: bool = False, model: str = "scripted-1") -> None:
+        self.call_id = str(uuid.uuid4())
+        self.now = 0.0
+        self.owing: Any = None
+        self.told: list[dict[str, Any]] = []
+        self.meter = Meter(
+            store=store(),
+            payer=Payer(),
+            call_id=self.call_id,
+            model=model,
+            by_time=by_time,
+            session={"audio": {"input": {"transcription": {"model": "t"}}}},
+            history=[],
+            save=lambda **fields: setattr(self, "owing", fields["owing"]),
+            tell=self.told.append,
+            clock=lambda: self.now,
+        )
+        self.meter.on_event(session_created())
+
+    async def settle(self) -> list[Usage]:
+        await asyncio.to_thread(store().flush, 10)
+        await asyncio.sleep(0)
+        return await rows()
+
+
+async def test_time_is_billed_in_slices_until_the_provider_bills_it_itself(
+    transactional_db: None,
+) -> None:
+    await in_database(
+        lambda: Price.objects.create(
+            model="clock", per_minute=Decimal("0.06"), since=datetime(2026, 1, 1, tzinfo=UTC)
+        )
+    )
+    rig = Rig(by_time=True, model="clock")
+    rig.now = 10
+    rig.meter.tick()
+    assert await rig.settle() == []
+    rig.now = 16
+    rig.meter.tick()
+    assert [row.seconds for row in await rig.settle()] == [16]
+    assert await balanced() == Decimal("0.016")
+    usage = {"billable_audio_seconds": 12.5, "input_text_messages": 0}
+    rig.meter.on_event(response_done() | {"raw_usage": usage})
+    await rig.settle()
+    assert await balanced() == Decimal("0.0125")
+    rig.now = 20
+    rig.meter.on_event({"type": "session.usage.updated", "usage": {"seconds": 20}})
+    rig.meter.on_event({"type": "session.usage.updated", "usage": {"seconds": 20}})
+    await rig.settle()
+    assert await balanced() == Decimal("0.0325")
+
+
+async def test_an_answer_under_way_is_owed_until_it_is_written(transactional_db: None) -> None:
+    rig = Rig()
+    rig.meter.on_event(response_created())
+    rig.now = 1
+    rig.meter.on_assistant_audio("item_a", 0, bytes(SECOND))
+    (owed,) = rig.owing
+    assert (owed["key"], owed["counts"]["audio_out"], owed["status"]) == (
+        "resp_1",
+        20,
+        "incomplete",
+    )
+    rig.meter.on_event(response_done(usage=USAGE))
+    assert rig.owing is None
+    await rig.settle()
+
+
+async def test_answers_of_one_name_are_all_paid_for(transactional_db: None) -> None:
+    rig = Rig()
+    for _ in range(3):
+        rig.meter.on_event(response_created())
+        rig.meter.on_event(response_done(usage=USAGE))
+    await rig.settle()
+    assert await balanced() == 3 * COST
+
+
+def usage_of(number: int) -> dict[str, Any]:
+    return {
+        "input_tokens": 10 + number,
+        "output_tokens": number,
+        "input_token_details": {"audio_tokens": 10 + number},
+        "output_token_details": {"audio_tokens": number},
+    }
+
+
+event_numbers = st.lists(st.integers(0, 5), max_size=14)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(event_numbers)
+def test_whatever_comes_twice_late_or_never_the_ledger_is_the_sum_of_what_was_told(
+    transactional_db: None, numbers: list[int]
+) -> None:
+    async def play() -> None:
+        before = await balanced()
+        rig = Rig()
+        for number in numbers:
+            rig.meter.on_event(response_done(f"resp_{number}", usage=usage_of(number)))
+        await rig.settle()
+        call = uuid.UUID(rig.call_id)
+        mine = await in_database(lambda: list(Usage.objects.filter(call_id=call)))
+        told = sum((counts_of(usage_of(number)) for number in set(numbers)), Counts())
+        assert sum((row.counts() for row in mine), Counts()) == told
+        cost = sum((row.cost for row in mine if row.cost is not None), Decimal(0))
+        assert cost == (told.audio_in * 32 + told.audio_out * 64) / Decimal(10**6)
+        assert await balanced() - before == cost
+
+    asyncio.run(play())

@@ -1,0 +1,348 @@
+"""Which price holds, where prices come from, and what the past would have cost at others."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from chats.models import User
+from realtime.models import Price, Provider, Usage, VoiceModel
+from realtime.money import seeds
+from realtime.money.ledger import Entry, Payer, record
+from realtime.money.prices import Begun, price_for, without_price
+from realtime.money.pricing import Prices
+from realtime.money.repricing import what_if
+
+pytestmark = pytest.mark.django_db
+
+D = Decimal
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def provider() -> Provider:
+    return Provider.objects.create(name="OpenAI", url="wss://api.openai.com/v1/realtime")
+
+
+def price(model: str = "gpt-x", rate: int = 1, **fields: Any) -> Price:
+    given: dict[str, Any] = {"model": model, "text_in": D(rate), "since": JANUARY}
+    return Price.objects.create(**(given | fields))
+
+
+def chosen(provider: Provider, model: str = "gpt-x", at: datetime = NOW) -> Decimal | None:
+    found = price_for(provider.pk, provider.dialect, model, "realtime", at)
+    return None if found is None else found.text_in
+
+
+# Which price holds
+
+
+def test_an_own_price_wins_over_what_came_along(provider: Provider) -> None:
+    price(rate=2, source="seed", dialect="openai_ga")
+    assert chosen(provider) == 2
+    price(rate=3)
+    assert chosen(provider) == 3
+
+
+def test_the_provider_s_price_wins_over_a_general_one(provider: Provider) -> None:
+    price(rate=2, dialect="openai_ga")
+    price(rate=3, provider=provider, model="*")
+    other = Provider.objects.create(name="Other", url="wss://other.example/v1")
+    price(rate=9, provider=other)
+    assert chosen(provider) == 3
+
+
+def test_a_name_wins_over_a_pattern_and_a_longer_pattern_over_a_shorter(provider: Provider) -> None:
+    price("gpt-*", 1)
+    assert chosen(provider, "gpt-x-2025-12-15") == 1
+    price("gpt-x-*", 2)
+    assert chosen(provider, "gpt-x-2025-12-15") == 2
+    price("gpt-x-2025-12-15", 3)
+    assert chosen(provider, "gpt-x-2025-12-15") == 3
+    assert chosen(provider, "gpt-y") == 1
+    assert chosen(provider, "other") is None
+
+
+def test_brackets_in_a_name_are_only_brackets(provider: Provider) -> None:
+    price("gpt[x]*")
+    assert chosen(provider, "gptx") is None
+    assert chosen(provider, "gpt[x]-1") == 1
+
+
+def test_a_price_holds_from_its_date_on(provider: Provider) -> None:
+    price(rate=1)
+    price(rate=2, since=NOW)
+    price(rate=3, since=NOW + timedelta(days=1))
+    assert chosen(provider, at=NOW - timedelta(seconds=1)) == 1
+    assert chosen(provider, at=NOW) == 2
+    assert chosen(provider, at=NOW + timedelta(days=2)) == 3
+    assert chosen(provider, at=JANUARY - timedelta(days=1)) is None
+
+
+def test_another_dialect_s_price_is_another_model_s(provider: Provider) -> None:
+    price(dialect="gemini")
+    price(kind="transcription")
+    assert chosen(provider) is None
+
+
+# What comes along
+
+
+def test_what_comes_along_has_the_prices_of_the_services() -> None:
+    assert seeds.seed(seeds.load()) > 20
+    at = timezone.now()
+    found = price_for(None, "openai_ga", "gpt-realtime-2.1", "realtime", at)
+    assert found is not None
+    assert found.prices() == Prices(
+        D(4), D("0.4"), D(24), D(32), D("0.4"), D(64), D(5), D("0.5"), currency="USD"
+    )
+    grok = price_for(None, "xai", "grok-voice-latest", "realtime", at)
+    assert grok is not None
+    assert (grok.per_minute, grok.per_message) == (D("0.08"), D("0.004"))
+    before = price_for(
+        None, "xai", "grok-voice-latest", "realtime", datetime(2026, 8, 4, tzinfo=UTC)
+    )
+    assert before is not None and before.per_minute == D("0.05")
+    whisper = price_for(None, "openai_ga", "whisper-1", "transcription", at)
+    assert whisper is not None and whisper.per_minute == D("0.006")
+
+
+def test_what_is_shipped_is_what_the_data_set_says() -> None:
+    pytest.importorskip("genai_prices")
+    assert json.loads(seeds.SHIPPED.read_text()) == seeds.from_genai()
+
+
+def test_bringing_prices_in_again_adds_only_what_changed(tmp_path: Path) -> None:
+    seeds.seed(seeds.load())
+    assert seeds.seed(seeds.load()) == 0
+    told = json.loads(seeds.SHIPPED.read_text())
+    changed = next(each for each in told["prices"] if each["models"] == ["gpt-live-1"])
+    changed["rates"]["per_minute"] = "0.07"
+    (tmp_path / "new.json").write_text(json.dumps(told))
+    new = seeds.load(tmp_path / "new.json")
+    assert seeds.seed(new) == 3  # one for each dialect
+    assert seeds.seed(seeds.load(tmp_path / "new.json")) == 0
+    rates = Price.objects.filter(model="gpt-live-1", dialect="openai_ga").order_by("since")
+    assert [each.per_minute for each in rates] == [D("0.05"), D("0.07")]
+
+
+def test_a_fresh_site_s_own_provider_is_free_and_not_without_a_price() -> None:
+    call_command("setup", stdout=io.StringIO())
+    assert without_price() == []
+    own = Provider.objects.get()
+    (row,) = record(
+        Entry(
+            payer=Payer(provider_id=own.pk, dialect=own.dialect),
+            model="nextvoice-demo",
+            upstream_session="s",
+            key="r",
+            raw={"input_tokens": 9, "output_token_details": {"audio_tokens": 7}, "seconds": 1},
+        )
+    )
+    assert (row.cost, row.source) == (0, "reported")
+
+
+def test_a_model_without_a_price_is_told_of(provider: Provider) -> None:
+    VoiceModel.objects.create(provider=provider, name="gpt-x", transcription_model="t")
+    VoiceModel.objects.create(provider=provider, name="off", enabled=False)
+    entry = {"payer": Payer(provider_id=provider.pk), "model": "gpt-x", "upstream_session": "s"}
+    record(Entry(**entry, key="r", raw={"input_tokens": 1}))
+    found = [(each.model, each.kind, each.rows) for each in without_price()]
+    assert found == [("gpt-x", "realtime", 1), ("t", "transcription", 0)]
+    price()
+    assert [each.model for each in without_price()] == ["t"]
+
+
+def test_many_models_are_looked_up_with_as_many_queries_as_one(
+    provider: Provider, django_assert_num_queries: Any
+) -> None:
+    price("gpt-1*")
+    price("gpt-2", provider=provider)
+    price("gpt-3", dialect="gemini")
+    price("gpt-4", since=timezone.now() + timedelta(days=1))
+    for number in range(6):
+        VoiceModel.objects.create(provider=provider, name=f"gpt-{number}")
+    with django_assert_num_queries(3):  # models, prices, and what was used
+        missing = [each.model for each in without_price()]
+    assert missing == ["gpt-0", "gpt-3", "gpt-4", "gpt-5"]
+    now = timezone.now()
+    begun = Begun(now)
+    for name in [*missing, "gpt-1", "gpt-2", "gpt-10"]:
+        place = (provider.pk, provider.dialect, name, "realtime")
+        assert begun.price_for(*place) == price_for(*place, now)
+
+
+# The command
+
+
+def prices(*arguments: str) -> list[str]:
+    out = io.StringIO()
+    call_command("prices", *arguments, stdout=out)
+    return out.getvalue().splitlines()
+
+
+def test_the_command_sets_a_price_of_one_s_own(provider: Provider) -> None:
+    prices("--set", "gpt-x", "text_in=2.5", "audio_out=20", "--provider", "OpenAI")
+    row = Price.objects.get()
+    assert (row.provider, row.source, row.text_in, row.audio_out, row.audio_in) == (
+        provider,
+        "admin",
+        D("2.5"),
+        D(20),
+        None,
+    )
+    assert prices() == [
+        f"gpt-x\trealtime\tOpenAI\tadmin\t{row.since:%Y-%m-%d}\tUSD\ttext_in=2.50 audio_out=20.00"
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["gpt-x"],
+        ["gpt-x", "text=1"],
+        ["gpt-x", "text_in=much"],
+        ["gpt-x", "text_in=-1"],
+        ["gpt-x", "text_in=NaN"],
+        ["gpt-x", "text_in=0.0000001"],
+        ["gpt-x", "text_in=1", "--provider", "Nobody"],
+        ["gpt-x", "text_in=1", "--currency", "dollars"],
+    ],
+)
+def test_the_command_says_what_is_wrong(wrong: list[str]) -> None:
+    with pytest.raises(CommandError):
+        prices("--set", *wrong)
+    assert not Price.objects.exists()
+
+
+def test_the_command_lists_models_without_a_price(provider: Provider) -> None:
+    VoiceModel.objects.create(provider=provider, name="gpt-x")
+    assert prices() == ["gpt-x\trealtime\tOpenAI\tWITHOUT A PRICE"]
+
+
+# What if
+
+
+def used(provider: Provider, key: str, when: datetime = NOW, **fields: Any) -> None:
+    payer = Payer(provider_id=provider.pk, provider_name=provider.name, dialect=provider.dialect)
+    given: dict[str, Any] = {"payer": payer, "model": "gpt-x", "raw": {"input_tokens": 1_000_000}}
+    record(Entry(upstream_session="s", key=key, created=when, **(given | fields)))
+
+
+def test_what_if_prices_the_past_anew_and_changes_nothing(provider: Provider) -> None:
+    price(rate=2)
+    used(provider, "a")
+    used(provider, "b", NOW - timedelta(days=40))
+    used(provider, "c", model="gpt-new")
+    before = list(Usage.objects.order_by("key").values())
+    price(rate=5, since=NOW + timedelta(seconds=1))
+    price("gpt-new", 1, since=NOW + timedelta(seconds=1))
+    now = {each.model: each for each in what_if()}
+    assert (now["gpt-x"].was, now["gpt-x"].would, now["gpt-x"].difference) == (4, 10, 6)
+    assert (now["gpt-new"].unpriced, now["gpt-new"].was, now["gpt-new"].would) == (1, 0, 1)
+    (given,) = [
+        each for each in what_if(prices={"gpt-x": Prices(text_in=D(3))}) if each.would is not None
+    ]
+    assert (given.model, given.would) == ("gpt-x", 6)
+    (november,) = [each for each in what_if(date(2026, 11, 1)) if each.model == "gpt-x"]
+    assert (november.rows, november.was) == (1, 2)
+    assert list(Usage.objects.order_by("key").values()) == before
+
+
+def test_what_if_at_a_price_without_the_rate_says_so(provider: Provider) -> None:
+    price(rate=2)
+    used(provider, "a")
+    (group,) = what_if(prices={"gpt-x": Prices(per_minute=D(1))})
+    assert (group.would, group.difference) == (None, None)
+
+
+def test_the_command_answers_what_if(provider: Provider) -> None:
+    price(rate=2)
+    used(provider, "a")
+    table = [line.split("\t") for line in prices("--what-if", "gpt-x", "text_in=3")]
+    assert table[1] == ["OpenAI", "gpt-x", "realtime", "1", "0", "2.00 USD", "3.00 USD", "1.00"]
+
+
+# The admin
+
+
+@pytest.fixture
+def admin() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root", password="x"))
+    return client
+
+
+def test_admins_are_told_of_models_without_a_price(admin: Client, provider: Provider) -> None:
+    VoiceModel.objects.create(provider=provider, name="gpt-x")
+    for page in ("admin:index", "admin:realtime_price_changelist"):
+        told = admin.get(reverse(page)).content.decode()
+        assert "gpt-x of OpenAI (talking) has no price" in " ".join(told.split())
+    price()
+    assert "has no price" not in admin.get(reverse("admin:index")).content.decode()
+
+
+def test_admins_set_prices_exactly(admin: Client) -> None:
+    form = {
+        "model": "gpt-x",
+        "kind": "realtime",
+        "since_0": "2026-11-22",
+        "since_1": "12:00:00",
+        "currency": "USD",
+        "text_in": "0.123456",
+    }
+    answer = admin.post(reverse("admin:realtime_price_add"), form)
+    assert answer.status_code == 302
+    row = Price.objects.get()
+    assert (row.text_in, row.source) == (D("0.123456"), "admin")
+    page = admin.get(reverse("admin:realtime_price_change", args=[row.pk])).content.decode()
+    assert 'value="0.123456"' in page
+    form["text_in"] = ""
+    answer = admin.post(reverse("admin:realtime_price_change", args=[row.pk]), form)
+    assert "at least one rate" in answer.content.decode()
+
+
+def test_what_came_along_can_be_looked_at_only(admin: Client) -> None:
+    row = price(source="seed")
+    url = reverse("admin:realtime_price_change", args=[row.pk])
+    assert admin.get(url).status_code == 200
+    assert admin.post(url, {"model": "other"}).status_code == 403
+
+
+@pytest.mark.parametrize("model", ["usage", "usageday"])
+def test_the_ledger_can_be_looked_at_only(admin: Client, provider: Provider, model: str) -> None:
+    price(rate=2)
+    used(provider, "a")
+    listed = admin.get(reverse(f"admin:realtime_{model}_changelist"))
+    assert "2.00 USD" in listed.content.decode()
+    assert admin.get(reverse(f"admin:realtime_{model}_add")).status_code == 403
+    assert admin.post(reverse(f"admin:realtime_{model}_changelist"), {}).status_code in (200, 302)
+    assert Usage.objects.count() == 1
+
+
+def test_the_what_if_page(admin: Client, provider: Provider) -> None:
+    price(rate=2)
+    used(provider, "a")
+    price(rate=5, since=NOW + timedelta(seconds=1))
+    page = admin.get(reverse("admin:realtime_price_what_if"), {"from": "nonsense"})
+    told = page.content.decode()
+    assert ("2.00 USD" in told, "5.00 USD" in told, "3.00" in told) == (True, True, True)
+
+
+def test_strangers_see_no_what_if() -> None:
+    client = Client()
+    url = reverse("admin:realtime_price_what_if")
+    assert client.get(url).status_code == 302
+    client.force_login(User.objects.create_user("staff", password="x", is_staff=True))
+    assert client.get(url).status_code == 403

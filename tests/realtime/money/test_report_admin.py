@@ -1,0 +1,161 @@
+"""The cost report in the admin: who sees it, how one gets to a single row, and its files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.handlers.asgi import ASGIRequest
+from django.test import Client
+from django.urls import reverse
+from openpyxl import load_workbook
+
+from chats.models import Account, User
+from realtime.models import Usage
+from realtime.money.admin.reports import NEXT, query_of
+from realtime.money.report_files import csv_pieces, safe, sent, xlsx_file
+from realtime.money.reports import BY, Filters, lines
+from tests.realtime.money.spending import at, call, prices, used
+
+pytestmark = pytest.mark.django_db
+FIRST = {"from": "2026-11-01", "to": "2026-11-30"}
+
+
+@pytest.fixture
+def team(bob: User) -> Account:
+    prices()
+    ann, team = User.objects.get(username="ann"), Account.objects.get(slug="team")
+    used(ann, team, at(2), 3_000_000, call_id=call(ann, team, at(2), 90).pk)
+    used(bob, team, at(9), 2_000_000, call_id=call(bob, team, at(9), 30).pk)
+    used(bob, team, at(9), 1, model="w")
+    return team
+
+
+@pytest.fixture
+def admin(team: Account) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    return client
+
+
+def ask(client: Client, **query: Any) -> Any:
+    return client.get(reverse("admin:usage_report"), FIRST | query)
+
+
+def test_only_who_may_look_at_the_ledger_sees_it(team: Account) -> None:
+    staff, client = User.objects.create_user("staff", is_staff=True), Client()
+    client.force_login(staff)
+    for name in ("usage_report", "usage_report_file"):
+        assert client.get(reverse(f"admin:{name}")).status_code == 403
+    assert b"report/" not in client.get(reverse("admin:index")).content
+    staff.user_permissions.add(Permission.objects.get(codename="view_usage"))
+    for name in ("usage_report", "usage_report_file"):
+        assert client.get(reverse(f"admin:{name}")).status_code == 200
+    assert reverse("admin:usage_report").encode() in client.get(reverse("admin:index")).content
+    client.force_login(User.objects.get(username="bob"))
+    for name in ("usage_report", "usage_report_file"):
+        assert client.get(reverse(f"admin:{name}")).status_code == 302
+
+
+@pytest.mark.parametrize("by", BY)
+def test_it_shows_what_reports_say(admin: Client, by: str) -> None:
+    page = ask(admin, by=by)
+    expected = [(line.label, line.cost) for line in lines(by, Filters())]
+    assert [(line.label, line.cost) for line, _share, _into in page.context["lines"]] == expected
+    assert b"style=" not in page.content
+    assert (b"no price" in page.content) == any(cost is None for _label, cost in expected)
+
+
+@pytest.mark.parametrize("by", BY)
+def test_a_click_on_a_line_adds_up_to_it(admin: Client, by: str) -> None:
+    for line, _share, into in ask(admin, by=by).context["lines"]:
+        if not into:
+            continue
+        page = admin.get(f"{reverse('admin:usage_report')}?{into}")
+        assert page.context["by"] == NEXT[by]
+        assert [each.cost for each in page.context["totals"]] == [line.cost]
+
+
+def test_a_call_ends_at_its_rows_with_what_was_said_and_the_price(admin: Client) -> None:
+    row = Usage.objects.filter(user_name="ann").get()
+    page = ask(admin, by="row", call=str(row.call_id))
+    assert [each[0] for each in page.context["rows"]] == [row]
+    text = page.content.decode()
+    assert "3000000" in text and "text_in" in text and "1.000000" in text
+
+
+def test_names_are_understood_and_nobody_is_not_everybody(admin: Client) -> None:
+    assert [each.cost for each in ask(admin, user="bob").context["totals"]] == [Decimal(2)]
+    page = ask(admin, user="nobody")
+    assert page.context["problems"] == ["Nobody is called “nobody”."]
+    assert [each.cost for each in page.context["totals"]] == [0]
+    assert b"nothing-used" in page.content
+    page = ask(admin, call="x", **{"from": "yesterday"})
+    assert len(page.context["problems"]) == 2
+
+
+def test_a_query_means_what_it_was_made_from(admin: Client) -> None:
+    wanted = Filters(account=3, user=4, provider="", model="m", kind="probe", source="estimated")
+    page = admin.get(f"{reverse('admin:usage_report')}?{query_of('model', wanted)}")
+    assert (page.context["by"], page.context["filters"]) == ("model", wanted)
+
+
+def file(client: Client, **query: Any) -> bytes:
+    answer: Any = client.get(reverse("admin:usage_report_file"), FIRST | query)
+    return b"".join(answer.streaming_content)
+
+
+@pytest.mark.parametrize("by", [*BY, "row"])
+def test_files_have_every_digit(admin: Client, by: str) -> None:
+    ann = User.objects.get(username="ann")
+    used(ann, ann.own_account, at(3), 1)
+    text = file(admin, by=by, format="csv").decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    book = load_workbook(io.BytesIO(file(admin, by=by, format="xlsx")))
+    head, *found = book.active.iter_rows(values_only=True)
+    place = head.index("cost")
+    costs = [Decimal(str(row[place])) for row in found if row[place] is not None]
+    assert costs == [Decimal(row["cost"]) for row in rows if row["cost"]]
+    assert sum(costs) == Decimal("5.000001")
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_no_cell_is_a_formula(start: str) -> None:
+    evil = f"{start}1+cmd|' /C calc'!A0"
+    assert safe(evil) == f"'{evil}"
+    text = b"".join(csv_pieces(["name"], [[evil]])).decode("utf-8-sig")
+    assert list(csv.reader(io.StringIO(text, newline="")))[1] == [f"'{evil}"]
+    book = load_workbook(xlsx_file("x", ["name"], [[evil]]))
+    cell = book.active["A2"]
+    assert (cell.data_type, cell.value[0]) == ("s", "'")
+
+
+def test_a_number_below_nothing_is_a_number() -> None:
+    assert safe(Decimal("-0.5")) == "-0.50"
+
+
+def test_numbers_that_spreadsheets_would_round_are_text() -> None:
+    long = Decimal("1234567.123456789012")
+    book = load_workbook(xlsx_file("x", ["a", "b"], [[long, Decimal("0.1")]]))
+    assert (book.active["A2"].value, book.active["B2"].value) == ("1234567.123456789012", 0.1)
+
+
+async def test_under_asgi_a_file_is_made_while_it_is_sent() -> None:
+    made = []
+
+    def rows() -> Any:
+        for n in range(1000):
+            made.append(n)
+            yield [n]
+
+    request: Any = ASGIRequest({"type": "http", "method": "GET", "path": "/"}, io.BytesIO())
+    answer = sent(request, csv_pieces(["n"], rows()), "n.csv", "text/csv")
+    pieces = aiter(answer)
+    await anext(pieces)
+    await anext(pieces)
+    assert len(made) == 200
+    assert sum([1 async for _ in pieces]) == 4
