@@ -10,7 +10,16 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from chats.models import Account, Attachment, Conversation, Membership, Message, Recording, User
+from chats.models import (
+    Account,
+    Attachment,
+    AuditEvent,
+    Conversation,
+    Membership,
+    Message,
+    Recording,
+    User,
+)
 
 
 class MembershipInline(admin.TabularInline):
@@ -136,3 +145,15 @@ class AttachmentAdmin(ReadOnly):
     date_hierarchy = "created"
     # As with recordings: the thread shows them to those who may see them.
     exclude = ["file", "thumbnail", "for_model"]
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnly):
+    list_display = ["at", "action", "actor_name", "account", "target", "address"]
+    list_filter = ["action", "at"]
+    search_fields = ["actor_name", "target", "action", "address"]
+    list_select_related = ["account"]
+    date_hierarchy = "at"
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False

@@ -1,8 +1,18 @@
 """The models of `chats`, one subject a module."""
 
 from chats.models.attachment import Attachment
+from chats.models.audit import AuditEvent
 from chats.models.conversation import Conversation
 from chats.models.message import Message, Recording
 from chats.models.people import Account, Membership, User
 
-__all__ = ["Account", "Attachment", "Conversation", "Membership", "Message", "Recording", "User"]
+__all__ = [
+    "Account",
+    "Attachment",
+    "AuditEvent",
+    "Conversation",
+    "Membership",
+    "Message",
+    "Recording",
+    "User",
+]
