@@ -118,12 +118,12 @@ class Place:
         # Who has the place, and with it everybody who still starts or ends here.
         self._holder: Child | None = None
         self._children: set[Child] = set()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._early_deaths = 0
 
     async def keep(self, first: asyncio.Future[bool]) -> None:
         """Keep the program running until `stop`. `first`: told whether the first one came up."""
-        while not self._stopping:
+        while not self._stopping.is_set():
             if self._holder is None:
                 self._holder = await self._start()
                 up = await self._came_up(self._holder)
@@ -131,7 +131,7 @@ class Place:
                     first.set_result(up)
             child = self._holder
             status = await self._end_of(child)
-            if child is self._holder and not self._stopping:
+            if child is self._holder and not self._stopping.is_set():
                 await self._back_off(child, status)
             if child is self._holder:
                 self._holder = None
@@ -150,7 +150,7 @@ class Place:
 
     async def stop(self, number: int) -> None:
         """End it for good, by this signal."""
-        self._stopping = True
+        self._stopping.set()
         await asyncio.gather(*(child.stop(number) for child in self._children))
 
     def send(self, number: int) -> None:
@@ -161,6 +161,8 @@ class Place:
     async def _start(self) -> Child:
         child = await Child.start(self._program)
         self._children.add(child)
+        if self._stopping.is_set():
+            child.send(signal.SIGKILL)
         return child
 
     async def _came_up(self, child: Child) -> bool:
@@ -185,7 +187,9 @@ class Place:
         wait = BACK_OFF_SECONDS[min(self._early_deaths, len(BACK_OFF_SECONDS) - 1)]
         name, pid = self._program.name, child.pid
         log.error("%s %d ended %s; another one starts in %g s", name, pid, how, wait)
-        await asyncio.sleep(wait)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._stopping.wait()
 
 
 class Supervisor:
@@ -206,16 +210,13 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, self._on_hang_up)
         firsts: list[asyncio.Future[bool]] = [loop.create_future() for _ in self._workers]
         async with asyncio.TaskGroup() as tasks:
-            keeping = [
+            for place, first in zip(self._workers, firsts, strict=True):
                 tasks.create_task(place.keep(first))
-                for place, first in zip(self._workers, firsts, strict=True)
-            ]
-            keeping += [tasks.create_task(p.keep(loop.create_future())) for p in self._beside]
-            keeping.append(tasks.create_task(self._give_up_without(firsts)))
+            for place in self._beside:
+                tasks.create_task(place.keep(loop.create_future()))
+            tasks.create_task(self._give_up_without(firsts))
             await self._stop.wait()
             await self._end()
-            for task in keeping:
-                task.cancel()
         return not self._failed
 
     async def _give_up_without(self, firsts: Sequence[asyncio.Future[bool]]) -> None:
