@@ -251,5 +251,7 @@ LOGGING = {
     "loggers": {
         "websockets": {"level": "WARNING"},
         "uvicorn": {"level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
+        # A line for every request says little, and addresses may hold secrets.
+        "uvicorn.access": {"level": "WARNING"},
     },
 }

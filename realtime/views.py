@@ -15,8 +15,8 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers and no stop is under way, else 503."""
-    if live.stopping():
+    """200 when the database answers and the site is not being stopped, else 503."""
+    if live.stopping() and not live.retired():
         return JsonResponse({"status": "stopping"}, status=503)
     try:
         with connection.cursor() as cursor:
