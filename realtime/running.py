@@ -41,6 +41,7 @@ from realtime.recorder import Recorder
 from realtime.store import store
 
 log = logging.getLogger(__name__)
+outage = logging.getLogger("nextvoice.outage")
 
 # How soon a call notices that its person was signed out or lost the conversation.
 RECHECK_SECONDS = 5
@@ -349,7 +350,7 @@ class RunningCall:
                 newest = await in_database(is_newest, opening.call_id)
             except Exception as problem:
                 # A database that is away ends no call.
-                log.warning("call %s cannot be checked: %s", opening.call_id, problem)
+                outage.warning("calls cannot be checked: %s", type(problem).__name__)
                 continue
             if not allowed:
                 self._stop("signed_out")

@@ -24,7 +24,7 @@ from typing import Any
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.faults.provider import TURN_BYTES, Talker
-from tests.site import Caller, Shell, Site
+from tests.site import Caller, Person, Shell, Site
 
 WITHIN = 30.0
 LOST_MS = 1000
@@ -83,6 +83,15 @@ tell({{
     "sums": [f"{{model.objects.aggregate(sum=Sum('cost'))['sum'] or 0:f}}"
              for model in (Usage, UsageDay)],
 }})
+"""
+SETTLED = """
+from chats.models import Recording
+from realtime.models import CallRecord, Lease
+calls = CallRecord.objects.filter(conversation__in={threads!r})
+open_ = calls.exclude(state="ended") | calls.filter(owing__isnull=False)
+live = Recording.objects.filter(message__conversation__in={threads!r}, state="live")
+places = Lease.objects.filter(call_id__in=calls.values("pk"))
+tell(not (open_.exists() or live.exists() or places.exists()))
 """
 # Time passes for every call that is still open: its process has died, and nobody hears of it.
 BURY = """
@@ -188,6 +197,17 @@ class Rig:
                 ],
             )
 
+    async def newcomer(self) -> Person:
+        """Somebody with a password who signs in as people do."""
+        name = f"p{time.time_ns():x}"
+        made = (
+            f"from chats.models import User\nUser.objects.create_user({name!r}, password={name!r})"
+        )
+        await asyncio.to_thread(self.shell.run, made)
+        person = Person(self.site.url)
+        await asyncio.to_thread(person.sign_in, name, name)
+        return person
+
     @asynccontextmanager
     async def talking(self) -> AsyncIterator[None]:
         """Everybody talks while this lasts, and hangs up afterwards."""
@@ -209,6 +229,20 @@ class Rig:
             ),
             seconds,
         )
+
+    @asynccontextmanager
+    async def away(self, fail: Callable[[], None], mend: Callable[[], None]) -> AsyncIterator[None]:
+        """Something the site needs fails for a while. Whatever the site has to say of it, it says
+        in a line a second at most, and without a traceback."""
+        before, began = self.site.log.stat().st_size, time.monotonic()
+        await asyncio.to_thread(fail)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(mend)
+        said = self.site.log.read_bytes()[before:].decode()
+        assert "Traceback" not in said, said
+        assert said.count("\n") <= 2 + (time.monotonic() - began), said
 
     async def bury(self) -> None:
         """Let the janitor find the calls of processes that died, without the wait."""
@@ -238,10 +272,8 @@ class Rig:
         return kept
 
     def _settled(self) -> bool:
-        kept = self.kept()
-        over = all(state == "ended" and owing is None for _, state, _, owing in kept["calls"])
-        stored = all(each["state"] != "live" for each in kept["recordings"].values())
-        return over and stored and not kept["places"] and not any(self._left())
+        threads = [each.thread for each in self.people]
+        return not self._left() and bool(self.shell.run(SETTLED.format(threads=threads)))
 
     def _left(self) -> list[str]:
         """Files that should not outlive the calls."""
@@ -308,7 +340,7 @@ async def eventually(found: Callable[[], Any], seconds: float = WITHIN) -> Any:
     """Ask again and again, beside the event loop, until it is something; returns that."""
     async with asyncio.timeout(seconds):
         while not (answer := await asyncio.to_thread(found)):  # noqa: ASYNC110 (a test may poll)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
     return answer
 
 
