@@ -230,6 +230,8 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 
 # --- calls ------------------------------------------------------------------------------------
 
+# With less room than this on the disks of DATA_DIR the site is not ready for calls (/readyz).
+DISK_FREE_MB = env.int("DISK_FREE_MB", default=500)
 # How many seconds a call may stay silent on both sides before it is ended.
 CALL_IDLE_SECONDS = env.int("CALL_IDLE_SECONDS", default=300)
 # What reports and quotas are in. Prices may be in others, with an exchange rate in the admin.

@@ -16,17 +16,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.faults.provider import TURN_BYTES, Talker
 from tests.site import Caller, Person, Shell, Site
 
-WITHIN = 30.0
+WITHIN = 60.0
 LOST_MS = 1000
 """How much audio a killed process may cost."""
 TURN = bytes(TURN_BYTES)
@@ -69,7 +70,7 @@ tell({{
         for m in Message.objects.filter(conversation__in=threads)
     }},
     "recordings": {{
-        str(r.message_id): dict(state=r.state, ms=r.duration_ms,
+        str(r.message_id): dict(state=r.state, ms=r.duration_ms, partial=r.partial,
                                 length=length(r) if r.state == "ready" else None)
         for r in Recording.objects.filter(message__conversation__in=threads)
     }},
@@ -84,14 +85,14 @@ tell({{
              for model in (Usage, UsageDay)],
 }})
 """
-SETTLED = """
+UNSETTLED = """
 from chats.models import Recording
 from realtime.models import CallRecord, Lease
 calls = CallRecord.objects.filter(conversation__in={threads!r})
 open_ = calls.exclude(state="ended") | calls.filter(owing__isnull=False)
 live = Recording.objects.filter(message__conversation__in={threads!r}, state="live")
 places = Lease.objects.filter(call_id__in=calls.values("pk"))
-tell(not (open_.exists() or live.exists() or places.exists()))
+tell([str(each) for found in (open_, live, places) for each in found.values_list("pk", flat=True)])
 """
 # Time passes for every call that is still open: its process has died, and nobody hears of it.
 BURY = """
@@ -200,10 +201,8 @@ class Rig:
     async def newcomer(self) -> Person:
         """Somebody with a password who signs in as people do."""
         name = f"p{time.time_ns():x}"
-        made = (
-            f"from chats.models import User\nUser.objects.create_user({name!r}, password={name!r})"
-        )
-        await asyncio.to_thread(self.shell.run, made)
+        making = f"User.objects.create_user({name!r}, password={name!r})"
+        await asyncio.to_thread(self.shell.run, f"from chats.models import User\n{making}")
         person = Person(self.site.url)
         await asyncio.to_thread(person.sign_in, name, name)
         return person
@@ -254,26 +253,29 @@ class Rig:
         found: dict[str, Any] = self.shell.run(KEPT.format(threads=threads))
         return found
 
-    async def truth(self, seconds: float = WITHIN) -> dict[str, Any]:
+    async def truth(self, seconds: float = WITHIN, *, sound: bool = True) -> dict[str, Any]:
         """Wait until every call is over and written down; then nothing that people were told may
-        be missing, or be there twice. Returns what is kept."""
-        await eventually(lambda: self._settled(), seconds)
+        be missing, or be there twice. Returns what is kept. `sound=False`: the disk lost some."""
+        await gone(self._unsettled, seconds)
         kept = await asyncio.to_thread(self.kept)
         for each in self.people:
             for call in each.calls:
                 _messages_are_kept(call, kept)
+                if sound:
+                    _sound_is_kept(call, kept)
                 _money_is_kept(call, kept)
         _nothing_is_open(kept)
         _nothing_is_doubled(kept)
         assert kept["sums"][0] == kept["sums"][1]
         books = await asyncio.to_thread(self.shell.manage, "reconcile")
         assert books.endswith("The books agree.\n"), books
-        await eventually(lambda: not self.talker.open, seconds)
+        await gone(lambda: self.talker.open, seconds)
         return kept
 
-    def _settled(self) -> bool:
+    def _unsettled(self) -> list[str]:
+        """Calls that are not over, recordings that are not made, places and files that are left."""
         threads = [each.thread for each in self.people]
-        return not self._left() and bool(self.shell.run(SETTLED.format(threads=threads)))
+        return self._left() + list(self.shell.run(UNSETTLED.format(threads=threads)))
 
     def _left(self) -> list[str]:
         """Files that should not outlive the calls."""
@@ -299,10 +301,21 @@ def _messages_are_kept(call: Caller, kept: dict[str, Any]) -> None:
         if event["recording"] is not None:
             assert recording is not None and recording["state"] == "ready", event
             assert recording["ms"] == event["recording"]["duration_ms"]
-        heard = len(call.audio.get(event["item_id"], b"")) // 48
-        if heard:
-            assert recording is not None, f"nothing was recorded of {event}"
-            assert (recording["ms"] or 0) >= heard - LOST_MS, (event, recording)
+
+
+def _sound_is_kept(call: Caller, kept: dict[str, Any]) -> None:
+    """All that was heard of an answer is in its recording, but for what a killed process costs."""
+    recordings = {
+        row["item_id"]: kept["recordings"].get(pk)
+        for pk, row in kept["messages"].items()
+        if row["role"] == "assistant"
+    }
+    for item_id, audio in call.audio.items():
+        heard, recording = len(audio) // 48, recordings.get(item_id)
+        if heard > LOST_MS:
+            assert recording is not None, f"nothing was recorded of {item_id}"
+        if recording is not None:
+            assert recording["ms"] >= heard - LOST_MS, (item_id, heard, recording)
 
 
 def _money_is_kept(call: Caller, kept: dict[str, Any]) -> None:
@@ -342,6 +355,28 @@ async def eventually(found: Callable[[], Any], seconds: float = WITHIN) -> Any:
         while not (answer := await asyncio.to_thread(found)):  # noqa: ASYNC110 (a test may poll)
             await asyncio.sleep(0.1)
     return answer
+
+
+async def gone(found: Callable[[], Any], seconds: float = WITHIN) -> None:
+    """Wait until nothing is found any more."""
+    try:
+        await eventually(lambda: not found(), seconds)
+    except TimeoutError:
+        raise TimeoutError(f"still there: {found()}") from None
+
+
+@asynccontextmanager
+async def open_watchers(people: list[Somebody], each: int) -> AsyncIterator[list[ClientConnection]]:
+    """So many tabs of each of these people, which watch and do nothing else."""
+    async with AsyncExitStack() as stack:
+
+        async def watch(one: Somebody) -> ClientConnection:
+            url = f"{one.url.replace('http', 'ws', 1)}/ws/watch/{one.thread}/"
+            origin: Any = one.url
+            dialling = connect(url, origin=origin, additional_headers={"Cookie": one.cookie})
+            return await stack.enter_async_context(dialling)
+
+        yield list(await asyncio.gather(*(watch(one) for one in people for _ in range(each))))
 
 
 def percentile(values: list[float], share: float) -> float:

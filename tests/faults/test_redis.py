@@ -6,14 +6,12 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis as Client
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.faults.rig import WITHIN, Rig, Somebody
+from tests.faults.rig import WITHIN, Rig, Somebody, open_watchers
 from tests.servers import Redis
 from tests.site import Caller, Shell, Site
 
@@ -58,12 +56,9 @@ async def test_calls_go_on_and_begin_without_redis(
 
 
 async def _a_tab_that_watches_is_told(each: Somebody) -> None:
-    url = f"{each.url.replace('http', 'ws', 1)}/ws/watch/{each.thread}/"
-    headers = {"Cookie": each.cookie}
-    origin: Any = each.url
     async with asyncio.timeout(WITHIN):
         while True:
-            async with connect(url, origin=origin, additional_headers=headers) as socket:
+            async with open_watchers([each], each=1) as (socket,):
                 with suppress(ConnectionClosed):  # come again, it says while the layer is away
                     async for frame in socket:
                         event = json.loads(frame)
