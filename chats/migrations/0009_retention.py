@@ -47,6 +47,10 @@ class Migration(migrations.Migration):
             field=models.CharField(choices=[('live', 'Being recorded'), ('ready', 'Ready'), ('failed', 'Failed'), ('expired', 'Removed when its time was over')], default='live', max_length=8, verbose_name='state'),
         ),
         migrations.AddIndex(
+            model_name='attachment',
+            index=models.Index(fields=['created'], name='attachment_created'),
+        ),
+        migrations.AddIndex(
             model_name='conversation',
             index=models.Index(fields=['updated'], name='conversation_updated'),
         ),

@@ -18,8 +18,9 @@ MANIFEST, KEYS, ROWS, MEDIA = "manifest.json", "keys.json", "rows/", "media/"
 HASH = "NEXTVOICE.sha256"
 PIECE = 256 * 1024
 MOST_MANIFEST = 16 * 1024 * 1024
-# Names of files in the storage: relative, of plain letters, never up and never hidden.
-_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+", re.ASCII)
+# Names of files in the storage: relative, in a folder, and never up.
+_STEP = r"(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f]+"
+_NAME = re.compile(f"{_STEP}(?:/{_STEP})+")
 
 
 class Unusable(Exception):
@@ -140,7 +141,7 @@ def _manifest(path: Path, text: bytes) -> Manifest:
 
 def _check_name(path: Path, name: str) -> None:
     rest = name.removeprefix(MEDIA) if name.startswith(MEDIA) else name.removeprefix(ROWS)
-    if name != KEYS and (rest == name or not _PLAIN.fullmatch(rest) or ".." in rest):
+    if name != KEYS and (rest == name or not _NAME.fullmatch(rest)):
         raise Unusable(f"{path} has a part with a name that no backup has: {name!r}")
 
 
