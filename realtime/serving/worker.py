@@ -82,7 +82,7 @@ def serve(sock: socket.socket, on_started: Callable[[], object] = lambda: None) 
 
     Returns when every call is ended and what it left is written, or in the journal.
     """
-    server = Server(_config(), on_started)
+    server = Server(config_of_server(), on_started)
     # Uvicorn raises the signal that stopped it once more when it is done. As an exception it
     # lets the `finally` below keep what is still to be written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -110,7 +110,8 @@ def _retire_at_end_of_line() -> None:
     os.kill(os.getpid(), RETIRE)
 
 
-def _config() -> uvicorn.Config:
+def config_of_server() -> uvicorn.Config:
+    """How uvicorn serves the site."""
     return uvicorn.Config(
         "nextvoice.asgi:application",
         ws=Protocol,
