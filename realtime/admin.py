@@ -192,7 +192,8 @@ class ProviderAdmin(ConnectionTestAdmin, admin.ModelAdmin):
     def key_shown(self, provider: Provider) -> str:
         if not provider.sealed_key:
             return str(_("none"))
-        return f"…{provider.key_end}" if provider.key_end else str(_("set"))
+        key = f"…{provider.key_end}" if provider.key_end else str(_("set"))
+        return str(_("%(key)s, refused") % {"key": key}) if provider.key_refused_at else key
 
     @admin.display(description=_("whose"), ordering="account")
     def whose(self, provider: Provider) -> str:

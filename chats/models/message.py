@@ -106,6 +106,8 @@ class Recording(models.Model):
     content_type = models.CharField(_("type"), max_length=40, default="audio/mpeg")
     duration_ms = models.PositiveIntegerField(_("duration (ms)"), default=0)
     size = models.PositiveIntegerField(_("size (bytes)"), default=0)
+    # The disk did not take all of it: some of the audio is missing.
+    partial = models.BooleanField(_("partial"), default=False)
     # After how many days an expired one was removed.
     kept_days = models.PositiveSmallIntegerField(_("kept (days)"), null=True, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now)
