@@ -49,6 +49,8 @@ ROOT = Path(__file__).resolve().parent.parent
 AUDIO = Path(__file__).parent / "audio"
 START_SECONDS = 40.0
 STOP_SECONDS = 20.0
+# A restore migrates from the beginning, which takes a while where much else runs.
+COMMAND_SECONDS = 180.0
 TOKEN = "t" * 32
 PIECE = 4800  # bytes of PCM in 100 ms
 
@@ -194,7 +196,7 @@ class Site:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=COMMAND_SECONDS,
         )
         if done.returncode:
             raise RuntimeError(done.stderr)
@@ -218,7 +220,7 @@ class Site:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=COMMAND_SECONDS,
         )
 
     def provider(self, url: str, key: str = "") -> None:
