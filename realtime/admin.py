@@ -17,6 +17,7 @@ from chats.admin_lists import LongList
 from realtime.connection_admin import ConnectionTestAdmin
 from realtime.describe import end_words
 from realtime.forms import AdminProviderForm, ModelSet, VoiceModelForm, dialect_labels, form_data
+from realtime.live_calls import LiveCalls
 from realtime.models import (
     AccountSettings,
     AllowedEndpoint,
@@ -240,7 +241,7 @@ class VoiceModelAdmin(admin.ModelAdmin):
 
 
 @admin.register(CallRecord)
-class CallRecordAdmin(ReadOnly, LongList):
+class CallRecordAdmin(LiveCalls, ReadOnly, LongList):
     list_display = [
         "started",
         "user",
