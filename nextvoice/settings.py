@@ -25,7 +25,9 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or made_once(DATA_DIR / "secret_key", new_secret_key)
 # Newest first: the first key seals, every key opens.
-KEY_RING = env.list("KEY_RING", default=[]) or [made_once(DATA_DIR / "key_ring", new_fernet_key)]
+KEY_RING = env.list("KEY_RING", default=[]) or made_once(
+    DATA_DIR / "key_ring", new_fernet_key
+).split(",")
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 # Full origins (scheme://host[:port]) that may post forms and open sockets besides the site's own.
@@ -219,6 +221,13 @@ CONTENT_SECURITY_POLICY = {
 ATTACHMENT_MAX_MB = env.int("ATTACHMENT_MAX_MB", default=20)
 ATTACHMENT_ROOM_MB = env.int("ATTACHMENT_ROOM_MB", default=2000)
 
+# --- retention --------------------------------------------------------------------------------
+
+# For how many days recordings and conversations are kept, where an account says nothing else.
+# 0 is for ever: nothing is ever removed unless somebody asked for it.
+KEEP_AUDIO_DAYS = env.int("KEEP_AUDIO_DAYS", default=0)
+KEEP_TEXT_DAYS = env.int("KEEP_TEXT_DAYS", default=0)
+
 # --- languages --------------------------------------------------------------------------------
 
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
@@ -266,5 +275,7 @@ LOGGING = {
         "psycopg.pool": {"filters": ["seldom"]},
         "websockets": {"level": "WARNING"},
         "uvicorn": {"level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
+        # A line for every request says little, and addresses may hold secrets.
+        "uvicorn.access": {"level": "WARNING"},
     },
 }

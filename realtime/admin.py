@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import AccountAdmin, ReadOnly
+from chats.admin_lists import LongList
 from realtime.connection_admin import ConnectionTestAdmin
 from realtime.describe import end_words
 from realtime.forms import AdminProviderForm, ModelSet, VoiceModelForm, dialect_labels, form_data
@@ -239,7 +240,7 @@ class VoiceModelAdmin(admin.ModelAdmin):
 
 
 @admin.register(CallRecord)
-class CallRecordAdmin(ReadOnly):
+class CallRecordAdmin(ReadOnly, LongList):
     list_display = [
         "started",
         "user",
@@ -250,7 +251,7 @@ class CallRecordAdmin(ReadOnly):
         "end_reason",
         "length",
     ]
-    list_filter = ["state", "end_reason", "provider_name", "account", "started"]
+    list_filter = ["state", "end_reason", "started"]
     list_select_related = ["user", "account"]
     search_fields = ["id", "user__username", "user__email", "conversation__id", "end_detail"]
     date_hierarchy = "started"

@@ -20,7 +20,7 @@ def livez(request: HttpRequest) -> JsonResponse:
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when the database answers, there is room on disk and no stop is under way, else 503."""
-    if live.stopping():
+    if live.stopping() and not live.retired():
         return JsonResponse({"status": "stopping"}, status=503)
     try:
         with connection.cursor() as cursor:

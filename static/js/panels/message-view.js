@@ -17,6 +17,7 @@ export function makeMessage(caption, call) {
   const element = fromTemplate("message-template");
   element.dataset.itemId = caption.id;
   element.dataset.callId = call;
+  element.dataset.fresh = "";
   find("[data-clock]", element).dateTime = new Date().toISOString();
   showTimes(element);
   connectMessage(element);
