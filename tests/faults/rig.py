@@ -26,6 +26,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.faults.provider import TURN_BYTES, Talker
+from tests.servers import Postgres, Redis
 from tests.site import Caller, Person, Shell, Site
 
 WITHIN = 60.0
@@ -33,6 +34,15 @@ LOST_MS = 1000
 """How much audio a killed process may cost."""
 TURN = bytes(TURN_BYTES)
 OF_REQUESTS = re.compile(r"uvicorn|django\.request|^\s")
+
+WORKERS, POOL = 2, 5
+
+
+def settings(postgres: Postgres, redis: Redis) -> dict[str, Any]:
+    """What `Site` is given: workers on both servers, with few connections."""
+    urls = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
+    return {"workers": WORKERS, "DATABASE_POOL": str(POOL), **urls}
+
 
 PEOPLE = """
 from decimal import Decimal
@@ -279,9 +289,9 @@ class Rig:
     def _unsettled(self) -> list[str]:
         """Calls that are not over, recordings that are not made, places and files that are left."""
         threads = [each.thread for each in self.people]
-        return self._left() + list(self.shell.run(UNSETTLED.format(threads=threads)))
+        return self.left() + list(self.shell.run(UNSETTLED.format(threads=threads)))
 
-    def _left(self) -> list[str]:
+    def left(self) -> list[str]:
         """Files that should not outlive the calls."""
         data = self.site.folder / "data"
         return [
