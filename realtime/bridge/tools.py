@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import orjson
 
@@ -42,13 +42,27 @@ class ToolFailed(Exception):
     """A tool could not do what was asked; the text is for the model and the person."""
 
 
+Policy = Literal["free", "ask"]
+"""Whether a function is run as soon as the model asks for it, or once the person agrees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """A file that a tool made. `content_type` is what the tool says, which proves nothing."""
+
+    name: str
+    content_type: str
+    data: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a tool found. `output`: text for the model; `shown`: what people see of it besides,
-    as the site understands it."""
+    as the site understands it; `files`: what it made, which the conversation keeps."""
 
     output: str
     shown: Event = field(default_factory=dict)
+    files: tuple[Produced, ...] = ()
 
 
 class Toolbox(Protocol):
@@ -57,6 +71,9 @@ class Toolbox(Protocol):
     @property
     def offered(self) -> Sequence[Event]:
         """GA function tools: type, name, description, parameters."""
+
+    def policy(self, name: str) -> Policy:
+        """Whether the person is asked before it is run."""
 
     async def run(self, name: str, arguments: Event) -> Result:
         """Do it. Raises `ToolFailed`, or anything else, which is nobody's business but the

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from realtime.bridge.tools import Result
+from realtime.bridge.tools import Policy, Result
 from realtime.db import in_database
 from realtime.tools.registry import TOOLS, Where
 
@@ -21,6 +21,10 @@ class SiteToolbox:
     def offered(self) -> Sequence[dict[str, Any]]:
         """They as GA function tools."""
         return [tool.offer for tool in self._tools.values()]
+
+    def policy(self, name: str) -> Policy:
+        """Whether the person is asked first."""
+        return "ask" if self._tools[name].ask else "free"
 
     async def run(self, name: str, arguments: dict[str, Any]) -> Result:
         """Do what a model asks for, off the event loop. Raises ToolFailed."""

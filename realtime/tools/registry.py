@@ -38,7 +38,7 @@ class Where:
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A function that models may call. `label` and `about`: its name and what it does for people,
-    translated when shown."""
+    translated when shown. `ask`: the person is asked before each run."""
 
     name: str
     label: Any
@@ -46,6 +46,7 @@ class Tool:
     description: str
     parameters: dict[str, Any]
     run: Callable[..., Result]
+    ask: bool = False
 
     @property
     def offer(self) -> dict[str, Any]:
@@ -78,13 +79,13 @@ TOOLS: dict[str, Tool] = {}
 
 
 def tool(
-    name: str, label: Any, about: Any
+    name: str, label: Any, about: Any, *, ask: bool = False
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """Register a function under this name."""
+    """Register a function under this name. `ask`: as of `Tool`."""
 
     def register(function: Callable[..., Result]) -> Callable[..., Result]:
         description, parameters = described(function)
-        TOOLS[name] = Tool(name, label, about, description, parameters, function)
+        TOOLS[name] = Tool(name, label, about, description, parameters, function, ask)
         return function
 
     return register

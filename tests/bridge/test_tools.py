@@ -19,6 +19,7 @@ from realtime.bridge.tools import (
     STILL_WORKING,
     STOPPED,
     TOO_MANY,
+    Policy,
     Result,
     ToolFailed,
     fitted,
@@ -57,6 +58,9 @@ class Box:
     def offered(self) -> Sequence[dict[str, Any]]:
         names = ("echo", "wait", "huge", "fail", "break", "stuck")
         return [{"type": "function", "name": name, "parameters": {}} for name in names]
+
+    def policy(self, name: str) -> Policy:
+        return "free"
 
     async def run(self, name: str, arguments: dict[str, Any]) -> Result:
         self.asked.append((name, arguments))
