@@ -99,9 +99,7 @@ async def fetch(
 
 def no_answer(problem: BaseException) -> NoAnswer:
     """What went wrong, in words that give nothing away."""
-    if isinstance(problem, NoAnswer):
-        return problem
-    if isinstance(problem, Forbidden):
+    if isinstance(problem, NoAnswer | Forbidden):
         return NoAnswer(str(problem))
     if isinstance(problem, TimeoutError | httpx2.TimeoutException):
         return NoAnswer("no answer in time")

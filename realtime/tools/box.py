@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from realtime.bridge.tools import Policy, Result
-from realtime.db import in_database
-from realtime.tools.registry import TOOLS, Where
+from realtime.tools.registry import Where
+
+
+class Usable(Protocol):
+    """A function that a call can offer: one of the site's own, or of a service (`group`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> Any: ...
+    @property
+    def about(self) -> Any: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def ask(self) -> bool: ...
+    @property
+    def offer(self) -> dict[str, Any]: ...
+
+    async def answer(self, where: Where, arguments: dict[str, Any]) -> Result: ...
 
 
 class SiteToolbox:
-    """Built-in functions for a person in a conversation; those of `names` that exist."""
+    """Functions for a person in a conversation."""
 
-    def __init__(self, where: Where, names: Iterable[str]) -> None:
+    def __init__(self, where: Where, tools: Iterable[Usable]) -> None:
         self._where = where
-        self._tools = {name: TOOLS[name] for name in names if name in TOOLS}
+        self._tools = {tool.name: tool for tool in tools}
 
     @property
     def offered(self) -> Sequence[dict[str, Any]]:
@@ -27,6 +45,5 @@ class SiteToolbox:
         return "ask" if self._tools[name].ask else "free"
 
     async def run(self, name: str, arguments: dict[str, Any]) -> Result:
-        """Do what a model asks for, off the event loop. Raises ToolFailed."""
-        tool = self._tools[name]
-        return await in_database(tool.run, self._where, **tool.values(arguments))
+        """Do what a model asks for. Raises ToolFailed."""
+        return await self._tools[name].answer(self._where, arguments)

@@ -8,8 +8,9 @@ from chats.models import Account, Conversation, User
 from realtime.bridge.dialects import traits_of
 from realtime.call_settings import settings_of
 from realtime.models import AccountSettings, VoiceModel
-from realtime.tools.box import SiteToolbox
-from realtime.tools.registry import TOOLS, Tool, Where
+from realtime.tools.box import SiteToolbox, Usable
+from realtime.tools.registry import TOOLS, Where
+from realtime.tools.services.run import offered_to
 
 
 def uses_tools(model: VoiceModel) -> bool:
@@ -17,17 +18,23 @@ def uses_tools(model: VoiceModel) -> bool:
     return bool(model.features.get("tools")) and traits_of(model.provider.dialect).tools
 
 
-def allowed(account: Account) -> list[Tool]:
-    """The functions that the account's admins have left on."""
+def allowed(account: Account) -> list[Usable]:
+    """What the account's admins have left on: the site's own functions, then the services'."""
     settings = AccountSettings.objects.filter(account=account).first()
     off = settings.tools_off if settings is not None else []
-    return [tool for name, tool in TOOLS.items() if name not in off]
+    tools: list[Usable] = [*TOOLS.values(), *offered_to(account)]
+    return [tool for tool in tools if tool.name not in off]
 
 
 def shown(account: Account) -> list[dict[str, Any]]:
-    """They as the options of a call list them."""
+    """They as the options of a call list them; `group`: the service's name, empty for our own."""
     return [
-        {"name": tool.name, "label": str(tool.label), "about": str(tool.about)}
+        {
+            "name": tool.name,
+            "label": str(tool.label),
+            "about": str(tool.about),
+            "group": tool.group,
+        }
         for tool in allowed(account)
     ]
 
@@ -39,5 +46,5 @@ def toolbox_for(
     if not uses_tools(model):
         return None
     off = settings_of(user, conversation).get("tools_off", [])
-    names = [tool.name for tool in allowed(account) if tool.name not in off]
-    return SiteToolbox(Where(user.pk, conversation.pk), names) if names else None
+    tools = [tool for tool in allowed(account) if tool.name not in off]
+    return SiteToolbox(Where(user.pk, conversation.pk), tools) if tools else None
