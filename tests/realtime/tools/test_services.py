@@ -55,7 +55,8 @@ def vouch(port: int, host: str = "127.0.0.1") -> None:
     AllowedEndpoint.objects.create(host=host, port=port)
 
 
-PATHS = [
+PATHS = ["pets", "refused", "crash", "page", "picture", "leaky", "nothing", "lies", "away"]
+PATHS += ["zipped", "slow", "drip", "huge"]
     "pets",
     "refused",
     "crash",
@@ -317,13 +318,17 @@ async def test_tools_answer_with_all_kinds_of_results(
     assert {each.get("authorization") for each in mcp.headers} == {f"Bearer {SECRET}"}
 
 
-async def test_what_goes_wrong_in_a_tool_is_said(tools: ToolService, ann: User) -> None:
+async def test_what_goes_wrong_in_a_tool_is_said(
+    tools: ToolService, mcp: Mcp, ann: User
+) -> None:
     reason, words = await failing("broken", ann)
     assert reason == "the tool said so"
     assert "canary" not in words
     with pytest.raises(ToolFailed, match="required property"):
         await call("adopt", ann)
-    assert (await failing("huge", ann))[0] == "the answer is too large"
+    # Over a stream of events the SDK keeps to itself what ended it.
+    reasons = {True: "the answer is too large", False: "MCP error -32000"}
+    assert (await failing("huge", ann))[0] == reasons["initialize" not in mcp.methods]
 
 
 async def test_a_lost_session_is_opened_again_once(tools: ToolService, mcp: Mcp, ann: User) -> None:
