@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from realtime.bridge.tools import Policy, Result
+from realtime.bridge.tools import Kept, Policy, Produced, Result
 from realtime.db import in_database
+from realtime.tools import files
 from realtime.tools.registry import TOOLS, Where
 
 
@@ -26,7 +27,16 @@ class SiteToolbox:
         """Whether the person is asked first."""
         return "ask" if self._tools[name].ask else "free"
 
+    def describe(self, name: str) -> tuple[str, str]:
+        """Its name and what it does, for people."""
+        tool = self._tools[name]
+        return str(tool.label), str(tool.about)
+
     async def run(self, name: str, arguments: dict[str, Any]) -> Result:
         """Do what a model asks for, off the event loop. Raises ToolFailed."""
         tool = self._tools[name]
         return await in_database(tool.run, self._where, **tool.values(arguments))
+
+    async def keep(self, made: Sequence[Produced]) -> Kept:
+        """Keep files in the conversation."""
+        return await files.keep(self._where, made)
