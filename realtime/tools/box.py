@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from realtime.bridge.tools import Policy, Result
+from realtime.bridge.tools import Kept, Policy, Produced, Result
+from realtime.tools import files
 from realtime.tools.registry import Where
 
 
@@ -44,6 +45,16 @@ class SiteToolbox:
         """Whether the person is asked first."""
         return "ask" if self._tools[name].ask else "free"
 
+    def describe(self, name: str) -> tuple[str, str]:
+        """Its name and what it does, for people."""
+        tool = self._tools[name]
+        label = f"{tool.group}: {tool.label}" if tool.group else str(tool.label)
+        return label, str(tool.about)
+
     async def run(self, name: str, arguments: dict[str, Any]) -> Result:
         """Do what a model asks for. Raises ToolFailed."""
         return await self._tools[name].answer(self._where, arguments)
+
+    async def keep(self, made: Sequence[Produced]) -> Kept:
+        """Keep files in the conversation."""
+        return await files.keep(self._where, made)

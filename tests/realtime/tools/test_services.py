@@ -57,20 +57,6 @@ def vouch(port: int, host: str = "127.0.0.1") -> None:
 
 PATHS = ["pets", "refused", "crash", "page", "picture", "leaky", "nothing", "lies", "away"]
 PATHS += ["zipped", "slow", "drip", "huge"]
-    "pets",
-    "refused",
-    "crash",
-    "page",
-    "picture",
-    "leaky",
-    "nothing",
-    "lies",
-    "away",
-    "zipped",
-    "slow",
-    "drip",
-    "huge",
-]
 
 
 def document(url: str) -> str:
@@ -318,9 +304,7 @@ async def test_tools_answer_with_all_kinds_of_results(
     assert {each.get("authorization") for each in mcp.headers} == {f"Bearer {SECRET}"}
 
 
-async def test_what_goes_wrong_in_a_tool_is_said(
-    tools: ToolService, mcp: Mcp, ann: User
-) -> None:
+async def test_what_goes_wrong_in_a_tool_is_said(tools: ToolService, mcp: Mcp, ann: User) -> None:
     reason, words = await failing("broken", ann)
     assert reason == "the tool said so"
     assert "canary" not in words
