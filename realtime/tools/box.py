@@ -24,6 +24,8 @@ class Usable(Protocol):
     @property
     def ask(self) -> bool: ...
     @property
+    def seconds(self) -> float | None: ...
+    @property
     def offer(self) -> dict[str, Any]: ...
 
     async def answer(self, where: Where, arguments: dict[str, Any]) -> Result: ...
@@ -50,6 +52,10 @@ class SiteToolbox:
         tool = self._tools[name]
         label = f"{tool.group}: {tool.label}" if tool.group else str(tool.label)
         return label, str(tool.about)
+
+    def seconds(self, name: str) -> float | None:
+        """How long it may take, where that is longer than usual."""
+        return self._tools[name].seconds
 
     async def run(self, name: str, arguments: dict[str, Any]) -> Result:
         """Do what a model asks for. Raises ToolFailed."""

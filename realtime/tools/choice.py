@@ -18,12 +18,16 @@ def uses_tools(model: VoiceModel) -> bool:
     return bool(model.features.get("tools")) and traits_of(model.provider.dialect).tools
 
 
+def usable(account: Account | None) -> list[Usable]:
+    """The site's own functions, then the services' that are for an account; None: for any."""
+    return [*TOOLS.values(), *offered_to(account)]
+
+
 def allowed(account: Account) -> list[Usable]:
-    """What the account's admins have left on: the site's own functions, then the services'."""
+    """What the account's admins have left on."""
     settings = AccountSettings.objects.filter(account=account).first()
     off = settings.tools_off if settings is not None else []
-    tools: list[Usable] = [*TOOLS.values(), *offered_to(account)]
-    return [tool for tool in tools if tool.name not in off]
+    return [tool for tool in usable(account) if tool.name not in off]
 
 
 def shown(account: Account) -> list[dict[str, Any]]:

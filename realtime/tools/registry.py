@@ -64,6 +64,11 @@ class Tool:
         """Built-in functions belong to no service."""
         return ""
 
+    @property
+    def seconds(self) -> float | None:
+        """They take no longer than is usual."""
+        return None
+
     async def answer(self, where: Where, arguments: dict[str, Any]) -> Result:
         """Do what a model asks for, off the event loop. Raises ToolFailed."""
         return await in_database(self.run, where, **self.values(arguments))

@@ -64,6 +64,9 @@ class Box:
     def policy(self, name: str) -> Policy:
         return "ask" if name == "send" else "free"
 
+    def seconds(self, name: str) -> float | None:
+        return None
+
     def describe(self, name: str) -> tuple[str, str]:
         return name.title(), f"Does {name}."
 

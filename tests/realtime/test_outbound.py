@@ -57,10 +57,7 @@ async def failing(to: Destination, url: str = "", **options: Any) -> str:
 async def test_an_answer_is_whole(server: ApiServer) -> None:
     answer = await fetch(Destination(f"{server.url}/pets", vouched=True), "GET")
     assert (answer.status, answer.content_type) == (200, "application/json")
-    assert (
-        answer.data == b'[{"name": "Rex", "legs": 4}, {"name": "Tweety", "legs": 2, "bird": true}]'
-    )
-    assert len(PETS) == 2
+    assert json.loads(answer.data) == PETS
 
 
 @pytest.mark.parametrize("address", INNER)

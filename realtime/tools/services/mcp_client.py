@@ -43,7 +43,7 @@ from realtime.tools.services.openapi import MOST_DESCRIPTION, Function, free_nam
 from realtime.tools.services.results import ServiceFailed, file_of, forms_of, of_files, of_json
 from realtime.tools.services.schema import BadSchema, portable
 
-MOST_TOOLS = 500
+MOST_TOOLS = 200
 MOST_PAGES = 20
 MOST_LINKS = 50
 SESSION_LOST = "Session terminated"

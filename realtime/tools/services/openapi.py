@@ -20,7 +20,7 @@ from realtime.tools.services.schema import BadSchema, pointed, portable
 METHODS = ("get", "head", "post", "put", "patch", "delete")
 READ_ONLY = ("get", "head")
 PLACES = ("path", "query", "header")
-MOST_OPERATIONS = 500
+MOST_OPERATIONS = 200
 MOST_PARAMETERS = 50
 MOST_NAME = 46
 MOST_DESCRIPTION = 1_000

@@ -65,21 +65,18 @@ class ServiceTool:
     admin switches off ends at once."""
 
     function_pk: int
-    account_pk: int
+    account_pk: int | None
     name: str
     label: Any
     about: Any
     group: str
     ask: bool
+    seconds: float | None
     offer: dict[str, Any]
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it may take, where that is longer than usual."""
-        return images.SECONDS if self.name.endswith(f"__{images.FUNCTION.name}") else None
 
     async def answer(self, where: Where, arguments: dict[str, Any]) -> Result:
         """Do what a model asks for. Raises ToolFailed."""
+        assert self.account_pk is not None, "only listed"
         plan = await in_database(plan_for, self.function_pk, self.account_pk, where.user_pk)
         try:
             return await run(plan, arguments)
@@ -88,23 +85,30 @@ class ServiceTool:
             raise
 
 
-def offered_to(account: Account) -> list[ServiceTool]:
-    """The chosen functions of the services that are on for an account."""
-    services = ToolService.objects.of(account)
+def offered_to(account: Account | None) -> list[ServiceTool]:
+    """The chosen functions of the services that are on for an account; None: for any."""
+    enabled = ToolService.objects.filter(enabled=True)
+    services = ToolService.objects.of(account) if account else enabled
     rows = ToolFunction.objects.filter(service__in=services, chosen=True)
     return [
         ServiceTool(
             row.pk,
-            account.pk,
+            account.pk if account else None,
             row.offered_name,
             row.name,
             row.description.split("\n")[0][:200],
             row.service.name,
             row.ask,
+            seconds_of(row.service),
             row.offer,
         )
         for row in rows.select_related("service").order_by("service__name", "name")
     ]
+
+
+def seconds_of(service: ToolService) -> float | None:
+    """How long a call may take, where that is longer than usual."""
+    return images.SECONDS if service.kind == ToolService.Kind.IMAGES else None
 
 
 def plan_for(function_pk: int, account_pk: int, user_pk: int) -> Plan:
