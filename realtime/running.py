@@ -39,6 +39,7 @@ from realtime.money.quotas import Terms
 from realtime.opening import Opening, available, is_newest, is_spoken, tariff_of
 from realtime.recorder import Recorder
 from realtime.store import store
+from realtime.tools.decisions import Decisions
 
 log = logging.getLogger(__name__)
 
@@ -166,6 +167,7 @@ class RunningCall:
         self._audience = self._new_audience()
         if opening.conversation_id is not None:
             self._taps.append(self._recorder(opening.conversation_id))
+            self._taps.append(Decisions(user, opening.conversation_id))
 
     def _new_audience(self) -> Audience | None:
         opening = self._opening
