@@ -39,6 +39,7 @@ from realtime.money.quotas import Terms
 from realtime.opening import Opening, available, is_newest, is_spoken, tariff_of
 from realtime.recorder import Recorder
 from realtime.store import store
+from realtime.tools.decisions import Decisions
 from realtime.tools.trail import Trail
 
 log = logging.getLogger(__name__)
@@ -168,6 +169,7 @@ class RunningCall:
         if opening.conversation_id is not None:
             self._taps.append(self._recorder(opening.conversation_id))
             self._taps.append(Trail(user, opening.pays.account_id, opening.conversation_id))
+            self._taps.append(Decisions(user, opening.conversation_id))
 
     def _new_audience(self) -> Audience | None:
         opening = self._opening

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from realtime.bridge.tools import Kept, Policy, Produced, Result
 from realtime.tools import files
 from realtime.tools.registry import Where
+from realtime.tools.services.remote import Server
 
 
 class Usable(Protocol):
@@ -32,16 +33,25 @@ class Usable(Protocol):
 
 
 class SiteToolbox:
-    """Functions for a person in a conversation."""
+    """Functions for a person in a conversation, and servers whose tools the provider calls."""
 
-    def __init__(self, where: Where, tools: Iterable[Usable]) -> None:
+    def __init__(
+        self, where: Where, tools: Iterable[Usable], servers: Sequence[Server] = ()
+    ) -> None:
         self._where = where
         self._tools = {tool.name: tool for tool in tools}
+        self._servers = servers
 
     @property
     def offered(self) -> Sequence[dict[str, Any]]:
-        """They as GA function tools."""
-        return [tool.offer for tool in self._tools.values()]
+        """They as GA tools."""
+        functions = [tool.offer for tool in self._tools.values()]
+        return functions + [server.offer for server in self._servers]
+
+    @property
+    def authorizations(self) -> dict[str, str]:
+        """What the servers are told, by their label. For the provider only."""
+        return {each.label: each.authorization for each in self._servers if each.authorization}
 
     def policy(self, name: str) -> Policy:
         """Whether the person is asked first."""

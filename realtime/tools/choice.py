@@ -10,6 +10,7 @@ from realtime.call_settings import settings_of
 from realtime.models import AccountSettings, VoiceModel
 from realtime.tools.box import SiteToolbox, Usable
 from realtime.tools.registry import TOOLS, Where
+from realtime.tools.services.remote import is_passed_on, servers_of
 from realtime.tools.services.run import offered_to
 
 
@@ -51,4 +52,10 @@ def toolbox_for(
         return None
     off = settings_of(user, conversation).get("tools_off", [])
     tools = [tool for tool in allowed(account) if tool.name not in off]
-    return SiteToolbox(Where(user.pk, conversation.pk), tools) if tools else None
+    provider = model.provider
+    # A key of somebody's own may go to a server of their own, which is to learn no secret of ours.
+    passes_on = traits_of(provider.dialect).mcp and not (provider.own or provider.embedded)
+    passed_on = [tool for tool in tools if passes_on and is_passed_on(tool)]
+    own = [tool for tool in tools if tool not in passed_on]
+    where = Where(user.pk, conversation.pk)
+    return SiteToolbox(where, own, servers_of(passed_on)) if tools else None

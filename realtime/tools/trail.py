@@ -50,7 +50,6 @@ class Trail(Tap):
             state=event["state"],
             duration_ms=event["duration_ms"],
             conversation=self._conversation_id,
-            **({"approval": event["approval"]} if event["approval"] else {}),
         )
         task = asyncio.get_running_loop().create_task(in_database(write))
         _writing.add(task)

@@ -143,9 +143,9 @@ class ToolServiceAdmin(admin.ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         def page(route: str, view: Any, name: str) -> URLPattern:
-            return path(
-                route, self.admin_site.admin_view(view), name=f"realtime_toolservice_{name}"
-            )
+            guarded = self.admin_site.admin_view(view)
+            made: URLPattern = path(route, guarded, name=f"realtime_toolservice_{name}")
+            return made
 
         return [
             page("use/", require_http_methods(["GET"])(self.use_view), "use"),
@@ -267,7 +267,7 @@ def change_words(changes: Changes) -> str:
     parts = [
         (gettext("New: %(names)s."), changes.new),
         (
-            gettext("Changed, and switched off until you choose them again: %(names)s."),
+            gettext("Changed, and off until you choose them again: %(names)s."),
             changes.changed,
         ),
         (gettext("Gone: %(names)s."), changes.gone),

@@ -97,7 +97,8 @@ class ToolServiceForm(forms.ModelForm):
             return data
         self._clean_prefix(data)
         self._clean_auth(data)
-        if data["kind"] == ToolService.Kind.OPENAPI:
+        self._clean_passing_on(data)
+        if self._kind(data) == ToolService.Kind.OPENAPI:
             self._clean_document(data)
         if not self.errors:
             self._clean_address(data)
@@ -118,6 +119,9 @@ class ToolServiceForm(forms.ModelForm):
         saved: ToolService = super().save(commit)
         return saved
 
+    def _kind(self, data: dict[str, Any]) -> str:
+        return str(data.get("kind") or self.instance.kind)  # it cannot be changed later
+
     def _clean_prefix(self, data: dict[str, Any]) -> None:
         if "prefix" not in self.fields or data.get("prefix"):
             return
@@ -135,6 +139,14 @@ class ToolServiceForm(forms.ModelForm):
             self.add_error("auth_name", _("A header's name has only letters, digits and hyphens."))
         elif name.lower() in tidy.RESERVED_HEADERS - {"authorization"}:
             self.add_error("auth_name", _("This header is sent by this site itself."))
+
+    def _clean_passing_on(self, data: dict[str, Any]) -> None:
+        if not data.get("passed_on"):
+            return
+        if self._kind(data) != ToolService.Kind.MCP:
+            self.add_error("passed_on", _("Only MCP servers can be called by a provider."))
+        elif data["auth"] not in (ToolService.Auth.NONE, ToolService.Auth.BEARER):
+            self.add_error("passed_on", _("A provider can send “Authorization: Bearer …” only."))
 
     def _clean_document(self, data: dict[str, Any]) -> None:
         """Fetch the document where that is wished, read it, and take the address from it."""

@@ -64,24 +64,45 @@ class ServiceTool:
     """A service's function as a call offers it. Its row is read again for each call, so what an
     admin switches off ends at once."""
 
-    function_pk: int
+    function: ToolFunction
     account_pk: int | None
-    name: str
-    label: Any
-    about: Any
-    group: str
-    ask: bool
-    seconds: float | None
-    offer: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.function.offered_name
+
+    @property
+    def label(self) -> str:
+        return self.function.name
+
+    @property
+    def about(self) -> str:
+        return self.function.description.split("\n")[0][:200]
+
+    @property
+    def group(self) -> str:
+        return self.function.service.name
+
+    @property
+    def ask(self) -> bool:
+        return self.function.ask
+
+    @property
+    def seconds(self) -> float | None:
+        return seconds_of(self.function.service)
+
+    @property
+    def offer(self) -> dict[str, Any]:
+        return self.function.offer
 
     async def answer(self, where: Where, arguments: dict[str, Any]) -> Result:
         """Do what a model asks for. Raises ToolFailed."""
         assert self.account_pk is not None, "only listed"
-        plan = await in_database(plan_for, self.function_pk, self.account_pk, where.user_pk)
+        plan = await in_database(plan_for, self.function.pk, self.account_pk, where.user_pk)
         try:
             return await run(plan, arguments)
         except ServiceFailed as problem:
-            await in_database(note_failure, self.function_pk, problem.reason)
+            await in_database(note_failure, self.function.pk, problem.reason)
             raise
 
 
@@ -90,20 +111,8 @@ def offered_to(account: Account | None) -> list[ServiceTool]:
     enabled = ToolService.objects.filter(enabled=True)
     services = ToolService.objects.of(account) if account else enabled
     rows = ToolFunction.objects.filter(service__in=services, chosen=True)
-    return [
-        ServiceTool(
-            row.pk,
-            account.pk if account else None,
-            row.offered_name,
-            row.name,
-            row.description.split("\n")[0][:200],
-            row.service.name,
-            row.ask,
-            seconds_of(row.service),
-            row.offer,
-        )
-        for row in rows.select_related("service").order_by("service__name", "name")
-    ]
+    chosen = rows.select_related("service").order_by("service__name", "name")
+    return [ServiceTool(row, account.pk if account else None) for row in chosen]
 
 
 def seconds_of(service: ToolService) -> float | None:
