@@ -211,10 +211,10 @@ def tools_of(server: MCPServer, secret: str) -> None:
 
 
 @contextmanager
-def mcp_server(*, legacy: bool = False) -> Iterator[Mcp]:
+def mcp_server(*, legacy: bool = False, secret: str = SECRET) -> Iterator[Mcp]:
     """The SDK's own server, over streamable HTTP."""
     server = MCPServer("pets")
-    tools_of(server, SECRET)
+    tools_of(server, secret)
     listener = socket.create_server(("127.0.0.1", 0))
     mcp = Mcp(listener.getsockname()[1])
     inner = server.streamable_http_app()
