@@ -33,6 +33,7 @@ from realtime.models.providers import END_NEAR
 from realtime.money import admin as money_admin  # noqa: F401
 from realtime.presets import preset_of
 from realtime.tools.forms import AccountSettingsForm
+from realtime.tools.services import admin as services_admin  # noqa: F401
 
 
 class EndDate(admin.SimpleListFilter):
