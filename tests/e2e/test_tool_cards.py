@@ -208,7 +208,8 @@ states = [
 ]
 for place, (status, state, shown) in enumerate(states):
     tool = {"name": "look_up", "label": "Look up", "about": "Looks things up.", "server": ""}
-    tool |= {"state": state or status, "arguments": '{"what": "towns"}', "output": "", "shown": shown}
+    tool |= {"state": state or status, "arguments": '{"what": "towns"}', "output": ""}
+    tool["shown"] = shown
     tool["duration_ms"] = None if status == "in_progress" else 2600
     tool["server"] = "wiki.example" if place == 2 else ""
     talk.messages.create(

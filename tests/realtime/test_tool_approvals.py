@@ -140,7 +140,7 @@ async def test_only_the_persons_own_call_can_decide(
 async def test_what_waits_waits_on_over_another_socket(
     here: str, conversation: Conversation, cookie: str, sent: list[str]
 ) -> None:
-    async with provider_of(opened(asking(letter()), Expect("response.create"))) as provider:
+    async with provider_of(opened(asking(letter()))) as provider:
         await with_tools()
         async with page_of(here, conversation, cookie) as page:
             await page.start()
@@ -156,7 +156,8 @@ async def test_what_waits_waits_on_over_another_socket(
             assert again[0]["state"] == "awaiting_approval"
             await page.say(APPROVE)
             visit = await provider.visit()
-            await visit.expect("response.create")
+            async with asyncio.timeout(10):
+                await visit.expect("response.create")
             await page.say({"type": "nextvoice.hang_up"})
             await finalised("hang_up", visit)
     assert sent == ["Ben"]

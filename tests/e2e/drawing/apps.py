@@ -1,46 +1,17 @@
-"""The functions."""
+"""Registers the functions when the site starts, as the site's own are."""
 
 from __future__ import annotations
 
-import io
+from importlib import import_module
 
 from django.apps import AppConfig
-from PIL import Image, ImageDraw
 
 
 class Drawing(AppConfig):
-    """Registers them when the site starts, as the site's own are."""
+    """The app."""
 
     name = "tests.e2e.drawing"
     label = "drawing"
 
     def ready(self) -> None:
-        from realtime.bridge.tools import Produced, Result
-        from realtime.tools import Where
-        from realtime.tools.registry import tool
-
-        @tool("draw_chart", "Chart", "Draws a chart.")
-        def draw_chart(where: Where, title: str) -> Result:
-            """Draw a chart.
-
-            title: what it shows
-            """
-            image = Image.new("RGB", (640, 400), "white")
-            draw = ImageDraw.Draw(image)
-            for number, height in enumerate((90, 180, 140, 260, 320)):
-                left = 60 + 110 * number
-                draw.rectangle((left, 360 - height, left + 70, 360), fill="#0b6a5a")
-            content = io.BytesIO()
-            image.save(content, "PNG")
-            return Result(
-                "drawn", files=(Produced(f"{title}.png", "image/png", content.getvalue()),)
-            )
-
-        @tool("send_letter", "Letter", "Sends a letter to somebody.", ask=True)
-        def send_letter(where: Where, to: str, text: str) -> Result:
-            """Send a letter.
-
-            to: to whom
-            text: what it says
-            """
-            return Result('{"sent": true}', {"text": f"Sent to {to}."})
+        import_module("tests.e2e.drawing.tools")
