@@ -9,5 +9,6 @@ class RealtimeConfig(AppConfig):
 
     def ready(self) -> None:
         from realtime import append_only, checks, pages  # noqa: F401  (the last two register)
+        from realtime.money import anonymous  # noqa: F401  (follows deletions)
 
         post_migrate.connect(append_only.after_migrate, sender=self)

@@ -18,7 +18,7 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-log = logging.getLogger(__name__)
+outage = logging.getLogger("nextvoice.outage")
 
 SEND_SECONDS = 2.0
 RETRY_SECONDS = 5.0
@@ -108,7 +108,7 @@ class Audience:
             try:
                 await self._take_part()
             except Exception as problem:
-                log.warning("a call cannot hear of others: %s", type(problem).__name__)
+                outage.warning("a call cannot hear of others: %s", type(problem).__name__)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _take_part(self) -> None:
@@ -134,4 +134,4 @@ async def _send(group: str, message: Event) -> None:
         async with asyncio.timeout(SEND_SECONDS):
             await get_channel_layer().group_send(group, message)
     except Exception as problem:
-        log.warning("other tabs are not told of a call: %s", type(problem).__name__)
+        outage.warning("other tabs are not told of a call: %s", type(problem).__name__)

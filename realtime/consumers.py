@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 from channels.consumer import AsyncConsumer
+from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext
 
 from chats.models import Conversation, User
@@ -28,11 +29,13 @@ from realtime.opening import Refused, find_conversation, may_go_on, open_call
 from realtime.running import RunningCall, why_over
 
 log = logging.getLogger(__name__)
+outage = logging.getLogger("nextvoice.outage")
 
 CLOSE_SECONDS = 1.0
 
 Message = dict[str, Any]
 NOT_FOUND = 4404
+AWAY = 1013  # the page tries again
 
 
 class BrowserSocket:
@@ -91,6 +94,10 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             await send({"type": "websocket.accept"})
             await self._serve(browser, scope)
+        except (OperationalError, InterfaceError) as problem:
+            # Without a last word: the page tries again, and its call may still run.
+            outage.warning("a call socket could not reach the database: %s", type(problem).__name__)
+            await browser.close(AWAY)
         except OSError as problem:
             # What servers raise for sending to a browser that has left. No call runs by then.
             log.warning("a call did not begin: %s", type(problem).__name__)

@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 
 _calls: dict[str, Entry] = {}
-_stopping = False
+_stopping = _retired = False
 # Set when the last call has left after `drain` began.
 _drained: asyncio.Event | None = None
 
@@ -92,13 +92,30 @@ def stopping() -> bool:
     return _stopping
 
 
+def stop_taking() -> None:
+    """Take no more calls. For signal handlers too."""
+    global _stopping
+    _stopping = True
+
+
+def retire() -> None:
+    """Others are to take this process's place. For signal handlers too."""
+    global _retired
+    _retired = True
+
+
+def retired() -> bool:
+    """Whether this process ends while the site goes on with others."""
+    return _retired
+
+
 async def drain(seconds: float) -> None:
     """Take no more calls and end those that run, telling their browsers to come back.
 
     Raises TimeoutError when some still run after `seconds`.
     """
-    global _stopping, _drained
-    _stopping = True
+    global _drained
+    stop_taking()
     _drained = asyncio.Event()
     for entry in list(_calls.values()):
         entry.stop("server_stopping")

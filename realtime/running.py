@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,10 +24,11 @@ from chats.models import User
 from realtime import live, tracks
 from realtime.attaching import AttachingBrowser, look_up
 from realtime.audience import Audience
-from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, run_call
+from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
 from realtime.bridge.browser import Browser, Resume
 from realtime.bridge.ends import End
 from realtime.bridge.limits import Limits
+from realtime.circuits import circuit_of
 from realtime.db import in_database
 from realtime.janitor import HEARTBEAT_SECONDS
 from realtime.models import CallRecord, Usage
@@ -36,11 +37,19 @@ from realtime.money.keeper import keeper
 from realtime.money.meter import Meter
 from realtime.money.quota_words import withdrawn_words
 from realtime.money.quotas import Terms
-from realtime.opening import Opening, available, is_newest, is_spoken, tariff_of
+from realtime.opening import (
+    Opening,
+    available,
+    is_newest,
+    is_spoken,
+    note_key,
+    tariff_of,
+)
 from realtime.recorder import Recorder
 from realtime.store import store
 
 log = logging.getLogger(__name__)
+outage = logging.getLogger("nextvoice.outage")
 
 # How soon a call notices that its person was signed out or lost the conversation.
 RECHECK_SECONDS = 5
@@ -91,14 +100,32 @@ def _idle_seconds(terms: Terms) -> float:
     return max(float(settings.CALL_IDLE_SECONDS), quota)
 
 
-class Connected(Tap):
-    """Notes when the provider was first there."""
+def _begin(job: Coroutine[Any, Any, None]) -> None:
+    """Run a job for itself."""
+    task = asyncio.create_task(job)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
 
-    def __init__(self, save: Callable[..., None]) -> None:
+
+async def _noted(provider: uuid.UUID, *, refused: bool) -> None:
+    try:
+        await in_database(note_key, provider, refused=refused)
+    except Exception as problem:
+        outage.warning("a refused key cannot be noted: %s", type(problem).__name__)
+
+
+class Connected(Tap):
+    """Notes when the provider was first there, and `worked()` each time it is."""
+
+    def __init__(self, save: Callable[..., None], worked: Callable[[], None]) -> None:
         self._save: Callable[..., None] | None = save
+        self._worked = worked
 
     def on_event(self, event: Mapping[str, Any]) -> None:
-        if event["type"] == "session.created" and self._save is not None:
+        if event["type"] != "session.created":
+            return
+        self._worked()
+        if self._save is not None:
             self._save(connected=timezone.now())
             self._save = None
 
@@ -162,7 +189,11 @@ class RunningCall:
             tell=self._tell,
         )
         # The ledger before all else: nobody is to know of an answer that is not in it.
-        self._taps: list[Tap] = [self._meter, self._allowance, Connected(self._save)]
+        self._taps: list[Tap] = [
+            self._meter,
+            self._allowance,
+            Connected(self._save, self._provider_worked),
+        ]
         self._audience = self._new_audience()
         if opening.conversation_id is not None:
             self._taps.append(self._recorder(opening.conversation_id))
@@ -207,9 +238,7 @@ class RunningCall:
 
     def start(self) -> None:
         """Run the call from now on, and leave its row ended, whatever happens."""
-        task = asyncio.create_task(self._run())
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
+        _begin(self._run())
 
     def resume(self, socket: Browser, user: User, conversation_id: str, wish: Resume) -> bool:
         """Go on over this socket, if it is the same person's, in the same conversation, with the
@@ -289,6 +318,7 @@ class RunningCall:
                 on_call=self._enter,
                 finalise=self._finalise,
                 on_ended=self._ended,
+                on_failed=self._provider_failed,
                 hold=self._meter.hold,
                 toolbox=opening.toolbox,
                 call_type=self._call_type,
@@ -298,6 +328,20 @@ class RunningCall:
         if record.detail and record.end.severity == "error":
             log.warning("call %s: %s: %s", opening.call_id, record.reason, record.detail)
         return record
+
+    def _provider_worked(self) -> None:
+        provider, url = self._opening.pays.provider_id, self._opening.target.url
+        if provider is not None:
+            circuit_of(provider, url).worked()
+            if self._opening.key_was_refused:
+                _begin(_noted(provider, refused=False))
+
+    def _provider_failed(self, failed: UpstreamFailed) -> None:
+        provider, url = self._opening.pays.provider_id, self._opening.target.url
+        if provider is not None:
+            circuit_of(provider, url).failed(failed)
+            if failed.reason == "provider_refused_key":
+                _begin(_noted(provider, refused=True))
 
     def _leg(self) -> Browser:
         """The browser's leg; in a conversation its messages may have attachments."""
@@ -349,7 +393,7 @@ class RunningCall:
                 newest = await in_database(is_newest, opening.call_id)
             except Exception as problem:
                 # A database that is away ends no call.
-                log.warning("call %s cannot be checked: %s", opening.call_id, problem)
+                outage.warning("calls cannot be checked: %s", type(problem).__name__)
                 continue
             if not allowed:
                 self._stop("signed_out")

@@ -68,7 +68,7 @@ export function reasonForClose(code) {
 
 /** Whether a new socket may save the call after this close code. */
 export function mayReconnect(code) {
-  return [1001, 1005, 1006, 1012].includes(code);
+  return [1001, 1005, 1006, 1012, 1013].includes(code);
 }
 
 /** The entry of a reason; one that is unknown (a newer server) is shown like `internal_error`. */
