@@ -21,6 +21,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
+from chats import audit
 from realtime.models import Usage
 from realtime.money.pricing import plain
 from realtime.money.reports import AMOUNTS, BY, COUNTED, Line
@@ -144,6 +145,7 @@ def _xlsx(sheet: Any, cell: Cell) -> Any:
 
 def sent(request: HttpRequest, pieces: Iterator[bytes], name: str, kind: str) -> Any:
     """The pieces as a download that is made while it is sent."""
+    audit.record("usage.exported", actor=request.user, target=name, request=request)
     streamed: Any = _awaited(pieces) if isinstance(request, ASGIRequest) else pieces
     response = StreamingHttpResponse(streamed, content_type=kind)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
