@@ -25,6 +25,8 @@ WHOLE_TEXT, WHOLE_BINARY = 0x81, 0x82
 DATA = (0, 1, 2)
 """Opcodes of messages and their parts."""
 MASKED = 0x80
+END_OF_HEAD = b"\r\n\r\n"
+"""Frames follow the handshake's head from here on."""
 
 
 class Splitter:

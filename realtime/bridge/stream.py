@@ -18,12 +18,11 @@ from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WireFrame
 from websockets.protocol import Event, State
 
-from .framing import Splitter, framed
+from .framing import END_OF_HEAD, Splitter, framed
 from .writer import Frame
 
 FRAMES_AHEAD = 8
 """So many messages wait for somebody to take them, before no more is read."""
-END_OF_HEAD = b"\r\n\r\n"
 DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 

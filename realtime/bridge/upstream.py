@@ -76,9 +76,14 @@ class Upstream:
         """Send a binary frame; never blocks."""
         self._writer.write(data)
 
+    @property
+    def strained(self) -> bool:
+        """Whether too much is on its way."""
+        return self._writer.queued > HIGH_WATER
+
     async def relieved(self) -> None:
         """Wait while too much is on its way; a provider that takes nothing is given up."""
-        if self._writer.queued > HIGH_WATER:
+        if self.strained:
             await self._writer.drain()
 
     def pause(self) -> None:
