@@ -343,10 +343,7 @@ class RunningCall:
             if self._audience is not None:
                 self._audience.show_call()
             try:
-                # Before the person: one who is shut out is to be told that, not of the model.
-                tariff = await in_database(self._tariff)
-                allowed = await in_database(self._may_go_on)
-                newest = await in_database(is_newest, opening.call_id)
+                tariff, allowed, newest = await in_database(self._look)
             except Exception as problem:
                 # A database that is away ends no call.
                 log.warning("call %s cannot be checked: %s", opening.call_id, problem)
@@ -360,6 +357,13 @@ class RunningCall:
                 self._stop("taken_over")
             else:
                 self._allowance.costs_now(tariff)
+
+    def _look(self) -> tuple[Tariff | None, bool, bool]:
+        """What the call costs by now, whether its person may go on, and whether no other call of
+        the conversation has begun. All in one go: each call asks every few seconds."""
+        # Before the person: one who is shut out is to be told that, not of the model.
+        tariff = self._tariff()
+        return tariff, self._may_go_on(), is_newest(self._opening.call_id)
 
     def _tariff(self) -> Tariff | None:
         """What its model costs by now; None when the person may not use it any more."""

@@ -186,7 +186,7 @@ class Loop:
             now = time.monotonic()
             while self._turns and self._turns[0][0] <= now:
                 due, number, peer = self._turns[0]
-                if number not in self._peers:
+                if self._peers.get(number) is not peer:
                     heapq.heappop(self._turns)
                     continue
                 heapq.heapreplace(self._turns, (due + FRAME_SECONDS, number, peer))
