@@ -22,8 +22,10 @@ from .writer import Frame
 
 WHOLE_TEXT, WHOLE_BINARY = 0x81, 0x82
 """The first byte of a message in one piece, without extensions."""
-DATA = (0, 1, 2)
-"""Opcodes of messages and their parts."""
+PARTS = (0x00, 0x01, 0x02, 0x80)
+"""The first byte of a part of a message: its first, one between, its last."""
+KNOWN = frozenset({WHOLE_TEXT, WHOLE_BINARY, *PARTS, 0x88, 0x89, 0x8A})
+"""Every first byte there should be; the last three are a close, a ping and a pong."""
 MASKED = 0x80
 END_OF_HEAD = b"\r\n\r\n"
 """Frames follow the handshake's head from here on."""
@@ -33,8 +35,8 @@ class Splitter:
     """Takes the bytes of a connection, whatever pieces they come in, from a frame's beginning on.
 
     A usual frame goes to `on_frame`; everything else to `on_rest`, a whole frame at a time, as it
-    came. So does every frame while `is_open()` is not so. From the first frame on that is larger
-    than `most`, wrongly masked or not UTF-8, all goes to `on_rest`, for it to complain.
+    came. So does every frame while `is_open()` is not so. From the first frame on that is unknown,
+    larger than `most`, wrongly masked or not UTF-8, all goes to `on_rest`, for it to complain.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class Splitter:
             if len(data) < body:
                 return body
             size = int.from_bytes(data[at + 2 : body], "big")
-        if second & MASKED != self._mask_bit or size > self._most:
+        if first not in KNOWN or second & MASKED != self._mask_bit or size > self._most:
             self._gave_up = True
             return at
         if self._mask_bit:
@@ -101,8 +103,8 @@ class Splitter:
             if self._mask_bit:
                 payload = apply_mask(payload, data[body - 4 : body])
             return end if self._hand_on(first, payload) else at
-        if first & 0x0F in DATA:
-            self._in_parts = first < 0x80
+        if first in PARTS:
+            self._in_parts = first != 0x80
         self._on_rest(data[at:end])
         return end
 
