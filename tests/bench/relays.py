@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
 PEERS = ROOT / ".bench"
 """Where the peer is installed, outside of our own environment and locks."""
-LITELLM = "litellm[proxy]==1.109.0"
+LITELLM = "litellm[proxy]==1.108.7"
 PREPARE = """
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
@@ -109,7 +109,7 @@ def floor(provider: str, calls: int) -> Iterator[Relay]:
 def site(provider: str, calls: int) -> Iterator[Relay]:
     """The real site: recordings, captions and a priced meter, one conversation a call."""
     with tempfile.TemporaryDirectory() as folder:
-        env = {"DATA_DIR": folder, "LOCAL_VOICE": "false", "LOG_LEVEL": "ERROR"}
+        env = {"DATA_DIR": folder, "LOCAL_VOICE": "false", "LOG_LEVEL": os.environ.get("BENCH_LOG", "ERROR")}
         _manage(env, "setup")
         made = _manage(env, "shell", "-v0", "-c", PREPARE.format(url=provider, calls=calls))
         for model, kind in (("bench", "realtime"), ("bench-transcribe", "transcription")):
