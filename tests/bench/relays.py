@@ -109,7 +109,11 @@ def floor(provider: str, calls: int) -> Iterator[Relay]:
 def site(provider: str, calls: int) -> Iterator[Relay]:
     """The real site: recordings, captions and a priced meter, one conversation a call."""
     with tempfile.TemporaryDirectory() as folder:
-        env = {"DATA_DIR": folder, "LOCAL_VOICE": "false", "LOG_LEVEL": os.environ.get("BENCH_LOG", "ERROR")}
+        env = {
+            "DATA_DIR": folder,
+            "LOCAL_VOICE": "false",
+            "LOG_LEVEL": os.environ.get("BENCH_LOG", "ERROR"),
+        }
         _manage(env, "setup")
         made = _manage(env, "shell", "-v0", "-c", PREPARE.format(url=provider, calls=calls))
         for model, kind in (("bench", "realtime"), ("bench-transcribe", "transcription")):
