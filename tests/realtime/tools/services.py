@@ -22,6 +22,25 @@ PETS = [{"name": "Rex", "legs": 4}, {"name": "Tweety", "legs": 2, "bird": True}]
 HTML = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
+PATHS = ["pets", "refused", "crash", "page", "picture", "leaky", "nothing", "lies", "away"]
+PATHS += ["zipped", "slow", "drip", "huge"]
+
+
+def document(url: str) -> str:
+    """The API as OpenAPI describes it."""
+    paths: dict[str, Any] = {f"/{name}": {"get": {"operationId": name}} for name in PATHS}
+    sent = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    parameters = [
+        {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},
+        {"name": "q", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}},
+        {"name": "X-Trace", "in": "header", "schema": {"type": "string"}},
+    ]
+    paths["/things/{id}"] = {
+        "put": {"operationId": "echo", "parameters": parameters, "requestBody": sent}
+    }
+    return json.dumps({"openapi": "3.1.0", "servers": [{"url": url}], "paths": paths})
+
+
 @dataclass
 class Asked:
     """One request as it came."""

@@ -15,8 +15,8 @@ from chats.models import Account, AuditEvent, User
 from realtime.models import AccountSettings, AllowedEndpoint, ToolFunction, ToolService
 from realtime.tools.choice import shown
 from realtime.tools.trail import ACTION
-from tests.realtime.tools.services import HTML, SECRET, ApiServer, api, mcp_server
-from tests.realtime.tools.test_services import document, service
+from tests.realtime.tools.services import HTML, SECRET, ApiServer, api, document, mcp_server
+from tests.realtime.tools.test_services import service
 
 pytestmark = pytest.mark.django_db
 

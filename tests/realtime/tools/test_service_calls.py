@@ -22,8 +22,8 @@ from realtime.tools.choice import toolbox_for
 from realtime.tools.trail import ACTION
 from tests.bridge.test_tools import asking, wanted
 from tests.realtime.test_consumer import finalised, messages, opened, provider_of, sign_in
-from tests.realtime.tools.services import SECRET, api, mcp_server
-from tests.realtime.tools.test_services import chosen, document, service, vouch
+from tests.realtime.tools.services import SECRET, api, document, mcp_server
+from tests.realtime.tools.test_services import chosen, service, vouch
 from tests.scripted import Expect, Send, Step, Visit, session_created
 from tests.site import Caller
 
