@@ -13,9 +13,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import AccountAdmin, ReadOnly
+from chats.admin_lists import LongList
 from realtime.connection_admin import ConnectionTestAdmin
 from realtime.describe import end_words
 from realtime.forms import AdminProviderForm, ModelSet, VoiceModelForm, dialect_labels, form_data
+from realtime.live_calls import LiveCalls
 from realtime.models import (
     AccountSettings,
     AllowedEndpoint,
@@ -192,7 +194,8 @@ class ProviderAdmin(ConnectionTestAdmin, admin.ModelAdmin):
     def key_shown(self, provider: Provider) -> str:
         if not provider.sealed_key:
             return str(_("none"))
-        return f"…{provider.key_end}" if provider.key_end else str(_("set"))
+        key = f"…{provider.key_end}" if provider.key_end else str(_("set"))
+        return str(_("%(key)s, refused") % {"key": key}) if provider.key_refused_at else key
 
     @admin.display(description=_("whose"), ordering="account")
     def whose(self, provider: Provider) -> str:
@@ -239,7 +242,7 @@ class VoiceModelAdmin(admin.ModelAdmin):
 
 
 @admin.register(CallRecord)
-class CallRecordAdmin(ReadOnly):
+class CallRecordAdmin(LiveCalls, ReadOnly, LongList):
     list_display = [
         "started",
         "user",
@@ -250,7 +253,7 @@ class CallRecordAdmin(ReadOnly):
         "end_reason",
         "length",
     ]
-    list_filter = ["state", "end_reason", "provider_name", "account", "started"]
+    list_filter = ["state", "end_reason", "started"]
     list_select_related = ["user", "account"]
     search_fields = ["id", "user__username", "user__email", "conversation__id", "end_detail"]
     date_hierarchy = "started"

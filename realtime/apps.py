@@ -8,6 +8,8 @@ class RealtimeConfig(AppConfig):
     verbose_name = _("Calls")
 
     def ready(self) -> None:
-        from realtime import append_only, checks, pages  # noqa: F401  (the last two register)
+        # All but the first register something.
+        from realtime import append_only, checks, pages, takeout  # noqa: F401
+        from realtime.money import anonymous  # noqa: F401  (follows deletions)
 
         post_migrate.connect(append_only.after_migrate, sender=self)

@@ -16,23 +16,26 @@ from typing import Any
 
 import orjson
 from channels.consumer import AsyncConsumer
+from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext
 
 from chats.models import Conversation, User
-from realtime import live
+from realtime import elsewhere, live
 from realtime.bridge import Gone, Resume, receive_start
 from realtime.bridge.ends import ENDS, End, ended_event
 from realtime.bridge.start import Start
 from realtime.db import in_database
 from realtime.opening import Refused, find_conversation, may_go_on, open_call
-from realtime.running import RunningCall, why_over
+from realtime.running import RunningCall, known_here, why_over
 
 log = logging.getLogger(__name__)
+outage = logging.getLogger("nextvoice.outage")
 
 CLOSE_SECONDS = 1.0
 
 Message = dict[str, Any]
 NOT_FOUND = 4404
+AWAY = 1013  # the page tries again
 
 
 class BrowserSocket:
@@ -91,6 +94,10 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             await send({"type": "websocket.accept"})
             await self._serve(browser, scope)
+        except (OperationalError, InterfaceError) as problem:
+            # Without a last word: the page tries again, and its call may still run.
+            outage.warning("a call socket could not reach the database: %s", type(problem).__name__)
+            await browser.close(AWAY)
         except OSError as problem:
             # What servers raise for sending to a browser that has left. No call runs by then.
             log.warning("a call did not begin: %s", type(problem).__name__)
@@ -123,8 +130,10 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         running, place = live.find(wish.call_id), str(conversation.pk)
         if running is not None and running.resume(browser, user, place, wish):
             await self._attend(browser, running)
-        else:
+        elif running is not None or known_here(wish):
             await self._refuse(browser, why_over(user, place, wish))
+        else:
+            await self._refuse(browser, await elsewhere.let_go(user.pk, place, wish.call_id))
 
     async def _open(
         self, browser: BrowserSocket, scope: Message, conversation: Conversation, start: Start

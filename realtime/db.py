@@ -5,11 +5,12 @@ would hold up each call's start and end. Calls use these few threads instead.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connection, transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,3 +35,23 @@ def with_connection(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
         return work(*args, **kwargs)
     finally:
         close_old_connections()
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """All queries inside see the database as it was at the first. Only for reading: on SQLite
+    everybody else goes on writing meanwhile, which `atomic` would not let them."""
+    if connection.in_atomic_block:
+        yield
+    elif connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN DEFERRED")
+            try:
+                yield
+            finally:
+                cursor.execute("ROLLBACK")
+    else:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield

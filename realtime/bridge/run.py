@@ -15,7 +15,7 @@ from typing import Any
 
 from .browser import Browser, Gone
 from .call import Call
-from .connect import Resolve, resolve
+from .connect import Resolve, UpstreamFailed, resolve
 from .dialects.target import Target
 from .ends import End
 from .gate import Release
@@ -45,6 +45,7 @@ async def run_call(
     on_call: Callable[[Call], None] | None = None,
     finalise: Callable[[EndRecord], Awaitable[None]] | None = None,
     on_ended: Callable[[EndRecord], None] = lambda record: None,
+    on_failed: Callable[[UpstreamFailed], None] = lambda failed: None,
     hold: Callable[[Release], None] | None = None,
     toolbox: Toolbox | None = None,
     call_type: Callable[..., Call] = Call,
@@ -62,6 +63,7 @@ async def run_call(
     and before the browser gets `nextvoice.ended`, so that what it tells still comes first.
     `on_ended(record)` is called once the browser has been told everything; an answer that nobody
     hears may be waited for after that, up to `Limits.usage_seconds`, to learn what it cost.
+    `on_failed(failed)` is called for each upstream session that could not be opened.
     `hold(release)` is called with each answer's end: what the browser is told from then on waits
     until `release()`, which must come soon.
     `toolbox`: runs the functions that `session` offers of it (see `tools.with_tools`).
@@ -88,6 +90,7 @@ async def run_call(
         history,
         limits,
         on_frame=running.on_provider_frame,
+        on_failed=on_failed,
         resolve=resolve,
         tls=tls,
     )

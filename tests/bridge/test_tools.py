@@ -26,6 +26,7 @@ from realtime.bridge.tools import (
     with_tools,
 )
 from tests.bridge.doubles import SESSION, Page, RecordingTap
+from tests.examples import examples
 from tests.scripted import (
     Die,
     Expect,
@@ -231,7 +232,7 @@ async def test_a_function_is_run_and_answered_with_one_request_for_an_answer() -
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=8))
 def test_arguments_may_be_split_anywhere(cuts: list[int]) -> None:
     text = '{"what": "a \\"quoted\\" wörd 🎈", "n": [1, 2]}'
