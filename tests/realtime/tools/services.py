@@ -83,7 +83,8 @@ class Api(http.server.BaseHTTPRequestHandler):
         self.answer({"path": self.path, "headers": headers, "body": body.decode()})
 
     def do_refused(self, headers: Any, body: bytes) -> None:
-        self.answer({"message": f"Not with {headers.get('authorization')}"}, status=403)
+        said = json.dumps({"message": f"Not with {headers.get('authorization')}"})
+        self.answer(said.replace("+", "\\u002b").replace("/", "\\/").encode(), status=403)
 
     def do_crash(self, headers: Any, body: bytes) -> None:
         self.answer(HTML.encode() * 1000, "text/html", 500)

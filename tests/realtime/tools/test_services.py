@@ -135,7 +135,7 @@ async def test_a_secret_that_is_echoed_is_taken_out(plugin: ToolService, ann: Us
     reason, words = await failing("refused", ann)
     assert (reason, words) == (
         "HTTP 403",
-        'The service answered with HTTP 403: {"message": "Not with [key]"}',
+        'The service answered with HTTP 403: {"message":"Not with [key]"}',
     )
     reason, _words = await failing("leaky", ann)
     assert reason == "the answer held the service's own secret"
