@@ -47,7 +47,6 @@ from realtime.opening import (
 )
 from realtime.recorder import Recorder
 from realtime.store import store
-from realtime.tools.decisions import Decisions
 from realtime.tools.trail import Trail
 
 log = logging.getLogger(__name__)
@@ -203,8 +202,7 @@ class RunningCall:
         self._audience = self._new_audience()
         if opening.conversation_id is not None:
             self._taps.append(self._recorder(opening.conversation_id))
-            self._taps.append(Trail(user, opening.pays.account_id, opening.conversation_id))
-            self._taps.append(Decisions(user, opening.conversation_id))
+            self._taps.append(Trail(user, opening.conversation_id))
 
     def _new_audience(self) -> Audience:
         opening = self._opening
