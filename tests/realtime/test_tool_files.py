@@ -6,7 +6,6 @@ import asyncio
 import io
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -23,6 +22,7 @@ from realtime.history import opening_items
 from realtime.tools import TOOLS, SiteToolbox, Where
 from realtime.tools.registry import tool
 from tests.bridge.test_tools import asking, wanted
+from tests.chats.test_attachments import body
 from tests.realtime.test_consumer import finalised, messages, opened, provider_of, sign_in
 from tests.realtime.test_tool_calls import with_tools
 from tests.realtime.test_tools import Tags
@@ -115,11 +115,6 @@ async def test_a_file_is_kept_as_what_it_is(
     assert (row.owner_id, row.conversation_id, row.name) == (ann.pk, conversation.pk, file.name)
 
 
-def content(answer: Any) -> bytes:
-    """What was served."""
-    return b"".join(answer.streaming_content)
-
-
 @pytest.mark.parametrize("data", [HTML, SVG])
 def test_what_could_run_is_only_ever_saved(
     ann: User, conversation: Conversation, client: Client, data: bytes
@@ -128,7 +123,7 @@ def test_what_could_run_is_only_ever_saved(
     row = Attachment.objects.get()
     client.force_login(ann)
     answer = client.get(row.url)
-    assert content(answer) == data
+    assert body(answer) == data
     assert answer.headers["Content-Type"] == UNREAD
     assert answer.headers["Content-Disposition"] == 'attachment; filename="page.html"'
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -143,7 +138,7 @@ def test_a_picture_is_drawn_anew_and_nobody_else_gets_it(
     async_to_sync(box(ann, conversation).keep)([made])
     row = Attachment.objects.get()
     client.force_login(ann)
-    picture = content(client.get(row.url))
+    picture = body(client.get(row.url))
     assert b"secret" in made.data and b"secret" not in picture
     assert Image.open(io.BytesIO(picture)).size == (64, 48)
     client.force_login(eve)
@@ -188,6 +183,7 @@ def test_the_name_of_a_file_is_no_markup(attack: str) -> None:
 async def test_a_picture_is_in_the_thread_of_every_tab_while_the_call_goes_on(
     here: str, conversation: Conversation, cookie: str, drawing: None, ann: User
 ) -> None:
+    await in_database(lambda: Conversation.objects.update(title=""))
     asked = asking(wanted("draw", json.dumps({"what": "a <b>boat</b>"})))
     async with provider_of(opened(asked, Expect("response.create"))) as provider:
         await with_tools()
