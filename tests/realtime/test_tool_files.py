@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from chats.attachments.keeping import UNREAD
 from chats.models import Attachment, Conversation, Message, User
@@ -38,12 +39,8 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>window.hit=1</script></s
 
 
 def png(width: int = 64, note: str = "") -> bytes:
-    content, info = io.BytesIO(), None
-    if note:
-        from PIL.PngImagePlugin import PngInfo
-
-        info = PngInfo()
-        info.add_text("Comment", note)
+    content, info = io.BytesIO(), PngInfo()
+    info.add_text("Comment", note)
     Image.new("RGB", (width, 48), "teal").save(content, "PNG", pnginfo=info)
     return content.getvalue()
 
