@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from chats import audit
+from chats.admin_lists import DeletesMuch, LongList
 from chats.models import (
     Account,
     Attachment,
     AuditEvent,
     Conversation,
+    DoomedFile,
     Membership,
     Message,
     Recording,
@@ -29,7 +34,7 @@ class MembershipInline(admin.TabularInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(DeletesMuch, DjangoUserAdmin):
     list_display = [
         "username",
         "email",
@@ -39,7 +44,8 @@ class UserAdmin(DjangoUserAdmin):
         "is_staff",
         "last_login",
     ]
-    list_filter = ["is_active", "is_staff", "is_superuser", "accounts"]
+    list_filter = ["is_active", "is_staff", "is_superuser"]
+    search_fields = [*DjangoUserAdmin.search_fields, "accounts__name"]
     add_fieldsets = (
         (
             None,
@@ -54,9 +60,13 @@ class UserAdmin(DjangoUserAdmin):
         # A new person gets an own account on the first save; teams come after that.
         return [MembershipInline] if obj else []
 
+    def conversations_of(self, objects: Sequence[Any]) -> QuerySet[Conversation]:
+        theirs = Q(owner__in=objects) | Q(account__owner__in=objects)
+        return Conversation.objects.filter(theirs)
+
 
 @admin.register(Account)
-class AccountAdmin(admin.ModelAdmin):
+class AccountAdmin(DeletesMuch):
     list_display = ["name", "slug", "kind", "people", "created"]
     list_filter = [("owner", admin.EmptyFieldListFilter), "created"]
     search_fields = ["name", "slug", "owner__username", "owner__email"]
@@ -67,6 +77,9 @@ class AccountAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         queryset: QuerySet[Account] = super().get_queryset(request)
         return queryset.annotate(people_=Count("memberships"))
+
+    def conversations_of(self, objects: Sequence[Any]) -> QuerySet[Conversation]:
+        return Conversation.objects.filter(account__in=objects)
 
     @admin.display(description=_("kind"), ordering="owner")
     def kind(self, account: Account) -> str:
@@ -80,7 +93,7 @@ class AccountAdmin(admin.ModelAdmin):
 @admin.register(Membership)
 class MembershipAdmin(admin.ModelAdmin):
     list_display = ["user", "account", "role", "created"]
-    list_filter = ["role", "account"]
+    list_filter = ["role"]
     search_fields = ["user__username", "user__email", "account__name"]
     autocomplete_fields = ["user", "account"]
     list_select_related = ["user", "account"]
@@ -96,25 +109,55 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
+class Private(ReadOnly):
+    """What people said, wrote or sent. Who may look here leaves a trace of it: that they looked
+    through a list and for what, and whose thing they opened."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        answer = super().changelist_view(request, extra_context)
+        if request.method == "GET":
+            self._note(request, "listed", search=request.GET.get("q", "")[:200])
+        return answer
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        answer = super().change_view(request, object_id, form_url, extra_context)
+        if answer.status_code == 200:
+            self._note(request, "viewed", object_id)
+        return answer
+
+    def _note(self, request: HttpRequest, did: str, target: str = "", **detail: Any) -> None:
+        action = f"{self.opts.model_name}.{did}"
+        audit.record(action, actor=request.user, target=target, request=request, **detail)
+
+
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnly):
+class ConversationAdmin(DeletesMuch, Private, LongList):
     list_display = ["__str__", "owner", "account", "messages_", "updated", "deleted"]
-    list_filter = ["account", "updated", ("deleted", admin.EmptyFieldListFilter)]
-    search_fields = ["title", "owner__username", "owner__email", "id"]
+    list_filter = ["updated", ("deleted", admin.EmptyFieldListFilter)]
+    search_fields = ["title", "owner__username", "owner__email", "account__name", "id"]
     list_select_related = ["owner", "account"]
-    date_hierarchy = "created"
+    date_hierarchy = "updated"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         queryset: QuerySet[Conversation] = super().get_queryset(request)
-        return queryset.annotate(messages__=Count("messages"))
+        inside = Message.objects.filter(conversation=OuterRef("pk")).order_by()
+        count = inside.values("conversation").annotate(n=Count("*")).values("n")
+        # For the rows of a page; a join would count for every conversation there is.
+        return queryset.annotate(messages__=Coalesce(Subquery(count), 0))
 
-    @admin.display(description=_("messages"), ordering="messages__")
+    def conversations_of(self, objects: Sequence[Any]) -> QuerySet[Conversation]:
+        return Conversation.objects.filter(pk__in=[each.pk for each in objects])
+
+    @admin.display(description=_("messages"))
     def messages_(self, conversation: Conversation) -> int:
         return int(getattr(conversation, "messages__", 0))
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnly):
+class MessageAdmin(Private, LongList):
+    ordering = ["-created"]
     list_display = ["__str__", "role", "kind", "status", "conversation", "created"]
     list_filter = ["role", "kind", "status", "created"]
     search_fields = ["text", "conversation__id", "conversation__owner__username", "call_id"]
@@ -123,7 +166,7 @@ class MessageAdmin(ReadOnly):
 
 
 @admin.register(Recording)
-class RecordingAdmin(ReadOnly):
+class RecordingAdmin(Private, LongList):
     list_display = ["id", "message", "state", "seconds", "size", "created"]
     list_filter = ["state", "message__role", "created"]
     search_fields = ["id", "message__conversation__id", "message__conversation__owner__username"]
@@ -137,7 +180,8 @@ class RecordingAdmin(ReadOnly):
 
 
 @admin.register(Attachment)
-class AttachmentAdmin(ReadOnly):
+class AttachmentAdmin(Private, LongList):
+    ordering = ["-created"]
     list_display = ["name", "kind", "content_type", "size", "owner", "conversation", "created"]
     list_filter = ["kind", "content_type", "created"]
     search_fields = ["name", "id", "conversation__id", "owner__username", "owner__email"]
@@ -148,7 +192,7 @@ class AttachmentAdmin(ReadOnly):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnly):
+class AuditEventAdmin(ReadOnly, LongList):
     list_display = ["at", "action", "actor_name", "account", "target", "address"]
     list_filter = ["action", "at"]
     search_fields = ["actor_name", "target", "action", "address"]
@@ -157,3 +201,11 @@ class AuditEventAdmin(ReadOnly):
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+
+@admin.register(DoomedFile)
+class DoomedFileAdmin(ReadOnly, LongList):
+    """What is left here for long tells of a storage that does not let files be removed."""
+
+    list_display = ["name", "next_try"]
+    ordering = ["next_try"]

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
@@ -17,20 +16,24 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chats.models import Account, Conversation, Message
-from chats.search import matching
+from chats.paging import Slice, page, place, turned
+from chats.retention import keeping
+from chats.search import search
 from chats.signals import conversation_begun, conversation_page, home_page
 
 PAGE = 30
+NEWEST_FIRST = ["-updated", "-pk"]
 # A thread opens with its newest messages; older ones come by the link above them.
-THREAD = 200
+THREAD = 60
+LAST_FIRST = ["-position", "-created", "-pk"]
 
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """The list of conversations, newest first, searched with `?q=` and paged with `?page=`."""
-    words = request.GET.get("q", "").strip()[:200]
-    page = _conversations(request, words)
-    context: dict[str, Any] = {"conversations": page, "q": words}
+    """The list of conversations, newest first, searched with `?q=`; `?after=` a place in it."""
+    words = request.GET.get("q", "").replace("\0", "").strip()[:200]
+    context: dict[str, Any] = {"q": words, **_conversations(request, words)}
+    context["keeping"] = _keepings(request)
     for _receiver, extra in home_page.send(Conversation, request=request):
         assert isinstance(extra, dict)
         context.update(extra)
@@ -53,23 +56,18 @@ def new(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """One thread. `?before=<position>` shows what was said before that place."""
+    """One thread: its end, or what was said `?before=` or `?after=` a place in it."""
     found = get_object_or_404(Conversation.objects.visible_to(_person(request)), pk=pk)
     thread = (
         Message.objects.filter(conversation=found)
         .select_related("recording")
         .prefetch_related("attachments")
     )
-    before = _number(request.GET.get("before", ""))
-    if before is not None:
-        thread = thread.filter(position__lt=before)
-    newest = list(thread.order_by("-position", "-created")[: THREAD + 1])
-    shown = newest[:THREAD][::-1]
     context: dict[str, Any] = {
         "conversation": found,
-        "messages_": shown,
-        "earlier": shown[0].position if len(newest) > THREAD else None,
-        "conversations": _conversations(request, ""),
+        **_part(thread, request),
+        **_conversations(request, ""),
+        "keeping": [str(keeping(found.account))],
     }
     # `realtime` adds what the call panel needs; this app knows nothing of calls.
     added = conversation_page.send(Conversation, request=request, conversation=found)
@@ -115,20 +113,49 @@ def restore(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return HttpResponseRedirect(found.get_absolute_url())
 
 
-def _conversations(request: HttpRequest, words: str) -> Page[Any]:
+def _part(thread: QuerySet[Message], request: HttpRequest) -> dict[str, Any]:
+    """The messages to be shown, and the places before and after them when there are others."""
+    after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    if after:
+        part = page(thread, turned(LAST_FIRST), after, THREAD)
+        shown, earlier, later = part.rows, "", part.more
+        if shown:
+            earlier = place(shown[0], LAST_FIRST)
+    else:
+        part = page(thread, LAST_FIRST, before, THREAD)
+        shown, earlier, later = part.rows[::-1], part.more, ""
+        if before and shown:
+            later = place(shown[-1], LAST_FIRST)
+    return {"messages_": shown, "earlier": earlier, "later": later}
+
+
+def _conversations(request: HttpRequest, words: str) -> dict[str, Any]:
+    """The list as templates take it: `conversations`, and `more`, the place to go on after."""
     found: QuerySet[Conversation] = Conversation.objects.visible_to(_person(request))
-    if words:
-        found = matching(found, words)
-    listed = found.annotate(message_count=Count("messages")).order_by("-updated")
-    return Paginator(listed, PAGE).get_page(request.GET.get("page"))
+    after = request.GET.get("after", "") if request.path == reverse("home") else ""
+    part: Slice[Conversation] = (
+        search(found, words, NEWEST_FIRST, after, PAGE)
+        if words
+        else page(found, NEWEST_FIRST, after, PAGE)
+    )
+    inside = Message.objects.filter(conversation__in=part.rows).order_by().values("conversation")
+    counts = dict(inside.annotate(n=Count("*")).values_list("conversation", "n"))
+    for each in part.rows:
+        each.message_count = counts.get(each.pk, 0)  # type: ignore[attr-defined]
+    return {"conversations": part.rows, "more": part.more, "beyond": after}
 
 
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if abs(number) < 1e300 else None
+def _keepings(request: HttpRequest) -> list[str]:
+    """How long the person's accounts keep what is said, in words; the team's name where it is not
+    as in their own."""
+    accounts = list(Account.objects.of(_person(request)))
+    words = [str(keeping(account)) for account in accounts]
+    said = words[:1]
+    for account, theirs in zip(accounts[1:], words[1:], strict=True):
+        if theirs != words[0]:
+            theirs = theirs or _("Everything is kept.")
+            said.append(_("%(team)s: %(words)s") % {"team": account, "words": theirs})
+    return [each for each in said if each]
 
 
 def _person(request: HttpRequest) -> Any:

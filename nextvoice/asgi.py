@@ -10,6 +10,7 @@ pages = get_asgi_application()
 from channels.auth import AuthMiddlewareStack  # noqa: E402  (Django must be set up first)
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
+from nextvoice.away import Sockets  # noqa: E402
 from nextvoice.bodies import BoundedBodies  # noqa: E402
 from realtime.origin import SameOrigin  # noqa: E402
 from realtime.routing import ByAuthority, websocket_urlpatterns  # noqa: E402
@@ -17,6 +18,8 @@ from realtime.routing import ByAuthority, websocket_urlpatterns  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "http": BoundedBodies(pages),
-        "websocket": ByAuthority(SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))),
+        "websocket": Sockets(
+            ByAuthority(SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))))
+        ),
     }
 )

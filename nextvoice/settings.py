@@ -12,6 +12,8 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from nextvoice.secrets import made_once, new_fernet_key, new_secret_key
 
@@ -23,7 +25,9 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or made_once(DATA_DIR / "secret_key", new_secret_key)
 # Newest first: the first key seals, every key opens.
-KEY_RING = env.list("KEY_RING", default=[]) or [made_once(DATA_DIR / "key_ring", new_fernet_key)]
+KEY_RING = env.list("KEY_RING", default=[]) or made_once(
+    DATA_DIR / "key_ring", new_fernet_key
+).split(",")
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 # Full origins (scheme://host[:port]) that may post forms and open sockets besides the site's own.
@@ -57,6 +61,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "nextvoice.away.Pages",
 ]
 
 ROOT_URLCONF = "nextvoice.urls"
@@ -116,9 +121,14 @@ if REDIS_URL:
     }
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "nextvoice.cache.SteadyCache",
             "LOCATION": REDIS_URL,
-            "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+            # A try costs a second at most: redis-py would make four of them.
+            "OPTIONS": {
+                "socket_timeout": 1,
+                "socket_connect_timeout": 1,
+                "retry": Retry(NoBackoff(), 0),
+            },
         }
     }
 else:
@@ -211,6 +221,13 @@ CONTENT_SECURITY_POLICY = {
 ATTACHMENT_MAX_MB = env.int("ATTACHMENT_MAX_MB", default=20)
 ATTACHMENT_ROOM_MB = env.int("ATTACHMENT_ROOM_MB", default=2000)
 
+# --- retention --------------------------------------------------------------------------------
+
+# For how many days recordings and conversations are kept, where an account says nothing else.
+# 0 is for ever: nothing is ever removed unless somebody asked for it.
+KEEP_AUDIO_DAYS = env.int("KEEP_AUDIO_DAYS", default=0)
+KEEP_TEXT_DAYS = env.int("KEEP_TEXT_DAYS", default=0)
+
 # --- languages --------------------------------------------------------------------------------
 
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
@@ -222,6 +239,8 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 
 # --- calls ------------------------------------------------------------------------------------
 
+# With less room than this on the disks of DATA_DIR the site is not ready for calls (/readyz).
+DISK_FREE_MB = env.int("DISK_FREE_MB", default=500)
 # How many seconds a call may stay silent on both sides before it is ended.
 CALL_IDLE_SECONDS = env.int("CALL_IDLE_SECONDS", default=300)
 # What reports and quotas are in. Prices may be in others, with an exchange rate in the admin.
@@ -245,11 +264,18 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "filters": {"seldom": {"()": "nextvoice.seldom.Seldom"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # websockets and uvicorn log whole headers at DEBUG; keys travel in headers.
     "loggers": {
+        # What is away is said by every call; once in a while is enough.
+        "nextvoice.outage": {"filters": ["seldom"]},
+        "channels_redis.pubsub": {"filters": ["seldom"]},
+        "psycopg.pool": {"filters": ["seldom"]},
         "websockets": {"level": "WARNING"},
         "uvicorn": {"level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
+        # A line for every request says little, and addresses may hold secrets.
+        "uvicorn.access": {"level": "WARNING"},
     },
 }

@@ -7,6 +7,8 @@ from django.urls import include, path
 # Django's own admin login knows no rate limit; this sends people to the site's sign-in.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+handler500 = "nextvoice.away.server_error"
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),

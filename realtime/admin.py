@@ -12,10 +12,13 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
+from chats import audit
 from chats.admin import AccountAdmin, ReadOnly
+from chats.admin_lists import LongList
 from realtime.connection_admin import ConnectionTestAdmin
 from realtime.describe import end_words
 from realtime.forms import AdminProviderForm, ModelSet, VoiceModelForm, dialect_labels, form_data
+from realtime.live_calls import LiveCalls
 from realtime.models import (
     AccountSettings,
     AllowedEndpoint,
@@ -31,6 +34,7 @@ from realtime.models.providers import END_NEAR
 from realtime.money import admin as money_admin  # noqa: F401
 from realtime.presets import preset_of
 from realtime.tools.forms import AccountSettingsForm
+from realtime.tools.services import admin as services_admin  # noqa: F401
 
 
 class EndDate(admin.SimpleListFilter):
@@ -191,7 +195,8 @@ class ProviderAdmin(ConnectionTestAdmin, admin.ModelAdmin):
     def key_shown(self, provider: Provider) -> str:
         if not provider.sealed_key:
             return str(_("none"))
-        return f"…{provider.key_end}" if provider.key_end else str(_("set"))
+        key = f"…{provider.key_end}" if provider.key_end else str(_("set"))
+        return str(_("%(key)s, refused") % {"key": key}) if provider.key_refused_at else key
 
     @admin.display(description=_("whose"), ordering="account")
     def whose(self, provider: Provider) -> str:
@@ -238,7 +243,7 @@ class VoiceModelAdmin(admin.ModelAdmin):
 
 
 @admin.register(CallRecord)
-class CallRecordAdmin(ReadOnly):
+class CallRecordAdmin(LiveCalls, ReadOnly, LongList):
     list_display = [
         "started",
         "user",
@@ -249,7 +254,7 @@ class CallRecordAdmin(ReadOnly):
         "end_reason",
         "length",
     ]
-    list_filter = ["state", "end_reason", "provider_name", "account", "started"]
+    list_filter = ["state", "end_reason", "started"]
     list_select_related = ["user", "account"]
     search_fields = ["id", "user__username", "user__email", "conversation__id", "end_detail"]
     date_hierarchy = "started"
@@ -289,6 +294,7 @@ class ApiTokenAdmin(ReadOnly):
     def revoke(self, request: HttpRequest, queryset: QuerySet) -> None:
         for token in queryset:
             token.revoke()
+            audit.record("token.revoked", actor=request.user, target=token, request=request)
 
 
 @admin.register(ClientSecret)

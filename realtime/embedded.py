@@ -1,14 +1,15 @@
 """The embedded provider as a child process of the site.
 
-`manage.py serve` starts it; under `runserver` the first call does. It runs outside this process
-because recognition holds Python's lock for hundreds of milliseconds at a time, and because the
-synthesiser's licence (GPL) is not ours.
+`manage.py serve` starts it, once for all its workers; under `runserver` the first call does. It
+runs outside this process because recognition holds Python's lock for hundreds of milliseconds at a
+time, and because the synthesiser's licence (GPL) is not ours.
 """
 
 from __future__ import annotations
 
 import atexit
 import logging
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 20.0
 PATH = "/v1/realtime"
+# Its standard input is ours: when this process dies, however, the child reads the end of it and
+# stops.
+RUN = ["-m", "realtime.local", "--until-stdin-closes"]
 
 _lock = threading.Lock()
 _child: subprocess.Popen[bytes] | None = None
@@ -60,14 +64,16 @@ def stop() -> None:
         _child = None
 
 
+def arguments(sock: socket.socket) -> list[str]:
+    """Python's arguments that run it on a listening socket, from the folder of the project."""
+    return [*RUN, "--fd", str(sock.fileno())]
+
+
 def _start() -> None:
     global _child, _port
     with tempfile.TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
-        # Its standard input is ours: when this process dies, however, the child reads the end of
-        # it and stops.
-        command = [sys.executable, "-m", "realtime.local", "--port", "0"]
-        command += ["--port-file", str(port_file), "--until-stdin-closes"]
+        command = [sys.executable, *RUN, "--port", "0", "--port-file", str(port_file)]
         _child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=settings.BASE_DIR
         )

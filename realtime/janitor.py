@@ -11,9 +11,11 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
+from chats import retention
 from chats.models import Attachment, Message, Recording
 from realtime import live
 from realtime.models import CallRecord
+from realtime.money import anonymous
 from realtime.money.ledger import entry_of, record
 from realtime.money.quotas import release_dead
 from realtime.store import replay_journals
@@ -30,6 +32,13 @@ PATIENCE_SECONDS = 15
 
 # How long a file waits for the message it was uploaded for.
 UNSENT_FOR = timedelta(days=1)
+# How many rows whose time is over one sweep removes, so that dead calls need not wait for it.
+PURGED_AT_ONCE = 1000
+HOUR = 3600.0
+_looked = float("-inf")
+
+# Recordings that nothing is left to do for.
+DONE = [Recording.State.READY, Recording.State.EXPIRED]
 
 # Silent calls: their last heartbeat, and when this process first saw it.
 _silent: dict[str, tuple[datetime, float]] = {}
@@ -52,9 +61,21 @@ def sweep(patience: float = PATIENCE_SECONDS) -> int:
         _recover(call_id)
     release_dead(timezone.now())
     Attachment.objects.never_sent(timezone.now() - UNSENT_FOR).delete()
+    retention.run(most=PURGED_AT_ONCE)
+    if _hourly():
+        anonymous.finish()
     if closed:
         log.warning("closed %d calls of processes that died", closed)
     return closed
+
+
+def _hourly() -> bool:
+    global _looked
+    now = time.monotonic()
+    if now - _looked < HOUR:
+        return False
+    _looked = now
+    return True
 
 
 def _silent_calls() -> list[CallRecord]:
@@ -129,9 +150,7 @@ def _left_over() -> list[str]:
 def _recover(call_id: str) -> None:
     """Make recordings of the audio an ended call left."""
     whole = True
-    for recording in Recording.objects.filter(message__call_id=call_id).exclude(
-        state=Recording.State.READY
-    ):
+    for recording in Recording.objects.filter(message__call_id=call_id).exclude(state__in=DONE):
         whole = _recover_recording(call_id, recording) and whole
     if whole:
         # What no message has, nobody can hear: a turn that was never committed.
@@ -148,5 +167,5 @@ def _recover_recording(call_id: str, recording: Recording) -> bool:
         log.error("recording %s cannot be recovered: %s", recording_id, problem)
         return False
     fields = recording_columns(encoded)
-    Recording.objects.filter(pk=recording.pk).exclude(state=Recording.State.READY).update(**fields)
+    Recording.objects.filter(pk=recording.pk).exclude(state__in=DONE).update(**fields)
     return True

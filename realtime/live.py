@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import uuid
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -37,7 +39,7 @@ class Entry(NamedTuple):
 
 
 _calls: dict[str, Entry] = {}
-_stopping = False
+_stopping = _retired = False
 # Set when the last call has left after `drain` began.
 _drained: asyncio.Event | None = None
 
@@ -77,6 +79,16 @@ def ending() -> list[uuid.UUID]:
     return [uuid.UUID(pk) for pk, entry in calls if entry.running and entry.running.ending]
 
 
+def host() -> str:
+    """What this machine, or container, is called."""
+    return socket.gethostname()[:60]
+
+
+def worker() -> str:
+    """What this process is called where others see it: `host:pid`."""
+    return f"{host()}:{os.getpid()}"
+
+
 def here(call_id: str) -> bool:
     """Whether the call runs in this process. For any thread."""
     return call_id in _calls
@@ -92,13 +104,30 @@ def stopping() -> bool:
     return _stopping
 
 
+def stop_taking() -> None:
+    """Take no more calls. For signal handlers too."""
+    global _stopping
+    _stopping = True
+
+
+def retire() -> None:
+    """Others are to take this process's place. For signal handlers too."""
+    global _retired
+    _retired = True
+
+
+def retired() -> bool:
+    """Whether this process ends while the site goes on with others."""
+    return _retired
+
+
 async def drain(seconds: float) -> None:
     """Take no more calls and end those that run, telling their browsers to come back.
 
     Raises TimeoutError when some still run after `seconds`.
     """
-    global _stopping, _drained
-    _stopping = True
+    global _drained
+    stop_taking()
     _drained = asyncio.Event()
     for entry in list(_calls.values()):
         entry.stop("server_stopping")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import import_module
+from math import ceil
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext, ngettext
 
+from chats import audit
 from chats.models import Account, Conversation, User
 from realtime import live
 from realtime.attachments import sees_pictures
@@ -23,8 +26,9 @@ from realtime.bridge.dialects import Target
 from realtime.bridge.session import Offered
 from realtime.bridge.start import Start
 from realtime.bridge.tools import with_tools
+from realtime.circuits import circuit_of
 from realtime.history import opening_items
-from realtime.models import CallRecord, VoiceModel
+from realtime.models import CallRecord, Provider, VoiceModel
 from realtime.models.providers import model_id
 from realtime.money.allowance import Tariff
 from realtime.money.ledger import Payer
@@ -64,6 +68,8 @@ class Opening:
     """The functions of the site's own that its session offers."""
     terms: Terms = field(default_factory=Terms)
     """How long, and how much of it, there may be."""
+    key_was_refused: bool = False
+    """Whether the provider is flagged for that."""
 
     @property
     def by_time(self) -> bool:
@@ -88,6 +94,7 @@ def open_call(
     model = _chosen(user, account, start)
     pays = payer(model, account)
     target, sees = target_for(model), sees_pictures(model)
+    _try(target, model.provider)
     now = timezone.now()
     call_id, tariff = uuid.uuid4(), tariff_of(model, now)
     wish = Wish(call_id, pays.pk, user.pk, NOTHING, tariff.ahead, model.provider.of_account)
@@ -100,6 +107,7 @@ def open_call(
         provider=model.provider,
         provider_name=model.provider.name,
         model_name=model.name,
+        worker=live.worker(),
         started=now,
         heartbeat=now,
     )
@@ -111,7 +119,7 @@ def open_call(
         call_id=str(call_id),
         conversation_id=place,
         model_id=model.pk,
-        target=target,
+        target=replace(target, authorizations=toolbox.authorizations) if toolbox else target,
         session=with_tools(session, toolbox) if toolbox else session,
         history=opening_items(conversation, sees=sees) if conversation else [],
         ready={
@@ -128,7 +136,31 @@ def open_call(
         tariff=tariff,
         terms=terms,
         toolbox=toolbox,
+        key_was_refused=model.provider.key_refused_at is not None,
     )
+
+
+def _try(target: Target, provider: Provider) -> None:
+    """Raise Refused while the provider is left alone because it could not be had."""
+    seconds = ceil(circuit_of(provider.pk, target.url).admit())
+    if seconds:
+        message = gettext("The voice provider cannot be reached at the moment.")
+        remedy = ngettext(
+            "It is tried again in %(n)d second.", "It is tried again in %(n)d seconds.", seconds
+        )
+        detail = f"{provider.name} is left alone for {seconds} s"
+        raise Refused("provider_unreachable", detail, (message, remedy % {"n": seconds}))
+
+
+def note_key(provider_id: uuid.UUID, *, refused: bool) -> None:
+    """Flag the provider whose key was refused, or take the flag away. The first time counts."""
+    provider = Provider.objects.select_related("account").filter(pk=provider_id).first()
+    if provider is None or (provider.key_refused_at is not None) == refused:
+        return
+    provider.key_refused_at = timezone.now() if refused else None
+    provider.save(update_fields=["key_refused_at"])
+    if refused:
+        audit.record("provider.key_refused", account=provider.account, target=provider)
 
 
 def _payer(user: User, account: Account, model: VoiceModel) -> Payer:
@@ -237,15 +269,19 @@ def is_spoken(session: dict[str, Any]) -> bool:
     return session.get("output_modalities") != ["text"] or bool(audio_in.get("turn_detection"))
 
 
-def is_newest(call_id: str) -> bool:
-    """Whether no later call of the same conversation is open."""
-    mine = CallRecord.objects.filter(pk=call_id).values("conversation", "started").first()
-    if mine is None or mine["conversation"] is None:
-        return True
+def asked_to_end(call_id: str) -> str:
+    """Why the call is to end as the database has it, "" if it may go on: somebody asked for it,
+    or a later call of the same conversation is open."""
+    rows = CallRecord.objects.filter(pk=call_id)
+    mine = rows.values("conversation", "started", "end_asked").first()
+    if mine is None or mine["end_asked"]:
+        return mine["end_asked"] if mine else ""
+    if mine["conversation"] is None:
+        return ""
     later = CallRecord.objects.filter(
         conversation=mine["conversation"], started__gt=mine["started"]
     )
-    return not later.exclude(state=CallRecord.State.ENDED).exists()
+    return "taken_over" if later.exclude(state=CallRecord.State.ENDED).exists() else ""
 
 
 def may_go_on(user_pk: int, conversation_pk: uuid.UUID, session_key: str | None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,10 +24,11 @@ from chats.models import User
 from realtime import live, tracks
 from realtime.attaching import AttachingBrowser, look_up
 from realtime.audience import Audience
-from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, run_call
+from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
 from realtime.bridge.browser import Browser, Resume
-from realtime.bridge.ends import End
+from realtime.bridge.ends import End, goes_on_after
 from realtime.bridge.limits import Limits
+from realtime.circuits import circuit_of
 from realtime.db import in_database
 from realtime.janitor import HEARTBEAT_SECONDS
 from realtime.models import CallRecord, Usage
@@ -36,12 +37,21 @@ from realtime.money.keeper import keeper
 from realtime.money.meter import Meter
 from realtime.money.quota_words import withdrawn_words
 from realtime.money.quotas import Terms
-from realtime.opening import Opening, available, is_newest, is_spoken, tariff_of
+from realtime.opening import (
+    Opening,
+    asked_to_end,
+    available,
+    is_spoken,
+    note_key,
+    tariff_of,
+)
 from realtime.recorder import Recorder
 from realtime.store import store
 from realtime.tools.decisions import Decisions
+from realtime.tools.trail import Trail
 
 log = logging.getLogger(__name__)
+outage = logging.getLogger("nextvoice.outage")
 
 # How soon a call notices that its person was signed out or lost the conversation.
 RECHECK_SECONDS = 5
@@ -73,14 +83,18 @@ class Over:
     end: End
 
 
+def known_here(wish: Resume) -> bool:
+    """Whether the call ended in this process, as far as that is remembered."""
+    return wish.call_id in _over
+
+
 def why_over(user: User, conversation_id: str, wish: Resume) -> str:
     """The end reason to tell a page that wishes to resume a call which cannot be: its own, if it
     would be wrong to go on with another call."""
     over = _over.get(wish.call_id)
     if over is None or (over.user_pk, over.conversation_id) != (user.pk, conversation_id):
         return "not_resumable"
-    goes_on = over.end.retryable and over.end.reason not in ("hang_up", "idle")
-    if goes_on or not compare_digest(over.token.encode(), wish.token.encode()):
+    if goes_on_after(over.end) or not compare_digest(over.token.encode(), wish.token.encode()):
         return "not_resumable"
     return over.end.reason
 
@@ -92,14 +106,32 @@ def _idle_seconds(terms: Terms) -> float:
     return max(float(settings.CALL_IDLE_SECONDS), quota)
 
 
-class Connected(Tap):
-    """Notes when the provider was first there."""
+def _begin(job: Coroutine[Any, Any, None]) -> None:
+    """Run a job for itself."""
+    task = asyncio.create_task(job)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
 
-    def __init__(self, save: Callable[..., None]) -> None:
+
+async def _noted(provider: uuid.UUID, *, refused: bool) -> None:
+    try:
+        await in_database(note_key, provider, refused=refused)
+    except Exception as problem:
+        outage.warning("a refused key cannot be noted: %s", type(problem).__name__)
+
+
+class Connected(Tap):
+    """Notes when the provider was first there, and `worked()` each time it is."""
+
+    def __init__(self, save: Callable[..., None], worked: Callable[[], None]) -> None:
         self._save: Callable[..., None] | None = save
+        self._worked = worked
 
     def on_event(self, event: Mapping[str, Any]) -> None:
-        if event["type"] == "session.created" and self._save is not None:
+        if event["type"] != "session.created":
+            return
+        self._worked()
+        if self._save is not None:
             self._save(connected=timezone.now())
             self._save = None
 
@@ -163,16 +195,19 @@ class RunningCall:
             tell=self._tell,
         )
         # The ledger before all else: nobody is to know of an answer that is not in it.
-        self._taps: list[Tap] = [self._meter, self._allowance, Connected(self._save)]
+        self._taps: list[Tap] = [
+            self._meter,
+            self._allowance,
+            Connected(self._save, self._provider_worked),
+        ]
         self._audience = self._new_audience()
         if opening.conversation_id is not None:
             self._taps.append(self._recorder(opening.conversation_id))
+            self._taps.append(Trail(user, opening.pays.account_id, opening.conversation_id))
             self._taps.append(Decisions(user, opening.conversation_id))
 
-    def _new_audience(self) -> Audience | None:
+    def _new_audience(self) -> Audience:
         opening = self._opening
-        if opening.conversation_id is None:
-            return None
         spoken = is_spoken(opening.session)
         return Audience(opening.conversation_id, opening.call_id, spoken, self._stop)
 
@@ -194,7 +229,7 @@ class RunningCall:
             last_position=self._opening.last_position,
             titled=self._opening.titled,
             notify=self._notify,
-            show=self._audience.show if self._audience else lambda event: None,
+            show=self._audience.show,
         )
 
     @property
@@ -209,9 +244,7 @@ class RunningCall:
 
     def start(self) -> None:
         """Run the call from now on, and leave its row ended, whatever happens."""
-        task = asyncio.create_task(self._run())
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
+        _begin(self._run())
 
     def resume(self, socket: Browser, user: User, conversation_id: str, wish: Resume) -> bool:
         """Go on over this socket, if it is the same person's, in the same conversation, with the
@@ -263,8 +296,7 @@ class RunningCall:
                     await self._browser.drain()
             await self._browser.close()
         finally:
-            if self._audience is not None:
-                await self._audience.close()
+            await self._audience.close()
             self._remember()
 
     def _remember(self) -> None:
@@ -291,6 +323,7 @@ class RunningCall:
                 on_call=self._enter,
                 finalise=self._finalise,
                 on_ended=self._ended,
+                on_failed=self._provider_failed,
                 hold=self._meter.hold,
                 toolbox=opening.toolbox,
                 call_type=self._call_type,
@@ -300,6 +333,20 @@ class RunningCall:
         if record.detail and record.end.severity == "error":
             log.warning("call %s: %s: %s", opening.call_id, record.reason, record.detail)
         return record
+
+    def _provider_worked(self) -> None:
+        provider, url = self._opening.pays.provider_id, self._opening.target.url
+        if provider is not None:
+            circuit_of(provider, url).worked()
+            if self._opening.key_was_refused:
+                _begin(_noted(provider, refused=False))
+
+    def _provider_failed(self, failed: UpstreamFailed) -> None:
+        provider, url = self._opening.pays.provider_id, self._opening.target.url
+        if provider is not None:
+            circuit_of(provider, url).failed(failed)
+            if failed.reason == "provider_refused_key":
+                _begin(_noted(provider, refused=True))
 
     def _leg(self) -> Browser:
         """The browser's leg; in a conversation its messages may have attachments."""
@@ -319,8 +366,7 @@ class RunningCall:
         self._call = call
         keeper().join(uuid.UUID(self._opening.call_id), self._allowance)
         live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
-        if self._audience is not None:
-            self._audience.start()
+        self._audience.start()
 
     def _notify(self, event: Message) -> None:
         # Called from the store's and the encoder's threads; after the call nobody listens.
@@ -333,7 +379,6 @@ class RunningCall:
 
     async def _watch(self) -> None:
         """Show the row that this call lives, and end it when the person may not go on."""
-        opening = self._opening
         since = HEARTBEAT_SECONDS
         while True:
             if since >= HEARTBEAT_SECONDS:
@@ -342,26 +387,29 @@ class RunningCall:
             await asyncio.sleep(RECHECK_SECONDS)
             since += RECHECK_SECONDS
             self._meter.tick()
-            if self._audience is not None:
-                self._audience.show_call()
+            self._audience.show_call()
             try:
-                # Before the person: one who is shut out is to be told that, not of the model.
-                tariff = await in_database(self._tariff)
-                allowed = await in_database(self._may_go_on)
-                newest = await in_database(is_newest, opening.call_id)
+                tariff, allowed, asked = await in_database(self._look)
             except Exception as problem:
                 # A database that is away ends no call.
-                log.warning("call %s cannot be checked: %s", opening.call_id, problem)
+                outage.warning("calls cannot be checked: %s", type(problem).__name__)
                 continue
             if not allowed:
                 self._stop("signed_out")
             elif tariff is None:
                 self._stop("provider_unknown_model", withdrawn_words())
-            elif not newest:
-                # Another process has taken over, and its word was lost on the way.
-                self._stop("taken_over")
+            elif asked:
+                # The word of another process was lost on the way.
+                self._stop(asked)
             else:
                 self._allowance.costs_now(tariff)
+
+    def _look(self) -> tuple[Tariff | None, bool, str]:
+        """What the call costs by now, whether its person may go on, and why it is to end, if it
+        is. All in one go, since each call looks every few seconds."""
+        # Before the person: one who is shut out is to be told that, not of the model.
+        tariff = self._tariff()
+        return tariff, self._may_go_on(), asked_to_end(self._opening.call_id)
 
     def _tariff(self) -> Tariff | None:
         """What its model costs by now; None when the person may not use it any more."""

@@ -27,6 +27,7 @@ from realtime import mp3
 from realtime.bridge.audio import SAMPLE_BYTES, bytes_to_ms, ms_to_bytes
 
 log = logging.getLogger(__name__)
+outage = logging.getLogger("nextvoice.outage")
 
 # How much audio is gathered before it goes to disk: what a killed process loses at most.
 FLUSH_BYTES = ms_to_bytes(500)
@@ -79,8 +80,13 @@ class Track:
         self._asked = False
         # Bytes handed to the append thread, and bytes it is done with; each is its thread's own.
         self._handed = self._written = 0
+        # Bytes the file holds; only the append thread knows.
+        self._in_file = 0
         # Bytes of the item so far.
         self.size = 0
+        # Whether some of it could not be kept, and who is told the first time: in any thread.
+        self.partial = False
+        self.on_partial: Callable[[], None] = lambda: None
 
     @property
     def duration_ms(self) -> int:
@@ -89,6 +95,7 @@ class Track:
     def append(self, pcm: bytes | memoryview) -> None:
         """Add PCM16; it reaches the disk within half a second of audio."""
         if self._handed - self._written > MAX_PENDING_BYTES:
+            self._lose("the disk is too slow")
             return
         self._pending += pcm
         self.size += len(pcm)
@@ -136,11 +143,21 @@ class Track:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:
+                if file.tell() > self._in_file:
+                    # Of a piece the disk had no room for, a part that may end within a sample.
+                    file.truncate(self._in_file)
                 file.write(audio)
+            self._in_file += len(audio)
         except OSError as problem:
-            log.error("audio could not be kept: %s", problem)
+            self._lose(problem)
         finally:
             self._written += len(audio)
+
+    def _lose(self, why: object) -> None:
+        outage.error("audio could not be kept: %s", why)
+        if not self.partial:
+            self.partial = True
+            self.on_partial()
 
 
 def _encode_file(path: Path, recording_id: str, keep_ms: int | None) -> Encoded | None:

@@ -1,5 +1,9 @@
 """Whether this process lives and can take calls; for probes, without sign-in."""
 
+import shutil
+from pathlib import Path
+
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
@@ -15,12 +19,22 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers and no stop is under way, else 503."""
-    if live.stopping():
+    """200 when the database answers, there is room on disk and no stop is under way, else 503."""
+    if live.stopping() and not live.retired():
         return JsonResponse({"status": "stopping"}, status=503)
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Exception:
         return JsonResponse({"status": "database away"}, status=503)
+    if not _has_room():
+        return JsonResponse({"status": "disk nearly full"}, status=503)
     return JsonResponse({"status": "ok", "calls": live.count()})
+
+
+def _has_room() -> bool:
+    """Whether audio of calls can be kept. A folder may be a disk of its own."""
+    data = Path(settings.DATA_DIR)
+    least = settings.DISK_FREE_MB * 1024 * 1024
+    folders = [folder for folder in (data, data / "live", data / "journal") if folder.is_dir()]
+    return all(shutil.disk_usage(folder).free >= least for folder in folders)

@@ -18,17 +18,16 @@ from channels.layers import get_channel_layer
 from chats.models import Message as Stored
 from realtime.audience import SEND_SECONDS, ask_calls, watchers_of
 from realtime.bridge.ends import ENDS
-from realtime.consumers import NOT_FOUND
+from realtime.consumers import AWAY, NOT_FOUND
 from realtime.db import in_database
 from realtime.opening import find_conversation, may_go_on
 from realtime.recorder.keeper import stored_event
 
-log = logging.getLogger(__name__)
+outage = logging.getLogger("nextvoice.outage")
 
 RECHECK_SECONDS = 5.0
 # What may have changed since the page was made: its newest messages.
 NEWEST = 50
-AWAY = 1013  # the page tries again later
 MOST = 20
 """Sockets of one person that watch at the same time, in one process."""
 TOO_MANY = 4429  # the page tries again later, as others may have been closed
@@ -51,7 +50,7 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         except OSError:
             return  # the page has left
         except Exception as problem:
-            log.warning("a conversation cannot be watched: %s", type(problem).__name__)
+            outage.warning("a conversation cannot be watched: %s", type(problem).__name__)
             code = AWAY
         if code is not None:
             with suppress(Exception):
@@ -120,7 +119,7 @@ async def _until_forbidden(allowed: Callable[[], bool]) -> int:
             if not await in_database(allowed):
                 return ENDS["signed_out"].close_code
         except Exception as problem:
-            log.warning("a watcher cannot be checked: %s", type(problem).__name__)
+            outage.warning("a watcher cannot be checked: %s", type(problem).__name__)
 
 
 async def _tell(send: Send, event: Message) -> None:

@@ -10,8 +10,9 @@
             ...
     # leaving ends it by SIGTERM, then checks that it wrote no traceback
 
-`Site(tmp_path, voice=True)` brings the embedded provider; other keyword arguments are settings of
-its environment. `Caller` works with any server of the site, one inside a test as well.
+`Site(tmp_path, voice=True)` brings the embedded provider; `workers=2` (with a `REDIS_URL`) serves
+with as many processes, `site.workers()` are their ids; other keyword arguments are settings of its
+environment. `Caller` works with any server of the site, one inside a test as well.
 """
 
 from __future__ import annotations
@@ -46,8 +47,10 @@ from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 AUDIO = Path(__file__).parent / "audio"
-START_SECONDS = 40.0
-STOP_SECONDS = 20.0
+START_SECONDS = 120.0
+STOP_SECONDS = 30.0
+# A restore migrates from the beginning, which takes a while where much else runs.
+COMMAND_SECONDS = 180.0
 TOKEN = "t" * 32
 PIECE = 4800  # bytes of PCM in 100 ms
 
@@ -73,8 +76,11 @@ def static_files() -> Path:
 class Site:
     """`manage.py serve` with its own data in `folder`. A context manager."""
 
-    def __init__(self, folder: Path, *, voice: bool = False, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, *, voice: bool = False, workers: int = 1, **environment: str
+    ) -> None:
         self.folder = folder
+        self.count = workers
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "site.log"
@@ -110,12 +116,13 @@ class Site:
         """Serve, again after `stop` or `kill` with the same data, and wait until it is ready."""
         assert self.process is None, "it runs already"
         command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
+        command += ["--workers", str(self.count)] if self.count > 1 else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment, stdout=log, stderr=log
             )
         deadline = time.monotonic() + START_SECONDS
-        while self.ready() != 200:
+        while self.ready() != 200 or len(self.workers()) < self.count:
             ended = self.process.poll()
             if ended is not None or time.monotonic() > deadline:
                 self.kill()
@@ -135,9 +142,43 @@ class Site:
     def kill(self) -> None:
         """End it at once, without a word."""
         if self.process is not None:
+            workers = self.workers()
             self.process.kill()
             self.process.wait()
             self.process = None
+            for worker in workers:
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+
+    def workers(self) -> list[int]:
+        """Ids of the processes that take calls now; of one process alone, its own."""
+        assert self.process is not None, "it does not run"
+        if self.count == 1:
+            return [self.process.pid]
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        with suppress(OSError):
+            return [int(pid) for pid in children.read_text().split() if _accepts(int(pid))]
+        return []
+
+    def worker_of(self, call: Caller) -> int:
+        """The process at the other end of a call's socket."""
+        mine, its = call.socket.local_address[1], self.port
+        ends = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        inode = next(e[9] for e in ends if e[1][-4:] == f"{its:04X}" and e[2][-4:] == f"{mine:04X}")
+        for worker in self.workers():
+            held = [os.readlink(fd) for fd in Path(f"/proc/{worker}/fd").iterdir()]
+            if f"socket:[{inode}]" in held:
+                return worker
+        raise LookupError("no worker holds the socket")
+
+    @asynccontextmanager
+    async def dial(self, worker: int, conversation: str, cookie: str) -> AsyncIterator[Caller]:
+        """As `Caller.dial`, again and again until it is this worker that answers."""
+        while True:
+            async with Caller.dial(self.url, conversation, cookie) as call:
+                if await asyncio.to_thread(self.worker_of, call) == worker:
+                    yield call
+                    return
 
     def ready(self) -> int:
         """The HTTP status of /readyz; 0 when nobody answers."""
@@ -155,7 +196,7 @@ class Site:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=COMMAND_SECONDS,
         )
         if done.returncode:
             raise RuntimeError(done.stderr)
@@ -179,7 +220,7 @@ class Site:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=COMMAND_SECONDS,
         )
 
     def provider(self, url: str, key: str = "") -> None:
@@ -189,6 +230,18 @@ class Site:
         done = self.manage(*words, SCRIPTED_KEY=key)
         if done.returncode:
             raise RuntimeError(done.stderr)
+
+
+def _accepts(process: int) -> bool:
+    """Whether it is a worker with an event loop that polls the socket it inherited."""
+    with suppress(OSError, ValueError):
+        folder = Path(f"/proc/{process}")
+        command = (folder / "cmdline").read_text().split("\0")
+        polled = ["tfd:", command[command.index("--inherit") + 1]]
+        loops = [fd.name for fd in (folder / "fd").iterdir() if "eventpoll" in os.readlink(fd)]
+        infos = [(folder / "fdinfo" / loop).read_text().splitlines() for loop in loops]
+        return any(line.split()[:2] == polled for lines in infos for line in lines)
+    return False
 
 
 SHELL = """
@@ -283,8 +336,9 @@ class Answer:
 class Person:
     """A browser without a window: cookies, GET and POST. Redirects are not followed."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout: float = 30) -> None:
         self.url = url
+        self.timeout = timeout
         self.cookies: dict[str, str] = {"csrftoken": TOKEN}
 
     @property
@@ -314,7 +368,9 @@ class Person:
         return str(uuid.UUID(answer.headers["location"].rstrip("/").rpartition("/")[2]))
 
     def _ask(self, verb: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        connection = http.client.HTTPConnection(
+            self.url.removeprefix("http://"), timeout=self.timeout
+        )
         try:
             connection.request(verb, path, body, {"Cookie": self.cookie, **headers})
             response = connection.getresponse()

@@ -3,6 +3,7 @@
 from chats.models.attachment import Attachment
 from chats.models.audit import AuditEvent
 from chats.models.conversation import Conversation
+from chats.models.files import DoomedFile
 from chats.models.message import Message, Recording
 from chats.models.people import Account, Membership, User
 
@@ -11,6 +12,7 @@ __all__ = [
     "Attachment",
     "AuditEvent",
     "Conversation",
+    "DoomedFile",
     "Membership",
     "Message",
     "Recording",

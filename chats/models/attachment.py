@@ -85,7 +85,10 @@ class Attachment(models.Model):
         verbose_name = _("attachment")
         verbose_name_plural = _("attachments")
         ordering = ["created"]
-        indexes = [models.Index(fields=["message", "created"])]
+        indexes = [
+            models.Index(fields=["message", "created"]),
+            models.Index(fields=["created"], name="attachment_created"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from chats.models.people import Account, User
+from chats.models.people import Account, Membership, User
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -23,7 +23,8 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Conversations of an active person who is still in the account, deleted ones too."""
         if not user.is_authenticated or not user.is_active:
             return self.none()
-        return self.filter(owner=user, account__memberships__user=user)
+        mine = Membership.objects.filter(user=user).values("account")
+        return self.filter(owner=user, account__in=mine)
 
     def visible_to(self, user: User | AnonymousUser) -> ConversationQuerySet:
         """Every conversation the person may see. What is not in here is 404."""
@@ -55,7 +56,15 @@ class Conversation(models.Model):
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
         ordering = ["-updated"]
-        indexes = [models.Index(fields=["owner", "deleted", "-updated"])]
+        indexes = [
+            models.Index(fields=["owner", "deleted", "-updated"]),
+            models.Index(fields=["updated"], name="conversation_updated"),
+            models.Index(
+                fields=["deleted"],
+                name="conversation_deleted",
+                condition=models.Q(deleted__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title or str(_("New conversation"))

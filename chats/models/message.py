@@ -74,7 +74,10 @@ class Message(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ["position", "created"]
-        indexes = [models.Index(fields=["conversation", "position"])]
+        indexes = [
+            models.Index(fields=["conversation", "position"]),
+            models.Index(fields=["created"], name="message_created"),
+        ]
 
     @classmethod
     def is_formatted(cls, role: str, kind: str) -> bool:
@@ -117,6 +120,7 @@ class Recording(models.Model):
         LIVE = "live", _("Being recorded")
         READY = "ready", _("Ready")
         FAILED = "failed", _("Failed")
+        EXPIRED = "expired", _("Removed when its time was over")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     message = models.OneToOneField(
@@ -127,6 +131,10 @@ class Recording(models.Model):
     content_type = models.CharField(_("type"), max_length=40, default="audio/mpeg")
     duration_ms = models.PositiveIntegerField(_("duration (ms)"), default=0)
     size = models.PositiveIntegerField(_("size (bytes)"), default=0)
+    # The disk did not take all of it: some of the audio is missing.
+    partial = models.BooleanField(_("partial"), default=False)
+    # After how many days an expired one was removed.
+    kept_days = models.PositiveSmallIntegerField(_("kept (days)"), null=True, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now)
 
     objects = RecordingQuerySet.as_manager()
@@ -134,6 +142,7 @@ class Recording(models.Model):
     class Meta:
         verbose_name = _("recording")
         verbose_name_plural = _("recordings")
+        indexes = [models.Index(fields=["state", "created"], name="recording_state_created")]
 
     def __str__(self) -> str:
         return f"{self.duration_ms / 1000:.1f} s, {self.state}"

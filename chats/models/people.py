@@ -63,6 +63,22 @@ class Account(models.Model):
         User, through="Membership", related_name="accounts", verbose_name=_("members")
     )
     created = models.DateTimeField(_("created"), auto_now_add=True)
+    # `chats.retention` says what holds.
+    keep_audio_days = models.PositiveSmallIntegerField(
+        _("keep recordings (days)"),
+        null=True,
+        blank=True,
+        help_text=_("0: for ever. Empty: as the site's setting KEEP_AUDIO_DAYS says."),
+    )
+    keep_text_days = models.PositiveSmallIntegerField(
+        _("keep conversations (days)"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "What was said and attached, with its recordings. 0: for ever. Empty: as the site's "
+            "setting KEEP_TEXT_DAYS says."
+        ),
+    )
 
     objects = AccountManager()
 

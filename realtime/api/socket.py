@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext
 
 from realtime import live
@@ -60,7 +61,7 @@ class RealtimeSocket:
             await visit.serve()
         except ApiError as refused:
             await visit.refuse(refused)
-        except OSError as problem:
+        except (OSError, OperationalError, InterfaceError) as problem:
             log.warning("a session did not begin: %s", type(problem).__name__)
             await visit.fail()
         except Exception:
@@ -79,7 +80,7 @@ class Visit:
     ) -> None:
         self._scope = scope
         self._send = send
-        self._socket = BrowserSocket(receive, send)
+        self._socket = BrowserSocket(receive, send, scope)
         self._accepted = False
         self._offered: list[str] = list(scope.get("subprotocols") or [])
         # Repeated headers: the last one counts. None of these is ever logged.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -27,7 +28,8 @@ GOODBYE = 1000
 
 class Line:
     """Keeps a call connected. What breaks the connection and can be mended is mended; all else
-    ends the call. `on_frame` is called after each frame of the provider."""
+    ends the call. `on_frame` is called after each frame of the provider, `on_failed` for each
+    session that could not be opened."""
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Line:
         limits: Limits,
         *,
         on_frame: Callable[[], None],
+        on_failed: Callable[[UpstreamFailed], None],
         resolve: Resolve,
         tls: ssl.SSLContext | None,
     ) -> None:
@@ -45,6 +48,7 @@ class Line:
         self._history = history
         self._limits = limits
         self._on_frame = on_frame
+        self._on_failed = on_failed
         self._resolve = resolve
         self._tls = tls
         self._upstream: Upstream | None = None
@@ -65,6 +69,11 @@ class Line:
         self._paused = False
         if self._upstream is not None:
             self._upstream.resume()
+
+    @property
+    def strained(self) -> bool:
+        """Whether too much is on its way to the provider."""
+        return self._upstream is not None and self._upstream.strained
 
     async def relieved(self) -> None:
         """Wait while too much is on its way to the provider."""
@@ -122,9 +131,13 @@ class Line:
 
     async def _attempt(self, target: Target, **succession: Any) -> Upstream:
         session = self._call.settings.session
-        return await open_upstream(
-            target, session, resolve=self._resolve, tls=self._tls, **succession
-        )
+        try:
+            return await open_upstream(
+                target, session, resolve=self._resolve, tls=self._tls, **succession
+            )
+        except UpstreamFailed as failed:
+            self._on_failed(failed)
+            raise
 
     async def _use(self, upstream: Upstream) -> Closed | Upstream:
         """The call's time with one session: how it ended, or the session that takes over."""
@@ -191,7 +204,8 @@ class Line:
             waits = self._limits.reconnect_waits
             while self._call.ended is None and self._tries < len(waits):
                 self._call.reconnect()
-                await asyncio.sleep(waits[self._tries])
+                # Calls that broke together do not come back together.
+                await asyncio.sleep(waits[self._tries] * random.uniform(0.75, 1.25))
                 self._tries += 1
                 try:
                     return await self._open(self._hurried())

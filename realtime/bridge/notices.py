@@ -55,6 +55,11 @@ _ROWS = (
         _("Ask again in a moment."),
     ),
     Notice(
+        "recording_partial",
+        _("The site has no room for sound, so this call is not recorded whole."),
+        _("You can go on. The words are kept; tell your administrator."),
+    ),
+    Notice(
         "provider_quota",
         _("The voice provider's quota or credit is used up."),
         _("Ask your administrator to check the provider's account."),

@@ -13,9 +13,9 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from .browser import Browser, Gone
+from .browser import Browser, Gone, offer, send_now_of
 from .call import Call
-from .connect import Resolve, resolve
+from .connect import Resolve, UpstreamFailed, resolve
 from .dialects.target import Target
 from .ends import End
 from .gate import Release
@@ -45,6 +45,7 @@ async def run_call(
     on_call: Callable[[Call], None] | None = None,
     finalise: Callable[[EndRecord], Awaitable[None]] | None = None,
     on_ended: Callable[[EndRecord], None] = lambda record: None,
+    on_failed: Callable[[UpstreamFailed], None] = lambda failed: None,
     hold: Callable[[Release], None] | None = None,
     toolbox: Toolbox | None = None,
     call_type: Callable[..., Call] = Call,
@@ -62,6 +63,7 @@ async def run_call(
     and before the browser gets `nextvoice.ended`, so that what it tells still comes first.
     `on_ended(record)` is called once the browser has been told everything; an answer that nobody
     hears may be waited for after that, up to `Limits.usage_seconds`, to learn what it cost.
+    `on_failed(failed)` is called for each upstream session that could not be opened.
     `hold(release)` is called with each answer's end: what the browser is told from then on waits
     until `release()`, which must come soon.
     `toolbox`: runs the functions that `session` offers of it (see `tools.with_tools`).
@@ -88,6 +90,7 @@ async def run_call(
         history,
         limits,
         on_frame=running.on_provider_frame,
+        on_failed=on_failed,
         resolve=resolve,
         tls=tls,
     )
@@ -137,6 +140,7 @@ class _Running:
         self._said_ended = False  # which is the last word
         self._writer = Writer(
             browser.send,
+            at_once=send_now_of(browser),
             on_stuck=lambda: self.call.end("slow_reader"),
             on_lost=lambda error: self.call.end("browser_gone", detail=type(error).__name__),
             on_pause=lambda: self.line.pause(),
@@ -182,12 +186,16 @@ class _Running:
         try:
             await job()
         except Exception as error:
-            logger.exception("a call failed: %s", type(error).__name__)
-            self.call.end("internal_error", detail=type(error).__name__)
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        logger.exception("a call failed: %s", type(error).__name__)
+        self.call.end("internal_error", detail=type(error).__name__)
 
     async def _read_browser(self) -> None:
         # Always drained, also while the call winds down: a server that is not asked for frames
         # does not notice that a browser has gone.
+        offer(self._browser, self._take_audio)
         while True:
             frame = await self._browser.receive()
             if isinstance(frame, Gone):
@@ -198,6 +206,15 @@ class _Running:
             else:
                 self.call.from_browser_text(frame)
             await self.line.relieved()
+
+    def _take_audio(self, pcm: bytes) -> bool:
+        if self.line.strained:
+            return False
+        try:
+            self.call.from_browser_audio(pcm)
+        except Exception as error:
+            self._failed(error)
+        return True
 
     async def _serve_upstream(self) -> None:
         try:

@@ -210,15 +210,15 @@ class ToolLoop(Tap):
             return DECLINED, error(refusal)
         call.state, call.began = RUNNING, self._loop.time()
         self._show(call)
+        most = self._toolbox.seconds(call.name) or self._limits.tool_seconds
         try:
             with self._patient(turn, call):
-                async with asyncio.timeout(self._limits.tool_seconds):
+                async with asyncio.timeout(most):
                     return COMPLETED, await self._toolbox.run(call.name, arguments)
         except ToolFailed as failed:
             return FAILED, error(str(failed))
         except TimeoutError:
-            seconds = f"{self._limits.tool_seconds:g}"
-            return FAILED, error(f"It took longer than {seconds} seconds and was stopped.")
+            return FAILED, error(f"It took longer than {most:g} seconds and was stopped.")
         except Exception as failed:
             logger.exception("the tool %s failed: %s", call.name, type(failed).__name__)
             return FAILED, error("It failed for a reason of its own. Trying again may not help.")

@@ -65,6 +65,9 @@ class Toolbox(Protocol):
     def describe(self, name: str) -> tuple[str, str]:
         """Its name and what it does, for people."""
 
+    def seconds(self, name: str) -> float | None:
+        """How long it may take; None: as long as tools usually may."""
+
     async def run(self, name: str, arguments: Event) -> Result:
         """Do it. Raises `ToolFailed`, or anything else, which is nobody's business but the
         log's. It may be cancelled at any time."""

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -23,6 +24,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--port-file", type=Path, help="the port is written here when ready")
+    parser.add_argument("--fd", type=int, help="a listening socket that was inherited")
     parser.add_argument("--parent", type=int, help="end when this process is gone")
     parser.add_argument(
         "--until-stdin-closes", action="store_true", help="end when standard input closes"
@@ -43,8 +45,11 @@ async def run(options: argparse.Namespace) -> None:
         watchers.append(asyncio.create_task(_watch_parent(options.parent, stop)))
     if options.until_stdin_closes:
         watchers.append(asyncio.create_task(_watch_stdin(stop)))
+    sock = socket.socket(fileno=options.fd) if options.fd is not None else None
     try:
-        async with serve(options.host, options.port, session_s=options.session_seconds) as provider:
+        async with serve(
+            options.host, options.port, session_s=options.session_seconds, sock=sock
+        ) as provider:
             await _warm_up(provider, stop)
             if not stop.is_set():
                 if options.port_file:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -184,16 +185,21 @@ async def serve(
     *,
     engine: Engine | None = None,
     session_s: float = SESSION_S,
+    sock: socket.socket | None = None,
 ) -> AsyncIterator[Provider]:
-    """Run the provider while the block runs; workers start at once and end with it."""
+    """Run the provider while the block runs; workers start at once and end with it.
+
+    `sock`: a listening socket to take instead of `host` and `port`.
+    """
     provider = Provider(engine or engine_from(), host, port, session_s)
     provider.engine.start()
     server: Server | None = None
     try:
         server = await websocket_serve(
             provider.handle,
-            host,
-            port,
+            host if sock is None else None,
+            port if sock is None else None,
+            sock=sock,
             process_request=provider.answer,
             select_subprotocol=_subprotocol,
             compression=None,

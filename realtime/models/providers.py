@@ -84,6 +84,8 @@ class Provider(models.Model):
     sealed_query = models.TextField(blank=True, editable=False)
     sealed_key = models.TextField(blank=True, editable=False)
     key_end = models.CharField(_("key ends in"), max_length=4, blank=True, editable=False)
+    # Since when the service says no to the key; None once it took it again, or there is a new one.
+    key_refused_at = models.DateTimeField(_("key refused"), null=True, blank=True, editable=False)
     enabled = models.BooleanField(_("enabled"), default=True)
     allow_private = models.BooleanField(
         _("may be inside the network"),
@@ -132,6 +134,7 @@ class Provider(models.Model):
         key = key.strip()
         self.sealed_key = seal(key, self.sealed_for("sealed_key"))
         self.key_end = key[-4:] if len(key) >= 12 else ""
+        self.key_refused_at = None
 
     def key(self) -> str:
         """Return the key in the clear, for the upstream connection only. Raises SealBroken."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Sum
 from django.utils import timezone
 
+from realtime.db import one_moment
 from realtime.models import CallRecord, Lease, Usage, UsageDay
 from realtime.money import rollups
 from realtime.money.pricing import plain
@@ -28,19 +27,6 @@ class Finding:
 
     text: str
     wrong: bool
-
-
-@contextmanager
-def one_moment() -> Iterator[None]:
-    """All queries inside see the database as it was at the first."""
-    if connection.in_atomic_block:
-        yield
-        return
-    with transaction.atomic():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield
 
 
 def findings() -> Iterator[Finding]:

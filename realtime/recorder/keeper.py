@@ -9,10 +9,12 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from chats.markdown import as_html
 from chats.models import Message, Recording
 from chats.models.conversation import title_from
+from realtime.bridge.notices import notice_event
 from realtime.recorder.items import Item
 from realtime.store import Store
 from realtime.tracks import Encoded, Track, recording_columns
@@ -42,6 +44,7 @@ class Keeper:
         self._titled = titled
         self._notify = notify
         self._show = show
+        self._told_partial = False
 
     def new_track(self) -> Track:
         """A track for audio that begins now."""
@@ -108,6 +111,17 @@ class Keeper:
             track.recording_id,
             {"message_id": item.message_id, "state": Recording.State.LIVE},
         )
+        track.on_partial = lambda: self._partial(item, track)
+        if track.partial:
+            self._partial(item, track)
+
+    def _partial(self, item: Item, track: Track) -> None:
+        """Some of the track is lost: write so at once, and tell the person once a call."""
+        row = {"message_id": item.message_id, "partial": True}
+        self._store.put("chats.Recording", track.recording_id, row)
+        if not self._told_partial:
+            self._told_partial = True
+            self._notify(notice_event("recording_partial", gettext))
 
     def record(self, item: Item, keep_ms: int | None = None) -> None:
         """Encode the item's audio, once; only the first `keep_ms` of it when given."""
@@ -124,6 +138,7 @@ class Keeper:
             item.recording = {
                 "url": reverse("recording", args=[track.recording_id]),
                 "duration_ms": encoded.duration_ms,
+                "partial": track.partial,
             }
         self._store.put(
             "chats.Recording",
@@ -188,7 +203,11 @@ def stored_event(message: Message) -> dict[str, Any]:
         "card": card_of(message.tool, message.status),
         "unheard": message.unheard,
         "heard_ms": message.heard_ms,
-        "recording": {"url": recording.url, "duration_ms": recording.duration_ms}
+        "recording": {
+            "url": recording.url,
+            "duration_ms": recording.duration_ms,
+            "partial": recording.partial,
+        }
         if recording is not None and ready
         else None,
         "attachments": [attachment.shown() for attachment in message.attachments.all()],

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from realtime.bridge.tools import Result, ToolFailed
+from realtime.db import in_database
 
 KINDS: dict[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 MAX_TEXT = 4_000
@@ -57,6 +58,20 @@ class Tool:
             "description": self.description,
             "parameters": self.parameters,
         }
+
+    @property
+    def group(self) -> str:
+        """Built-in functions belong to no service."""
+        return ""
+
+    @property
+    def seconds(self) -> float | None:
+        """They take no longer than is usual."""
+        return None
+
+    async def answer(self, where: Where, arguments: dict[str, Any]) -> Result:
+        """Do what a model asks for, off the event loop. Raises ToolFailed."""
+        return await in_database(self.run, where, **self.values(arguments))
 
     def values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """A model's arguments as the function takes them; ones it does not know are left out.

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from realtime.bridge import ENDS, Limits, Tap
 from tests.bridge.doubles import SESSION, Rig
+from tests.examples import examples
 from tests.scripted import (
     audio_delta,
     item_added,
@@ -668,7 +669,7 @@ def final_state(events):
     return rig.call.items.order(), audio, texts, rig.call.ended
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.lists(st.integers(0, len(CALL) - 1), max_size=20))
 def test_repeated_events_change_nothing(repeats):
     events = []
@@ -677,7 +678,7 @@ def test_repeated_events_change_nothing(repeats):
     assert final_state(events) == final_state(CALL)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_items_and_words_do_not_depend_on_the_order_of_arrival(random):
     events = list(CALL)
@@ -687,7 +688,7 @@ def test_items_and_words_do_not_depend_on_the_order_of_arrival(random):
     assert (order, texts, ended) == (wanted[0], wanted[2], None)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.sets(st.integers(0, len(CALL) - 1)), st.integers(0, 2**32))
 def test_lost_events_and_garbage_end_nothing(lost, seed):
     rig = Rig()
@@ -728,7 +729,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(STEP, max_size=30))
 def test_whatever_happens_a_call_keeps_its_promises(steps):
     rig = Rig()

@@ -17,6 +17,7 @@ from realtime.bridge.events import (
     parse,
     problem_event,
 )
+from tests.examples import examples
 
 PCM = b"\x01\x00" * 480
 
@@ -227,7 +228,7 @@ FIELDS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_an_event_or_a_problem(text):
     try:
@@ -238,7 +239,7 @@ def test_any_text_is_an_event_or_a_problem(text):
         assert event["type"] in CLIENT_EVENTS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.sampled_from(sorted(CLIENT_EVENTS)), st.dictionaries(FIELDS, JSON, max_size=5))
 def test_any_fields_are_an_event_or_a_problem(kind, fields):
     try:

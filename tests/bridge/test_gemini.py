@@ -15,6 +15,7 @@ from realtime.bridge.dialects.base import AUDIO_DELTA, RENEW
 from realtime.bridge.dialects.gemini import GeminiLive
 from realtime.bridge.dialects.gemini.setup import setup_of
 from realtime.bridge.dialects.gemini.usage import usage_of
+from tests.examples import examples
 from tests.local.room import official
 from tests.scripted import load_wire
 
@@ -555,7 +556,7 @@ nonsense = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.dictionaries(names, nonsense, max_size=4), max_size=6))
 def test_nonsense_never_raises_and_never_makes_a_wrong_event(messages):
     wire = Wire()

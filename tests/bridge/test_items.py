@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.bridge.items import Items
+from tests.examples import examples
 
 CHAIN = [f"item_{n}" for n in range(8)]
 
@@ -60,7 +61,7 @@ def test_a_long_conversation_is_no_recursion():
     assert placed(pairs).order() == ids
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.permutations(range(8)), st.lists(st.integers(0, 7), max_size=8))
 def test_any_arrival_order_and_any_repeats_give_the_same_order(arrival, repeats):
     pairs = list(zip(CHAIN, [None, *CHAIN], strict=False))

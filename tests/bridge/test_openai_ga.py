@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from realtime.bridge.audio import decode_base64
 from realtime.bridge.dialects import Target
 from realtime.bridge.dialects.openai_ga import EVENTS, OpenAIGA
+from tests.examples import examples
 from tests.scripted import (
     audio_delta,
     item_added,
@@ -208,7 +209,7 @@ NAMES = sorted(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.sampled_from(sorted(EVENTS)), st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_a_decoded_event_always_has_what_its_shape_promises(kind, fields):
     for event in decode(OpenAIGA(), {"type": kind} | fields):

@@ -27,7 +27,7 @@ from tests.scripted import (
     session_created,
 )
 
-SOON = Limits(reconnect_waits=(0.0, 0.01, 0.02), reconnect_try=0.3)
+SOON = Limits(reconnect_waits=(0.0, 0.01, 0.02), reconnect_try=0.3, drain_seconds=0.05)
 
 
 def said(item_id, text):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.bridge.resample import Resampler
+from tests.examples import examples
 
 RATES = [(24_000, 16_000), (16_000, 24_000), (24_000, 8_000), (8_000, 24_000), (44_100, 24_000)]
 
@@ -73,7 +74,7 @@ def test_after_a_flush_another_stream_begins():
     assert resampler.flush() == b""
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.sampled_from(RATES),
     st.integers(min_value=1, max_value=6_000),

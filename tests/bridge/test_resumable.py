@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from realtime.bridge import Gone, Limits, ResumableBrowser
 from realtime.bridge.resumable import Ring
 from tests.bridge.doubles import Page
+from tests.examples import examples
 
 READY = '{"type":"nextvoice.ready"}'
 SOON = Limits(resume_seconds=0.05)
@@ -326,7 +327,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(STEPS, max_size=25))
 def test_wherever_sockets_are_cut_nothing_is_missing_or_doubled(steps):
     asyncio.run(_play(steps))

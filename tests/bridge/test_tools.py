@@ -26,6 +26,7 @@ from realtime.bridge.tools import (
     with_tools,
 )
 from tests.bridge.doubles import SESSION, Page, RecordingTap
+from tests.examples import examples
 from tests.scripted import (
     Die,
     Expect,
@@ -63,6 +64,9 @@ class Box:
 
     def policy(self, name: str) -> Policy:
         return "ask" if name == "send" else "free"
+
+    def seconds(self, name: str) -> float | None:
+        return None
 
     def describe(self, name: str) -> tuple[str, str]:
         return name.title(), f"Does {name}."
@@ -228,7 +232,7 @@ async def test_a_function_is_run_and_answered_with_one_request_for_an_answer() -
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=8))
 def test_arguments_may_be_split_anywhere(cuts: list[int]) -> None:
     text = '{"what": "a \\"quoted\\" wörd 🎈", "n": [1, 2]}'

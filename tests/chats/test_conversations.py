@@ -9,8 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from chats import search
 from chats.models import Conversation, Message, User
 from chats.models.conversation import title_from
+from chats.views import PAGE, THREAD
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +61,7 @@ def test_the_list_asks_the_same_number_of_queries_however_long(
             owner=conversation.owner, account=conversation.account, title=str(number)
         )
     client = signed_in(conversation.owner)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         client.get(reverse("home"))
 
 
@@ -80,18 +82,89 @@ def test_a_long_thread_opens_with_its_end_and_a_way_back(
     )
     client = signed_in(conversation.owner)
     page = client.get(conversation.get_absolute_url())
-    assert [m.text for m in page.context["messages_"]] == [str(n) for n in range(50, 250)]
-    earlier = client.get(conversation.get_absolute_url(), {"before": page.context["earlier"]})
-    assert [m.text for m in earlier.context["messages_"]] == [str(n) for n in range(50)]
-    assert earlier.context["earlier"] is None
+    said = [m.text for m in page.context["messages_"]]
+    assert (said, page.context["later"]) == ([str(n) for n in range(250 - THREAD, 250)], "")
+    while place := page.context["earlier"]:
+        page = client.get(conversation.get_absolute_url(), {"before": place})
+        said = [m.text for m in page.context["messages_"]] + said
+    assert said == [str(n) for n in range(250)]
+    forward = [m.text for m in page.context["messages_"]]
+    while place := page.context["later"]:
+        page = client.get(conversation.get_absolute_url(), {"after": place})
+        forward += [m.text for m in page.context["messages_"]]
+    assert forward == said
 
 
-@pytest.mark.parametrize("before", ["", "x", "nan", "inf", "1e999", "\0"])
-def test_a_broken_place_in_the_thread_shows_its_end(
-    signed_in: Callable[[User], Client], conversation: Conversation, before: str
+UUID0 = "00000000-0000-0000-0000-000000000000"
+BROKEN = ["", "x", "~", "1", "~~", "\0", f"nan~2026-11-28T04:00:00+00:00~{UUID0}"]
+BROKEN += [f"1e999~2026-11-28T04:00:00+00:00~{UUID0}", f"1~2026-11-28T04:00:00~{UUID0}"]
+BROKEN += [f"2026-13-28T04:00:00+00:00~{UUID0}", "2026-11-28T04:00:00+00:00~x", "9" * 5000]
+
+
+@pytest.mark.parametrize("place", BROKEN)
+def test_a_broken_place_is_the_beginning_of_the_list_and_the_end_of_the_thread(
+    signed_in: Callable[[User], Client], conversation: Conversation, place: str
 ) -> None:
-    page = signed_in(conversation.owner).get(conversation.get_absolute_url(), {"before": before})
-    assert page.status_code == 200
+    Message.objects.create(conversation=conversation, position=1, role="user", text="Here")
+    client = signed_in(conversation.owner)
+    for name in ("before", "after"):
+        page = client.get(conversation.get_absolute_url(), {name: place})
+        assert [m.text for m in page.context["messages_"]] == ["Here"]
+    assert client.get(reverse("home"), {"after": place}).context["conversations"] == [conversation]
+
+
+def test_messages_at_one_position_are_all_shown_once(
+    signed_in: Callable[[User], Client], conversation: Conversation
+) -> None:
+    Message.objects.bulk_create(
+        Message(conversation=conversation, position=n // 90, role="user") for n in range(270)
+    )
+    client, seen = signed_in(conversation.owner), []
+    page = client.get(conversation.get_absolute_url())
+    while True:
+        seen += [m.pk for m in page.context["messages_"]]
+        if not (place := page.context["earlier"]):
+            break
+        page = client.get(conversation.get_absolute_url(), {"before": place})
+    assert len(seen) == len(set(seen)) == 270
+
+
+def test_the_list_goes_on_where_it_ended_although_it_moved(
+    signed_in: Callable[[User], Client], conversation: Conversation
+) -> None:
+    owner, account = conversation.owner, conversation.account
+    Conversation.objects.bulk_create(
+        Conversation(owner=owner, account=account, title=str(n)) for n in range(3 * PAGE)
+    )
+    client = signed_in(owner)
+    page = client.get(reverse("home"))
+    seen = page.context["conversations"]
+    Conversation.objects.create(owner=owner, account=account, title="New meanwhile")
+    while more := page.context["more"]:
+        page = client.get(reverse("home"), {"after": more})
+        seen += page.context["conversations"]
+    assert [c.pk for c in seen] == [
+        c.pk
+        for c in Conversation.objects.exclude(title="New meanwhile").order_by("-updated", "-pk")
+    ]
+
+
+def test_a_search_goes_on_where_its_time_was_up(
+    signed_in: Callable[[User], Client], conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, account = conversation.owner, conversation.account
+    Conversation.objects.bulk_create(
+        Conversation(owner=owner, account=account, title=str(n)) for n in range(250)
+    )
+    client = signed_in(owner)
+    assert client.get(reverse("home"), {"q": "rome"}).context["conversations"] == [conversation]
+    # No time at all: a portion is looked through each time.
+    monkeypatch.setattr(search, "SECONDS", -1.0)
+    page, found, pages = client.get(reverse("home"), {"q": "rome"}), [], 1
+    while more := page.context["more"]:
+        found += page.context["conversations"]
+        page, pages = client.get(reverse("home"), {"q": "rome", "after": more}), pages + 1
+    assert (found + page.context["conversations"], pages) == ([conversation], 3)
 
 
 def test_starting_one_opens_it(signed_in: Callable[[User], Client], ann: User) -> None:

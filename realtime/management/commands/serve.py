@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import logging
-import signal
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
-import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import InterfaceError, OperationalError
 
-from realtime import embedded, janitor, live, store, tracks
-from realtime.api.frames import Protocol
-from realtime.db import with_connection
-from realtime.money import alerts
+from realtime import embedded
+from realtime.serving import worker
+from realtime.serving.chores import chores
+from realtime.serving.supervisor import Program, Supervisor
 
 log = logging.getLogger(__name__)
 
-# How long running calls may take to say goodbye before the sockets are closed.
-DRAIN_SECONDS = 8
-
-
-class Server(uvicorn.Server):
-    """Uvicorn that lets calls end properly before it closes their sockets."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            await live.drain(DRAIN_SECONDS)
-        except TimeoutError:
-            log.error("%d calls did not end in time", live.count())
-        await super().shutdown(sockets)
+BACKLOG = 2048
 
 
 class Command(BaseCommand):
@@ -43,56 +28,64 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
         parser.add_argument("--port", type=int, default=8000, help="TCP port")
+        parser.add_argument("--workers", type=int, default=1, help="processes that take calls")
+        # How a supervisor starts its workers.
+        parser.add_argument("--inherit", type=int, help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        host, port = options["host"], options["port"]
-        stop_sweeping = threading.Event()
-        for name, loop in (("janitor", _sweep), ("alerts", _tell_of_budgets)):
-            threading.Thread(target=loop, args=[stop_sweeping], name=name, daemon=True).start()
-        if settings.LOCAL_VOICE and not settings.LOCAL_VOICE_URL:
-            # Its speech models take seconds to load; pages need not wait for them.
-            threading.Thread(target=_start_embedded, name="embedded", daemon=True).start()
-        shown = f"[{host}]" if ":" in host else host
-        self.stdout.write(f"\n  NextVoice is on  http://{shown}:{port}  (Ctrl-C stops it)\n")
-        self.stdout.flush()
-        server = Server(_config(host, port))
-        # Uvicorn raises the signal that stopped it once more when it is done. As an exception it
-        # lets the `finally` below keep what is still to be written.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            server.run()
-        except (KeyboardInterrupt, SystemExit):
-            # Uvicorn exits by itself when it cannot listen; what to do is said below.
-            pass
-        finally:
-            stop_sweeping.set()
-            with suppress(TimeoutError):
-                tracks.settle(5)
-            store.store().close(5)
-            embedded.stop()
-        if not server.started:
-            raise CommandError(f"Port {port} on {host} is taken: choose another with PORT=")
+        if options["inherit"] is not None:
+            worker.serve_for_supervisor(options["inherit"])
+            return
+        host, workers = options["host"], options["workers"]
+        if workers < 1:
+            raise CommandError("--workers must be 1 or more")
+        with _listening(host, options["port"]) as sock:
+            shown = f"[{host}]" if ":" in host else host
+            where = f"http://{shown}:{sock.getsockname()[1]}"
+            self.stdout.write(f"\n  NextVoice is on  {where}  (Ctrl-C stops it)\n")
+            self.stdout.flush()
+            with chores():
+                if workers == 1:
+                    _serve_alone(sock)
+                elif not asyncio.run(_supervisor(sock, workers).run()):
+                    raise CommandError("No worker could start; what went wrong is said above.")
 
 
-def _config(host: str, port: int) -> uvicorn.Config:
-    return uvicorn.Config(
-        "nextvoice.asgi:application",
-        host=host,
-        port=port,
-        ws=Protocol,
-        # Audio does not compress, and every compressing socket costs 26-51 kB.
-        ws_per_message_deflate=False,
-        # For pages; `Protocol` lets programs send more.
-        ws_max_size=256 * 1024,
-        ws_ping_interval=20,
-        ws_ping_timeout=20,
-        timeout_graceful_shutdown=10,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=settings.ALLAUTH_TRUSTED_PROXY_COUNT > 0,
-        server_header=False,
-    )
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as problem:
+        raise CommandError(
+            f"Cannot listen on {host}, port {port} ({problem.strerror}): choose another with PORT="
+        ) from None
+
+
+def _serve_alone(sock: socket.socket) -> None:
+    if _runs_embedded():
+        # Its speech models take seconds to load; pages need not wait for them.
+        threading.Thread(target=_start_embedded, name="embedded", daemon=True).start()
+    try:
+        worker.serve(sock)
+    finally:
+        embedded.stop()
+
+
+def _supervisor(sock: socket.socket, workers: int) -> Supervisor:
+    beside, environment = [], {}
+    if _runs_embedded():
+        theirs = socket.create_server(("127.0.0.1", 0))
+        run = embedded.arguments(theirs)
+        beside = [
+            Program("embedded provider", run, [theirs], folder=settings.BASE_DIR, greets=False)
+        ]
+        environment = {"LOCAL_VOICE_URL": f"ws://127.0.0.1:{theirs.getsockname()[1]}"}
+    serve = [str(settings.BASE_DIR / "manage.py"), "serve", "--inherit", str(sock.fileno())]
+    return Supervisor(Program("worker", serve, [sock], environment), workers, beside)
+
+
+def _runs_embedded() -> bool:
+    return bool(settings.LOCAL_VOICE and not settings.LOCAL_VOICE_URL)
 
 
 def _start_embedded() -> None:
@@ -100,24 +93,3 @@ def _start_embedded() -> None:
         embedded.url()
     except embedded.NotAvailable as problem:
         log.error("the embedded provider does not run: %s", problem)
-
-
-def _sweep(stop: threading.Event) -> None:
-    _repeat(stop, "janitor", janitor.sweep, janitor.PATIENCE_SECONDS)
-
-
-def _tell_of_budgets(stop: threading.Event) -> None:
-    # A loop of its own: mail servers and webhooks may be slow.
-    _repeat(stop, "alerts", alerts.run, alerts.EVERY_SECONDS)
-
-
-def _repeat(stop: threading.Event, name: str, work: Callable[[], object], seconds: float) -> None:
-    while True:
-        try:
-            with_connection(work)
-        except (OperationalError, InterfaceError) as problem:
-            log.warning("%s: waiting for the database: %s", name, str(problem).partition("\n")[0])
-        except Exception:
-            log.exception("%s: failed; it tries again", name)
-        if stop.wait(seconds):
-            return

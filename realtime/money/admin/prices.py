@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import ReadOnly
+from chats.admin_lists import LongList
 from realtime.models import ExchangeRate, Price, Usage, UsageDay
 from realtime.money.admin.reports import CostReport
 from realtime.money.prices import reporting_currency, without_price
@@ -146,7 +147,7 @@ class Kept(ReadOnly):
 
 
 @admin.register(Usage)
-class UsageAdmin(CostReport, Kept):
+class UsageAdmin(CostReport, Kept, LongList):
     change_list_template = "admin/realtime/usage/change_list.html"
     list_display = [
         "created",
@@ -159,10 +160,17 @@ class UsageAdmin(CostReport, Kept):
         "source",
         "status",
     ]
-    list_filter = ["source", "kind", "status", "currency", "created", "provider_name"]
-    search_fields = ["=call_id", "user_name", "account_name", "model", "key", "upstream_session"]
+    list_filter = ["source", "kind", "status", "created"]
+    search_fields = [
+        "=call_id",
+        "user_name",
+        "account_name",
+        "provider_name",
+        "model",
+        "key",
+        "upstream_session",
+    ]
     date_hierarchy = "created"
-    show_full_result_count = False
 
     @admin.display(description=_("cost"), ordering="cost")
     def amount(self, row: Usage) -> str:
@@ -170,7 +178,7 @@ class UsageAdmin(CostReport, Kept):
 
 
 @admin.register(UsageDay)
-class UsageDayAdmin(Kept):
+class UsageDayAdmin(Kept, LongList):
     list_display = [
         "day",
         "account_name",

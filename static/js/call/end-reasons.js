@@ -27,6 +27,8 @@ export const END_REASONS = {
   flood: { tone: "problem", retry: true, type: false },
   bad_frame: { tone: "problem", retry: true, type: false },
   no_start: { tone: "problem", retry: true, type: false },
+  moved: { tone: "info", retry: true, type: false },
+  admin_ended: { tone: "problem", retry: true, type: false },
   provider_unreachable: { tone: "problem", retry: true, type: false },
   provider_refused_key: { tone: "problem", retry: true, type: false },
   provider_unknown_model: { tone: "problem", retry: true, type: false },
@@ -68,7 +70,7 @@ export function reasonForClose(code) {
 
 /** Whether a new socket may save the call after this close code. */
 export function mayReconnect(code) {
-  return [1001, 1005, 1006, 1012].includes(code);
+  return [1001, 1005, 1006, 1012, 1013].includes(code);
 }
 
 /** The entry of a reason; one that is unknown (a newer server) is shown like `internal_error`. */

@@ -6,13 +6,17 @@ import { t } from "../helpers/strings.js";
 import { showTimes } from "../helpers/time.js";
 import { toast } from "./toasts.js";
 
+// So many entries are shown at once; beyond that "Show more" leads to a page of its own.
+const MOST_ENTRIES = 600;
+
 /** Load the next page of the list when its end comes into view. */
 export function connectConversationList(root) {
   const list = find("[data-conversation-list]", root);
   const more = find("[data-more]", root);
   if (!list || !more) return;
-  const watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && load(), {
-    rootMargin: "200px",
+  const full = () => list.childElementCount >= MOST_ENTRIES;
+  const watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && !full() && load(), {
+    rootMargin: "400px",
   });
   let loading = false;
   const load = async () => {
@@ -23,11 +27,16 @@ export function connectConversationList(root) {
     } catch {
       toast(t("request_failed"));
       watcher.disconnect();
+      loading = false;
+      return;
     }
     loading = false;
-    if (!more.isConnected) watcher.disconnect();
+    watcher.unobserve(more);
+    // Asked anew, since the link may still be in sight.
+    if (more.isConnected) watcher.observe(more);
   };
   more.addEventListener("click", (event) => {
+    if (full()) return;
     event.preventDefault();
     load();
   });

@@ -17,6 +17,7 @@ export function makeMessage(caption, call) {
   const element = fromTemplate("message-template");
   element.dataset.itemId = caption.id;
   element.dataset.callId = call;
+  element.dataset.fresh = "";
   find("[data-clock]", element).dateTime = new Date().toISOString();
   showTimes(element);
   connectMessage(element);
@@ -55,6 +56,7 @@ export function showSaved(element, saved) {
   showAttachments(element, attachments);
   showCard(element, card);
   if (recording?.url) showPlayer(element, recording);
+  if (recording) find("[data-message-partial]", element).hidden = !recording.partial;
 }
 
 /** Bring an element to what is stored of a message of another tab's call. */

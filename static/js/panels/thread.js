@@ -1,8 +1,11 @@
 // The thread: what was said, what is being said, and where the reader is.
 
 import { find, findAll, fromTemplate, show } from "../helpers/dom.js";
+import { t } from "../helpers/strings.js";
 import { clock, showTimes } from "../helpers/time.js";
 import { connectMessage, makeMessage, showCaption, showSaved, showStored } from "./message-view.js";
+import { ThreadPages } from "./thread-pages.js";
+import { toast } from "./toasts.js";
 
 const NEAR_END_PX = 96;
 
@@ -12,6 +15,7 @@ export class Thread {
   #list;
   #empty;
   #jump;
+  #pages;
   #following = true; // whether the reader is at the end and wants to stay there
   #scrolledTo = 0;
   #divider = null; // of the call that is running
@@ -25,18 +29,30 @@ export class Thread {
     this.#empty = find("[data-thread-empty]", root);
     this.#jump = find("[data-jump-latest]", root);
     for (const element of findAll(".message", this.#list)) connectMessage(element);
+    this.#pages = new ThreadPages(this.#scroller, this.#list, (part) => this.#arrived(part));
     this.#scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     this.#jump.addEventListener("click", () => this.toEnd());
     const observer = new ResizeObserver(() => this.#keepEnd());
     observer.observe(this.#list);
     observer.observe(this.#scroller);
     this.#keepEnd();
+    this.#following = !this.#pages.goesOn;
+    show(this.#jump, !this.#following);
   }
 
   /** Go to the newest message. */
   toEnd() {
+    if (this.#pages.goesOn) this.#pages.toNewest().then(() => this.toEnd(), () => toast(t("request_failed")));
     this.#following = true;
     this.#keepEnd();
+  }
+
+  #arrived(part) {
+    for (const element of part) {
+      if (element.matches(".message")) connectMessage(element);
+      showTimes(element);
+    }
+    show(this.#empty, this.#list.childElementCount === 0);
   }
 
   /** Open the part of a new call. */
@@ -133,7 +149,8 @@ export class Thread {
   #onScroll() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     // Only going up leaves the end; that the end moved away is no wish of the reader.
-    if (scrollHeight - scrollTop - clientHeight < NEAR_END_PX) this.#following = true;
+    const atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    if (atEnd && !this.#pages.goesOn) this.#following = true;
     else if (scrollTop < this.#scrolledTo) this.#following = false;
     this.#scrolledTo = scrollTop;
     show(this.#jump, !this.#following);

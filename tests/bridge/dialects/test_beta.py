@@ -16,6 +16,7 @@ from realtime.bridge.dialects.beta import (
 )
 from realtime.bridge.dialects.fit import fit_session
 from tests.bridge.dialects.streams import told
+from tests.examples import examples
 
 TOOL = {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}}
 FORMATS = st.sampled_from(
@@ -84,7 +85,7 @@ def bare(session):
     return {k: v for k, v in session.items() if k != "audio"} | ({"audio": audio} if audio else {})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(SESSIONS)
 def test_a_session_comes_back_without_what_the_table_says_is_lost(session):
     fitted = fit_session(session | LOST | {"type": "realtime"}, AzurePreview.traits)

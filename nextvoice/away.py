@@ -1,0 +1,85 @@
+"""What is answered while the database is away: 503 and to try again, which is true, and no 500."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.utils.deprecation import MiddlewareMixin
+from django.views import defaults
+
+outage = logging.getLogger("nextvoice.outage")
+
+AWAY = (OperationalError, InterfaceError)
+AGAIN_SECONDS = "5"
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class Pages(MiddlewareMixin):
+    """Middleware: a view that cannot reach the database is answered for."""
+
+    def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
+        """The answer, when that is what is wrong."""
+        return answer(request, problem) if isinstance(problem, AWAY) else None
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler of errors outside of views, such as in a middleware."""
+    problem = sys.exc_info()[1]
+    if isinstance(problem, AWAY):
+        return answer(request, problem)
+    return defaults.server_error(request)
+
+
+def answer(request: HttpRequest, problem: BaseException) -> HttpResponse:
+    """503, as a page, or as JSON for programs."""
+    outage.warning("a page could not reach the database: %s", type(problem).__name__)
+    response: HttpResponse
+    if request.path.startswith("/v1/") or not request.accepts("text/html"):
+        error = {"type": "server_error", "code": "unavailable", "message": "Try again in a moment."}
+        response = JsonResponse({"error": error}, status=503)
+    else:
+        response = HttpResponse(render_to_string("503.html"), status=503)
+    response["Retry-After"] = AGAIN_SECONDS
+    return response
+
+
+class Sockets:
+    """Around sockets: one whose person cannot be looked up is refused with 503."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except AWAY as problem:
+            outage.warning("a socket could not reach the database: %s", type(problem).__name__)
+            if not begun:
+                await _refuse(scope, send)
+
+
+async def _refuse(scope: Message, send: Send) -> None:
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": 1013})
+        return
+    headers = [(b"retry-after", AGAIN_SECONDS.encode())]
+    start = {"type": "websocket.http.response.start", "status": 503, "headers": headers}
+    await send(start)
+    await send({"type": "websocket.http.response.body", "body": b""})

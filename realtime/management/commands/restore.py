@@ -1,0 +1,47 @@
+"""Make this site what a backup holds."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from realtime import rotation
+from realtime.backup.archive import Unusable
+from realtime.backup.restoring import restore
+from realtime.money import reconciling
+
+
+class Command(BaseCommand):
+    help = (
+        "Put a backup in the place of this site, which must not be running. All of the file is "
+        "checked first; whatever fails, nothing has changed. It may come from another database "
+        "and from an older version."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", metavar="FILE", type=Path, help="what `backup` wrote")
+        parser.add_argument(
+            "--replace", action="store_true", help="give up all that this site holds now"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            made = restore(options["file"], replace=options["replace"], tell=self.stdout.write)
+        except Unusable as problem:
+            raise CommandError(str(problem)) from None
+        self.stdout.write("Every row and every file is as it was backed up.")
+        if made.missing:
+            self.stdout.write(f"{made.missing} files were gone when the backup was made.")
+        wrong = [finding.text for finding in reconciling.findings() if finding.wrong]
+        for text in wrong:
+            self.stdout.write(f"As in the backup: {text}")
+        if not wrong:
+            self.stdout.write("The books agree.")
+        if sealed := list(rotation.broken()):
+            self.stdout.write(
+                f"{len(sealed)} secrets open with no key of KEY_RING. Put the key ring of the site "
+                "that was backed up there, or enter them again under Providers."
+            )

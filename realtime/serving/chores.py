@@ -1,0 +1,45 @@
+"""What runs once beside the site's pages and calls, however many workers there are."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.db import InterfaceError, OperationalError
+
+from realtime import janitor
+from realtime.db import with_connection
+from realtime.money import alerts
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def chores() -> Iterator[None]:
+    """Sweep after dead processes and tell of budgets while the block runs."""
+    stop = threading.Event()
+    # Loops of their own: mail servers and webhooks may be slow.
+    for name, work, seconds in (
+        ("janitor", janitor.sweep, janitor.PATIENCE_SECONDS),
+        ("alerts", alerts.run, alerts.EVERY_SECONDS),
+    ):
+        arguments = (stop, name, work, seconds)
+        threading.Thread(target=_repeat, args=arguments, name=name, daemon=True).start()
+    try:
+        yield
+    finally:
+        stop.set()
+
+
+def _repeat(stop: threading.Event, name: str, work: Callable[[], object], seconds: float) -> None:
+    while True:
+        try:
+            with_connection(work)
+        except (OperationalError, InterfaceError) as problem:
+            log.warning("%s: waiting for the database: %s", name, str(problem).partition("\n")[0])
+        except Exception:
+            log.exception("%s: failed; it tries again", name)
+        if stop.wait(seconds):
+            return

@@ -1,0 +1,251 @@
+"""Keeps N workers alive on one listening socket, and what runs once beside them.
+
+A worker is started by exec, never by fork alone: threads, database pools and event loops do not
+survive a fork. Its standard input is one end of a socket pair whose other end is here: it says
+that it accepts connections, and either side learns when the other one dies.
+
+SIGTERM and SIGINT end everything, SIGHUP replaces the workers one by one by new ones that read
+code and settings afresh: the old one goes when the new one accepts connections, and stays when
+the new one does not come up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from realtime.serving.worker import RETIRE
+
+log = logging.getLogger(__name__)
+
+# A worker that lived this long died of something else than its start.
+HEALTHY_SECONDS = 30.0
+# How long to wait before the next try after so many early deaths in a row, from none on.
+BACK_OFF_SECONDS = (0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
+# How long a new worker may take to accept connections, and an old one to end.
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a place runs: its arguments, the sockets it inherits, and what is in its environment
+    besides ours. `greets`: whether it says on its line when it is ready."""
+
+    name: str
+    arguments: Sequence[str]
+    sockets: Sequence[socket.socket] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    greets: bool = True
+
+
+class Child:
+    """A running process. Make it with `start`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, line: socket.socket) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._line = line
+        self._since = asyncio.get_running_loop().time()
+
+    @classmethod
+    async def start(cls, program: Program) -> Child:
+        """Start the program in a session of its own, so that a terminal's Ctrl-C is ours only."""
+        line, theirs = socket.socketpair()
+        line.setblocking(False)
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *program.arguments,
+                stdin=theirs.fileno(),
+                pass_fds=[each.fileno() for each in program.sockets],
+                env={**os.environ, **program.environment},
+                cwd=program.folder,
+                start_new_session=True,
+            )
+        return cls(process, line)
+
+    @property
+    def lived(self) -> float:
+        """Seconds since its start."""
+        return asyncio.get_running_loop().time() - self._since
+
+    async def ready(self) -> bool:
+        """Wait until it accepts connections; False when it ends before, or takes too long."""
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                return await asyncio.get_running_loop().sock_recv(self._line, 1) != b""
+        except (TimeoutError, OSError):
+            return False
+
+    async def wait(self) -> int:
+        """Wait for its end; the exit status, negative for a signal."""
+        status = await self._process.wait()
+        self._line.close()
+        return status
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    async def stop(self, number: int) -> None:
+        """Send it a signal and wait for its end; kill it when that takes too long."""
+        self.send(number)
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.wait()
+        except TimeoutError:
+            log.error("process %d did not end in time and is killed", self.pid)
+            self.send(signal.SIGKILL)
+            await self.wait()
+
+
+class Place:
+    """Where a program runs. Whoever dies there is replaced."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        # Who has the place, and with it everybody who still starts or ends here.
+        self._holder: Child | None = None
+        self._children: set[Child] = set()
+        self._stopping = asyncio.Event()
+        self._early_deaths = 0
+
+    async def keep(self, first: asyncio.Future[bool]) -> None:
+        """Keep the program running until `stop`. `first`: told whether the first one came up."""
+        while not self._stopping.is_set():
+            if self._holder is None:
+                self._holder = await self._start()
+                up = await self._came_up(self._holder)
+                if not first.done():
+                    first.set_result(up)
+            child = self._holder
+            status = await self._end_of(child)
+            if child is self._holder and not self._stopping.is_set():
+                await self._back_off(child, status)
+            if child is self._holder:
+                self._holder = None
+
+    async def replace(self) -> bool:
+        """Put a new process in the old one's place; False when it does not come up."""
+        old, new = self._holder, await self._start()
+        if not await self._came_up(new):
+            log.error("the new %s did not start; the old one goes on", self._program.name)
+            await self._end_of(new)
+            return False
+        self._holder = new
+        if old is not None:
+            await old.stop(RETIRE)
+        return True
+
+    async def stop(self, number: int) -> None:
+        """End it for good, by this signal."""
+        self._stopping.set()
+        await asyncio.gather(*(child.stop(number) for child in self._children))
+
+    def send(self, number: int) -> None:
+        """Send every process here a signal."""
+        for child in self._children:
+            child.send(number)
+
+    async def _start(self) -> Child:
+        child = await Child.start(self._program)
+        self._children.add(child)
+        if self._stopping.is_set():
+            child.send(signal.SIGKILL)
+        return child
+
+    async def _came_up(self, child: Child) -> bool:
+        if not self._program.greets:
+            return True
+        up = await child.ready()
+        if up:
+            log.info("%s %d is ready", self._program.name, child.pid)
+        else:
+            child.send(signal.SIGKILL)
+        return up
+
+    async def _end_of(self, child: Child) -> int:
+        status = await child.wait()
+        self._children.discard(child)
+        return status
+
+    async def _back_off(self, child: Child, status: int) -> None:
+        how = f"by signal {-status}" if status < 0 else f"with status {status}"
+        early = child.lived < HEALTHY_SECONDS
+        self._early_deaths = self._early_deaths + 1 if early else 0
+        wait = BACK_OFF_SECONDS[min(self._early_deaths, len(BACK_OFF_SECONDS) - 1)]
+        name, pid = self._program.name, child.pid
+        log.error("%s %d ended %s; another one starts in %g s", name, pid, how, wait)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._stopping.wait()
+
+
+class Supervisor:
+    """Workers, and programs that run once beside them, which are ended last."""
+
+    def __init__(self, worker: Program, count: int, beside: Sequence[Program] = ()) -> None:
+        self._workers = [Place(worker) for _ in range(count)]
+        self._beside = [Place(program) for program in beside]
+        self._stop = asyncio.Event()
+        self._failed = False
+        self._replacing: asyncio.Task[None] | None = None
+
+    async def run(self) -> bool:
+        """Serve until SIGTERM or SIGINT. Returns False when no worker ever came up."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hang_up)
+        firsts: list[asyncio.Future[bool]] = [loop.create_future() for _ in self._workers]
+        async with asyncio.TaskGroup() as tasks:
+            for place, first in zip(self._workers, firsts, strict=True):
+                tasks.create_task(place.keep(first))
+            for place in self._beside:
+                tasks.create_task(place.keep(loop.create_future()))
+            tasks.create_task(self._give_up_without(firsts))
+            await self._stop.wait()
+            await self._end()
+        return not self._failed
+
+    async def _give_up_without(self, firsts: Sequence[asyncio.Future[bool]]) -> None:
+        """Stop when no worker comes up at all: trying again would not help."""
+        if not any(await asyncio.gather(*firsts)):
+            self._failed = True
+            self._stop.set()
+
+    async def _end(self) -> None:
+        if self._replacing is not None:
+            self._replacing.cancel()
+            await asyncio.wait({self._replacing})
+        await asyncio.gather(*(place.stop(signal.SIGTERM) for place in self._workers))
+        await asyncio.gather(*(place.stop(signal.SIGTERM) for place in self._beside))
+
+    def _on_stop(self, number: int) -> None:
+        if self._stop.is_set():
+            # A second Ctrl-C: do not wait for calls.
+            for place in self._workers:
+                place.send(number)
+        self._stop.set()
+
+    def _on_hang_up(self) -> None:
+        if self._replacing is None or self._replacing.done():
+            self._replacing = asyncio.create_task(self._replace())
+
+    async def _replace(self) -> None:
+        log.info("replacing the workers")
+        for place in self._workers:
+            if not await place.replace():
+                return
+        log.info("every worker is replaced")

@@ -1,0 +1,129 @@
+// The parts of a long thread that are not on the page yet: brought in where the reader is.
+
+import { find, findAll } from "../helpers/dom.js";
+import { fetchPage } from "../helpers/http.js";
+import { t } from "../helpers/strings.js";
+import { toast } from "./toasts.js";
+
+// So many messages are shown at once. Where there are more, the links lead to a page of their own.
+export const MOST_MESSAGES = 600;
+const NEAR = "800px 0px 0px 0px";
+
+export class ThreadPages {
+  #scroller;
+  #list;
+  #onmessages; // (elements) they stand in the list now
+  #loading = false;
+  #watcher = null;
+
+  constructor(scroller, list, onmessages) {
+    this.#scroller = scroller;
+    this.#list = list;
+    this.#onmessages = onmessages;
+    for (const link of [this.#earlier, this.#later]) {
+      link?.addEventListener("click", (event) => {
+        if (this.#full) return;
+        event.preventDefault();
+        this.#bring(link);
+      });
+    }
+    if (this.#earlier) this.#watch();
+  }
+
+  /** Whether the thread goes on after what is shown. */
+  get goesOn() {
+    return Boolean(this.#later);
+  }
+
+  /** Show the end of the thread in place of the part that is shown. */
+  async toNewest() {
+    const { page } = await fetchPage(location.pathname);
+    const part = this.#part(page);
+    const known = new Set(part.map((one) => one.dataset.message).filter(Boolean));
+    // What is being said right now is newer than any page.
+    const now = findAll(".message", this.#list).filter((one) => "fresh" in one.dataset && !known.has(one.dataset.message));
+    this.#list.replaceChildren(...part, ...now);
+    this.#later?.remove();
+    this.#moveOn(this.#earlier, find("[data-earlier]", page));
+    this.#onmessages(part);
+  }
+
+  get #earlier() {
+    return find("[data-earlier]", this.#scroller);
+  }
+
+  get #later() {
+    return find("[data-later]", this.#scroller);
+  }
+
+  get #full() {
+    return findAll(".message", this.#list).length >= MOST_MESSAGES;
+  }
+
+  #watch() {
+    this.#watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && !this.#full && this.#bring(this.#earlier), {
+      root: this.#scroller,
+      rootMargin: NEAR,
+    });
+    this.#watcher.observe(this.#earlier);
+  }
+
+  async #bring(link) {
+    if (this.#loading || !link?.isConnected) return;
+    this.#loading = true;
+    link.setAttribute("aria-busy", "true");
+    try {
+      const { page } = await fetchPage(link.href);
+      if (!link.isConnected) return;
+      const before = link.matches("[data-earlier]");
+      const part = this.#part(page);
+      if (before) this.#putBefore(part);
+      else this.#putAfter(part);
+      this.#moveOn(link, find(before ? "[data-earlier]" : "[data-later]", page));
+      this.#onmessages(part);
+    } catch {
+      toast(t("request_failed"));
+      this.#watcher?.disconnect();
+    } finally {
+      link.removeAttribute("aria-busy");
+      this.#loading = false;
+    }
+  }
+
+  #part(page) {
+    return findAll("[data-messages] > li", page).map((one) => document.adoptNode(one));
+  }
+
+  #putBefore(part) {
+    const fromEnd = this.#scroller.scrollHeight - this.#scroller.scrollTop;
+    const [first] = this.#list.children;
+    const again = first && part.some((one) => sameCall(one, first));
+    if (again) first.remove();
+    this.#list.prepend(...part);
+    // What the reader looks at stays where it is.
+    this.#scroller.scrollTop = this.#scroller.scrollHeight - fromEnd;
+  }
+
+  #putAfter(part) {
+    const again = part[0] && findAll(".call-divider", this.#list).some((one) => sameCall(one, part[0]));
+    this.#list.append(...(again ? part.slice(1) : part));
+  }
+
+  #moveOn(link, next) {
+    if (!link) return;
+    if (next) {
+      link.href = next.getAttribute("href");
+      // Asked anew, since the link may still be in sight.
+      this.#watcher?.unobserve(link);
+      if (link.matches("[data-earlier]")) this.#watcher?.observe(link);
+      return;
+    }
+    if (document.activeElement === link) this.#scroller.focus();
+    link.remove();
+  }
+}
+
+/** Whether both are the heading of the same call: each part of a thread begins with one. */
+function sameCall(one, other) {
+  return one.matches(".call-divider") && other.matches(".call-divider") && one.dataset.call === other.dataset.call;
+}

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.rig import settings
+from tests.servers import Postgres, Redis, require
+from tests.site import Shell, Site
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    require("postgres")
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    require("redis")
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def site(
+    postgres: Postgres, redis: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Two workers on PostgreSQL and Redis, for all of these tests."""
+    with Site(tmp_path_factory.mktemp("site"), **settings(postgres, redis)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shell(site: Site) -> Iterator[Shell]:
+    """Django beside the site."""
+    with Shell(site) as beside:
+        yield beside

@@ -1,0 +1,256 @@
+"""Backups of the site on SQLite: what they hold, and what they refuse. See also grown/."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from realtime.backup import archive
+from tests.site import COMMAND_SECONDS, ROOT, Shell, Site
+
+SETUP = """
+from django.core.management import call_command
+call_command("setup")
+"""
+FILL = r"""
+from datetime import timedelta
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils import timezone
+from chats.models import Attachment, Conversation, Message, Recording, User
+from realtime.models import ApiToken, Provider, Usage
+from realtime.money.ledger import Entry, Payer, record
+ann = User.objects.create_user("ann", password="ann-password")
+for n in range(3):
+    Conversation.objects.create(owner=ann, account=ann.own_account, title=f"{n} \u00e9\U0001f600")
+old = timezone.now() - timedelta(days=99)
+Conversation.objects.update(created=old)
+first = Conversation.objects.order_by("title")[0]
+said = [Message(conversation=first, position=n / 3, role="user", text="w\0ord " * n,
+                tool={"a": 1e20, "b": [1.5, "\0"]} if n % 2 else None) for n in range(700)]
+Message.objects.bulk_create(said)
+name = default_storage.save("recordings/ab/one.mp3", ContentFile(b"\0sound" * 1000))
+Recording.objects.create(message=said[0], state="ready", file=name, size=6000, duration_ms=9)
+Recording.objects.create(message=said[1], state="ready", file="recordings/ab/lost.mp3")
+provider = Provider.objects.create(name="Sealed", url="wss://api.openai.com/v1/realtime")
+provider.set_key("sk-canary-0123456789"); provider.save()
+payer = Payer(account_id=ann.own_account.pk, user_id=ann.pk, user_name="ann", dialect="openai_ga",
+              provider_id=provider.pk)
+for n in range(3):
+    record(Entry(payer=payer, model="gpt-realtime-2.1", upstream_session="s", key=str(n),
+        kind="response", raw={"input_tokens": 10, "output_tokens": 20, "total_tokens": 30}))
+"""
+STATE = """
+from realtime.backup import tables
+from chats.models import Message
+Message.objects.count()
+tell({tables.label(m): tables.digest(m) for m in tables.models_kept()})
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A filled site that does not run, and its backup as `whole.tar`."""
+    site = Site(tmp_path_factory.mktemp("kept"))
+    site.run(SETUP + FILL)
+    return site
+
+
+@pytest.fixture(scope="module")
+def whole(site: Site) -> Path:
+    path = site.folder / "whole.tar"
+    done = site.manage("backup", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "1 files were gone from the storage" in done.stderr
+    assert "Keep KEY_RING" in done.stderr
+    return path
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[tuple[Site, Shell]]:
+    site = Site(tmp_path)
+    with Shell(site) as shell:
+        yield site, shell
+
+
+def test_a_backup_restores_every_row_and_file(
+    site: Site, whole: Path, empty: tuple[Site, Shell]
+) -> None:
+    there, shell = empty
+    said = shell.manage("restore", str(whole))
+    assert "Every row and every file is as it was backed up.\n" in said, said
+    assert "The books agree.\n" in said
+    assert "1 secrets open with no key of KEY_RING" in said
+    before, after = site.run(STATE), shell.run(STATE)
+    assert after == before
+    assert after["chats.message"][0] == 700
+    kept = there.folder / "data" / "media" / "recordings" / "ab"
+    assert [path.name for path in kept.iterdir()] == ["one.mp3"]
+    assert (kept / "one.mp3").read_bytes() == b"\0sound" * 1000
+    assert whole.stat().st_mode & 0o777 == 0o600
+    # The ledger is append-only again, and new rows find a free key.
+    refused = shell.run(
+        "from realtime.models import Usage\n"
+        "from chats.models import User\n"
+        "from django.db import IntegrityError\n"
+        "try:\n    Usage.objects.all().delete(); tell('deleted')\n"
+        "except IntegrityError as problem:\n    tell(str(problem))\n"
+    )
+    assert refused == "the ledger is append-only"
+    assert shell.run(
+        "from chats.models import User\n"
+        "tell(User.objects.create_user('bob').pk > User.objects.get(username='ann').pk)"
+    )
+
+
+def test_keys_are_inside_only_when_asked_for(
+    site: Site, whole: Path, empty: tuple[Site, Shell]
+) -> None:
+    key = (site.folder / "data" / "key_ring").read_text()
+    names = [part.name for part in archive.parts(whole)]
+    assert (archive.KEYS in names, key.encode() in whole.read_bytes()) == (False, False)
+    path = site.folder / "keys.tar"
+    assert "keep this file as safe" in site.manage("backup", str(path), "--with-keys").stderr
+    there, shell = empty
+    said = shell.manage("restore", str(path))
+    assert "1 keys were added to key_ring" in said, said
+    assert "secrets open with no key" not in said
+    ring = (there.folder / "data" / "key_ring").read_text().split(",")
+    assert (ring[0], len(ring)) == (key, 2)
+    opened = "from realtime.models import Provider\ntell(Provider.objects.get(name='Sealed').key())"
+    assert there.run(opened) == "sk-canary-0123456789"
+
+
+def test_standard_output_takes_a_backup(site: Site, whole: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "backup", "-"],
+        env=site.environment,
+        capture_output=True,
+        timeout=COMMAND_SECONDS,
+    )
+    path = site.folder / "piped.tar"
+    path.write_bytes(done.stdout)
+    assert archive.verified(path).tables == archive.verified(whole).tables
+
+
+def test_people_are_replaced_only_when_asked_for(
+    site: Site, whole: Path, empty: tuple[Site, Shell]
+) -> None:
+    there, shell = empty
+    shell.manage("setup")
+    before = shell.run(STATE)
+    said = shell.manage("restore", str(whole))
+    assert "This site has people already: 1. --replace puts the backup in their place." in said
+    assert shell.run(STATE) == before
+    journal = there.folder / "data" / "journal" / "1.jsonl"
+    journal.parent.mkdir()
+    journal.write_text('["chats.User", "1", {"first_name": "Old"}]\n')
+    said = shell.manage("restore", str(whole), "--replace")
+    assert "Every row and every file" in said, said
+    assert shell.run(STATE) == site.run(STATE)
+    assert not journal.exists()
+
+
+def test_a_running_call_keeps_its_site(whole: Path, empty: tuple[Site, Shell]) -> None:
+    _there, shell = empty
+    shell.manage("setup")
+    shell.run(
+        "from django.utils import timezone\n"
+        "from realtime.models import CallRecord\n"
+        "CallRecord.objects.create(state='live', started=timezone.now(), heartbeat=timezone.now())"
+    )
+    before = shell.run(STATE)
+    assert "Calls are running here" in shell.manage("restore", str(whole), "--replace")
+    assert shell.run(STATE) == before
+
+
+def changed(whole: Path, path: Path, change: str) -> Path:
+    """The backup with one thing wrong; its hashes are right unless they are what is wrong."""
+    if change == "cut":
+        path.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+        return path
+    if change == "flipped":
+        content = bytearray(whole.read_bytes())
+        content[content.index(b"\0sound") + 3] ^= 1
+        path.write_bytes(content)
+        return path
+    if change == "no tar":
+        path.write_bytes(b"hello" * 1000)
+        return path
+    if change == "absent":
+        return path
+    with path.open("wb") as out:
+        writer = archive.Writer(out)
+        manifest = archive.verified(whole)
+        for part in archive.parts(whole):
+            if part.name == archive.MANIFEST or (change == "part lost" and "price" in part.name):
+                continue
+            content = part.content.read()
+            if change == "rows lost" and part.name.startswith("rows/chats.user/"):
+                content = b"\x1f\x8bnonsense"
+            writer.add(part.name, BytesIO(content))
+        if change == "slip":
+            writer.add("media/recordings/../../../../tmp/slipped", BytesIO(b"x"))
+        if change == "absolute":
+            writer.add("media//tmp/slipped", BytesIO(b"x"))
+        if change == "newer":
+            manifest.migrations.append(("chats", "9999_far_ahead"))
+        if change == "newer format":
+            manifest.format = 2
+        if change == "endless":
+            writer._tar.close()
+            return path
+        writer.finish(manifest)
+    if change == "link":
+        with tarfile.open(path, "a") as tar:
+            entry = tarfile.TarInfo("media/recordings/link")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            tar.addfile(entry)
+    return path
+
+
+REFUSALS = {
+    "cut": "damaged|not whole",
+    "flipped": "is damaged: 'media/recordings/ab/one.mp3' is not what was written",
+    "no tar": "is no backup of NextVoice",
+    "absent": "cannot be read: No such file",
+    "slip": "a name that no backup has",
+    "absolute": "a name that no backup has",
+    "newer": "was made by a newer NextVoice (chats.9999_far_ahead)",
+    "newer format": "was made by a newer NextVoice",
+    "endless": "is not whole: its end is missing",
+    "link": "a part that is no file|goes on after its manifest",
+    "rows lost": "rows/chats.user/000001.jsonl.gz cannot be read",
+    "part lost": "realtime.price is not what was backed up (0 of",
+}
+
+
+def test_what_is_wrong_is_said_and_changes_nothing(
+    whole: Path, empty: tuple[Site, Shell], tmp_path: Path
+) -> None:
+    there, shell = empty
+    shell.manage("setup")
+    before = shell.run(STATE)
+    for change, words in REFUSALS.items():
+        said = shell.manage("restore", "--replace", str(changed(whole, tmp_path / change, change)))
+        assert any(word in said for word in words.split("|")), (change, said)
+        assert "CommandError" in said and shell.run(STATE) == before, change
+        media = there.folder / "data" / "media"
+        assert [path for path in media.rglob("*") if path.is_file()] == [], change
+        assert list((there.folder / "data").glob("*.restoring*")) == [], change
+
+
+def test_the_manifest_tells_what_is_inside(whole: Path) -> None:
+    parts = [(part.name, part.content.read()) for part in archive.parts(whole)]
+    assert parts[-1][0] == "manifest.json"
+    told = json.loads(parts[-1][1])
+    assert (told["database"], told["files"], told["missing"]) == ("sqlite", 1, 1)
+    assert told["tables"]["chats.message"]["rows"] == 700
+    assert "sessions.session" not in told["tables"]

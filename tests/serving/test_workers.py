@@ -1,0 +1,167 @@
+"""`serve --workers 2`: one address, two processes that take calls, and what keeps them alive.
+
+The tests share one site and run in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from realtime.serving.supervisor import Program, Supervisor
+from tests.scripted import Expect, ScriptedProvider, Send, session_created
+from tests.servers import Redis
+from tests.site import Caller, Person, Site
+
+WITHIN = 40
+
+
+@pytest.fixture(scope="module")
+def site(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder: Path = tmp_path_factory.mktemp("site")
+    with Site(folder, workers=2, voice=True, REDIS_URL=redis.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ann(site: Site) -> Person:
+    return site.person("ann")
+
+
+def eventually(found: Callable[[], object], seconds: float = WITHIN) -> None:
+    """Poll until it is true."""
+    until = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < until, "it never came about"
+        time.sleep(0.02)
+
+
+def test_each_worker_answers_and_the_embedded_provider_runs_once(site: Site, ann: Person) -> None:
+    first, second = site.workers()
+    for silent in (first, second):
+        os.kill(silent, signal.SIGSTOP)
+        try:
+            assert [ann.get("/livez").status for _ in range(3)] == [200] * 3
+        finally:
+            os.kill(silent, signal.SIGCONT)
+    running = [command_of(pid) for pid in children(site)]
+    assert sum("realtime.local" in command for command in running) == 1
+    assert sum("--inherit" in command for command in running) == 2
+    theirs = [command_of(pid) for worker in (first, second) for pid in kin(worker)]
+    assert not any("realtime.local" in command for command in theirs)
+
+
+def children(site: Site) -> list[int]:
+    assert site.process is not None
+    return kin(site.process.pid)
+
+
+def kin(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+async def test_a_call_with_the_embedded_provider_works_in_either(site: Site, ann: Person) -> None:
+    for worker in site.workers():
+        async with site.dial(worker, ann.new_conversation(), ann.cookie) as call:
+            assert (await call.start())["type"] == "nextvoice.ready"
+            await call.send({"type": "nextvoice.hang_up"})
+            assert await call.ended(WITHIN) == ("hang_up", 1000)
+
+
+def test_a_killed_worker_is_replaced_while_the_other_goes_on(site: Site, ann: Person) -> None:
+    killed, other = site.workers()
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: killed not in site.workers(), 1)
+    assert ann.get("/readyz").status == 200
+    eventually(lambda: len(site.workers()) == 2)
+    assert (other in site.workers(), killed in site.workers()) == (True, False)
+
+
+def test_a_killed_embedded_provider_is_replaced_at_the_same_address(site: Site) -> None:
+    def embedded() -> list[int]:
+        found = children(site)
+        return [pid for pid in found if "realtime.local" in command_of(pid)]
+
+    (killed,) = embedded()
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: embedded() not in ([], [killed]))
+
+
+async def test_a_deploy_replaces_every_worker_and_refuses_nobody(site: Site, ann: Person) -> None:
+    """SIGHUP: the old ones end when new ones answer; a call is told to come back, and can."""
+    before, answers, done = set(site.workers()), list[int](), asyncio.Event()
+
+    async def probe() -> None:
+        while not done.is_set():
+            answers.append(await asyncio.to_thread(site.ready))
+
+    async with ScriptedProvider([Send(session_created()), Expect("session.update")]) as provider:
+        site.provider(provider.url)
+        thread = ann.new_conversation()
+        async with Caller.dial(site.url, thread, ann.cookie) as call:
+            await call.start()
+            probing = asyncio.create_task(probe())
+            assert site.process is not None
+            site.process.send_signal(signal.SIGHUP)
+            assert await call.ended(WITHIN) == ("server_stopping", 1012)
+            async with Caller.dial(site.url, thread, ann.cookie) as again:
+                assert (await again.start())["type"] == "nextvoice.ready"
+            await asyncio.to_thread(eventually, lambda: not any(map(runs, before)))
+            done.set()
+            await probing
+    assert set(answers) == {200}
+
+
+async def test_stopping_is_known_at_once_and_ends_every_call(site: Site, ann: Person) -> None:
+    async with ScriptedProvider([Send(session_created()), Expect("session.update")]) as provider:
+        site.provider(provider.url)
+        async with Caller.dial(site.url, ann.new_conversation(), ann.cookie) as call:
+            await call.start()
+            workers = site.workers()
+            assert site.process is not None
+            site.process.send_signal(signal.SIGTERM)
+            asked, answer = time.monotonic(), 200
+            while answer == 200:
+                answer = await asyncio.to_thread(site.ready)
+            assert (answer, time.monotonic() - asked < 0.5) == (503, True)
+            assert await call.ended(WITHIN) == ("server_stopping", 1012)
+        assert await asyncio.to_thread(site.process.wait, 30) == 0
+    assert not any(map(runs, workers))
+    site.kill()
+    rows = site.run(
+        "from realtime.models import CallRecord\n"
+        "tell(list(CallRecord.objects.order_by('started').values_list('state', 'end_reason')))"
+    )
+    assert rows[-1] == ["ended", "server_stopping"]
+    assert "live" not in [state for state, _reason in rows]
+    site.start()
+
+
+def test_workers_end_with_their_supervisor(site: Site) -> None:
+    """A supervisor that is killed leaves no process that would hold the port."""
+    workers = site.workers()
+    assert site.process is not None
+    site.process.kill()
+    site.process.wait()
+    site.process = None
+    eventually(lambda: not any(map(runs, workers)))
+    site.start()
+
+
+async def test_a_supervisor_gives_up_when_no_worker_comes_up() -> None:
+    hopeless = Program("worker", ["-c", "raise SystemExit(3)"])
+    assert await Supervisor(hopeless, 2).run() is False
