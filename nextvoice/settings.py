@@ -264,12 +264,15 @@ ALLOWED_ENDPOINTS = env.list("NEXTVOICE_ALLOWED_ENDPOINTS", default=[])
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+if LOG_FORMAT not in ("line", "json"):
+    raise ImproperlyConfigured("LOG_FORMAT must be line or json")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {"line": {"()": "realtime.logs.Line"}, "json": {"()": "realtime.logs.Json"}},
     "filters": {"seldom": {"()": "nextvoice.seldom.Seldom"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # websockets and uvicorn log whole headers at DEBUG; keys travel in headers.
     "loggers": {

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from chats.models import User
-from realtime import live, metrics, tracks
+from realtime import live, logs, metrics, tracks
 from realtime.attaching import AttachingBrowser, look_up
 from realtime.audience import Audience
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
@@ -265,6 +265,13 @@ class RunningCall:
         return self._record.close_code if self._record else None
 
     async def _run(self) -> None:
+        opening = self._opening
+        logs.about(
+            call=opening.call_id,
+            conversation=opening.conversation_id,
+            account=opening.pays.account_id,
+            user=self._user.pk,
+        )
         try:
             self._record = await self._call_to_its_end()
         except Exception:
