@@ -20,7 +20,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext
 
 from chats.models import Conversation, User
-from realtime import elsewhere, live
+from realtime import elsewhere, live, metrics
 from realtime.bridge import Gone, Resume, receive_start
 from realtime.bridge.browser import Quick, Take
 from realtime.bridge.ends import ENDS, End, ended_event
@@ -157,6 +157,7 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
                 raise Refused("server_stopping", "the process is ending")
             opening = await in_database(open_call, scope["user"], conversation, start, tools=True)
         except Refused as refused:
+            metrics.refused.labels(refused.reason).inc()
             log.warning("a call was refused: %s: %s", refused.reason, refused)
             await self._refuse(browser, refused.reason, refused.words)
             return
