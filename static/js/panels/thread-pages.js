@@ -32,6 +32,14 @@ export class ThreadPages {
     return Boolean(this.#later);
   }
 
+  /** Whether a message at this position belongs into the part that is shown. */
+  covers(position) {
+    const shown = findAll("[data-position]", this.#list);
+    if (shown.length === 0) return true;
+    const [first, last] = [shown[0], shown.at(-1)].map((one) => Number(one.dataset.position));
+    return !(this.#earlier && position < first) && !(this.#later && position > last);
+  }
+
   /** Show the end of the thread in place of the part that is shown. */
   async toNewest() {
     const { page } = await fetchPage(location.pathname);
