@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chats', '0007_recording_partial'),
+        ('chats', '0008_audit_append_only'),
     ]
 
     operations = [
