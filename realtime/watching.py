@@ -25,7 +25,7 @@ from realtime.recorder.keeper import stored_event
 
 outage = logging.getLogger("nextvoice.outage")
 
-RECHECK_SECONDS = 5.0
+RECHECK_SECONDS = 4.0
 # What may have changed since the page was made: its newest messages.
 NEWEST = 50
 MOST = 20
