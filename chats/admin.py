@@ -127,7 +127,7 @@ class Private(ReadOnly):
             self._note(request, "viewed", object_id)
         return answer
 
-    def _note(self, request: HttpRequest, did: str, target: str = "", **detail: str) -> None:
+    def _note(self, request: HttpRequest, did: str, target: str = "", **detail: Any) -> None:
         action = f"{self.opts.model_name}.{did}"
         audit.record(action, actor=request.user, target=target, request=request, **detail)
 

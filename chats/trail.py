@@ -101,4 +101,4 @@ delete_selected.allowed_permissions = ("delete",)  # type: ignore[attr-defined]
 
 def watch(site: AdminSite) -> None:
     """Let the admin's own action for deleting several things be on the trail."""
-    site.add_action(delete_selected)  # type: ignore[arg-type]
+    site.add_action(delete_selected)

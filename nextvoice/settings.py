@@ -277,6 +277,7 @@ LOGGING = {
         # What is away is said by every call; once in a while is enough.
         "nextvoice.outage": {"filters": ["seldom"]},
         "channels_redis.pubsub": {"filters": ["seldom"]},
+        "psycopg.pool": {"filters": ["seldom"]},
         "websockets": {"level": "WARNING"},
         "uvicorn": {"level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
         # A line for every request says little, and addresses may hold secrets.

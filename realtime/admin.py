@@ -18,6 +18,7 @@ from chats.admin_lists import LongList
 from realtime.connection_admin import ConnectionTestAdmin
 from realtime.describe import end_words
 from realtime.forms import AdminProviderForm, ModelSet, VoiceModelForm, dialect_labels, form_data
+from realtime.live_calls import LiveCalls
 from realtime.models import (
     AccountSettings,
     AllowedEndpoint,
@@ -33,6 +34,7 @@ from realtime.models.providers import END_NEAR
 from realtime.money import admin as money_admin  # noqa: F401
 from realtime.presets import preset_of
 from realtime.tools.forms import AccountSettingsForm
+from realtime.tools.services import admin as services_admin  # noqa: F401
 
 
 class EndDate(admin.SimpleListFilter):
@@ -241,7 +243,7 @@ class VoiceModelAdmin(admin.ModelAdmin):
 
 
 @admin.register(CallRecord)
-class CallRecordAdmin(ReadOnly, LongList):
+class CallRecordAdmin(LiveCalls, ReadOnly, LongList):
     list_display = [
         "started",
         "user",

@@ -8,7 +8,7 @@ class RealtimeConfig(AppConfig):
     verbose_name = _("Calls")
 
     def ready(self) -> None:
-        from realtime import checks, pages  # noqa: F401  (both register)
+        from realtime import checks, pages, takeout  # noqa: F401  (each registers something)
         from realtime.append_only import LEDGER
         from realtime.money import anonymous  # noqa: F401  (follows deletions)
 

@@ -3,8 +3,8 @@
 Each conversation has two groups. Whoever watches is in one: it is told what is stored of the call
 (`nextvoice.saved`, `.removed`, `.title`) and that there is one (`nextvoice.call`). The calls
 themselves are in the other: they are told when another one begins, in whatever process, and are
-asked to show themselves. When the layer is away calls go on, and nobody sees them but their own
-page.
+asked to show themselves, or to end. A call that is not kept is in a group of its own. When the
+layer is away calls go on, and nobody sees them but their own page.
 """
 
 from __future__ import annotations
@@ -38,6 +38,14 @@ def calls_of(conversation_id: str) -> str:
     return f"calls.{conversation_id}"
 
 
+async def ask_to_end(place: str, call_id: str, reason: str) -> None:
+    """Ask a call, wherever it runs, to end. `place`: its conversation, or itself if it has none.
+
+    A call that does not hear it finds the same in the column `end_asked` of its row.
+    """
+    await _send(calls_of(place), {"type": "call.end", "call_id": call_id, "reason": reason})
+
+
 async def ask_calls(conversation_id: str) -> None:
     """Ask the conversation's call, wherever it runs, to show itself to who watches."""
     await _send(calls_of(conversation_id), {"type": "call.ask"})
@@ -46,14 +54,16 @@ async def ask_calls(conversation_id: str) -> None:
 class Audience:
     """One call's way to the other tabs, and to other calls of its conversation.
 
-    Make and start it on the call's loop. `stop("taken_over")` is called when another call has
-    begun; `spoken`: whether it is one that people talk in.
+    Make and start it on the call's loop. `stop(reason)` is called when another call has begun, or
+    somebody asks for the end; `spoken`: whether it is one that people talk in. A call without a
+    conversation shows nothing.
     """
 
     def __init__(
-        self, conversation_id: str, call_id: str, spoken: bool, stop: Callable[[str], None]
+        self, conversation_id: str | None, call_id: str, spoken: bool, stop: Callable[[str], None]
     ) -> None:
-        self._conversation_id = conversation_id
+        self._place = conversation_id or call_id
+        self._watched = conversation_id is not None
         self._call_id = call_id
         self._spoken = spoken
         self._stop = stop
@@ -86,11 +96,15 @@ class Audience:
         if self._listening is not None:
             self._listening.cancel()
         jobs = {job for job in (self._listening, self._sending) if job is not None}
+        if not jobs:
+            return
         _, late = await asyncio.wait(jobs, timeout=SEND_SECONDS)
         for job in late:
             job.cancel()
 
     def _put(self, event: Event) -> None:
+        if not self._watched:
+            return
         key = f"{event['type']} {event.get('item_id', '')}"
         self._waiting[key] = {**event, "call_id": self._call_id}
         if self._sending is None or self._sending.done():
@@ -101,7 +115,7 @@ class Audience:
             event = self._waiting.pop(next(iter(self._waiting)))
             if isinstance(event.get("text"), str):
                 event["text"] = event["text"][:MOST_TEXT]
-            await _send(watchers_of(self._conversation_id), {"type": "watch.event", "event": event})
+            await _send(watchers_of(self._place), {"type": "watch.event", "event": event})
 
     async def _listen(self) -> None:
         while True:
@@ -113,20 +127,25 @@ class Audience:
 
     async def _take_part(self) -> None:
         layer = get_channel_layer()
-        channel, group = await layer.new_channel(), calls_of(self._conversation_id)
+        channel, group = await layer.new_channel(), calls_of(self._place)
         await layer.group_add(group, channel)
         try:
             await layer.group_send(group, {"type": "call.entered", "since": self._since})
             self.show_call()
             while True:
-                message = await layer.receive(channel)
-                if message["type"] == "call.ask":
-                    self.show_call()
-                elif message["since"] > self._since:
-                    self._stop("taken_over")
+                self._told(await layer.receive(channel))
         finally:
             with suppress(Exception):
                 await layer.group_discard(group, channel)
+
+    def _told(self, message: Event) -> None:
+        if message["type"] == "call.ask":
+            self.show_call()
+        elif message["type"] == "call.end":
+            if message["call_id"] == self._call_id:
+                self._stop(message["reason"])
+        elif message["since"] > self._since:
+            self._stop("taken_over")
 
 
 async def _send(group: str, message: Event) -> None:

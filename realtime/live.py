@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import uuid
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -75,6 +77,16 @@ def ending() -> list[uuid.UUID]:
     """Ids of calls that have been ended here and only wind down. For any thread."""
     calls = list(_calls.items())
     return [uuid.UUID(pk) for pk, entry in calls if entry.running and entry.running.ending]
+
+
+def host() -> str:
+    """What this machine, or container, is called."""
+    return socket.gethostname()[:60]
+
+
+def worker() -> str:
+    """What this process is called where others see it: `host:pid`."""
+    return f"{host()}:{os.getpid()}"
 
 
 def here(call_id: str) -> bool:

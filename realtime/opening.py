@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import import_module
 from math import ceil
@@ -107,6 +107,7 @@ def open_call(
         provider=model.provider,
         provider_name=model.provider.name,
         model_name=model.name,
+        worker=live.worker(),
         started=now,
         heartbeat=now,
     )
@@ -118,7 +119,7 @@ def open_call(
         call_id=str(call_id),
         conversation_id=place,
         model_id=model.pk,
-        target=target,
+        target=replace(target, authorizations=toolbox.authorizations) if toolbox else target,
         session=with_tools(session, toolbox) if toolbox else session,
         history=opening_items(conversation, sees=sees) if conversation else [],
         ready={
@@ -268,15 +269,19 @@ def is_spoken(session: dict[str, Any]) -> bool:
     return session.get("output_modalities") != ["text"] or bool(audio_in.get("turn_detection"))
 
 
-def is_newest(call_id: str) -> bool:
-    """Whether no later call of the same conversation is open."""
-    mine = CallRecord.objects.filter(pk=call_id).values("conversation", "started").first()
-    if mine is None or mine["conversation"] is None:
-        return True
+def asked_to_end(call_id: str) -> str:
+    """Why the call is to end as the database has it, "" if it may go on: somebody asked for it,
+    or a later call of the same conversation is open."""
+    rows = CallRecord.objects.filter(pk=call_id)
+    mine = rows.values("conversation", "started", "end_asked").first()
+    if mine is None or mine["end_asked"]:
+        return mine["end_asked"] if mine else ""
+    if mine["conversation"] is None:
+        return ""
     later = CallRecord.objects.filter(
         conversation=mine["conversation"], started__gt=mine["started"]
     )
-    return not later.exclude(state=CallRecord.State.ENDED).exists()
+    return "taken_over" if later.exclude(state=CallRecord.State.ENDED).exists() else ""
 
 
 def may_go_on(user_pk: int, conversation_pk: uuid.UUID, session_key: str | None) -> bool:

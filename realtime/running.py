@@ -26,7 +26,7 @@ from realtime.attaching import AttachingBrowser, look_up
 from realtime.audience import Audience
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
 from realtime.bridge.browser import Browser, Resume
-from realtime.bridge.ends import End
+from realtime.bridge.ends import End, goes_on_after
 from realtime.bridge.limits import Limits
 from realtime.circuits import circuit_of
 from realtime.db import in_database
@@ -39,14 +39,16 @@ from realtime.money.quota_words import withdrawn_words
 from realtime.money.quotas import Terms
 from realtime.opening import (
     Opening,
+    asked_to_end,
     available,
-    is_newest,
     is_spoken,
     note_key,
     tariff_of,
 )
 from realtime.recorder import Recorder
 from realtime.store import store
+from realtime.tools.decisions import Decisions
+from realtime.tools.trail import Trail
 
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")
@@ -81,14 +83,18 @@ class Over:
     end: End
 
 
+def known_here(wish: Resume) -> bool:
+    """Whether the call ended in this process, as far as that is remembered."""
+    return wish.call_id in _over
+
+
 def why_over(user: User, conversation_id: str, wish: Resume) -> str:
     """The end reason to tell a page that wishes to resume a call which cannot be: its own, if it
     would be wrong to go on with another call."""
     over = _over.get(wish.call_id)
     if over is None or (over.user_pk, over.conversation_id) != (user.pk, conversation_id):
         return "not_resumable"
-    goes_on = over.end.retryable and over.end.reason not in ("hang_up", "idle")
-    if goes_on or not compare_digest(over.token.encode(), wish.token.encode()):
+    if goes_on_after(over.end) or not compare_digest(over.token.encode(), wish.token.encode()):
         return "not_resumable"
     return over.end.reason
 
@@ -197,11 +203,11 @@ class RunningCall:
         self._audience = self._new_audience()
         if opening.conversation_id is not None:
             self._taps.append(self._recorder(opening.conversation_id))
+            self._taps.append(Trail(user, opening.pays.account_id, opening.conversation_id))
+            self._taps.append(Decisions(user, opening.conversation_id))
 
-    def _new_audience(self) -> Audience | None:
+    def _new_audience(self) -> Audience:
         opening = self._opening
-        if opening.conversation_id is None:
-            return None
         spoken = is_spoken(opening.session)
         return Audience(opening.conversation_id, opening.call_id, spoken, self._stop)
 
@@ -223,7 +229,7 @@ class RunningCall:
             last_position=self._opening.last_position,
             titled=self._opening.titled,
             notify=self._notify,
-            show=self._audience.show if self._audience else lambda event: None,
+            show=self._audience.show,
         )
 
     @property
@@ -290,8 +296,7 @@ class RunningCall:
                     await self._browser.drain()
             await self._browser.close()
         finally:
-            if self._audience is not None:
-                await self._audience.close()
+            await self._audience.close()
             self._remember()
 
     def _remember(self) -> None:
@@ -361,8 +366,7 @@ class RunningCall:
         self._call = call
         keeper().join(uuid.UUID(self._opening.call_id), self._allowance)
         live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
-        if self._audience is not None:
-            self._audience.start()
+        self._audience.start()
 
     def _notify(self, event: Message) -> None:
         # Called from the store's and the encoder's threads; after the call nobody listens.
@@ -375,7 +379,6 @@ class RunningCall:
 
     async def _watch(self) -> None:
         """Show the row that this call lives, and end it when the person may not go on."""
-        opening = self._opening
         since = HEARTBEAT_SECONDS
         while True:
             if since >= HEARTBEAT_SECONDS:
@@ -384,13 +387,9 @@ class RunningCall:
             await asyncio.sleep(RECHECK_SECONDS)
             since += RECHECK_SECONDS
             self._meter.tick()
-            if self._audience is not None:
-                self._audience.show_call()
+            self._audience.show_call()
             try:
-                # Before the person: one who is shut out is to be told that, not of the model.
-                tariff = await in_database(self._tariff)
-                allowed = await in_database(self._may_go_on)
-                newest = await in_database(is_newest, opening.call_id)
+                tariff, allowed, asked = await in_database(self._look)
             except Exception as problem:
                 # A database that is away ends no call.
                 outage.warning("calls cannot be checked: %s", type(problem).__name__)
@@ -399,11 +398,18 @@ class RunningCall:
                 self._stop("signed_out")
             elif tariff is None:
                 self._stop("provider_unknown_model", withdrawn_words())
-            elif not newest:
-                # Another process has taken over, and its word was lost on the way.
-                self._stop("taken_over")
+            elif asked:
+                # The word of another process was lost on the way.
+                self._stop(asked)
             else:
                 self._allowance.costs_now(tariff)
+
+    def _look(self) -> tuple[Tariff | None, bool, str]:
+        """What the call costs by now, whether its person may go on, and why it is to end, if it
+        is. All in one go, since each call looks every few seconds."""
+        # Before the person: one who is shut out is to be told that, not of the model.
+        tariff = self._tariff()
+        return tariff, self._may_go_on(), asked_to_end(self._opening.call_id)
 
     def _tariff(self) -> Tariff | None:
         """What its model costs by now; None when the person may not use it any more."""

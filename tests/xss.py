@@ -139,4 +139,5 @@ ADDRESSES = [
         *("feed:javascript:", "view-source:javascript:", "livescript:", "filesystem:", "jar:"),
     )
 ]
-CORPUS = [*BY_HAND, *HANDLERS, *WAYS_OUT, *IN_ATTRIBUTES, *IN_SCRIPTS, *ADDRESSES]
+ALL = [*BY_HAND, *HANDLERS, *WAYS_OUT, *IN_ATTRIBUTES, *IN_SCRIPTS, *ADDRESSES]
+CORPUS = list(dict.fromkeys(ALL))

@@ -21,6 +21,7 @@ WITHOUT_PROVIDER = frozenset(
         "session.update",
         "conversation.item.truncate",
         "response.cancel",
+        "nextvoice.approve",
         "nextvoice.played",
         "nextvoice.hang_up",
         "nextvoice.start",
@@ -53,6 +54,7 @@ class ClientSide:
             "response.cancel": self._response_cancel,
             "nextvoice.start": self._second_start,
             "nextvoice.resume": self._second_start,
+            "nextvoice.approve": self._approve,
             "nextvoice.played": self._played,
             "nextvoice.hang_up": self._hang_up,
         }
@@ -201,6 +203,9 @@ class ClientSide:
     def _played(self, event: Event) -> None:
         item, index = self._known(event["item_id"]), event["content_index"]
         self._core.taps.on_played(item.id, index, heard(item, index, event["audio_end_ms"]))
+
+    def _approve(self, event: Event) -> None:
+        self._core.on_approve(event)
 
     def _hang_up(self, event: Event) -> None:
         self._core.end("hang_up")

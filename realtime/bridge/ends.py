@@ -114,6 +114,24 @@ _ROWS = (
         _("Start the call again to go on."),
     ),
     End(
+        "moved",
+        4410,
+        True,
+        True,
+        "info",
+        _("The call goes on over another connection."),
+        _("Start the call again to go on."),
+    ),
+    End(
+        "admin_ended",
+        4403,
+        True,
+        False,
+        "warning",
+        _("An administrator ended this call."),
+        _("Ask your administrator, or start another call."),
+    ),
+    End(
         "provider_unreachable",
         4502,
         False,
@@ -262,6 +280,11 @@ def ended_event(
         "remedy": remedy,
         "duration_ms": duration_ms,
     }
+
+
+def goes_on_after(end: End) -> bool:
+    """Whether a page that lost its call when it ended so goes on with another one."""
+    return end.retryable and end.reason not in ("hang_up", "idle")
 
 
 ENDS: dict[str, End] = {row.reason: row for row in _ROWS}

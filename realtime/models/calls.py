@@ -73,6 +73,10 @@ class CallRecord(models.Model):
     answered_ms = models.PositiveBigIntegerField(_("assistant's audio (ms)"), default=0)
     # What an answer under way has used so far: the meter's, for who finds the process dead.
     owing = models.JSONField(null=True, editable=False)
+    # Which process it runs in.
+    worker = models.CharField(_("worker"), max_length=80, blank=True)
+    # Why it is to end, for the call to read: the truth behind the hint that may get lost.
+    end_asked = models.CharField(max_length=32, blank=True, editable=False)
     # A live row whose heartbeat is old belongs to a process that died.
     heartbeat = models.DateTimeField(_("last sign of life"))
 
@@ -80,6 +84,7 @@ class CallRecord(models.Model):
         verbose_name = _("call")
         verbose_name_plural = _("calls")
         ordering = ["-started"]
+        permissions = [("supervise_calls", _("Can see live calls and hang them up"))]
         indexes = [
             models.Index(fields=["state", "heartbeat"]),
             models.Index(fields=["started"], name="call_started"),

@@ -217,7 +217,8 @@ def card_of(tool: dict[str, Any] | None, status: str) -> str | None:
     """A function call as safe HTML, as the thread has it; None of anything else."""
     if tool is None:
         return None
-    return render_to_string("chats/_tool.html", {"tool": tool, "status": status})
+    state = Message.state_of_tool(tool, status)
+    return render_to_string("chats/_tool.html", {"tool": tool, "state": state})
 
 
 def html_of(role: str, kind: str, status: str, text: str) -> str | None:

@@ -50,6 +50,7 @@ BY_GUESS = {
     "response.cancel": None,
     "nextvoice.start": "already_started",
     "nextvoice.resume": "already_started",
+    "nextvoice.approve": "no_such_call",
     "nextvoice.played": "item_not_found",
     "nextvoice.hang_up": None,
 }

@@ -14,6 +14,8 @@ CONTRACT = {
     "bad_frame": 4400,
     "no_start": 4408,
     "not_resumable": 4410,
+    "moved": 4410,
+    "admin_ended": 4403,
     "provider_unreachable": 4502,
     "provider_refused_key": 4502,
     "provider_unknown_model": 4502,

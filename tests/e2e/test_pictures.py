@@ -38,6 +38,7 @@ ENDS = (
     "provider_timeout",
     "session_limit",
     "taken_over",
+    "admin_ended",
     "signed_out",
     "idle",
     "slow_reader",

@@ -64,7 +64,7 @@ for text in TEXTS:
 provider = Provider.objects.create(name=TEXTS[1][:80], url="wss://voice.example.org/v1",
     account=team, own=True)
 for number, text in enumerate(TEXTS):
-    VoiceModel.objects.create(provider=provider, name=text[:100], label=text[:70] + str(number),
+    VoiceModel.objects.create(provider=provider, name=f"{number} {text}"[:100], label=text[:70] + str(number),
         voices=[text[:40]], instructions=text)
 for text in TEXTS[:90]:
     ApiToken.objects.make(ann, text[:80])

@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import pytest
 import uvicorn
@@ -26,12 +25,11 @@ class Server(uvicorn.Server):
 @pytest.fixture
 async def here(transactional_db: None) -> AsyncIterator[str]:
     """The site's address, served in this very event loop as `manage.py serve` configures it."""
-    from realtime.management.commands.serve import _config
+    from realtime.serving.worker import config_of_server
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        config: Any = _config("127.0.0.1", port)
-        server = Server(config)
+        server = Server(config_of_server())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield f"http://127.0.0.1:{port}"

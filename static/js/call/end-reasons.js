@@ -27,6 +27,8 @@ export const END_REASONS = {
   flood: { tone: "problem", retry: true, type: false },
   bad_frame: { tone: "problem", retry: true, type: false },
   no_start: { tone: "problem", retry: true, type: false },
+  moved: { tone: "info", retry: true, type: false },
+  admin_ended: { tone: "problem", retry: true, type: false },
   provider_unreachable: { tone: "problem", retry: true, type: false },
   provider_refused_key: { tone: "problem", retry: true, type: false },
   provider_unknown_model: { tone: "problem", retry: true, type: false },

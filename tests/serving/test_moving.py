@@ -1,0 +1,217 @@
+"""A page that comes back through another worker: the old call lets go, a new one goes on.
+
+Two real workers, no sticky sessions; the provider counts who is connected and for how long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scripted import (
+    Expect,
+    ScriptedProvider,
+    Send,
+    Step,
+    audio_delta,
+    item_added,
+    response_created,
+    response_done,
+    session_created,
+)
+from tests.servers import Redis
+from tests.site import Caller, Person, Shell, Site
+
+SECOND = 48000
+WITHIN = 20
+USAGE = {"input_tokens": 10, "output_tokens": 50, "output_token_details": {"audio_tokens": 50}}
+OPENED: list[Step] = [Send(session_created()), Expect("session.update")]
+WORDS = {
+    "type": "response.output_audio_transcript.delta",
+    **{"response_id": "resp_1", "item_id": "item_a", "output_index": 0, "content_index": 0},
+    "delta": "Once upon a time",
+}
+ANSWERING = Send(
+    response_created(), item_added("item_a", None, "assistant"), WORDS, audio_delta(bytes(SECOND))
+)
+CANCELLED = [
+    Expect("response.cancel", seconds=60),
+    Send(response_done(status="cancelled", usage=USAGE)),
+]
+PRICE = (
+    "from decimal import Decimal\n"
+    "from realtime.models import Price\n"
+    "Price.objects.create(model='scripted-1', text_in=Decimal(4), text_out=Decimal(16),"
+    " audio_in=Decimal(32), audio_out=Decimal(64))"
+)
+
+
+@asynccontextmanager
+async def started(
+    folder: Path, redis: Redis, *first: Step
+) -> AsyncIterator[tuple[Site, Person, Shell, ScriptedProvider]]:
+    """A site of two workers and a provider that does `first` in its first session."""
+    site = Site(folder, workers=2, REDIS_URL=redis.url)
+    await asyncio.to_thread(site.__enter__)
+    try:
+        async with ScriptedProvider([*OPENED, *first], OPENED) as provider:
+            site.provider(provider.url)
+            person = site.person("ann")
+            with Shell(site) as shell:
+                shell.run(PRICE)
+                yield site, person, shell, provider
+    finally:
+        await asyncio.to_thread(site.stop)
+
+
+def kept(shell: Shell) -> dict[str, Any]:
+    found: dict[str, Any] = shell.run(
+        "from chats.models import Message\n"
+        "from realtime.models import CallRecord, Usage\n"
+        "tell({'messages': [[m.role, m.status, m.text]"
+        " for m in Message.objects.order_by('position')],"
+        " 'calls': list(CallRecord.objects.order_by('started').values_list('state', 'end_reason')),"
+        " 'ledger': list(Usage.objects.order_by('created').values_list('key', 'source'))})"
+    )
+    return found
+
+
+async def said(shell: Shell) -> None:
+    """Wait until the words of the answer that is being given are stored."""
+    async with asyncio.timeout(WITHIN):
+        while kept(shell)["messages"] != [  # noqa: ASYNC110 (a test may poll)
+            ["assistant", "in_progress", "Once upon a time"]
+        ]:
+            await asyncio.sleep(0.05)
+
+
+def wish(call: Caller) -> dict[str, Any]:
+    """The frame with which a page asks for its call on another socket."""
+    (ready,) = call.of("nextvoice.ready")
+    token = ready["resume"]["token"]
+    asks = {"type": "nextvoice.resume", "call_id": ready["call_id"], "token": token}
+    return {**asks, "received": len(call.events)}
+
+
+async def come_back(site: Site, worker: int, thread: str, person: Person, call: Caller) -> None:
+    """Do as the page does: ask for the call, and start a new one when it cannot be had."""
+    async with site.dial(worker, thread, person.cookie) as again:
+        await again.send(wish(call))
+        assert await again.ended() == ("not_resumable", 4410)
+    async with site.dial(worker, thread, person.cookie) as again:
+        assert (await again.start())["type"] == "nextvoice.ready"
+        await again.send({"type": "nextvoice.hang_up"})
+        assert await again.ended(WITHIN) == ("hang_up", 1000)
+
+
+def told(provider: ScriptedProvider) -> list[str]:
+    """What the second session was told of the first one's words."""
+    items = [event["item"] for event in provider.visits[1].of_type("conversation.item.create")]
+    return [part["text"] for item in items for part in item["content"]]
+
+
+@pytest.mark.parametrize("redis_is", ["there", "away"])
+async def test_a_page_that_comes_back_elsewhere_goes_on_with_all_that_was_said(
+    tmp_path: Path, redis: Redis, redis_is: str
+) -> None:
+    async with started(tmp_path, redis, ANSWERING, *CANCELLED) as (site, ann, shell, provider):
+        thread = ann.new_conversation()
+        async with Caller.dial(site.url, thread, ann.cookie) as call:
+            await call.start()
+            await said(shell)
+            (other,) = {*site.workers()} - {site.worker_of(call)}
+            call.vanish()
+            if redis_is == "away":
+                redis.kill()
+            try:
+                await come_back(site, other, thread, ann, call)
+                async with asyncio.timeout(WITHIN):
+                    await provider.visits[0].over.wait()
+            finally:
+                if redis_is == "away":
+                    redis.start()
+        found = kept(shell)
+    assert found == {
+        "messages": [["assistant", "interrupted", "Once upon a time"]],
+        "calls": [["ended", "moved"], ["ended", "hang_up"]],
+        "ledger": [["resp_1", "reported"]],
+    }
+    assert told(provider) == ["Once upon a time"]
+    assert len(provider.visits) == 2
+
+
+async def test_a_page_whose_worker_was_killed_goes_on_in_the_other(
+    tmp_path: Path, redis: Redis
+) -> None:
+    async with started(tmp_path, redis, ANSWERING) as (site, ann, shell, provider):
+        thread = ann.new_conversation()
+        async with Caller.dial(site.url, thread, ann.cookie) as call:
+            await call.start()
+            await said(shell)
+            killed = site.worker_of(call)
+            (other,) = {*site.workers()} - {killed}
+            os.kill(killed, signal.SIGKILL)
+            await call.until(lambda: call.over)
+            loop = asyncio.get_running_loop()
+            since = loop.time()
+            await come_back(site, other, thread, ann, call)
+            assert loop.time() - since < 5
+            await asyncio.wait_for(provider.visits[0].over.wait(), WITHIN)
+        # Time passes: nobody hears of the dead call any more.
+        shell.run(
+            "from datetime import timedelta\n"
+            "from django.db.models import F\n"
+            "from realtime.janitor import sweep\n"
+            "from realtime.models import CallRecord\n"
+            "CallRecord.objects.update(heartbeat=F('heartbeat') - timedelta(minutes=2),"
+            " ended=F('ended') - timedelta(minutes=2))\n"
+            "sweep(patience=0), sweep(patience=0)"
+        )
+        found = kept(shell)
+    assert found == {
+        "messages": [["assistant", "interrupted", "Once upon a time"]],
+        "calls": [["ended", "process_died"], ["ended", "hang_up"]],
+        "ledger": [["resp_1", "estimated"]],
+    }
+    assert told(provider) == ["Once upon a time"]
+
+
+async def test_a_second_tab_in_another_worker_takes_over_and_the_first_may_not_take_back(
+    tmp_path: Path, redis: Redis
+) -> None:
+    async with started(tmp_path, redis) as (site, ann, _shell, _provider):
+        thread = ann.new_conversation()
+        async with Caller.dial(site.url, thread, ann.cookie) as call:
+            await call.start()
+            (other,) = {*site.workers()} - {site.worker_of(call)}
+            async with site.dial(other, thread, ann.cookie) as second:
+                await second.start()
+                assert await call.ended(WITHIN) == ("taken_over", 4409)
+                async with site.dial(other, thread, ann.cookie) as again:
+                    await again.send(wish(call))
+                    assert await again.ended() == ("taken_over", 4409)
+                await second.send({"type": "nextvoice.hang_up"})
+                assert await second.ended(WITHIN) == ("hang_up", 1000)
+
+
+async def test_nobody_else_ends_a_call_by_wishing_to_resume_it(
+    tmp_path: Path, redis: Redis
+) -> None:
+    async with started(tmp_path, redis) as (site, ann, _shell, _provider):
+        eve = site.person("eve")
+        async with Caller.dial(site.url, ann.new_conversation(), ann.cookie) as call:
+            await call.start()
+            (other,) = {*site.workers()} - {site.worker_of(call)}
+            for worker in (other, site.worker_of(call)):
+                async with site.dial(worker, eve.new_conversation(), eve.cookie) as again:
+                    await again.send(wish(call))
+                    assert await again.ended() == ("not_resumable", 4410)
+            await call.send({"type": "nextvoice.hang_up"})
+            assert await call.ended(WITHIN) == ("hang_up", 1000)
