@@ -64,8 +64,8 @@ for text in TEXTS:
 provider = Provider.objects.create(name=TEXTS[1][:80], url="wss://voice.example.org/v1",
     account=team, own=True)
 for number, text in enumerate(TEXTS):
-    VoiceModel.objects.create(provider=provider, name=f"{number} {text}"[:100], label=text[:70] + str(number),
-        voices=[text[:40]], instructions=text)
+    VoiceModel.objects.create(provider=provider, name=f"{number} {text}"[:100],
+        label=f"{text[:70]} {number}", voices=[text[:40]], instructions=text)
 for text in TEXTS[:90]:
     ApiToken.objects.make(ann, text[:80])
     audit.record("thing.done", actor=text, target=text, text=text)
