@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")
 
 # How soon a call notices that its person was signed out or lost the conversation.
-RECHECK_SECONDS = 5
+RECHECK_SECONDS = 4
 # The bridge gives 5 s in all to its last words, of which waiting for an answer's cost takes 1.5.
 SETTLE_SECONDS = 3.0
 DRAIN_SECONDS = 1.0
