@@ -73,7 +73,11 @@ class ToolServiceForm(forms.ModelForm):
             "passed_on",
             "enabled",
         ]
-        widgets = {"document": forms.Textarea(attrs={"rows": 12, "spellcheck": "false"})}
+        widgets = {
+            "document": forms.Textarea(
+                attrs={"rows": 12, "spellcheck": "false", "class": "vLargeTextField"}
+            )
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
