@@ -332,8 +332,9 @@ def test_no_result_becomes_markup(attack: str) -> None:
     def card(text: str) -> Tags:
         links = [{"url": text, "title": text, "text": text}, {"url": "/x", "title": text}]
         table = {"columns": [text], "rows": [[text]]}
-        shown = {"text": text, "table": table, "links": links}
-        event = told(name=text, arguments=text, output=text, shown=shown)
+        shown = {"text": text, "table": table, "links": links, "notes": [text]}
+        words = {"name": text, "label": text, "about": text, "server": text}
+        event = told(arguments=text, output=text, shown=shown, **words)
         return Tags(card_of(tool_columns(event), "completed") or "")
 
     harmless, attacked = card("harmless"), card(attack)
