@@ -8,7 +8,7 @@ class RealtimeConfig(AppConfig):
     verbose_name = _("Calls")
 
     def ready(self) -> None:
-        from realtime import append_only, checks, pages  # noqa: F401  (the last two register)
+        from realtime import append_only, checks, deploy_checks, pages  # noqa: F401  (they register)
         from realtime.money import anonymous  # noqa: F401  (follows deletions)
 
         post_migrate.connect(append_only.after_migrate, sender=self)
