@@ -47,7 +47,7 @@ from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 AUDIO = Path(__file__).parent / "audio"
-START_SECONDS = 40.0
+START_SECONDS = 90.0
 STOP_SECONDS = 20.0
 TOKEN = "t" * 32
 PIECE = 4800  # bytes of PCM in 100 ms
