@@ -8,5 +8,8 @@ conversation_page = Signal()
 # Sent with `request`; receivers return a dict for the context of the front page.
 home_page = Signal()
 
+# Sent with `person`, whose data is being put together; receivers return (name, pieces) of files.
+takeout = Signal()
+
 # Sent with `request` and the `conversation` just begun; nothing is returned.
 conversation_begun = Signal()

@@ -1,10 +1,11 @@
 from django.urls import path
 
-from chats import media, views
+from chats import media, takeout, views
 from chats.attachments import serving, upload
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("my-data/", takeout.download, name="takeout"),
     path("c/new/", views.new, name="conversation-new"),
     path("c/recordings/<uuid:pk>/audio", media.recording, name="recording"),
     path("c/attachments/<uuid:pk>/", serving.attachment, name="attachment"),

@@ -218,6 +218,9 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
+        # No text becomes HTML but by the policies of helpers/html.js and of admin-html.js.
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["nextvoice", "default"],
     }
 }
 
@@ -285,6 +288,7 @@ LOGGING = {
         # What is away is said by every call; once in a while is enough.
         "nextvoice.outage": {"filters": ["seldom"]},
         "channels_redis.pubsub": {"filters": ["seldom"]},
+        "psycopg.pool": {"filters": ["seldom"]},
         "websockets": {"level": "WARNING"},
         "uvicorn": {"level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
         # A line for every request says little, and addresses may hold secrets.

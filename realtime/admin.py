@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
+from chats import audit
 from chats.admin import AccountAdmin, ReadOnly
 from chats.admin_lists import LongList
 from realtime.connection_admin import ConnectionTestAdmin
@@ -33,6 +34,7 @@ from realtime.models.providers import END_NEAR
 from realtime.money import admin as money_admin  # noqa: F401
 from realtime.presets import preset_of
 from realtime.tools.forms import AccountSettingsForm
+from realtime.tools.services import admin as services_admin  # noqa: F401
 
 
 class EndDate(admin.SimpleListFilter):
@@ -292,6 +294,7 @@ class ApiTokenAdmin(ReadOnly):
     def revoke(self, request: HttpRequest, queryset: QuerySet) -> None:
         for token in queryset:
             token.revoke()
+            audit.record("token.revoked", actor=request.user, target=token, request=request)
 
 
 @admin.register(ClientSecret)

@@ -8,7 +8,8 @@ class RealtimeConfig(AppConfig):
     verbose_name = _("Calls")
 
     def ready(self) -> None:
-        from realtime import append_only, checks, deploy_checks, pages  # noqa: F401  (they register)
+        from realtime import checks, deploy_checks, pages, takeout  # noqa: F401  (they register)
+        from realtime.append_only import LEDGER
         from realtime.money import anonymous  # noqa: F401  (follows deletions)
 
-        post_migrate.connect(append_only.after_migrate, sender=self)
+        post_migrate.connect(LEDGER.after_migrate, sender=self)

@@ -19,7 +19,7 @@ import orjson
 
 from chats.models import Attachment, User
 from realtime.attachments import part_of
-from realtime.bridge.browser import Browser, Gone
+from realtime.bridge.browser import Browser, Gone, Take, offer, send_now_of
 from realtime.bridge.events import Event, Problem, parse, problem_event
 from realtime.bridge.ids import new_id
 
@@ -79,6 +79,7 @@ class AttachingBrowser:
         tell: Callable[[Event], None],
     ) -> None:
         self._browser = browser
+        self._send_now = send_now_of(browser)
         self._look = look
         self._put = put
         self._tell = tell
@@ -91,6 +92,14 @@ class AttachingBrowser:
     async def send(self, frame: Frame, /) -> None:
         """Send one frame."""
         await self._browser.send(frame)
+
+    def send_now(self, frame: Frame, /) -> bool:
+        """Send one frame at once, if the browser can."""
+        return self._send_now(frame)
+
+    def offer_to(self, take: Take | None, /) -> None:
+        """Offer binary frames, which are no messages and wait for none."""
+        offer(self._browser, take)
 
     async def receive(self) -> Frame | Gone:
         """The next frame that is not a message with attachments, nor has to wait for one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -22,10 +22,13 @@ from django.utils.translation import gettext
 from chats.models import Conversation, User
 from realtime import elsewhere, live, metrics
 from realtime.bridge import Gone, Resume, receive_start
+from realtime.bridge.browser import Quick, Take
 from realtime.bridge.ends import ENDS, End, ended_event
 from realtime.bridge.start import Start
 from realtime.db import in_database
 from realtime.opening import Refused, find_conversation, may_go_on, open_call
+from realtime.places import TOO_MANY, Places
+from realtime.quick import QUICK
 from realtime.running import RunningCall, known_here, why_over
 
 log = logging.getLogger(__name__)
@@ -35,20 +38,36 @@ CLOSE_SECONDS = 1.0
 
 Message = dict[str, Any]
 NOT_FOUND = 4404
+MOST_WAITING = 5
+"""Sockets of one person on which nothing has begun yet, in one process."""
+
+_waiting = Places()
 AWAY = 1013  # the page tries again
 
 
 class BrowserSocket:
-    """The ASGI socket as the bridge wants it."""
+    """The ASGI socket as the bridge wants it. A server of ours gives frames a short way past ASGI
+    (`quick`); any other's all go the long one."""
 
     def __init__(
         self,
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
+        scope: Mapping[str, Any],
     ) -> None:
         self._receive = receive
         self._send = send
+        self._quick: Quick | None = (scope.get("extensions") or {}).get(QUICK)
         self._gone: Gone | None = None
+
+    def send_now(self, frame: bytes | str, /) -> bool:
+        """Send one frame at once, if the server can."""
+        return self._quick is not None and self._quick.send_now(frame)
+
+    def offer_to(self, take: Take | None, /) -> None:
+        """Offer binary frames to `take` as they come, if the server can."""
+        if self._quick is not None:
+            self._quick.offer_to(take)
 
     async def receive(self) -> bytes | str | Gone:
         """The next frame, or Gone for ever once the browser has left."""
@@ -90,7 +109,7 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         await receive()  # websocket.connect
-        browser = BrowserSocket(receive, send)
+        browser = BrowserSocket(receive, send, scope)
         try:
             await send({"type": "websocket.accept"})
             await self._serve(browser, scope)
@@ -116,7 +135,11 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         if conversation is None:
             await browser.close(NOT_FOUND)
             return
-        first = await receive_start(browser)
+        with _waiting.one(user.pk, MOST_WAITING) as has_place:
+            if not has_place:
+                await browser.close(TOO_MANY)
+                return
+            first = await receive_start(browser)
         if isinstance(first, End):
             await self._refuse(browser, first.reason)
         elif isinstance(first, Resume):

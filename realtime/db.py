@@ -21,7 +21,9 @@ _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="call-db")
 async def in_database(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `work` in a database thread and return what it returns, or raise what it raises."""
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_threads, lambda: with_connection(work, *args, **kwargs))
+    return await loop.run_in_executor(
+        _threads, lambda: _with_connection(rest, work, *args, **kwargs)
+    )
 
 
 def with_connection(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -30,10 +32,27 @@ def with_connection(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     For threads of our own: Django does so around requests only, and a thread that kept a
     connection through an outage of the database would fail with it for ever.
     """
+    return _with_connection(close_old_connections, work, *args, **kwargs)
+
+
+def _with_connection(
+    after: Callable[[], None], work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
     close_old_connections()
     try:
         return work(*args, **kwargs)
     finally:
+        after()
+
+
+def rest() -> None:
+    """This thread, which lives as long as the process, is done with its connection for now.
+
+    One to a file stays: files do not go away, and to open it again takes longer than most queries.
+    """
+    if connection.vendor == "sqlite":
+        connection.close_at = None
+    else:
         close_old_connections()
 
 

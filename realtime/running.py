@@ -47,12 +47,13 @@ from realtime.opening import (
 )
 from realtime.recorder import Recorder
 from realtime.store import store
+from realtime.tools.trail import Trail
 
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")
 
 # How soon a call notices that its person was signed out or lost the conversation.
-RECHECK_SECONDS = 5
+RECHECK_SECONDS = 4
 # The bridge gives 5 s in all to its last words, of which waiting for an answer's cost takes 1.5.
 SETTLE_SECONDS = 3.0
 DRAIN_SECONDS = 1.0
@@ -201,6 +202,7 @@ class RunningCall:
         self._audience = self._new_audience()
         if opening.conversation_id is not None:
             self._taps.append(self._recorder(opening.conversation_id))
+            self._taps.append(Trail(user, opening.conversation_id))
 
     def _new_audience(self) -> Audience:
         opening = self._opening
@@ -387,7 +389,6 @@ class RunningCall:
 
     async def _watch(self) -> None:
         """Show the row that this call lives, and end it when the person may not go on."""
-        opening = self._opening
         since = HEARTBEAT_SECONDS
         while True:
             if since >= HEARTBEAT_SECONDS:
@@ -398,10 +399,7 @@ class RunningCall:
             self._meter.tick()
             self._audience.show_call()
             try:
-                # Before the person: one who is shut out is to be told that, not of the model.
-                tariff = await in_database(self._tariff)
-                allowed = await in_database(self._may_go_on)
-                asked = await in_database(asked_to_end, opening.call_id)
+                tariff, allowed, asked = await in_database(self._look)
             except Exception as problem:
                 # A database that is away ends no call.
                 outage.warning("calls cannot be checked: %s", type(problem).__name__)
@@ -415,6 +413,13 @@ class RunningCall:
                 self._stop(asked)
             else:
                 self._allowance.costs_now(tariff)
+
+    def _look(self) -> tuple[Tariff | None, bool, str]:
+        """What the call costs by now, whether its person may go on, and why it is to end, if it
+        is. All in one go, since each call looks every few seconds."""
+        # Before the person: one who is shut out is to be told that, not of the model.
+        tariff = self._tariff()
+        return tariff, self._may_go_on(), asked_to_end(self._opening.call_id)
 
     def _tariff(self) -> Tariff | None:
         """What its model costs by now; None when the person may not use it any more."""

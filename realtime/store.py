@@ -34,6 +34,8 @@ from django.db import (
 )
 from django.db.models import ForeignObject, Model
 
+from realtime.db import rest
+
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -271,7 +273,7 @@ def write_rows(rows: list[Row]) -> None:
                 if _appends(row):
                     _set_aside(row)
     finally:
-        close_old_connections()
+        rest()
 
 
 def write_row(row: Row) -> None:

@@ -47,8 +47,10 @@ from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 AUDIO = Path(__file__).parent / "audio"
-START_SECONDS = 90.0
-STOP_SECONDS = 20.0
+START_SECONDS = 120.0
+STOP_SECONDS = 30.0
+# A restore migrates from the beginning, which takes a while where much else runs.
+COMMAND_SECONDS = 180.0
 TOKEN = "t" * 32
 PIECE = 4800  # bytes of PCM in 100 ms
 
@@ -195,7 +197,7 @@ class Site:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=COMMAND_SECONDS,
         )
         if done.returncode:
             raise RuntimeError(done.stderr)
@@ -219,7 +221,7 @@ class Site:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=COMMAND_SECONDS,
         )
 
     def provider(self, url: str, key: str = "") -> None:
@@ -335,8 +337,9 @@ class Answer:
 class Person:
     """A browser without a window: cookies, GET and POST. Redirects are not followed."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout: float = 30) -> None:
         self.url = url
+        self.timeout = timeout
         self.cookies: dict[str, str] = {"csrftoken": TOKEN}
 
     @property
@@ -366,7 +369,9 @@ class Person:
         return str(uuid.UUID(answer.headers["location"].rstrip("/").rpartition("/")[2]))
 
     def _ask(self, verb: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        connection = http.client.HTTPConnection(
+            self.url.removeprefix("http://"), timeout=self.timeout
+        )
         try:
             connection.request(verb, path, body, {"Cookie": self.cookie, **headers})
             response = connection.getresponse()

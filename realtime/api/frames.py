@@ -6,17 +6,17 @@ a page sends a twentieth of a second of it.
 
 from __future__ import annotations
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
 from realtime.api.paths import API_PATHS
 from realtime.bridge.sdk import MAX_FRAME
+from realtime.quick import QuickProtocol
 
 MOST = MAX_FRAME + 1024 * 1024
 """Bytes. A little more than is taken, so that what is too much is answered by an `error`."""
 
 
-class Protocol(WebSocketsSansIOProtocol):
+class Protocol(QuickProtocol):
     """Uvicorn's WebSocket, with a limit by path."""
 
     def handle_connect(self, event: Request) -> None:

@@ -80,7 +80,7 @@ class Visit:
     ) -> None:
         self._scope = scope
         self._send = send
-        self._socket = BrowserSocket(receive, send)
+        self._socket = BrowserSocket(receive, send, scope)
         self._accepted = False
         self._offered: list[str] = list(scope.get("subprotocols") or [])
         # Repeated headers: the last one counts. None of these is ever logged.

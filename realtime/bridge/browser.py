@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import orjson
 
@@ -25,11 +26,16 @@ class Gone:
     code: int | None = None
 
 
+Take = Callable[[bytes], bool]
+"""Takes a binary frame in the transport's callback; False: it has to come by `receive`."""
+
+
 class Browser(Protocol):
     """The browser leg's socket. `send` raises when it cannot send any more.
 
-    Closing is left to whoever owns the socket, with `EndRecord.close_code`, after `run_call` has
-    returned; bound that in time, since a stuck browser blocks a close as it blocks any send.
+    A socket that can do so has a short way too (`Quick`). Closing is left to whoever owns the
+    socket, with `EndRecord.close_code`, after `run_call` has returned; bound that in time, since a
+    stuck browser blocks a close as it blocks any send.
     """
 
     async def receive(self) -> Frame | Gone:
@@ -37,6 +43,29 @@ class Browser(Protocol):
 
     async def send(self, frame: Frame, /) -> None:
         """Send one frame."""
+
+
+@runtime_checkable
+class Quick(Protocol):
+    """A `Browser` that audio passes without a queue or a task on its way."""
+
+    def send_now(self, frame: Frame, /) -> bool:
+        """Send a frame at once; False, and nothing is done, when only `send` can tell how."""
+
+    def offer_to(self, take: Take | None, /) -> None:
+        """Offer binary frames to `take` while somebody waits in `receive`, and nothing that came
+        before is on its way to them."""
+
+
+def send_now_of(browser: Browser) -> Callable[[Frame], bool]:
+    """The short way to send, which a browser without one never takes."""
+    return browser.send_now if isinstance(browser, Quick) else lambda frame: False
+
+
+def offer(browser: Browser, take: Take | None) -> None:
+    """Offer what comes to `take`, where the browser can do so."""
+    if isinstance(browser, Quick):
+        browser.offer_to(take)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
-from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as ws_connect
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
@@ -24,13 +23,13 @@ from .faults import refusal_fault, transport_fault
 from .guard import Forbidden, check_url, is_allowed
 from .progress import Progress, StepName
 from .redact import shown_message
+from .stream import Stream
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Host and port to IP addresses. Raises `OSError`."""
 
 MAX_FRAME = 4 * 1024 * 1024
 MAX_BODY = 16_384
-FRAMES_AHEAD = 8
 ADDRESSES_TRIED = 4
 
 # At DEBUG the library logs the handshake, key included. This logger is in no registry, so no
@@ -94,7 +93,7 @@ class Connecting:
         self._resolve = resolve
         self._tls = tls
 
-    async def open(self) -> ClientConnection:
+    async def open(self) -> Stream:
         """Connect and upgrade. Raises `UpstreamFailed`; cancellation leaves nothing open."""
         try:
             return await self._attempt()
@@ -103,7 +102,7 @@ class Connecting:
         # Outside of `except`: a chained error would carry frames with the key in their locals.
         raise failed
 
-    async def _attempt(self) -> ClientConnection:
+    async def _attempt(self) -> Stream:
         url = self._dialect.url(self._target)
         host, port, secure = check_url(url, self._target.allow_private)
         addresses = await self._addresses(host, port)
@@ -146,12 +145,10 @@ class Connecting:
             raise
         return sock
 
-    async def _upgrade(
-        self, url: str, host: str, secure: bool, sock: socket.socket
-    ) -> ClientConnection:
+    async def _upgrade(self, url: str, host: str, secure: bool, sock: socket.socket) -> Stream:
         connecting = self
 
-        class Connection(ClientConnection):
+        class Connection(Stream):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 if secure:
                     session = transport.get_extra_info("ssl_object")
@@ -162,7 +159,7 @@ class Connecting:
         if secure:
             options |= {"ssl": self._tls or ssl.create_default_context(), "server_hostname": host}
         try:
-            return await ws_connect(
+            connection = await ws_connect(
                 url,
                 additional_headers=dict(self._dialect.headers(self._target)),
                 subprotocols=[Subprotocol(name) for name in self._dialect.subprotocols] or None,
@@ -172,7 +169,6 @@ class Connecting:
                 ping_interval=None,
                 close_timeout=self._target.timeouts.close,
                 max_size=MAX_FRAME,
-                max_queue=FRAMES_AHEAD,
                 logger=_socket_logger,
                 create_connection=Connection,
                 **options,
@@ -180,6 +176,8 @@ class Connecting:
         except BaseException:
             sock.close()
             raise
+        assert isinstance(connection, Stream)
+        return connection
 
     def _failure(self, error: Exception) -> UpstreamFailed:
         if isinstance(error, UpstreamFailed):

@@ -70,6 +70,11 @@ class Line:
         if self._upstream is not None:
             self._upstream.resume()
 
+    @property
+    def strained(self) -> bool:
+        """Whether too much is on its way to the provider."""
+        return self._upstream is not None and self._upstream.strained
+
     async def relieved(self) -> None:
         """Wait while too much is on its way to the provider."""
         if self._upstream is not None:

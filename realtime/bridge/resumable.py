@@ -13,7 +13,7 @@ from secrets import compare_digest, token_urlsafe
 
 import orjson
 
-from .browser import Browser, Gone
+from .browser import Browser, Gone, Take, offer, send_now_of
 from .events import Event
 from .limits import Limits
 from .writer import Frame, Writer, size_of
@@ -79,6 +79,7 @@ class ResumableBrowser:
         self._closing: set[asyncio.Future[None]] = set()
         self._let_go = asyncio.Event()  # the present socket is no longer needed
         self._reading: asyncio.Timeout | None = None  # of the one who waits in `receive`
+        self._take: Take | None = None
         self._attached = asyncio.Event()
         self._flowing = asyncio.Event()  # what is sent is taken, or kept
         self._lost_at = 0  # bytes that had been sent when the socket was lost
@@ -143,9 +144,7 @@ class ResumableBrowser:
     async def send(self, frame: Frame, /) -> None:
         """Hand a frame to the socket, and keep it for the next one. Waits while the socket cannot
         take more, and a while when too much would have to be kept; never raises."""
-        self._ready = self._ready or (isinstance(frame, str) and frame.startswith(READY))
-        if self._ready:
-            self._ring.add(frame)
+        self._keep(frame)
         if self._writer is not None:
             self._writer.write(frame)
             await self._flowing.wait()
@@ -155,6 +154,18 @@ class ResumableBrowser:
                     await self._attached.wait()
             except TimeoutError:
                 self._lost_at = self._ring.added + UNBOUNDED  # once is enough
+
+    def send_now(self, frame: Frame, /) -> bool:
+        """The same for a frame that need not wait; False: it has to."""
+        if self._writer is None or not self._flowing.is_set():
+            return False
+        self._keep(frame)
+        self._writer.write(frame)
+        return True
+
+    def offer_to(self, take: Take | None, /) -> None:
+        """Offer binary frames of whichever socket there is, while `receive` waits for them."""
+        self._take = take
 
     async def drain(self) -> None:
         """Wait until the socket has taken everything, if there is one."""
@@ -167,6 +178,18 @@ class ResumableBrowser:
         self._detach()
         if self._closing:
             await asyncio.wait(self._closing)
+
+    def _keep(self, frame: Frame) -> None:
+        self._ready = self._ready or (isinstance(frame, str) and frame.startswith(READY))
+        if self._ready:
+            self._ring.add(frame)
+
+    def _offered(self, frame: bytes) -> bool:
+        # Who waits in `receive` is waited for by nobody else, so nothing is overtaken.
+        if self._take is None or self._reading is None or not self._take(frame):
+            return False
+        self.received += 1
+        return True
 
     async def _wait(self) -> None:
         """Until there is another socket, or time is up."""
@@ -189,8 +212,10 @@ class ResumableBrowser:
     def _attach(self, socket: Browser) -> Writer:
         self._socket = socket
         self._let_go = asyncio.Event()
+        offer(socket, self._offered)
         self._writer = Writer(
             socket.send,
+            at_once=send_now_of(socket),
             on_lost=lambda error: self._cannot_send(socket),
             on_pause=self._flowing.clear,
             on_resume=self._flowing.set,
@@ -210,8 +235,9 @@ class ResumableBrowser:
         asyncio.get_running_loop().call_later(LATE_SECONDS, self.lose, socket)
 
     def _detach(self) -> None:
-        if self._writer is None:
+        if self._writer is None or self._socket is None:
             return
+        offer(self._socket, None)
         closing = asyncio.ensure_future(self._writer.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)

@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from .browser import Browser, Gone
+from .browser import Browser, Gone, offer, send_now_of
 from .call import Call
 from .connect import Resolve, UpstreamFailed, resolve
 from .dialects.target import Target
@@ -23,7 +23,8 @@ from .limits import Limits
 from .line import Line
 from .session import Offered
 from .taps import EndRecord, Tap
-from .tools import Toolbox, ToolLoop
+from .tool_loop import ToolLoop
+from .tools import Toolbox
 from .words import Translate, untranslated
 from .writer import Writer
 
@@ -139,6 +140,7 @@ class _Running:
         self._said_ended = False  # which is the last word
         self._writer = Writer(
             browser.send,
+            at_once=send_now_of(browser),
             on_stuck=lambda: self.call.end("slow_reader"),
             on_lost=lambda error: self.call.end("browser_gone", detail=type(error).__name__),
             on_pause=lambda: self.line.pause(),
@@ -184,12 +186,16 @@ class _Running:
         try:
             await job()
         except Exception as error:
-            logger.exception("a call failed: %s", type(error).__name__)
-            self.call.end("internal_error", detail=type(error).__name__)
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        logger.exception("a call failed: %s", type(error).__name__)
+        self.call.end("internal_error", detail=type(error).__name__)
 
     async def _read_browser(self) -> None:
         # Always drained, also while the call winds down: a server that is not asked for frames
         # does not notice that a browser has gone.
+        offer(self._browser, self._take_audio)
         while True:
             frame = await self._browser.receive()
             if isinstance(frame, Gone):
@@ -200,6 +206,15 @@ class _Running:
             else:
                 self.call.from_browser_text(frame)
             await self.line.relieved()
+
+    def _take_audio(self, pcm: bytes) -> bool:
+        if self.line.strained:
+            return False
+        try:
+            self.call.from_browser_audio(pcm)
+        except Exception as error:
+            self._failed(error)
+        return True
 
     async def _serve_upstream(self) -> None:
         try:

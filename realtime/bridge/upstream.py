@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from .connect import Connecting, Resolve, UpstreamFailed, resolve
@@ -20,6 +19,7 @@ from .events import Event
 from .faults import close_fault, error_fault
 from .progress import Progress
 from .redact import hide, shown_message
+from .stream import Stream
 from .writer import HIGH_WATER, Frame, Writer
 
 ABNORMAL = 1006
@@ -47,7 +47,7 @@ class Upstream:
     target's secrets taken out before anybody sees it.
     """
 
-    def __init__(self, socket: ClientConnection, target: Target, dialect: Dialect) -> None:
+    def __init__(self, socket: Stream, target: Target, dialect: Dialect) -> None:
         self.dialect = dialect
         self.first: list[Event] = []
         self._socket = socket
@@ -57,7 +57,9 @@ class Upstream:
         self._running.set()
         self._heard = 0  # frames received, for the keepalive
         self._silent = False  # given up for not answering
-        self._writer = Writer(self._socket.send, on_stuck=self._give_up, max_queued=MAX_QUEUED)
+        self._writer = Writer(
+            socket.send, at_once=socket.send_now, on_stuck=self._give_up, max_queued=MAX_QUEUED
+        )
 
     @property
     def expires_at(self) -> float | None:
@@ -74,29 +76,50 @@ class Upstream:
         """Send a binary frame; never blocks."""
         self._writer.write(data)
 
+    @property
+    def strained(self) -> bool:
+        """Whether too much is on its way."""
+        return self._writer.queued > HIGH_WATER
+
     async def relieved(self) -> None:
         """Wait while too much is on its way; a provider that takes nothing is given up."""
-        if self._writer.queued > HIGH_WATER:
+        if self.strained:
             await self._writer.drain()
 
     def pause(self) -> None:
         """Read no further until `resume`; the provider is slowed down by TCP."""
         self._running.clear()
+        self._socket.pause()
 
     def resume(self) -> None:
         """Read on."""
         self._running.set()
+        self._socket.resume()
 
     async def read(self, on_frame: Callable[[Frame], None]) -> Closed:
         """Hand on every frame until the connection ends, and say how it did."""
+        broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def take(frame: Frame) -> None:
+            if not broken.done():
+                try:
+                    on_frame(self._heard_of(frame))
+                except Exception as error:
+                    broken.set_exception(error)
+
         keepalive = asyncio.create_task(self._keep_alive())
         try:
-            while True:
-                await self._running.wait()
-                on_frame(await self._receive())
-        except ConnectionClosed as closed:
-            return self._closed(closed)
+            self._socket.hand_to(take)
+            await asyncio.wait({broken, self._socket.lost}, return_when=asyncio.FIRST_COMPLETED)
+            # What came before the end comes before it is told.
+            await self._running.wait()
+            self._socket.hand_to(take)
+            if broken.done():
+                broken.result()
+            return self._closed(self._socket.close_exc)
         finally:
+            self._socket.hand_to(lambda frame: None)
+            broken.cancel()
             keepalive.cancel()
 
     async def close(self) -> None:
@@ -119,7 +142,7 @@ class Upstream:
         for frame in self.dialect.greeting(session):
             self._writer.write(frame)
         try:
-            while not self._take_first(await self._receive()):
+            while not self._take_first(self._heard_of(await self._socket.receive())):
                 pass
             return
         except ConnectionClosed as error:
@@ -146,12 +169,9 @@ class Upstream:
             self.first.append(event)
         return any(event["type"] == "session.created" for event in self.first)
 
-    async def _receive(self) -> Frame:
-        frame = await self._socket.recv()
+    def _heard_of(self, frame: Frame) -> Frame:
         self._heard += 1
-        if isinstance(frame, str):
-            return hide(frame, self._secrets)
-        return frame
+        return hide(frame, self._secrets) if isinstance(frame, str) else frame
 
     def _closed(self, error: ConnectionClosed) -> Closed:
         close = error.rcvd

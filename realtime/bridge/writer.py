@@ -48,6 +48,10 @@ def _nothing() -> None:
     pass
 
 
+def _never(frame: Frame) -> bool:
+    return False
+
+
 def size_of(frame: Frame) -> int:
     """Bytes of a frame on the wire, without framing."""
     if isinstance(frame, bytes) or frame.isascii():
@@ -57,6 +61,9 @@ def size_of(frame: Frame) -> int:
 
 class Writer:
     """Writes frames in order to `send` and never blocks. Make and use it on one running loop.
+
+    `at_once(frame)` is tried first where nothing waits: it hands the frame to the transport in a
+    plain call, or says False when only `send` can tell what is to be done. It must not raise.
 
     `on_pause` is called when the queue grows past `high_water` bytes, `on_resume` when it is
     below `low_water` again. `on_stuck` is called at most once, when the queue would pass
@@ -68,6 +75,7 @@ class Writer:
         self,
         send: Send,
         *,
+        at_once: Callable[[Frame], bool] = _never,
         on_stuck: Callable[[], None] = _nothing,
         on_lost: Callable[[Exception], None] = lambda error: None,
         on_pause: Callable[[], None] = _nothing,
@@ -78,6 +86,7 @@ class Writer:
         stuck_after: float = 10.0,
     ) -> None:
         self._send = send
+        self._at_once = at_once
         self._on_stuck = on_stuck
         self._on_lost = on_lost
         self._on_pause = on_pause
@@ -114,7 +123,7 @@ class Writer:
             return
         if self._busy:
             self._enqueue(frame)
-        else:
+        elif not self._at_once(frame):
             self._step(frame)
 
     async def drain(self) -> None:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import IO, Any
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, StreamingHttpResponse
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
@@ -142,24 +139,8 @@ def _xlsx(sheet: Any, cell: Cell) -> Any:
     return text
 
 
-def sent(request: HttpRequest, pieces: Iterator[bytes], name: str, kind: str) -> Any:
-    """The pieces as a download that is made while it is sent."""
-    streamed: Any = _awaited(pieces) if isinstance(request, ASGIRequest) else pieces
-    response = StreamingHttpResponse(streamed, content_type=kind)
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private, no-store"
-    return response
-
-
 def file_pieces(make: Callable[[], IO[bytes]]) -> Iterator[bytes]:
     """A file's bytes; it is made when the first are asked for, and closed after the last."""
     with make() as file:
         while piece := file.read(64 * 1024):
             yield piece
-
-
-async def _awaited(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    take = sync_to_async(lambda: next(pieces, None))
-    while (piece := await take()) is not None:
-        yield piece

@@ -12,13 +12,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from chats.downloads import sent
 from chats.models import Account, Conversation, User
 from realtime.availability import managed_accounts
 from realtime.models import CallRecord
 from realtime.money.charts import every_day, shares
 from realtime.money.prices import reporting_currency
 from realtime.money.quota_summary import quota_summary
-from realtime.money.report_files import cells, columns, csv_pieces, sent
+from realtime.money.report_files import cells, columns, csv_pieces
 from realtime.money.reports import Filters, Line, call_lines, lines, totals
 
 LATEST = 20
@@ -85,7 +86,9 @@ def _csv(request: HttpRequest, whose: Filters, allowed: Sequence[str], name: str
     found = call_lines(filters) if by == "call" else lines(by, filters)
     rows = (cells(by, line) for line in found)
     file = f"{name}-{filters.since:%Y-%m}-{by}.csv"
-    answer: HttpResponse = sent(request, csv_pieces(columns(by), rows), file, "text/csv")
+    answer: HttpResponse = sent(
+        request, csv_pieces(columns(by), rows), file, "text/csv", "usage.exported"
+    )
     return answer
 
 

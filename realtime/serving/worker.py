@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +27,10 @@ DRAIN_SECONDS = 8
 REQUEST_SECONDS = 10
 SETTLE_SECONDS = 5
 GRACE_SECONDS = 0.5
+
+# How long a thread may keep the others waiting. Every frame that is sent or received lets go of
+# the interpreter; with Python's 5 ms each one could cost a call that much beside a busy thread.
+SWITCH_SECONDS = 0.0005
 
 # Stop, and leave new connections to other workers from now on. SIGTERM stops as well, but goes on
 # answering, so that probes learn that the whole site is going.
@@ -82,6 +87,7 @@ def serve(sock: socket.socket, on_started: Callable[[], object] = lambda: None) 
 
     Returns when every call is ended and what it left is written, or in the journal.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     server = Server(config_of_server(), on_started)
     # Uvicorn raises the signal that stopped it once more when it is done. As an exception it
     # lets the `finally` below keep what is still to be written.

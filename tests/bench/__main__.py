@@ -1,228 +1,255 @@
-"""Run the benchmark: `python -m tests.bench [calls] [seconds]`.
+"""Run the benchmark: `python -m tests.bench [--calls 25 50 100] [--most 400] [--only NAME ...]`.
 
-Relay and load run on different cores where there are two. Figures of one run are comparable with
-each other only: quote the ratios.
+Each relay has one core, load and provider share another. Figures of one run are comparable with
+each other only: quote the ratios. "no relay" is the load talking with the provider directly, which
+shows what the machine and the load themselves add.
 """
 
 from __future__ import annotations
 
-import asyncio
-import base64
+import argparse
 import contextlib
-import os
-import re
+import signal
+import sqlite3
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import IO
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
-from websockets.asyncio.client import ClientConnection, connect
 
-from tests.bench.stamps import FRAME_SECONDS, age_ms, stamped
+from tests.bench.relays import Relay, floor, line, litellm, site, started
 
-ROOT = Path(__file__).resolve().parents[2]
-TICKS = os.sysconf("SC_CLK_TCK")
-PREPARE = """
-import sys
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
-from chats.models import Conversation, User
-from realtime.models import Provider, VoiceModel
-provider = Provider.objects.create(name="Bench", url=sys.argv_url, allow_private=True)
-VoiceModel.objects.create(provider=provider, name="bench", default=True)
-user = User.objects.create_user("bench")
-session = SessionStore()
-session[SESSION_KEY] = str(user.pk)
-session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
-session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-session.save()
-print("session", session.session_key)
-for _ in range(sys.argv_calls):
-    print("conversation", Conversation.objects.create(owner=user, account=user.own_account).pk)
-"""
+MOST_MS = 20.0
+"""The delay a relay may add, at the 99th percentile."""
+WARM_SECONDS = 1.5
+BUSY = 0.85
+"""Of the core that load and provider share: above this they are the limit."""
+MAKERS = {"bare": floor, "nextvoice": site, "litellm": litellm}
 
 
-class Relay:
-    """A relay under test: its process, and how a call is opened and frames are read through it."""
+@dataclass(frozen=True)
+class Figures:
+    """One time of so many calls: delays in ms, of both directions the worse."""
 
-    def __init__(self, name: str, pid: int, urls: list[str], headers: dict[str, str]) -> None:
-        self.name = name
-        self.pid = pid
-        self.urls = urls
-        self.headers = headers
-        self.binary = name == "nextvoice"
+    calls: int
+    p50: float
+    p99: float
+    cpu_ms: float
+    memory_kb: int
+    frames: float
+    """Of those that should have come, the share that did."""
+    load_busy: float
+    lost: list[str]
 
-    def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+    @property
+    def good(self) -> bool:
+        return self.p99 < MOST_MS and self.frames > 0.95 and not self.lost
 
-    def memory_kb(self) -> int:
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
-
-    async def talk(self, url: str, seconds: float, delays: list[float]) -> None:
-        origin = re.sub(r"^ws(.*?//[^/]+).*", r"http\1", url)
-        async with connect(
-            url, compression=None, max_size=None, origin=origin, additional_headers=self.headers
-        ) as socket:
-            if self.binary:
-                await socket.send('{"type":"nextvoice.start","turn_detection":null}')
-                while '"nextvoice.ready"' not in str(await socket.recv())[:40]:
-                    pass
-            reader = asyncio.create_task(self._read(socket, delays))
-            loop = asyncio.get_running_loop()
-            due = loop.time()
-            end = due + seconds
-            while due < end:
-                frame = stamped()
-                if self.binary:
-                    await socket.send(frame)
-                else:
-                    audio = base64.b64encode(frame).decode()
-                    await socket.send(
-                        orjson.dumps({"type": "input_audio_buffer.append", "audio": audio}).decode()
-                    )
-                due += FRAME_SECONDS
-                await asyncio.sleep(max(0.0, due - loop.time()))
-            reader.cancel()
-
-    async def _read(self, socket: ClientConnection, delays: list[float]) -> None:
-        async for frame in socket:
-            if isinstance(frame, bytes):
-                delays.append(age_ms(frame))
-            elif '"response.output_audio.delta"' in frame[:80]:
-                delays.append(age_ms(base64.b64decode(orjson.loads(frame)["delta"])))
-
-
-@contextlib.contextmanager
-def started(command: list[str], core: int, **env: str) -> Iterator[subprocess.Popen[str]]:
-    cores = sorted(os.sched_getaffinity(0))
-    child = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=os.environ | env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {cores[core % len(cores)]}),
-    )
-    try:
-        yield child
-    finally:
-        child.terminate()
-        child.wait(20)
-
-
-def line(child: subprocess.Popen[str], pattern: str = ".") -> str:
-    stdout: IO[str] = child.stdout  # type: ignore[assignment]
-    for text in stdout:
-        if re.search(pattern, text):
-            return text.strip()
-    raise SystemExit("a process of the benchmark ended early")
-
-
-@contextlib.contextmanager
-def site(provider: str, calls: int) -> Iterator[Relay]:
-    """The real site with recording and captions on, one conversation a call."""
-    with tempfile.TemporaryDirectory() as folder:
-        env = {"DATA_DIR": folder, "LOCAL_VOICE": "false", "LOG_LEVEL": "ERROR"}
-        manage = [sys.executable, "manage.py"]
-        prepare = PREPARE.replace("sys.argv_url", repr(provider)).replace(
-            "sys.argv_calls", str(calls)
+    def __str__(self) -> str:
+        note = f", {len(self.lost)} lost: {self.lost[0][:60]}" if self.lost else ""
+        if self.load_busy > BUSY:
+            note += ", THE LOAD IS THE LIMIT"
+        return (
+            f"{self.calls:5} calls  p50 {self.p50:7.1f} ms  p99 {self.p99:7.1f} ms  "
+            f"CPU {self.cpu_ms:6.2f} ms/call-s  frames {self.frames:4.0%}  "
+            f"load {self.load_busy:4.0%}{note}"
         )
-        subprocess.run(
-            [*manage, "setup"], cwd=ROOT, env=os.environ | env, check=True, capture_output=True
+
+
+class Bench:
+    """The load and the provider, and one relay between them."""
+
+    def __init__(self, load: subprocess.Popen[str], provider: subprocess.Popen[str]) -> None:
+        self._load = load
+        self._provider = provider
+        self.relay: Relay | None = None
+        self.opened = 0
+        self.connect_ms = float("nan")
+
+    def _ask(self, child: subprocess.Popen[str], **told: Any) -> Any:
+        assert child.stdin is not None
+        child.stdin.write(orjson.dumps(told).decode() + "\n")
+        child.stdin.flush()
+        return orjson.loads(line(child))
+
+    def load(self, do: str, **told: Any) -> Any:
+        return self._ask(self._load, do=do, **told)
+
+    def grow(self, urls: list[str], kind: str, headers: dict[str, str]) -> str | None:
+        """Open calls with these URLs; why it did not work."""
+        if not urls:
+            return None
+        told = self.load("open", kind=kind, urls=urls, headers=headers)
+        self.opened = told["open"]
+        if "failed" in told:
+            return str(told["failed"])
+        self.connect_ms = told["ms"]["p50"]
+        return None
+
+    def figures(self, seconds: float) -> Figures:
+        """What so many calls take, for so long."""
+        self.load("run", seconds=WARM_SECONDS)
+        before, spent = self._ask(self._provider, do="report"), self._cpu()
+        busy, began = self.load("run", seconds=0)["cpu"] + before["cpu"], time.monotonic()
+        down = self.load("run", seconds=seconds)
+        took, spent = time.monotonic() - began, self._cpu() - spent
+        up = self._ask(self._provider, do="report")
+        # Without a relay what is heard is both.
+        due = self.opened * took * 25
+        return Figures(
+            calls=self.opened,
+            p50=max(down["p50"], up["p50"]),
+            p99=max(down["p99"], up["p99"]),
+            cpu_ms=spent * 1000 / (self.opened * took),
+            memory_kb=self.relay.memory_kb() if self.relay else 0,
+            frames=min(down["frames"], up["frames"]) / due,
+            load_busy=(down["cpu"] + up["cpu"] - busy) / took,
+            lost=down["lost"],
         )
-        made = subprocess.run(
-            [*manage, "shell", "-v0", "-c", prepare],
-            cwd=ROOT,
-            env=os.environ | env,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        session = re.search(r"session (\w+)", made)[1]  # type: ignore[index]
-        conversations = re.findall(r"conversation (\S+)", made)
-        port = _free_port()
-        with started([*manage, "serve", "--port", str(port)], 0, **env) as child:
-            line(child, "NextVoice is on")
-            _wait_for(port)
-            urls = [f"ws://127.0.0.1:{port}/ws/call/{pk}/" for pk in conversations]
-            yield Relay("nextvoice", child.pid, urls, {"Cookie": f"sessionid={session}"})
+
+    def _cpu(self) -> float:
+        return self.relay.cpu_seconds() if self.relay else 0.0
+
+    def close(self) -> None:
+        self.load("close")
+        self.opened = 0
+        time.sleep(1)
 
 
-@contextlib.contextmanager
-def floor(provider: str, calls: int) -> Iterator[Relay]:
-    with started([sys.executable, "-m", "tests.bench.floor", provider], 0) as child:
-        url = f"ws://127.0.0.1:{line(child)}/"
-        yield Relay("bare relay", child.pid, [url] * calls, {})
+def measure(bench: Bench, relay: Relay, wanted: list[int], seconds: float) -> dict[str, Any]:
+    """A relay's figures at these numbers of calls, and how many it can take."""
+    bench.relay = relay
+    print(f"\n{relay.name}: {relay.memory_kb() / 1024:.0f} MB at start")
+    found: dict[str, Any] = {"name": relay.name}
+    # One call first: what is loaded on first use is no call's.
+    bench.grow(relay.urls[:1], relay.kind, relay.headers)
+    bench.load("run", seconds=3)
+    alone = relay.memory_kb()
+    good, bad = 1, len(relay.urls)
+    for calls in [*wanted, *_doubling(wanted[-1], bad)]:
+        if (figures := _at(bench, relay, calls, seconds)) is None:
+            bad = calls
+            break
+        if calls in wanted:
+            found |= {"cpu": figures.cpu_ms, "connect": bench.connect_ms, "at": calls}
+            found["memory"] = (figures.memory_kb - alone) / (calls - 1)
+            print(f"      {found['memory']:.0f} kB a call, ready in {bench.connect_ms:.1f} ms")
+        elif not figures.good:
+            bad = calls
+            break
+        if figures.good:
+            good = calls
+    found["calls"] = good
+    if bad < len(relay.urls) or good < bad:
+        found["calls"] = _between(bench, relay, good, bad, seconds)
+    bench.close()
+    half = max(1, found["calls"] // 2)
+    if (figures := _at(bench, relay, half, seconds)) is not None:
+        found["half"] = figures.p99
+    return found
 
 
-async def measure(relay: Relay, provider: subprocess.Popen[str], seconds: float) -> list[float]:
-    """Run all calls at once; returns down p99, up p99 (ms), CPU ms per call-second, kB per call."""
-    down: list[float] = []
-    cpu, memory = relay.cpu_seconds(), relay.memory_kb()
-    talks = [asyncio.create_task(relay.talk(url, seconds, down)) for url in relay.urls]
-    await asyncio.sleep(seconds * 0.9)
+def _doubling(start: int, most: int) -> list[int]:
+    return [start * 2**n for n in range(1, 12) if start * 2**n < most] + [most]
+
+
+def _at(bench: Bench, relay: Relay, calls: int, seconds: float) -> Figures | None:
+    """The figures with so many calls; None when they could not be opened."""
+    if calls < bench.opened:
+        bench.close()
+    why = bench.grow(relay.urls[bench.opened : calls], relay.kind, relay.headers)
+    if why is not None:
+        print(f"{calls:5} calls could not be opened, {bench.opened} were: {why[:200]}")
+        return None
+    figures = bench.figures(seconds)
+    print(figures, flush=True)
+    return figures
+
+
+def _between(bench: Bench, relay: Relay, good: int, bad: int, seconds: float) -> int:
+    """By halves, to a tenth."""
+    while bad - good > max(4, good // 10):
+        middle = (good + bad) // 2
+        figures = _at(bench, relay, middle, seconds)
+        if figures is not None and figures.good:
+            good = middle
+        else:
+            bad = middle
+    return good
+
+
+def trouble(bench: Bench, relay: Relay, calls: int) -> None:
+    """What a page that does not read, and a database that is busy, do to the others."""
+    _at(bench, relay, calls, 4)
+    memory = relay.memory_kb()
+    bench.load("stop_reading", reads=False)
+    figures = bench.figures(8)
     grown = relay.memory_kb() - memory
-    await asyncio.gather(*talks)
-    spent = relay.cpu_seconds() - cpu
-    provider.stdin.write("\n")  # type: ignore[union-attr]
-    provider.stdin.flush()  # type: ignore[union-attr]
-    up = orjson.loads(await asyncio.to_thread(line, provider))
-    calls = len(relay.urls)
-    return [p99(down), p99(up), spent * 1000 / (calls * seconds), grown / calls, len(down), len(up)]
+    print(f"one reads nothing for 8 s: {grown} kB more; the others:\n{figures}")
+    bench.close()
+    if relay.database is not None:
+        _at(bench, relay, calls, 4)
+        with contextlib.closing(sqlite3.connect(relay.database, isolation_level=None)) as busy:
+            busy.execute("BEGIN IMMEDIATE")
+            print(f"the database is locked for 5 s:\n{bench.figures(3.5)}")
+            busy.execute("ROLLBACK")
+        bench.close()
 
 
-def p99(delays: list[float]) -> float:
-    # The first second opens sockets and sessions.
-    return sorted(delays)[int(len(delays) * 0.99)] if delays else float("nan")
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int) -> None:
-    import socket
-    import time
-
-    for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    raise SystemExit("the site did not start")
+@contextlib.contextmanager
+def standing() -> Iterator[tuple[Bench, str]]:
+    """Load and provider on the other core, and the provider's address."""
+    python = sys.executable
+    with (
+        started([python, "-m", "tests.bench.provider"], -1) as provider,
+        started([python, "-m", "tests.bench.load"], -1) as load,
+    ):
+        yield Bench(load, provider), f"ws://127.0.0.1:{line(provider)}/v1/realtime"
 
 
 def main() -> None:
-    calls = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
-    os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[-1]}) if os.cpu_count() else None
-    with started([sys.executable, "-m", "tests.bench.provider"], 1) as provider:
-        url = f"ws://127.0.0.1:{line(provider)}/v1/realtime"
-        rows: dict[str, list[float]] = {}
-        for make in (floor, site):
-            with make(url, calls) as relay:
-                rows[relay.name] = asyncio.run(measure(relay, provider, seconds))
-    print(
-        f"{calls} calls at once for {seconds:.0f} s, 25 frames/s each way, one core for the relay"
-    )
-    print(f"{'':12} {'down p99':>9} {'up p99':>9} {'CPU':>12} {'memory':>10} {'frames':>14}")
-    for name, (down, up, cpu, memory, got, sent) in rows.items():
+    parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
+    parser.add_argument("--calls", type=int, nargs="+", default=[25, 50, 100])
+    parser.add_argument("--most", type=int, default=800)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--only", nargs="+", choices=MAKERS, default=list(MAKERS))
+    options = parser.parse_args()
+    # What was started ends with this, also when it is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    rows: list[dict[str, Any]] = []
+    with standing() as (bench, provider):
+        bench.grow([provider] * options.calls[-1], "program", {})
+        print(f"no relay:\n{bench.figures(options.seconds)}")
+        bench.close()
+        for name in options.only:
+            maker: Callable[..., Any] = MAKERS[name]
+            with maker(provider, options.most) as relay:
+                if relay is not None:
+                    rows.append(measure(bench, relay, options.calls, options.seconds))
+                if name == "nextvoice":
+                    trouble(bench, relay, options.calls[0])
+            bench.close()
+    _summary(rows)
+
+
+def _summary(rows: list[dict[str, Any]]) -> None:
+    print(f"\n{'':12}{'calls':>7}{'half p99':>10}{'CPU':>15}{'memory':>12}{'ready':>10}")
+    for row in rows:
         print(
-            f"{name:12} {down:7.1f}ms {up:7.1f}ms {cpu:5.2f}ms/call-s {memory:5.0f}kB/call"
-            f" {got:6.0f}/{sent:.0f}"
+            f"{row['name']:12}{row['calls']:>7}{row.get('half', float('nan')):>7.1f} ms"
+            f"{row.get('cpu', float('nan')):>7.2f} ms/call-s{row.get('memory', 0):>9.0f} kB"
+            f"{row.get('connect', float('nan')):>7.1f} ms"
         )
-    ours, bare = rows["nextvoice"], rows["bare relay"]
-    print(f"ratio to the bare relay: CPU {ours[2] / bare[2]:.2f}, down p99 {ours[0] / bare[0]:.2f}")
+    ours = next((row for row in rows if row["name"] == "nextvoice"), None)
+    for row in rows:
+        if ours is not None and row is not ours and "cpu" in row and "cpu" in ours:
+            print(
+                f"nextvoice to {row['name']}: calls x{ours['calls'] / row['calls']:.2f}, "
+                f"CPU x{ours['cpu'] / row['cpu']:.2f}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,70 +1,165 @@
-"""A provider that answers at once and for ever: paced, stamped audio deltas. Own process.
+"""A provider that answers at once and for ever. Own process; prints its port first.
 
-Prints its port, then for each line of its input the delays of the frames received meanwhile.
+While it speaks, it hears: turns of the person are found, written down and billed, so that a relay
+has captions, recordings and usage to deal with. Audio comes paced and stamped.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import hashlib
 import itertools
-import sys
+import random
+import re
+import resource
+import socket
+from typing import Any
 
 import orjson
-from websockets.asyncio.server import ServerConnection, serve
 
-from tests.bench.stamps import FRAME_SECONDS, age_ms, stamped
+from tests.bench.peers import NUMBER, TEXT, Loop, Peer, Stamped, age_of_base64, framed, percentiles
+
+ANSWER = 200  # frames, which is eight seconds
+WORDS = 5  # frames to a piece of the transcript
+APPEND = b'"input_audio_buffer.append"'
+GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+USAGE = {
+    "total_tokens": 360,
+    "input_tokens": 200,
+    "output_tokens": 160,
+    "input_token_details": {"text_tokens": 40, "audio_tokens": 160, "cached_tokens": 0},
+    "output_token_details": {"text_tokens": 30, "audio_tokens": 130},
+}
+HEARD = {"type": "duration", "seconds": 8}
 
 delays: list[float] = []
 numbers = itertools.count()
 
 
-async def visit(socket: ServerConnection) -> None:
-    await socket.send(_event("session.created", session={"type": "realtime", "id": "sess_1"}))
-    talker = asyncio.create_task(_talk(socket))
-    try:
-        async for frame in socket:
-            event = orjson.loads(frame)
-            if event["type"] == "input_audio_buffer.append":
-                delays.append(age_ms(base64.b64decode(event["audio"])))
-            elif event["type"] == "session.update":
-                await socket.send(_event("session.updated", session=event["session"]))
-    finally:
-        talker.cancel()
+class Session(Peer):
+    """One session: what it hears is timed, and it talks."""
 
+    masked = True
 
-async def _talk(socket: ServerConnection) -> None:
-    place = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
-    item = {"id": "item_1", "type": "message", "role": "assistant", "content": []}
-    await socket.send(
-        _event("response.created", response={"id": "resp_1", "status": "in_progress"})
-    )
-    await socket.send(_event("conversation.item.added", previous_item_id=None, item=item))
-    loop = asyncio.get_running_loop()
-    due = loop.time()
-    while True:
-        delta = base64.b64encode(stamped()).decode()
-        await socket.send(_event("response.output_audio.delta", delta=delta, **place))
-        due += FRAME_SECONDS
-        await asyncio.sleep(max(0.0, due - loop.time()))
-
-
-def _event(type_: str, **fields: object) -> str:
-    return orjson.dumps({"type": type_, "event_id": f"event_{next(numbers)}", **fields}).decode()
-
-
-async def main() -> None:
-    async with serve(visit, "127.0.0.1", 0, compression=None) as server:
-        print(server.sockets[0].getsockname()[1], flush=True)
-        lines = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+    def handshake(self, head: bytes) -> None:
+        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", head)[1].decode()  # type: ignore[index]
+        accept = base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
+        self.sock.send(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )
-        # Each line asks for the delays since the last one.
-        while await lines.readline():
-            taken, delays[:] = list(delays), []
-            print(orjson.dumps(taken).decode(), flush=True)
+        self.at = self.answers = 0
+        self.say("session.created", session={"type": "realtime", "id": "sess_1"})
+        loop.start(self, random.random())
+
+    def frame(self, opcode: int, payload: bytes) -> None:
+        if APPEND in payload[:60]:
+            at = payload.index(b'"audio":') + 8
+            delays.append(age_of_base64(payload[payload.index(b'"', at) + 1 :][:12]))
+        elif b'"session.update"' in payload[:80]:
+            self.say("session.updated", session=orjson.loads(payload)["session"])
+
+    def say(self, kind: str, **fields: Any) -> None:
+        event = {"type": kind, "event_id": f"event_{next(numbers)}", **fields}
+        self.send(framed(TEXT, orjson.dumps(event), False))
+
+    def tick(self) -> None:
+        place = self.at % ANSWER
+        self.at += 1
+        if place == 0:
+            self._next_answer()
+        if place % WORDS == 0:
+            self.say("response.output_audio_transcript.delta", delta="so many words ", **self.place)
+        self.send(self.audio.now())
+
+    def _next_answer(self) -> None:
+        if self.answers:
+            self._end()
+        self.answers += 1
+        number = self.answers
+        self.item = f"item_{number}"
+        self.place = {
+            "response_id": f"resp_{number}",
+            "item_id": self.item,
+            "output_index": 0,
+            "content_index": 0,
+        }
+        event_id = f"event_{number}_{NUMBER.decode()}"
+        start = orjson.dumps(
+            {"type": "response.output_audio.delta", "event_id": event_id, **self.place}
+        )
+        self.audio = Stamped(False, start[:-1] + b',"delta":"', b'"}')
+        self._turn(f"turn_{number}")
+        response: dict[str, Any] = {"id": f"resp_{number}", "status": "in_progress", "output": []}
+        self.say("response.created", response=response)
+        self.message: dict[str, Any] = {
+            "id": self.item,
+            "type": "message",
+            "role": "assistant",
+            "content": [],
+        }
+        self.say(
+            "response.output_item.added",
+            response_id=f"resp_{number}",
+            output_index=0,
+            item=self.message,
+        )
+        self.say("conversation.item.added", previous_item_id=f"turn_{number}", item=self.message)
+
+    def _turn(self, turn: str) -> None:
+        """The person's turn ends, is written down, and the next one begins."""
+        item = {"id": turn, "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+        if self.answers > 1:
+            self.say("input_audio_buffer.speech_stopped", item_id=turn, audio_end_ms=self.at * 40)
+        self.say("input_audio_buffer.committed", item_id=turn, previous_item_id=None)
+        self.say("conversation.item.added", previous_item_id=None, item=item)
+        self.say(
+            "conversation.item.input_audio_transcription.completed",
+            item_id=turn,
+            content_index=0,
+            transcript="what somebody said",
+            usage=HEARD,
+        )
+        self.say(
+            "input_audio_buffer.speech_started",
+            item_id=f"turn_{self.answers + 1}",
+            audio_start_ms=self.at * 40,
+        )
+
+    def _end(self) -> None:
+        text = "so many words " * (ANSWER // WORDS)
+        self.say("response.output_audio_transcript.done", transcript=text, **self.place)
+        self.say("response.output_audio.done", **self.place)
+        content = [{"type": "output_audio", "transcript": text}]
+        item = self.message | {"status": "completed", "content": content}
+        self.say("response.output_item.done", item=item, **self.place)
+        self.say(
+            "response.done",
+            response={
+                "id": self.place["response_id"],
+                "status": "completed",
+                "output": [item],
+                "usage": USAGE,
+            },
+        )
+
+
+def report() -> dict[str, Any]:
+    """The delays since the last report, and the processor time so far."""
+    taken, delays[:] = list(delays), []
+    times = resource.getrusage(resource.RUSAGE_SELF)
+    return percentiles(taken) | {"cpu": times.ru_utime + times.ru_stime}
+
+
+loop = Loop({"report": report})
+
+
+def main() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as server:
+        loop.listen(server, lambda: loop.add(Session(server.accept()[0])))
+        print(server.getsockname()[1], flush=True)
+        loop.run(lambda: False)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.servers import require
 from tests.site import AUDIO, Site
@@ -83,39 +84,53 @@ def visit(site: Site, launch: Launch, request: pytest.FixtureRequest) -> Open:
 
     @contextmanager
     def opened(
-        wav: str | None = "sum.wav",
-        *flags: str,
-        url: str = "",
-        script: str = "",
-        expected: tuple[str, ...] = (),
-        **context: object,
+        wav: str | None = "sum.wav", *flags: str, url: str = "", **options: Any
     ) -> Iterator[Page]:
-        problems: list[str] = []
         with launch(wav, *flags) as browser:
-            options = {"viewport": {"width": 1280, "height": 800}} | context
-            tab: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type]
-            if script:
-                tab.add_init_script(script)
-            page = tab.new_page()
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on(
-                "console",
-                lambda message: problems.append(message.text) if message.type == "error" else None,
-            )
-            sign_in(page, url or site.url)
-            try:
+            with signed_in(browser, url or site.url, request.node.name, **options) as page:
                 yield page
-            finally:
-                picture(page, request.node.name)
-        assert [p for p in problems if not any(word in p for word in expected)] == []
 
     return opened
 
 
-def sign_in(page: Page, url: str) -> None:
+@contextmanager
+def signed_in(
+    browser: Browser,
+    url: str,
+    name: str,
+    *,
+    script: str = "",
+    expected: tuple[str, ...] = (),
+    **context: Any,
+) -> Iterator[Page]:
+    """A page of its own for Ann; fails on errors in the console but those `expected`.
+
+    `script` runs in the page before its own, `context` is the browser's; `name` is the picture's.
+    """
+    problems: list[str] = []
+    tab = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | context)
+    if script:
+        tab.add_init_script(script)
+    page = tab.new_page()
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "console",
+        lambda message: problems.append(message.text) if message.type == "error" else None,
+    )
+    sign_in(page, url)
+    try:
+        yield page
+    finally:
+        found = list(problems)  # taking a picture may bring its own
+        picture(page, name)
+        tab.close()
+    assert [p for p in found if not any(word in p for word in expected)] == []
+
+
+def sign_in(page: Page, url: str, name: str = "ann") -> None:
     """Through the sign-in page, as a person does."""
     page.goto(url)
-    page.get_by_label("Login", exact=False).first.fill("ann")
+    page.get_by_label("Login", exact=False).first.fill(name)
     page.locator("input[name=password]").fill("ann-password")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{url}/")

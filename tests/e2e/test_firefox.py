@@ -1,71 +1,194 @@
-"""The second browser: the same call in Firefox, heard, read and kept.
-
-Only where NEXTVOICE_FIREFOX is set: on a busy machine its page stands still now and then when an
-answer begins, for a reason not yet found.
-"""
+"""The second browser: calls in Firefox ESR are heard, read along, interrupted and kept."""
 
 from __future__ import annotations
 
+import base64
+import io
 import os
-from collections.abc import Iterator
+import re
+import shutil
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.e2e.firefox import Firefox
+from tests.e2e.conftest import signed_in
+from tests.e2e.provider import opened, scripted
+from tests.e2e.test_errors_speak import STAY
+from tests.e2e.test_first_conversation import LISTEN, kept, speaker, start_talking
+from tests.e2e.test_moving_about import spoken
+from tests.e2e.test_options import ANSWER_MS, new_conversation, until
+from tests.e2e.test_turns import story
+from tests.scripted import Expect, Send
 from tests.servers import Loudspeaker, require
-from tests.site import Site
+from tests.site import AUDIO, Site
 
-PANEL = "document.querySelector('[data-testid=call-panel]')"
-# The words of each message in the thread.
-WORDS = """[...document.querySelectorAll("[data-testid=message]")].map((one) => [
-  one.dataset.role, one.querySelector("[data-message-text]").innerText.trim()])"""
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("NEXTVOICE_FIREFOX"), reason="NEXTVOICE_FIREFOX is not set"
-)
+MICROPHONE = (Path(__file__).parent / "microphone.js").read_text()
+# Firefox that is asked for its latency may never answer, so the page must not ask.
+UNASKED = """
+Object.defineProperty(AudioContext.prototype, "outputLatency", {
+  get() { console.error("outputLatency was asked for"); },
+});
+"""
+
+Open = Callable[..., AbstractContextManager[Page]]
+
+
+@pytest.fixture(scope="module")
+def firefox() -> Iterator[Browser]:
+    require("firefox-esr", "pulseaudio")
+    with Loudspeaker() as sound, sync_playwright() as driver:
+        browser = driver.firefox.launch(
+            # Debian's own, by WebDriver BiDi; without the channel it must be one of Playwright's.
+            channel="moz-firefox",
+            executable_path=shutil.which("firefox-esr"),
+            env={**os.environ, "PULSE_SERVER": sound.url},
+            firefox_user_prefs={
+                "media.navigator.streams.fake": True,
+                "media.navigator.permission.disabled": True,
+            },
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
-def firefox(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Firefox]:
-    require("firefox-esr", "pulseaudio")
-    with Loudspeaker() as sound, Firefox(tmp_path, PULSE_SERVER=sound.url) as firefox:
-        yield firefox
-        if folder := os.environ.get("NEXTVOICE_SCREENSHOTS"):
-            firefox.picture(Path(folder) / f"{request.node.name}.png")
+def visit(site: Site, firefox: Browser, request: pytest.FixtureRequest) -> Open:
+    """Open the site as Ann in Firefox, with `microphone` put into the page as its microphone."""
+
+    def opened(microphone: str = MICROPHONE, **context: Any) -> AbstractContextManager[Page]:
+        script = microphone + UNASKED
+        return signed_in(firefox, site.url, request.node.name, script=script, **context)
+
+    return opened
 
 
-def state(name: str) -> str:
-    return f"{PANEL}?.dataset.state === {name!r}"
+def phrase(recording: str, begin: float, end: float) -> str:
+    """These seconds of a recording, as `microphone.js` wants them."""
+    with wave.open(str(AUDIO / recording), "rb") as source, io.BytesIO() as file:
+        source.setpos(int(begin * source.getframerate()))
+        frames = source.readframes(int((end - begin) * source.getframerate()))
+        with wave.open(file, "wb") as made:
+            made.setparams(source.getparams())
+            made.writeframes(frames)
+        return base64.b64encode(file.getvalue()).decode()
 
 
-def test_a_call_in_firefox_is_heard_read_along_and_kept(site: Site, firefox: Firefox) -> None:
-    firefox.goto(site.url)
-    firefox.fill("input[name=login]", "ann")
-    firefox.fill("input[name=password]", "ann-password")
-    firefox.press("Enter")
-    # Before its scripts run the page opens the conversation and waits for another tap.
-    firefox.until("location.pathname === '/' && window.__nextvoice !== undefined")
-    firefox.click("[data-testid=start-talking]")
-    firefox.until(f"['listening', 'hearing'].includes({PANEL}?.dataset.state)")
-    # What its microphone gives, a tone, is a sound and reaches the worklet.
-    firefox.until("window.__nextvoice.framesSent > 25")
-    firefox.fill("[data-testid=call-type]", "What time is it?")
-    firefox.press("Enter")
-    firefox.until(state("speaking"))
-    firefox.until("document.querySelector('.words__now')?.innerText")
-    answered = (
-        f"({WORDS}).find(([role, words]) => role === 'assistant' && /\\d:\\d\\d/.test(words))"
-    )
-    firefox.until(answered)
-    firefox.until(state("listening"))
-    sound = firefox.run("window.__nextvoice")
-    assert (sound["itemsHeard"], sound["samplesRendered"] > 24_000) == (1, True)
-    assert sound["peakRendered"] > 0.1
-    firefox.click("[data-testid=hang-up]")
-    firefox.visible("[data-testid=start-call]")
-    # Here, because Firefox complains of every socket that a reload cuts short.
-    assert firefox.problems == []
-    firefox.reload()
-    assert firefox.run(WORDS)[0] == ["user", "What time is it?"]
-    assert firefox.run(answered)
-    firefox.visible("[data-testid=message] [data-testid=player]")
+SUM = phrase("sum.wav", 1.3, 3.4)
+STOP = phrase("story_then_interrupt.wav", 8.5, 10.8)
+
+
+def say(page: Page, words: str) -> None:
+    page.evaluate("(wav) => window.say(wav)", words)
+
+
+def likeness(heard: bytes, words: str) -> float:
+    """How much the place of `heard` that fits best is like what was said: 1 is the same."""
+    with wave.open(io.BytesIO(base64.b64decode(words))) as file:
+        said = np.frombuffer(file.readframes(file.getnframes()), "<i2")[::2].astype(float)
+    pcm = np.frombuffer(heard, "<i2").astype(float)
+    size = 1 << (len(pcm) + len(said)).bit_length()
+    fits = np.fft.irfft(np.fft.rfft(pcm, size) * np.conj(np.fft.rfft(said, size)))
+    place = pcm[int(fits.argmax()) :][: len(said)]
+    return float(np.corrcoef(place, said[: len(place)])[0, 1])
+
+
+def in_state(page: Page, state: str) -> None:
+    panel = page.get_by_test_id("call-panel")
+    expect(panel).to_have_attribute("data-state", state, timeout=ANSWER_MS)
+
+
+def hang_up(page: Page) -> None:
+    page.get_by_test_id("hang-up").click()
+    expect(page.get_by_test_id("call-panel")).to_be_hidden()
+
+
+def test_a_question_sent_by_a_tap_is_heard_as_it_was_said_answered_aloud_and_kept(
+    visit: Open, site: Site
+) -> None:
+    words = "What is two plus three?"
+    turn = [
+        Expect("input_audio_buffer.commit", seconds=60),
+        Send(*spoken("item_q", words)),
+        Expect("response.create"),
+        story(2),
+    ]
+    with scripted(site, opened(*turn, STAY)) as provider, visit() as page:
+        start_talking(page)
+        panel = page.get_by_test_id("call-panel")
+        for mode in ("hold", "tap"):
+            page.get_by_test_id("turns").click()
+            expect(panel).to_have_attribute("data-turns", mode)
+        button = page.get_by_test_id("hold-to-talk")
+        button.click()
+        in_state(page, "hearing")
+        say(page, SUM)
+        expect(button).to_have_text("Tap to send")
+        button.click()
+        in_state(page, "speaking")
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(0)).to_contain_text(words)
+        expect(messages.nth(1)).to_contain_text("Once upon a time")
+        in_state(page, "listening")
+        sound = speaker(page)
+        rate = page.evaluate("new AudioContext().sampleRate")
+        assert (sound["itemsHeard"], round(sound["samplesRendered"] / rate, 1)) == (1, 2.0)
+        assert sound["peakRendered"] > 0.1
+        hang_up(page)
+        assert likeness(bytes(provider.visits[0].audio), SUM) > 0.95
+        page.reload()
+        expect(messages).to_have_count(2)
+        stored = [message["recorded_ms"] for message in kept(page, site)]
+        for (length, moved, end), ms in zip(page.evaluate(LISTEN), stored, strict=True):
+            # To within two frames of the codec.
+            assert (abs(length * 1000 - ms) < 50, moved, abs(end - length) < 0.1) == (True,) * 3
+
+
+def test_talking_over_the_answer_cuts_it_where_it_was_heard(visit: Open, site: Site) -> None:
+    with visit() as page:
+        start_talking(page)
+        page.get_by_test_id("call-type").fill("Tell me a story.")
+        page.keyboard.press("Enter")
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(1).locator(".words__said")).to_have_text(re.compile(r"\w \w"))
+        say(page, STOP)
+        expect(messages.nth(1).get_by_text("Interrupted here")).to_be_visible()
+        # Those words are a turn, which is answered.
+        expect(messages).to_have_count(4, timeout=ANSWER_MS)
+        in_state(page, "speaking")
+        page.get_by_test_id("stop-speaking").click()
+        in_state(page, "listening")
+        hang_up(page)
+        told = kept(page, site)[1]
+        assert (told["status"], told["recorded_ms"]) == ("interrupted", told["heard_ms"])
+        assert (told["text"] != "", told["unheard"] != "") == (True, True)
+
+
+def test_typed_words_are_answered_in_a_call_of_either_size_and_without_one(visit: Open) -> None:
+    # The microphone as Firefox itself hands it out; it hears a tone.
+    with visit(microphone="") as page:
+        start_talking(page)
+        panel = page.get_by_test_id("call-panel")
+        until(page, lambda: page.evaluate("window.__nextvoice.framesSent") > 25)
+        messages = page.get_by_test_id("message")
+        for place, form in enumerate(("docked", "full")):
+            expect(panel).to_have_attribute("data-form", form)
+            if form == "full":
+                page.get_by_test_id("call-type-toggle").click()
+            page.get_by_test_id("call-type").fill(f"What is {place} plus 4?")
+            page.keyboard.press("Enter")
+            answer = messages.nth(2 * place + 1)
+            expect(answer).to_contain_text(str(place + 4), timeout=ANSWER_MS)
+            in_state(page, "listening")
+            page.get_by_test_id("call-resize").click()
+        expect(panel).to_have_attribute("data-form", "docked")
+        hang_up(page)
+        new_conversation(page)
+        page.get_by_test_id("composer-text").fill("What is 3 plus 4?")
+        page.keyboard.press("Enter")
+        expect(messages.nth(1)).to_contain_text("7", timeout=ANSWER_MS)

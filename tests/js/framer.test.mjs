@@ -30,6 +30,10 @@ test("channels are mixed evenly", () => {
   assert.deepEqual([...mixed], [0.5, 0.25]);
 });
 
+test("no channels are silence", () => {
+  assert.deepEqual([...mixDown([], new Float32Array(2).fill(9))], [0, 0]);
+});
+
 test("a meter says how loud each piece was, whatever blocks it came in", () => {
   const levels = [];
   const meter = new Meter(4, (level) => levels.push(level));

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from realtime.backup import archive
-from tests.site import ROOT, Shell, Site
+from tests.site import COMMAND_SECONDS, ROOT, Shell, Site
 
 SETUP = """
 from django.core.management import call_command
@@ -133,7 +133,7 @@ def test_standard_output_takes_a_backup(site: Site, whole: Path) -> None:
         [sys.executable, str(ROOT / "manage.py"), "backup", "-"],
         env=site.environment,
         capture_output=True,
-        timeout=60,
+        timeout=COMMAND_SECONDS,
     )
     path = site.folder / "piped.tar"
     path.write_bytes(done.stdout)

@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.translation import gettext as _
 
+from chats.downloads import sent
 from chats.models import Account, User
 from realtime.models import Provider, Usage, VoiceModel
 from realtime.models.money import Source
@@ -31,7 +32,6 @@ from realtime.money.report_files import (
     csv_pieces,
     file_pieces,
     row_cells,
-    sent,
     xlsx_file,
 )
 from realtime.money.reports import BY, TIMES, Filters, Line, call_ids, call_lines, lines, totals
@@ -92,9 +92,9 @@ class CostReport:
         name = f"usage-by-{by}"
         if request.GET.get("format") == "xlsx":
             pieces = file_pieces(lambda: xlsx_file(name, columns(by), _rows(by, filters)))
-            return sent(request, pieces, f"{name}.xlsx", XLSX)
+            return sent(request, pieces, f"{name}.xlsx", XLSX, "usage.exported")
         pieces = csv_pieces(columns(by), _rows(by, filters))
-        return sent(request, pieces, f"{name}.csv", "text/csv")
+        return sent(request, pieces, f"{name}.csv", "text/csv", "usage.exported")
 
     def _check(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):  # type: ignore[attr-defined]

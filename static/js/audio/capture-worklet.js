@@ -25,8 +25,9 @@ class CaptureProcessor extends AudioWorkletProcessor {
 
   process([channels]) {
     if (this.#closed) return false;
-    if (channels.length === 0) return true;
-    if (this.#mono.length !== channels[0].length) this.#mono = new Float32Array(channels[0].length);
+    // Some browsers hand over no channels instead of silence, which ends a turn as any other does.
+    const length = channels[0]?.length ?? this.#mono.length;
+    if (this.#mono.length !== length) this.#mono = new Float32Array(length);
     const samples = this.#resampler.push(mixDown(channels, this.#mono));
     this.#meter.push(samples);
     this.#framer.push(samples);

@@ -2,6 +2,12 @@
 
 import { routeToSpeaker } from "./devices.js";
 
+// Firefox must not be asked for its latency: it waits for the sound server's answer with its audio
+// locked, and on Linux the sound server may be waiting for that audio. Then the page stands still for
+// good, mostly when an answer begins. What it says where it answers is 32 to 50 ms.
+const ASKABLE = !/ Gecko\//.test(globalThis.navigator?.userAgent ?? "");
+const FIREFOX_MS = 40;
+
 let context = null;
 const loaded = new Map(); // worklet address -> promise
 
@@ -25,4 +31,9 @@ export function loadWorklet(url) {
     loaded.set(url, loading);
   }
   return loaded.get(url);
+}
+
+/** Milliseconds from what is rendered to what is heard. */
+export function latencyMs() {
+  return ASKABLE ? (context.outputLatency || context.baseLatency || 0) * 1000 : FIREFOX_MS;
 }

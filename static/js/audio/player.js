@@ -1,9 +1,8 @@
 // The assistant's voice: hands audio to the worklet and tells what was heard.
 
-import { audioContext, loadWorklet } from "./context.js";
+import { audioContext, latencyMs, loadWorklet } from "./context.js";
 
 const FLUSH_WAIT_MS = 400; // an audio thread that does not answer must not hold up the call
-const LATENCY_MS = 1000; // how old the latency may be: some browsers wait for the device to tell it
 
 /**
  * Plays items. Callbacks: `onposition({id, playedMs, level})` about every 50 ms while playing,
@@ -19,8 +18,6 @@ export class Player {
   #item = null;
   #flushes = new Map(); // token -> resolve
   #tokens = 0;
-  #latencyMs = 0;
-  #latencyAt = -Infinity;
 
   constructor(workletUrl) {
     this.#workletUrl = workletUrl;
@@ -93,13 +90,7 @@ export class Player {
 
   /** Rendered is not heard yet: the last part is still on its way to the ear. */
   #asHeard({ id, playedMs }) {
-    const now = performance.now();
-    if (now - this.#latencyAt > LATENCY_MS) {
-      const context = audioContext();
-      this.#latencyMs = (context.outputLatency || context.baseLatency || 0) * 1000;
-      this.#latencyAt = now;
-    }
-    return { id, playedMs: Math.max(0, playedMs - this.#latencyMs) };
+    return { id, playedMs: Math.max(0, playedMs - latencyMs()) };
   }
 
   #settle(token, cut) {

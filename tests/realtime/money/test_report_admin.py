@@ -14,10 +14,11 @@ from django.test import Client
 from django.urls import reverse
 from openpyxl import load_workbook
 
+from chats.downloads import sent
 from chats.models import Account, User
 from realtime.models import Usage
 from realtime.money.admin.reports import NEXT, query_of
-from realtime.money.report_files import csv_pieces, safe, sent, xlsx_file
+from realtime.money.report_files import csv_pieces, safe, xlsx_file
 from realtime.money.reports import BY, Filters, lines
 from tests.realtime.money.spending import at, call, prices, used
 

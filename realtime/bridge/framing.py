@@ -1,0 +1,140 @@
+"""The usual frame of a WebSocket, read and written at once: whole, with data, in one piece.
+
+A library's parser takes a step for each field of a frame, and its writer makes an object of each;
+for audio that is most of what a frame costs. What is not quite usual (fragments, control frames,
+anything that breaks a rule) is left to the library, byte for byte and in order.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+
+from websockets.utils import apply_mask as slow_apply_mask
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:
+    apply_mask = slow_apply_mask
+
+from .writer import Frame
+
+WHOLE_TEXT, WHOLE_BINARY = 0x81, 0x82
+"""The first byte of a message in one piece, without extensions."""
+PARTS = (0x00, 0x01, 0x02, 0x80)
+"""The first byte of a part of a message: its first, one between, its last."""
+KNOWN = frozenset({WHOLE_TEXT, WHOLE_BINARY, *PARTS, 0x88, 0x89, 0x8A})
+"""Every first byte there should be; the last three are a close, a ping and a pong."""
+MASKED = 0x80
+END_OF_HEAD = b"\r\n\r\n"
+"""Frames follow the handshake's head from here on."""
+
+
+class Splitter:
+    """Takes the bytes of a connection, whatever pieces they come in, from a frame's beginning on.
+
+    A usual frame goes to `on_frame`; everything else to `on_rest`, a whole frame at a time, as it
+    came. So does every frame while `is_open()` is not so. From the first frame on that is unknown,
+    larger than `most`, wrongly masked or not UTF-8, all goes to `on_rest`, for it to complain.
+    """
+
+    def __init__(
+        self,
+        *,
+        masked: bool,
+        most: int,
+        is_open: Callable[[], bool],
+        on_frame: Callable[[Frame], None],
+        on_rest: Callable[[bytes], None],
+    ) -> None:
+        self._mask_bit = MASKED if masked else 0
+        self._most = most
+        self._is_open = is_open
+        self._on_frame = on_frame
+        self._on_rest = on_rest
+        self._kept = bytearray()  # the beginning of a frame
+        self._need = 0  # how long it has to be to get any further
+        self._in_parts = False  # a message in several frames has begun
+        self._gave_up = False
+
+    def feed(self, data: bytes) -> None:
+        """Take what came."""
+        if self._kept:
+            self._kept += data
+            if len(self._kept) < self._need:
+                return
+            data = bytes(self._kept)
+            self._kept = bytearray()
+        at = 0
+        while at < len(data):
+            if self._gave_up:
+                self._on_rest(data[at:])
+                return
+            after = self._frame(data, at)
+            if after > len(data):
+                self._kept = bytearray(data[at:])
+                self._need = after - at
+                return
+            at = after
+
+    def _frame(self, data: bytes, at: int) -> int:
+        """Hand on the frame at `at`. Returns where it ends, or has to reach to get further."""
+        body = at + 2
+        if len(data) < body:
+            return body
+        first, second = data[at], data[at + 1]
+        size = second & 0x7F
+        if size >= 126:
+            body += 2 if size == 126 else 8
+            if len(data) < body:
+                return body
+            size = int.from_bytes(data[at + 2 : body], "big")
+        if first not in KNOWN or second & MASKED != self._mask_bit or size > self._most:
+            self._gave_up = True
+            return at
+        if self._mask_bit:
+            body += 4
+        end = body + size
+        if len(data) < end:
+            return end
+        if first in (WHOLE_TEXT, WHOLE_BINARY) and not self._in_parts and self._is_open():
+            payload = data[body:end]
+            if self._mask_bit:
+                payload = apply_mask(payload, data[body - 4 : body])
+            return end if self._hand_on(first, payload) else at
+        if first in PARTS:
+            self._in_parts = first != 0x80
+        self._on_rest(data[at:end])
+        return end
+
+    def _hand_on(self, first: int, payload: bytes) -> bool:
+        if first == WHOLE_BINARY:
+            self._on_frame(payload)
+            return True
+        try:
+            text = payload.decode()
+        except UnicodeDecodeError:
+            self._gave_up = True
+            return False
+        self._on_frame(text)
+        return True
+
+
+def framed(frame: Frame, *, masked: bool) -> bytes:
+    """A message in one frame. A client's are masked."""
+    if isinstance(frame, str):
+        first, payload = WHOLE_TEXT, frame.encode()
+    else:
+        first, payload = WHOLE_BINARY, frame
+    size, bit = len(payload), MASKED if masked else 0
+    if size < 126:
+        head = bytes((first, bit | size))
+    elif size < 65_536:
+        head = struct.pack("!BBH", first, bit | 126, size)
+    else:
+        head = struct.pack("!BBQ", first, bit | 127, size)
+    if not masked:
+        return head + payload
+    mask = os.urandom(4)
+    return b"".join((head, mask, apply_mask(payload, mask)))

@@ -1,0 +1,166 @@
+"""The library's client connection, with a short way in and out for whole messages.
+
+Opening, closing, pings and all that is unusual stay the library's. A message is handed on by a
+plain call from the transport's callback, and written to the transport in the caller's: it meets
+no queue and no task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection
+from websockets.client import ClientProtocol
+from websockets.frames import CloseCode, Opcode
+from websockets.frames import Frame as WireFrame
+from websockets.protocol import Event, State
+
+from .framing import END_OF_HEAD, Splitter, framed
+from .writer import Frame
+
+FRAMES_AHEAD = 8
+"""So many messages wait for somebody to take them, before no more is read."""
+DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+
+
+class Stream(ClientConnection):
+    """A connection whose messages are taken one by one (`receive`) or handed on (`hand_to`)."""
+
+    def __init__(self, protocol: ClientProtocol, **options: Any) -> None:
+        super().__init__(protocol, **options)
+        self._head: bytes | None = b""  # the end of what came of the handshake's answer
+        self._splitter: Splitter | None = None
+        self._waiting: deque[Frame] = deque()
+        self._arrived: asyncio.Future[None] | None = None  # of the one who waits in `receive`
+        self._to: Callable[[Frame], None] | None = None
+        self._stopped = False
+        self._reads = True
+        self._parts: list[bytes] = []
+        self._is_text = False
+
+    @property
+    def lost(self) -> asyncio.Future[None]:
+        """Done when the connection is over; `close_exc` then says how."""
+        return self.connection_lost_waiter
+
+    async def receive(self) -> Frame:
+        """The next message. Raises `ConnectionClosed` when there is none."""
+        while not self._waiting:
+            if self.lost.done():
+                raise self.close_exc
+            self._arrived = self.loop.create_future()
+            await asyncio.wait({self._arrived, self.lost}, return_when=asyncio.FIRST_COMPLETED)
+        frame = self._waiting.popleft()
+        self._read_on()
+        return frame
+
+    def hand_to(self, to: Callable[[Frame], None]) -> None:
+        """Call this with each message from now on. It must not raise."""
+        self._to = to
+        self._let_go()
+
+    def pause(self) -> None:
+        """Hand on no more, and read no more, until `resume`."""
+        self._stopped = True
+        self._read_on()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._stopped = False
+        # Not at once: who resumes may be in the middle of a message.
+        self.loop.call_soon(self._let_go)
+
+    def send_now(self, frame: Frame) -> bool:
+        """Write a message to the transport; False when `send` has to wait, or to say no."""
+        if self.paused or self.send_in_progress is not None or self.transport.is_closing():
+            return False
+        if self.protocol.state is not State.OPEN:
+            return False
+        self.transport.write(framed(frame, masked=True))
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is not None:
+            data = self._shake(self._head, data)
+        if data:
+            if self._splitter is None:
+                super().data_received(data)
+            else:
+                self._splitter.feed(data)
+
+    def process_event(self, event: Event) -> None:
+        if isinstance(event, WireFrame) and event.opcode in DATA:
+            self._part(event)
+        else:
+            super().process_event(event)
+
+    def _shake(self, before: bytes, data: bytes) -> bytes:
+        """Give the library the handshake's answer. Returns what follows it."""
+        at = (before + data).find(END_OF_HEAD)
+        if at < 0:
+            self._head = (before + data)[-3:]
+            super().data_received(data)
+            return b""
+        self._head = None
+        end = at + len(END_OF_HEAD) - len(before)
+        super().data_received(data[:end])
+        if self.protocol.state is State.OPEN:
+            most = self.protocol.max_message_size
+            assert most is not None
+            self._splitter = Splitter(
+                masked=False,
+                most=most,
+                is_open=lambda: self.protocol.state is State.OPEN,
+                on_frame=self._message,
+                on_rest=super().data_received,
+            )
+        return data[end:]
+
+    def _part(self, frame: WireFrame) -> None:
+        if frame.opcode is not Opcode.CONT:
+            self._is_text = frame.opcode is Opcode.TEXT
+        self._parts.append(bytes(frame.data))
+        if not frame.fin:
+            return
+        data = b"".join(self._parts)
+        self._parts.clear()
+        if not self._is_text:
+            self._message(data)
+            return
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            reason = f"{error.reason} at position {error.start}"
+            self.protocol.fail(CloseCode.INVALID_DATA, reason)
+            self.send_data()
+            # A peer that talks nonsense may not close either.
+            self.loop.call_later(self.close_timeout or 0, self.transport.abort)
+        else:
+            self._message(text)
+
+    def _message(self, frame: Frame) -> None:
+        if self._to is not None and not self._stopped and not self._waiting:
+            self._to(frame)
+            return
+        self._waiting.append(frame)
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+        self._read_on()
+
+    def _let_go(self) -> None:
+        while self._to is not None and not self._stopped and self._waiting:
+            self._to(self._waiting.popleft())
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Read, or do not, as somebody takes what comes."""
+        reads = not self._stopped and len(self._waiting) < FRAMES_AHEAD
+        if reads != self._reads:
+            self._reads = reads
+            if reads:
+                self.transport.resume_reading()
+            else:
+                self.transport.pause_reading()

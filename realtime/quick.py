@@ -1,0 +1,100 @@
+"""Uvicorn's WebSocket with a short way for frames, past ASGI.
+
+ASGI costs each frame a dictionary, a queue and a task switch, and each one that is received two
+system calls, because reading stops until the application has asked for more. A call's consumer is
+offered audio in the transport's callback instead, and writes to the transport at once. Whatever
+cannot go so, and any other consumer, goes by ASGI as ever.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+from websockets.protocol import State
+
+from realtime.bridge.browser import Take
+from realtime.bridge.framing import END_OF_HEAD, Splitter, framed
+from realtime.bridge.writer import Frame
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIReceiveEvent
+
+QUICK = "nextvoice.quick"
+"""The ASGI extension that is a `bridge.browser.Quick`."""
+
+
+class QuickProtocol(WebSocketsSansIOProtocol):
+    """One browser's socket, and the extension of its own scope."""
+
+    _splitter: Splitter | None = None
+    _take: Take | None = None
+    _asked = False
+    """Whether the application waits for the next message."""
+
+    def send_now(self, frame: Frame, /) -> bool:
+        """Write a message to the transport; False when ASGI's `send` has to wait, or to raise."""
+        open_ = self.handshake_complete and not self.close_sent and not self.disconnected
+        if not open_ or not self.writable.is_set() or self.transport.is_closing():
+            return False
+        self.transport.write(framed(frame, masked=False))
+        return True
+
+    def offer_to(self, take: Take | None, /) -> None:
+        """Offer binary messages to `take` while the application waits for the next one."""
+        self._take = take
+
+    async def receive(self) -> ASGIReceiveEvent:
+        self._asked = True
+        try:
+            return await super().receive()
+        finally:
+            self._asked = False
+
+    def data_received(self, data: bytes) -> None:
+        if self._splitter is not None:
+            self._splitter.feed(data)
+            return
+        super().data_received(data)
+        # The request comes as a whole. Should more ever come with it, all is left to the library.
+        if self.handshake_initiated and data.endswith(END_OF_HEAD):
+            self._split()
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[QUICK] = self
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._take = None
+        super().connection_lost(exc)
+
+    def _split(self) -> None:
+        most = self.conn.max_message_size
+        assert most is not None
+        self._splitter = Splitter(
+            masked=True,
+            most=most,
+            is_open=lambda: self.conn.state is State.OPEN,
+            on_frame=self._message,
+            on_rest=super().data_received,
+        )
+
+    def _message(self, frame: Frame) -> None:
+        if self.close_sent:
+            return  # as uvicorn does, so that the close's answer is read
+        if isinstance(frame, str):
+            self.queue.put_nowait({"type": "websocket.receive", "text": frame})
+        elif self._offered(frame):
+            return
+        else:
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": frame})
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def _offered(self, frame: bytes) -> bool:
+        free = self._asked and self.queue.empty()
+        return free and self._take is not None and self._take(frame)

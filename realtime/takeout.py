@@ -1,0 +1,20 @@
+"""What `realtime` keeps of a person, for the archive of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.dispatch import receiver
+
+from chats.models import User
+from chats.signals import takeout
+from realtime.models import Usage
+from realtime.money.report_files import ROW, csv_pieces, row_cells
+
+
+@receiver(takeout)
+def add_usage(sender: type[User], person: User, **_: Any) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """The person's rows of the ledger."""
+    rows = Usage.objects.filter(user_id=person.pk).order_by("created").iterator()
+    yield "usage.csv", csv_pieces(ROW, (row_cells(row) for row in rows))

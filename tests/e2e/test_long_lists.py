@@ -1,0 +1,178 @@
+"""A thread of 1,000 messages and 1,500 conversations, scrolled through in a browser."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Open
+from tests.e2e.test_options import ANSWER_MS, PHONE, until
+from tests.site import Site
+
+MESSAGES, CONVERSATIONS = 1_000, 1_500
+MOST = 600 + 60
+FILL = f"""
+import uuid
+from datetime import timedelta
+from django.utils import timezone
+from chats.models import Account, Conversation, Message, Recording, User
+ann = User.objects.get(username="ann")
+Account.objects.filter(owner=ann).update(keep_audio_days=30)
+now = timezone.now()
+Conversation.objects.bulk_create(
+    Conversation(owner=ann, account=ann.own_account, title=f"Conversation {{n}}",
+                 updated=now - timedelta(days=1, minutes=n)) for n in range({CONVERSATIONS}))
+thread = Conversation.objects.create(owner=ann, account=ann.own_account, title="A long thread")
+calls = [uuid.uuid4() for _ in range(4)]
+said = [Message(conversation=thread, position=n, role=("user", "assistant")[n % 2],
+                call_id=calls[n // 250], status="completed", created=now - timedelta(days=40),
+                text=f"This is number {{n}} of what was said. " * (1 + n % 4))
+        for n in range({MESSAGES})]
+Message.objects.bulk_create(said)
+Recording.objects.bulk_create(
+    Recording(message=each, state="expired", kept_days=30) for each in said[::5])
+tell(str(thread.pk))
+"""
+
+
+@pytest.fixture(scope="module")
+def thread(site: Site) -> str:
+    return str(site.run(FILL))
+
+
+def numbers(page: Page) -> list[int]:
+    """The numbers of the messages on the page, in order."""
+    found: list[int] = page.evaluate(
+        "[...document.querySelectorAll('[data-testid=message] [data-message-text]')]"
+        ".map((one) => Number(one.textContent.match(/number (\\d+)/)?.[1] ?? -1))"
+    )
+    return found
+
+
+def up(page: Page) -> None:
+    page.evaluate("document.querySelector('[data-thread]').scrollTop = 0")
+
+
+def dividers(page: Page) -> int:
+    return page.locator("[data-messages] > .call-divider").count()
+
+
+def test_a_thread_is_read_back_to_its_first_word_and_stays_small(
+    visit: Open, site: Site, thread: str
+) -> None:
+    with visit(None) as page:
+        page.goto(f"{site.url}/c/{thread}/")
+        expect(page.get_by_test_id("message").last).to_be_in_viewport()
+        assert numbers(page) == list(range(940, 1000))
+        largest = 0
+
+        def at_most() -> int:
+            nonlocal largest
+            shown = numbers(page)
+            # Whatever is shown is one whole piece of the thread.
+            assert shown == list(range(shown[0], shown[-1] + 1))
+            largest = max(largest, len(shown))
+            return shown[0]
+
+        def came_before(first: int) -> bool:
+            return at_most() < first
+
+        while at_most() > 400:
+            first = at_most()
+            top = page.locator(f"[data-message-text]:has-text('number {first} ')").first
+            up(page)
+            until(page, partial(came_before, first))
+            # What the reader looked at is still there, not scrolled away.
+            expect(top).to_be_in_viewport()
+        assert (at_most(), dividers(page)) == (400, 3)
+        # The page is full: what comes before is a page of its own, by keyboard as well.
+        page.wait_for_timeout(300)
+        assert at_most() == 400
+        link = page.get_by_role("link", name="Show what was said before")
+        link.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/?before=*")
+        while at_most() > 0:
+            first = at_most()
+            up(page)
+            until(page, partial(came_before, first))
+        assert (at_most(), numbers(page)[-1]) == (0, 399)
+        expect(link).to_have_count(0)
+        expect(page.get_by_text("Recordings are kept for 30 days.").first).to_be_attached()
+        assert largest <= MOST
+        nodes = page.evaluate("document.querySelectorAll('*').length")
+        assert nodes < 40 * MOST
+        # Forward again, or at once to the newest words.
+        page.get_by_role("link", name="Show what was said after").click()
+        until(page, lambda: numbers(page)[-1] > 399)
+        at_most()
+        page.get_by_role("button", name="Latest").click()
+        until(page, lambda: numbers(page)[-1] == 999)
+        expect(page.get_by_test_id("message").last).to_be_in_viewport()
+        assert numbers(page) == list(range(940, 1000))
+        expect(link).to_have_count(1)
+
+
+def test_who_writes_in_an_old_part_is_brought_to_the_end(
+    visit: Open, site: Site, thread: str
+) -> None:
+    with visit(None) as page:
+        page.goto(f"{site.url}/c/{thread}/")
+        before = page.get_by_role("link", name="Show what was said before")
+        page.goto(f"{site.url}/c/{thread}/{before.get_attribute('href')}")
+        assert numbers(page) == list(range(880, 940))
+        page.get_by_test_id("composer-text").fill("What is 4 plus 4?")
+        page.keyboard.press("Enter")
+        messages = page.get_by_test_id("message")
+        expect(messages.last).to_contain_text("8", timeout=ANSWER_MS)
+        shown = until(page, lambda: numbers(page)[0] == 940 and numbers(page))
+        assert shown == [*range(940, 1000), -1, -1]
+        expect(messages.nth(60)).to_contain_text("4 plus 4")
+
+
+def entries(page: Page) -> list[str]:
+    found: list[str] = page.locator(
+        "[data-conversation-list] .conversation-item__title"
+    ).all_inner_texts()
+    return found
+
+
+def test_the_list_goes_on_as_it_is_scrolled_and_stays_small(
+    visit: Open, site: Site, thread: str
+) -> None:
+    with visit(None, viewport=PHONE) as page:
+        assert len(entries(page)) == 30
+        expect(page.get_by_text("Recordings are kept for 30 days.")).to_be_visible()
+
+        def more() -> Any:
+            count = len(entries(page))
+            page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
+            page.evaluate("document.querySelector('#main').scrollTop = 1e9")
+            return count >= 600 or None
+
+        until(page, more)
+        page.wait_for_timeout(300)
+        shown = entries(page)
+        assert 600 <= len(shown) <= 630
+        assert len(set(shown[2:])) == len(shown[2:])
+        page.get_by_role("link", name="Show more").click()
+        page.wait_for_url("**/?after=*")
+        last = int(shown[-1].removeprefix("Conversation "))
+        assert entries(page)[0] == f"Conversation {last + 1}"
+        page.get_by_role("link", name="Back to the newest conversations").click()
+        expect(page.get_by_test_id("start-talking")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["phone", "desktop"])
+def test_it_fits(visit: Open, site: Site, thread: str, scheme: str, size: str) -> None:
+    viewport = PHONE if size == "phone" else {"width": 1280, "height": 800}
+    with visit(None, viewport=viewport, color_scheme=scheme) as page:
+        page.goto(f"{site.url}/c/{thread}/")
+        page.evaluate("document.querySelector('[data-thread]').scrollTop -= 900")
+        expect(page.get_by_text("Audio removed after 30 days").first).to_be_attached()
+        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert overflow <= 0
