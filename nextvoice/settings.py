@@ -28,6 +28,8 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or made_once(DATA_DIR / "secret_k
 KEY_RING = env.list("KEY_RING", default=[]) or made_once(
     DATA_DIR / "key_ring", new_fernet_key
 ).split(",")
+# Which secrets nobody gave: they are good for one machine.
+SECRETS_MADE = [name for name in ("SECRET_KEY", "KEY_RING") if not env.str(name, default="")]
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 # Full origins (scheme://host[:port]) that may post forms and open sockets besides the site's own.
@@ -84,6 +86,8 @@ TEMPLATES = [
 
 # --- data -------------------------------------------------------------------------------------
 
+# PostgreSQL connections of each process.
+DATABASE_POOL = env.int("DATABASE_POOL", default=10)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'nextvoice.sqlite3'}")
 }
@@ -101,7 +105,7 @@ else:
     DATABASES["default"]["OPTIONS"] = {
         "pool": {
             "min_size": 1,
-            "max_size": env.int("DATABASE_POOL", default=10),
+            "max_size": DATABASE_POOL,
             "timeout": 4,
             # The pool waits twice as long after each attempt that failed; beginning again soon
             # lets the site be back seconds after the database is, however long it was away.

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import Tags, run_checks
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime import embedded, live, metrics
+from realtime.deploy_checks import of_workers
 from realtime.serving import worker
 from realtime.serving.chores import chores
 from realtime.serving.supervisor import Program, Supervisor
@@ -42,6 +44,7 @@ class Command(BaseCommand):
         host, workers = options["host"], options["workers"]
         if workers < 1:
             raise CommandError("--workers must be 1 or more")
+        _check(workers)
         with _listening(host, options["port"]) as sock:
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{sock.getsockname()[1]}"
@@ -52,6 +55,16 @@ class Command(BaseCommand):
                     _serve_alone(sock)
                 elif not asyncio.run(_supervisor(sock, workers).run()):
                     raise CommandError("No worker could start; what went wrong is said above.")
+
+
+def _check(workers: int) -> None:
+    """Refuse what cannot go well, and say what is dangerous."""
+    found = of_workers(workers) + run_checks(tags=[Tags.security], include_deployment_checks=True)
+    for each in found:
+        if str(each.id).startswith("realtime.") and not each.is_serious():
+            log.warning("%s %s (%s)", each.msg, each.hint, each.id)
+    if serious := [each for each in found if each.is_serious()]:
+        raise CommandError("\n".join(f"{each.msg} {each.hint}" for each in serious))
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -1,0 +1,139 @@
+"""System checks of settings that are dangerous where people reach the site: `check --deploy`.
+
+`serve` runs them too when the site has several workers or machines to keep together, and starts
+with warnings but with no error.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError, connection
+
+LOCAL = {"127.0.0.1", "localhost", "[::1]", "::1"}
+MEMORY = "channels.layers.InMemoryChannelLayer"
+# What others need of the database: the supervisor, commands, a backup.
+SPARE_CONNECTIONS = 20
+
+
+def public_hosts() -> list[str]:
+    """The names of the site that others than this machine know it by."""
+    return [host for host in settings.ALLOWED_HOSTS if host not in LOCAL]
+
+
+@register(Tags.security, deploy=True)
+def hosts(**options: Any) -> list[CheckMessage]:
+    """The site answers to its own names only, and never with DEBUG where others reach it."""
+    found: list[CheckMessage] = []
+    if any(host.startswith("*") for host in settings.ALLOWED_HOSTS):
+        found.append(
+            Error(
+                "ALLOWED_HOSTS has '*': links in mails could be made to lead anywhere.",
+                hint="Name the hosts that people use, separated by commas.",
+                id="realtime.E010",
+            )
+        )
+    if settings.DEBUG and public_hosts():
+        found.append(
+            Error(
+                "DEBUG is on at a site that others reach: error pages show its insides.",
+                hint="Leave DEBUG out, or allow 127.0.0.1 and localhost only.",
+                id="realtime.E011",
+            )
+        )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def tls(**options: Any) -> list[CheckMessage]:
+    """Where others reach the site, they do by https, and the proxy in front is known."""
+    if not public_hosts():
+        return []
+    if not settings.HTTPS:
+        return [
+            Warning(
+                "HTTPS is off: passwords travel in the clear, and browsers refuse the microphone.",
+                hint="Put a TLS proxy in front and set HTTPS=true and TRUSTED_PROXIES=1.",
+                id="realtime.W012",
+            )
+        ]
+    if not settings.ALLAUTH_TRUSTED_PROXY_COUNT:
+        return [
+            Warning(
+                "HTTPS is on but TRUSTED_PROXIES is 0: requests of a proxy look like plain http.",
+                hint="Set TRUSTED_PROXIES to the number of proxies in front.",
+                id="realtime.W013",
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def secrets(**options: Any) -> list[CheckMessage]:
+    """Machines that share a database share the secrets, too."""
+    made = [name for name in ("SECRET_KEY", "KEY_RING") if name in settings.SECRETS_MADE]
+    if not made or connection.vendor == "sqlite":
+        return []
+    return [
+        Warning(
+            f"{' and '.join(made)} were made up in DATA_DIR, but the database may be shared.",
+            hint="Set them for every machine alike; on this one they are files in DATA_DIR.",
+            id="realtime.W014",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def server(**options: Any) -> list[CheckMessage]:
+    """Calls are served by `manage.py serve`."""
+    if not any(word.endswith(("/daphne", "runserver")) for word in sys.argv[:2]):
+        return []
+    return [
+        Warning(
+            "daphne ends no call properly when it stops, and buffers without limit.",
+            hint="Run `python manage.py serve` where people use the site.",
+            id="realtime.W015",
+        )
+    ]
+
+
+def of_workers(workers: int) -> list[CheckMessage]:
+    """What several workers of this machine need; errors keep `serve` from starting."""
+    found: list[CheckMessage] = []
+    if workers > 1 and settings.CHANNEL_LAYERS["default"]["BACKEND"] == MEMORY:
+        found.append(
+            Error(
+                f"{workers} workers would not hear of each other: tabs would not see calls.",
+                hint="Set REDIS_URL, or serve with one worker.",
+                id="realtime.E016",
+            )
+        )
+    most = _most_connections()
+    # Each worker has a pool, and so has the supervisor.
+    wanted = settings.DATABASE_POOL * (workers + 1) + SPARE_CONNECTIONS
+    if most is not None and wanted > most:
+        found.append(
+            Warning(
+                f"{workers} workers with DATABASE_POOL={settings.DATABASE_POOL} may want {wanted}"
+                f" connections, but the database allows {most}.",
+                hint="Lower DATABASE_POOL or raise max_connections.",
+                id="realtime.W017",
+            )
+        )
+    return found
+
+
+def _most_connections() -> int | None:
+    if connection.vendor != "postgresql":
+        return None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW max_connections")
+            return int(cursor.fetchone()[0])
+    except DatabaseError:
+        return None  # it is away: others say so
+    finally:
+        connection.close()

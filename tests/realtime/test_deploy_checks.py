@@ -1,0 +1,94 @@
+"""What `check --deploy` says of dangerous settings, and what keeps `serve` from starting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.checks import Tags, run_checks
+from django.core.management import CommandError, call_command
+
+from realtime import deploy_checks
+
+pytestmark = pytest.mark.django_db
+
+SAFE = {
+    "ALLOWED_HOSTS": ["talk.example.org", "localhost"],
+    "DEBUG": False,
+    "HTTPS": True,
+    "ALLAUTH_TRUSTED_PROXY_COUNT": 1,
+    "SECRETS_MADE": [],
+}
+
+
+def said(settings: Any, **changes: Any) -> list[str]:
+    """The ids of our own warnings and errors."""
+    for name, value in {**SAFE, **changes}.items():
+        setattr(settings, name, value)
+    found = run_checks(tags=[Tags.security], include_deployment_checks=True)
+    return [str(each.id) for each in found if str(each.id).startswith("realtime.")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"ALLOWED_HOSTS": ["*"]}, ["realtime.E010"]),
+        ({"DEBUG": True}, ["realtime.E011"]),
+        ({"DEBUG": True, "ALLOWED_HOSTS": ["localhost"]}, []),
+        ({"HTTPS": False}, ["realtime.W012"]),
+        ({"HTTPS": False, "ALLOWED_HOSTS": ["127.0.0.1"]}, []),
+        ({"ALLAUTH_TRUSTED_PROXY_COUNT": 0}, ["realtime.W013"]),
+    ],
+)
+def test_each_dangerous_setting_is_said(
+    settings: Any, changes: dict[str, Any], expected: list[str]
+) -> None:
+    assert said(settings, **changes) == expected
+
+
+@pytest.mark.parametrize(("vendor", "expected"), [("sqlite", []), ("postgresql", ["W014"])])
+def test_secrets_made_up_here_are_said_where_the_database_may_be_shared(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, vendor: str, expected: list[str]
+) -> None:
+    monkeypatch.setattr(deploy_checks.connection, "vendor", vendor)
+    found = said(settings, SECRETS_MADE=["KEY_RING"])
+    assert found == [f"realtime.{each}" for each in expected]
+
+
+def test_daphne_is_said_to_be_no_server_for_people(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/usr/bin/daphne", "nextvoice.asgi:application"])
+    assert said(settings) == ["realtime.W015"]
+
+
+def test_several_workers_need_a_layer_that_they_share(settings: Any) -> None:
+    shared = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer"}}
+    assert [each.id for each in deploy_checks.of_workers(2)] == ["realtime.E016"]
+    assert deploy_checks.of_workers(1) == []
+    settings.CHANNEL_LAYERS = shared
+    assert deploy_checks.of_workers(2) == []
+
+
+def test_pools_beyond_what_the_database_allows_are_said(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploy_checks, "_most_connections", lambda: 100)
+    settings.DATABASE_POOL = 40
+    assert [each.id for each in deploy_checks.of_workers(1)] == []
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "shared"}}
+    assert [each.id for each in deploy_checks.of_workers(2)] == ["realtime.W017"]
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [(["--workers", "2"], {}), (["--workers", "0"], {}), ([], {"ALLOWED_HOSTS": ["*"]})],
+)
+def test_serve_does_not_start_with_what_cannot_go_well(
+    settings: Any, words: list[str], changes: dict[str, Any]
+) -> None:
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    with pytest.raises(CommandError):
+        call_command("serve", "--port", "0", *words)
