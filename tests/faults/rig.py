@@ -36,6 +36,8 @@ TURN = bytes(TURN_BYTES)
 OF_REQUESTS = re.compile(r"uvicorn|django\.request|^\s")
 
 WORKERS, POOL = 2, 5
+BESIDE = 2
+"""Connections that are not the site's: of the shell, and of a test that looks."""
 
 
 def settings(postgres: Postgres, redis: Redis) -> dict[str, Any]:
