@@ -209,3 +209,7 @@ class DoomedFileAdmin(ReadOnly, LongList):
 
     list_display = ["name", "next_try"]
     ordering = ["next_try"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        # Nobody would remember the file then.
+        return False

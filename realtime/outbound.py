@@ -23,7 +23,8 @@ import httpx2
 from realtime.bridge.connect import Resolve, resolve
 from realtime.bridge.guard import Forbidden, check_url, is_allowed
 
-SECONDS = 15.0
+SECONDS = 14.0
+"""A little less than a tool may take, so that who waits is told what was waited for."""
 CONNECT_SECONDS = 5.0
 MOST_BYTES = 8 * 1024 * 1024
 ADDRESSES_TRIED = 4

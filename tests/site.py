@@ -166,9 +166,10 @@ class Site:
         ends = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         inode = next(e[9] for e in ends if e[1][-4:] == f"{its:04X}" and e[2][-4:] == f"{mine:04X}")
         for worker in self.workers():
-            held = [os.readlink(fd) for fd in Path(f"/proc/{worker}/fd").iterdir()]
-            if f"socket:[{inode}]" in held:
-                return worker
+            for fd in Path(f"/proc/{worker}/fd").iterdir():
+                with suppress(OSError):  # closed meanwhile
+                    if os.readlink(fd) == f"socket:[{inode}]":
+                        return worker
         raise LookupError("no worker holds the socket")
 
     @asynccontextmanager

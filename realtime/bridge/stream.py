@@ -136,6 +136,8 @@ class Stream(ClientConnection):
             reason = f"{error.reason} at position {error.start}"
             self.protocol.fail(CloseCode.INVALID_DATA, reason)
             self.send_data()
+            # A peer that talks nonsense may not close either.
+            self.loop.call_later(self.close_timeout or 0, self.transport.abort)
         else:
             self._message(text)
 

@@ -149,7 +149,8 @@ class Keeper:
 
     def _save_conversation(self, item: Item) -> None:
         fields: dict[str, Any] = {"updated": timezone.now()}
-        about = item.text or ", ".join(each["name"] for each in item.attachments)
+        given = item.attachments if item.tool is None else []
+        about = item.text or ", ".join(each["name"] for each in given)
         if not self._titled and about and item.status == Message.Status.COMPLETED:
             self._titled = True
             fields["title"] = title_from(about)

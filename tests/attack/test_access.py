@@ -134,9 +134,10 @@ class Visitors:
     world: World
     cookies: dict[str, str]
 
-    def ask(self, method: str, route: str, actor: str) -> str:
-        """What this one is answered; nothing is changed by it."""
-        client, headers = Client(), {}
+    def ask(self, method: str, route: str, actor: str, *, token: bool = True) -> str:
+        """What this one is answered; nothing is changed by it. `token`: whether a POST has what
+        only pages of the site have."""
+        client, headers = Client(enforce_csrf_checks=not token), {}
         if route.startswith(API):
             if actor in self.world.keys:
                 headers["Authorization"] = f"Bearer {self.world.keys[actor]}"
@@ -190,3 +191,19 @@ def test_everybody_gets_what_is_theirs_and_nothing_else(route: str, visitors: Vi
         for method in ("GET", "POST")
     }
     assert said == {method: _expected(method, route) for method in ("GET", "POST")}
+
+
+POSTS = [
+    (route, actor)
+    for route in ROUTES
+    for actor in ("owner", "admin")
+    if not route.startswith(API) and _expected("POST", route)[ACTORS.index(actor)] in ("200", "302")
+]
+
+
+def test_no_form_that_another_site_posts_is_taken(visitors: Visitors) -> None:
+    """Every address that takes a POST of somebody signed in, without the token of our pages."""
+    said = {
+        (route, actor): visitors.ask("POST", route, actor, token=False) for route, actor in POSTS
+    }
+    assert {what for what, status in said.items() if status != "403"} == set()

@@ -76,6 +76,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "response.cancel": {"response_id": "resp_1"},
     "nextvoice.start": {"model": "1", "session": SETTINGS},
     "nextvoice.resume": {"call_id": "c", "token": "t", "received": 1},
+    "nextvoice.approve": {"call_id": "call_1", "approve": True, "remember": True},
     "nextvoice.played": PLACE,
     "nextvoice.hang_up": {},
 }

@@ -24,6 +24,7 @@ from chats.models import (
     Attachment,
     AuditEvent,
     Conversation,
+    DoomedFile,
     Membership,
     Message,
     Recording,
@@ -166,6 +167,7 @@ def _others(ann: User, team: Account, token: ApiToken) -> list[Model]:
     lease = {"call_id": uuid.uuid4(), "account_id": team.pk, "user_id": ann.pk}
     return [
         AuditEvent.objects.get(action="thing.done"),
+        DoomedFile.objects.create(name="recordings/ab/cd.mp3", next_try=WHEN),
         alert,
         BudgetNotice.objects.create(
             alert=alert,

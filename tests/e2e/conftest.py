@@ -127,10 +127,10 @@ def signed_in(
     assert [p for p in found if not any(word in p for word in expected)] == []
 
 
-def sign_in(page: Page, url: str) -> None:
+def sign_in(page: Page, url: str, name: str = "ann") -> None:
     """Through the sign-in page, as a person does."""
     page.goto(url)
-    page.get_by_label("Login", exact=False).first.fill("ann")
+    page.get_by_label("Login", exact=False).first.fill(name)
     page.locator("input[name=password]").fill("ann-password")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{url}/")

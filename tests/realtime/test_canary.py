@@ -19,8 +19,7 @@ from zipfile import ZipFile
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.realtime.tools.services import api, mcp_server
-from tests.realtime.tools.test_services import document
+from tests.realtime.tools.services import api, document, mcp_server
 from tests.scripted import (
     Close,
     Die,

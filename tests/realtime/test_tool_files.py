@@ -8,10 +8,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from chats.attachments.keeping import UNREAD
 from chats.models import Attachment, Conversation, Message, User
@@ -21,6 +23,7 @@ from realtime.history import opening_items
 from realtime.tools import TOOLS, SiteToolbox, Where
 from realtime.tools.registry import tool
 from tests.bridge.test_tools import asking, wanted
+from tests.chats.test_attachments import body
 from tests.realtime.test_consumer import finalised, messages, opened, provider_of, sign_in
 from tests.realtime.test_tool_calls import with_tools
 from tests.realtime.test_tools import Tags
@@ -36,12 +39,8 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>window.hit=1</script></s
 
 
 def png(width: int = 64, note: str = "") -> bytes:
-    content, info = io.BytesIO(), None
-    if note:
-        from PIL.PngImagePlugin import PngInfo
-
-        info = PngInfo()
-        info.add_text("Comment", note)
+    content, info = io.BytesIO(), PngInfo()
+    info.add_text("Comment", note)
     Image.new("RGB", (width, 48), "teal").save(content, "PNG", pnginfo=info)
     return content.getvalue()
 
@@ -114,43 +113,34 @@ async def test_a_file_is_kept_as_what_it_is(
 
 
 @pytest.mark.parametrize("data", [HTML, SVG])
-async def test_what_could_run_is_only_ever_saved(
+def test_what_could_run_is_only_ever_saved(
     ann: User, conversation: Conversation, client: Client, data: bytes
 ) -> None:
-    await box(ann, conversation).keep([Produced("page.html", "text/html", data)])
-    row = await Attachment.objects.aget()
-
-    def got() -> dict[str, str]:
-        client.force_login(ann)
-        answer = client.get(row.url)
-        assert b"".join(answer.streaming_content) == data  # type: ignore[attr-defined]
-        return dict(answer.headers)
-
-    headers = await in_database(got)
-    assert headers["Content-Type"] == UNREAD
-    assert headers["Content-Disposition"] == 'attachment; filename="page.html"'
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert "sandbox" in headers["Content-Security-Policy"]
+    async_to_sync(box(ann, conversation).keep)([Produced("page.html", "text/html", data)])
+    row = Attachment.objects.get()
+    client.force_login(ann)
+    answer = client.get(row.url)
+    assert body(answer) == data
+    assert answer.headers["Content-Type"] == UNREAD
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="page.html"'
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert row.thumbnail_url == ""
 
 
-async def test_a_picture_is_drawn_anew_and_nobody_else_gets_it(
+def test_a_picture_is_drawn_anew_and_nobody_else_gets_it(
     ann: User, eve: User, conversation: Conversation, client: Client
 ) -> None:
-    await box(ann, conversation).keep([Produced("a.png", "image/png", png(note="secret"))])
-    row = await Attachment.objects.aget()
-
-    def got(user: User, address: str) -> tuple[int, bytes]:
-        client.force_login(user)
-        answer = client.get(address)
-        whole = b"".join(answer.streaming_content) if answer.status_code == 200 else b""  # type: ignore[attr-defined]
-        return answer.status_code, whole
-
-    status, content = await in_database(got, ann, row.url)
-    assert (status, b"secret" in content) == (200, False)
-    assert Image.open(io.BytesIO(content)).size == (64, 48)
-    for address in (row.url, row.thumbnail_url):
-        assert (await in_database(got, eve, address))[0] == 404
+    made = Produced("a.png", "image/png", png(note="secret"))
+    async_to_sync(box(ann, conversation).keep)([made])
+    row = Attachment.objects.get()
+    client.force_login(ann)
+    picture = body(client.get(row.url))
+    assert b"secret" in made.data and b"secret" not in picture
+    assert Image.open(io.BytesIO(picture)).size == (64, 48)
+    client.force_login(eve)
+    addresses = (row.url, row.thumbnail_url)
+    assert [client.get(address).status_code for address in addresses] == [404, 404]
 
 
 async def test_files_are_refused_one_by_one_with_a_reason(
@@ -163,7 +153,7 @@ async def test_files_are_refused_one_by_one_with_a_reason(
     assert [each["name"] for each in kept.attachments] == ["small.txt"]
     assert kept.refused == (
         "“file.png” was not kept. The file is empty.",
-        "“big” was not kept. The file is larger than 104 bytes.",
+        "“big” was not kept. The file is larger than 104\xa0bytes.",
     )
 
 
@@ -190,6 +180,7 @@ def test_the_name_of_a_file_is_no_markup(attack: str) -> None:
 async def test_a_picture_is_in_the_thread_of_every_tab_while_the_call_goes_on(
     here: str, conversation: Conversation, cookie: str, drawing: None, ann: User
 ) -> None:
+    await in_database(lambda: Conversation.objects.update(title=""))
     asked = asking(wanted("draw", json.dumps({"what": "a <b>boat</b>"})))
     async with provider_of(opened(asked, Expect("response.create"))) as provider:
         await with_tools()
@@ -212,6 +203,8 @@ async def test_a_picture_is_in_the_thread_of_every_tab_while_the_call_goes_on(
     row = await Attachment.objects.aget()
     assert (row.message_id, row.owner_id) == (message.pk, ann.pk)
     assert await in_database(opening_items, conversation) == []
+    await in_database(conversation.refresh_from_db)
+    assert conversation.title == ""
 
 
 async def test_an_output_that_is_too_long_can_be_opened_whole(

@@ -60,7 +60,10 @@ async def listed(service: ToolService, to: Destination) -> tuple[list[Function],
             raise ServiceFailed(str(problem)) from None
         return document.functions, document.problems
     mcp = await mcp_client()
-    functions, problems = await mcp.functions(to)
+    try:
+        functions, problems = await mcp.functions(to)
+    except NoAnswer as problem:
+        raise ServiceFailed(str(problem)) from None
     return list(functions), list(problems)
 
 

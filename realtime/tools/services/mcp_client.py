@@ -10,6 +10,7 @@ expressions on the event loop that carries everybody's audio.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import logging
@@ -38,7 +39,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from realtime.bridge.redact import hide, shown_message
 from realtime.bridge.tools import Produced, Result
-from realtime.outbound import Destination, client, no_answer
+from realtime.outbound import SECONDS, Destination, client, no_answer
 from realtime.tools.services.openapi import MOST_DESCRIPTION, Function, free_name
 from realtime.tools.services.results import ServiceFailed, file_of, forms_of, of_files, of_json
 from realtime.tools.services.schema import BadSchema, portable
@@ -58,7 +59,7 @@ _results: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
 
 
 async def functions(to: Destination) -> tuple[list[Function], list[str]]:
-    """The tools of a server, and what is wrong with others. Raises ServiceFailed."""
+    """The tools of a server, and what is wrong with others. Raises ServiceFailed and NoAnswer."""
     async with _session(to) as session:
         tools, cursor = list[McpTool](), None
         for _page in range(MOST_PAGES):
@@ -77,7 +78,7 @@ async def functions(to: Destination) -> tuple[list[Function], list[str]]:
 
 
 async def call(to: Destination, tool: str, arguments: dict[str, Any]) -> Result:
-    """Call a tool. Raises ServiceFailed."""
+    """Call a tool. Raises ServiceFailed and NoAnswer."""
     try:
         result = await _called(to, tool, arguments)
     except _SessionLost:
@@ -103,10 +104,11 @@ async def _called(to: Destination, tool: str, arguments: dict[str, Any]) -> Call
 
 @asynccontextmanager
 async def _session(to: Destination) -> AsyncIterator[Client]:
-    """A session with a server. Whatever goes wrong in it is a ServiceFailed, or _SessionLost."""
+    """A session with a server, of `SECONDS`. Whatever goes wrong in it is a ServiceFailed, a
+    NoAnswer or _SessionLost."""
     failed: Exception | None = None
     try:
-        async with client(to) as http:
+        async with asyncio.timeout(SECONDS), client(to) as http:
             transport = streamable_http_client(
                 to.url, http_client=http, max_sse_event_size=to.most_bytes
             )
@@ -130,7 +132,7 @@ def _failure(problem: BaseException, to: Destination) -> Exception:
         return ServiceFailed(f"MCP error {problem.error.code}", f"The service refused: {said}")
     if isinstance(problem, ValidationError):
         return ServiceFailed("it answered what is not MCP")
-    return ServiceFailed(str(no_answer(problem)))
+    return no_answer(problem)
 
 
 def _function(tool: McpTool, taken: set[str]) -> Function:

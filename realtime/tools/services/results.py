@@ -80,7 +80,7 @@ def forms_of(secrets: Iterable[str]) -> tuple[str, ...]:
 
 def of_json(value: Any, hidden: tuple[str, ...]) -> Result:
     """JSON as compact text; a list of flat objects is shown as a table."""
-    text = hide(orjson.dumps(value).decode()[:MOST_TEXT], hidden)
+    text = hide(orjson.dumps(value).decode(), hidden)[:MOST_TEXT]
     try:
         table = table_of(orjson.loads(text))
     except ValueError:  # cut, above
@@ -90,7 +90,7 @@ def of_json(value: Any, hidden: tuple[str, ...]) -> Result:
 
 def of_text(text: str, hidden: tuple[str, ...]) -> Result:
     """Text as it is."""
-    words = hide(text[:MOST_TEXT].replace("\0", ""), hidden).strip()
+    words = hide(text.replace("\0", ""), hidden)[:MOST_TEXT].strip()
     return Result(words or '{"done": true}', {"text": words} if words else {})
 
 
@@ -149,11 +149,21 @@ def _refused(answer: Answer, hidden: tuple[str, ...]) -> ServiceFailed:
     reason = f"HTTP {answer.status}"
     if 300 <= answer.status < 400:
         return ServiceFailed(f"{reason}, a redirect, which is not followed")
-    binary = not (_is_json(answer.content_type) or answer.content_type.startswith("text/"))
-    said = "" if binary else answer.data[:4_000].decode("utf-8", "replace")
-    piece = shown_message(said, hidden)
+    piece = shown_message(_said(answer), hidden)
     words = f"The service answered with {reason}" + (f": {piece}" if piece else ".")
     return ServiceFailed(reason, words)
+
+
+def _said(answer: Answer) -> str:
+    """The text of an error. JSON is written anew, because it can spell a secret in many ways."""
+    if answer.content_type.startswith("text/"):
+        return answer.data.decode("utf-8", "replace")
+    if not _is_json(answer.content_type):
+        return ""
+    try:
+        return orjson.dumps(orjson.loads(answer.data)).decode()
+    except ValueError:
+        return ""
 
 
 def _is_json(kind: str) -> bool:

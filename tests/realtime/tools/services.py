@@ -22,6 +22,25 @@ PETS = [{"name": "Rex", "legs": 4}, {"name": "Tweety", "legs": 2, "bird": True}]
 HTML = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
+PATHS = ["pets", "refused", "crash", "page", "picture", "leaky", "nothing", "lies", "away"]
+PATHS += ["zipped", "slow", "drip", "huge"]
+
+
+def document(url: str) -> str:
+    """The API as OpenAPI describes it."""
+    paths: dict[str, Any] = {f"/{name}": {"get": {"operationId": name}} for name in PATHS}
+    sent = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    parameters = [
+        {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},
+        {"name": "q", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}},
+        {"name": "X-Trace", "in": "header", "schema": {"type": "string"}},
+    ]
+    paths["/things/{id}"] = {
+        "put": {"operationId": "echo", "parameters": parameters, "requestBody": sent}
+    }
+    return json.dumps({"openapi": "3.1.0", "servers": [{"url": url}], "paths": paths})
+
+
 @dataclass
 class Asked:
     """One request as it came."""
@@ -64,7 +83,8 @@ class Api(http.server.BaseHTTPRequestHandler):
         self.answer({"path": self.path, "headers": headers, "body": body.decode()})
 
     def do_refused(self, headers: Any, body: bytes) -> None:
-        self.answer({"message": f"Not with {headers.get('authorization')}"}, status=403)
+        said = json.dumps({"message": f"Not with {headers.get('authorization')}"})
+        self.answer(said.replace("+", "\\u002b").replace("/", "\\/").encode(), status=403)
 
     def do_crash(self, headers: Any, body: bytes) -> None:
         self.answer(HTML.encode() * 1000, "text/html", 500)

@@ -14,9 +14,9 @@ from django.urls import reverse
 from chats.models import Account, AuditEvent, User
 from realtime.models import AccountSettings, AllowedEndpoint, ToolFunction, ToolService
 from realtime.tools.choice import shown
-from realtime.tools.trail import ACTION
-from tests.realtime.tools.services import HTML, SECRET, ApiServer, api, mcp_server
-from tests.realtime.tools.test_services import document, service
+from realtime.tools.trail import CALLED
+from tests.realtime.tools.services import HTML, SECRET, ApiServer, api, document, mcp_server
+from tests.realtime.tools.test_services import service
 
 pytestmark = pytest.mark.django_db
 
@@ -265,8 +265,8 @@ def test_use_of_late_is_counted_from_the_trail(admin_client: Client, ann: User) 
     ToolFunction.objects.create(service=made, name="one", chosen=True, last_error="HTTP 503")
     for state, took in (("completed", 100), ("completed", 300), ("failed", 900), ("declined", 0)):
         detail = {"state": state, "duration_ms": took}
-        AuditEvent.objects.create(action=ACTION, target="pets__one", detail=detail)
-    AuditEvent.objects.create(action=ACTION, target="note", detail={"state": "completed"})
+        AuditEvent.objects.create(action=CALLED, target="pets__one", detail=detail)
+    AuditEvent.objects.create(action=CALLED, target="note", detail={"state": "completed"})
     page = admin_client.get(page_of(made)).content.decode()
     assert "4 calls, 1 failed, median 300 ms" in page
     assert "HTTP 503" in page

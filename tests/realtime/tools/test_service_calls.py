@@ -19,11 +19,11 @@ from chats.models import Attachment, AuditEvent, Conversation, Message, User
 from realtime.db import in_database
 from realtime.models import Provider, ToolFunction, ToolService, VoiceModel
 from realtime.tools.choice import toolbox_for
-from realtime.tools.trail import ACTION
+from realtime.tools.trail import CALLED
 from tests.bridge.test_tools import asking, wanted
 from tests.realtime.test_consumer import finalised, messages, opened, provider_of, sign_in
-from tests.realtime.tools.services import SECRET, api, mcp_server
-from tests.realtime.tools.test_services import chosen, document, service, vouch
+from tests.realtime.tools.services import SECRET, api, document, mcp_server
+from tests.realtime.tools.test_services import chosen, service, vouch
 from tests.scripted import Expect, Send, Step, Visit, session_created
 from tests.site import Caller
 
@@ -128,7 +128,7 @@ async def test_functions_of_three_services_answer_in_one_turn(
 async def _trail_is(*expected: tuple[str, str], conversation: Conversation) -> None:
     async with asyncio.timeout(5):
         while True:
-            events = [event async for event in AuditEvent.objects.filter(action=ACTION)]
+            events = [event async for event in AuditEvent.objects.filter(action=CALLED)]
             if len(events) >= len(expected):
                 break
             await asyncio.sleep(0.02)

@@ -39,6 +39,7 @@ from tests.realtime.tools.services import (
     ApiServer,
     Mcp,
     api,
+    document,
     mcp_server,
 )
 
@@ -53,24 +54,6 @@ def server() -> Iterator[ApiServer]:
 
 def vouch(port: int, host: str = "127.0.0.1") -> None:
     AllowedEndpoint.objects.create(host=host, port=port)
-
-
-PATHS = ["pets", "refused", "crash", "page", "picture", "leaky", "nothing", "lies", "away"]
-PATHS += ["zipped", "slow", "drip", "huge"]
-
-
-def document(url: str) -> str:
-    paths: dict[str, Any] = {f"/{name}": {"get": {"operationId": name}} for name in PATHS}
-    sent = {"content": {"application/json": {"schema": {"type": "object"}}}}
-    parameters = [
-        {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},
-        {"name": "q", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}},
-        {"name": "X-Trace", "in": "header", "schema": {"type": "string"}},
-    ]
-    paths["/things/{id}"] = {
-        "put": {"operationId": "echo", "parameters": parameters, "requestBody": sent}
-    }
-    return json.dumps({"openapi": "3.1.0", "servers": [{"url": url}], "paths": paths})
 
 
 def service(url: str, **fields: Any) -> ToolService:
@@ -152,7 +135,7 @@ async def test_a_secret_that_is_echoed_is_taken_out(plugin: ToolService, ann: Us
     reason, words = await failing("refused", ann)
     assert (reason, words) == (
         "HTTP 403",
-        'The service answered with HTTP 403: {"message": "Not with [key]"}',
+        'The service answered with HTTP 403: {"message":"Not with [key]"}',
     )
     reason, _words = await failing("leaky", ann)
     assert reason == "the answer held the service's own secret"
