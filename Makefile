@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test lint bench install lock format clean
+.PHONY: run test lint bench soak install lock format clean
 
 run: install
 	@$(BIN)/python manage.py setup
@@ -27,6 +27,10 @@ format: .venv/.dev
 bench: .venv/.dev
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.money
+
+# SOAK_MINUTES and SOAK_PEOPLE say for how long, and with how many callers.
+soak: .venv/.dev
+	@$(BIN)/python -m tests.faults.soak
 
 install: .venv/.run
 

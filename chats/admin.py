@@ -9,9 +9,10 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from chats import audit
 from chats.admin_lists import DeletesMuch, LongList
 from chats.models import (
     Account,
@@ -108,8 +109,31 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
+class Private(ReadOnly):
+    """What people said, wrote or sent. Who may look here leaves a trace of it: that they looked
+    through a list and for what, and whose thing they opened."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        answer = super().changelist_view(request, extra_context)
+        if request.method == "GET":
+            self._note(request, "listed", search=request.GET.get("q", "")[:200])
+        return answer
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        answer = super().change_view(request, object_id, form_url, extra_context)
+        if answer.status_code == 200:
+            self._note(request, "viewed", object_id)
+        return answer
+
+    def _note(self, request: HttpRequest, did: str, target: str = "", **detail: Any) -> None:
+        action = f"{self.opts.model_name}.{did}"
+        audit.record(action, actor=request.user, target=target, request=request, **detail)
+
+
 @admin.register(Conversation)
-class ConversationAdmin(DeletesMuch, ReadOnly, LongList):
+class ConversationAdmin(DeletesMuch, Private, LongList):
     list_display = ["__str__", "owner", "account", "messages_", "updated", "deleted"]
     list_filter = ["updated", ("deleted", admin.EmptyFieldListFilter)]
     search_fields = ["title", "owner__username", "owner__email", "account__name", "id"]
@@ -132,7 +156,7 @@ class ConversationAdmin(DeletesMuch, ReadOnly, LongList):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnly, LongList):
+class MessageAdmin(Private, LongList):
     ordering = ["-created"]
     list_display = ["__str__", "role", "kind", "status", "conversation", "created"]
     list_filter = ["role", "kind", "status", "created"]
@@ -142,7 +166,7 @@ class MessageAdmin(ReadOnly, LongList):
 
 
 @admin.register(Recording)
-class RecordingAdmin(ReadOnly, LongList):
+class RecordingAdmin(Private, LongList):
     list_display = ["id", "message", "state", "seconds", "size", "created"]
     list_filter = ["state", "message__role", "created"]
     search_fields = ["id", "message__conversation__id", "message__conversation__owner__username"]
@@ -156,7 +180,7 @@ class RecordingAdmin(ReadOnly, LongList):
 
 
 @admin.register(Attachment)
-class AttachmentAdmin(ReadOnly, LongList):
+class AttachmentAdmin(Private, LongList):
     ordering = ["-created"]
     list_display = ["name", "kind", "content_type", "size", "owner", "conversation", "created"]
     list_filter = ["kind", "content_type", "created"]
@@ -185,3 +209,7 @@ class DoomedFileAdmin(ReadOnly, LongList):
 
     list_display = ["name", "next_try"]
     ordering = ["next_try"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        # Nobody would remember the file then.
+        return False

@@ -12,6 +12,7 @@ import logging
 from typing import Any
 
 from allauth.account.adapter import get_adapter
+from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest
 
@@ -51,4 +52,10 @@ def record(
 
 
 def _address(request: HttpRequest | None) -> str | None:
-    return get_adapter().get_client_ip(request) if request is not None else None
+    if request is None:
+        return None
+    try:
+        address: str = get_adapter().get_client_ip(request)
+    except PermissionDenied:
+        return None  # the proxies in front did not say it
+    return address

@@ -9,9 +9,14 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
+from chats import audit
 
-def sent(request: HttpRequest, pieces: Iterator[bytes], name: str, kind: str) -> Any:
-    """The pieces as a download that is made while it is sent."""
+
+def sent(request: HttpRequest, pieces: Iterator[bytes], name: str, kind: str, action: str) -> Any:
+    """The pieces as a download that is made while it is sent. `action`: how the audit trail calls
+    taking it."""
+    if request.method == "GET":
+        audit.record(action, actor=request.user, target=name, request=request)
     streamed: Any = _awaited(pieces) if isinstance(request, ASGIRequest) else pieces
     response = StreamingHttpResponse(streamed, content_type=kind)
     response["Content-Disposition"] = f'attachment; filename="{name}"'

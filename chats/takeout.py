@@ -15,7 +15,6 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from chats import audit
 from chats.downloads import sent
 from chats.models import Account, Attachment, Conversation, Message, User
 from chats.signals import takeout
@@ -33,10 +32,10 @@ def download(request: HttpRequest) -> HttpResponseBase:
     """The person's own conversations, recordings, files, settings and usage."""
     person = request.user
     assert isinstance(person, User)
-    if request.method == "GET":
-        audit.record("person.data_downloaded", actor=person, target=person, request=request)
     name = f"nextvoice-{person.pk}-{timezone.localdate():%Y-%m-%d}.zip"
-    answer: HttpResponseBase = sent(request, zipped(entries(person)), name, "application/zip")
+    answer: HttpResponseBase = sent(
+        request, zipped(entries(person)), name, "application/zip", "person.data_downloaded"
+    )
     return answer
 
 

@@ -187,9 +187,11 @@ SECURE_PROXY_SSL_HEADER = (
 )
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 # Probes come from inside, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31536000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
+# Whether other names of the domain have TLS is not for this site to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
@@ -212,6 +214,9 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
+        # No text becomes HTML but by the policies of helpers/html.js and of admin-html.js.
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["nextvoice", "default"],
     }
 }
 
@@ -259,19 +264,27 @@ if OWN_PROVIDERS not in ("off", "personal", "accounts", "all"):
 # admins add more under "Allowed endpoints".
 ALLOWED_ENDPOINTS = env.list("NEXTVOICE_ALLOWED_ENDPOINTS", default=[])
 
+# Who may read /metrics: whoever sends this as a bearer token; without one, whoever comes directly
+# from a private address.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+if LOG_FORMAT not in ("line", "json"):
+    raise ImproperlyConfigured("LOG_FORMAT must be line or json")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {"line": {"()": "realtime.logs.Line"}, "json": {"()": "realtime.logs.Json"}},
     "filters": {"seldom": {"()": "nextvoice.seldom.Seldom"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # websockets and uvicorn log whole headers at DEBUG; keys travel in headers.
     "loggers": {
         # What is away is said by every call; once in a while is enough.
         "nextvoice.outage": {"filters": ["seldom"]},
         "channels_redis.pubsub": {"filters": ["seldom"]},
+        "psycopg.pool": {"filters": ["seldom"]},
         "websockets": {"level": "WARNING"},
         "uvicorn": {"level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
         # A line for every request says little, and addresses may hold secrets.

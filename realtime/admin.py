@@ -12,11 +12,13 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
+from chats import audit
 from chats.admin import AccountAdmin, ReadOnly
 from chats.admin_lists import LongList
 from realtime.connection_admin import ConnectionTestAdmin
 from realtime.describe import end_words
 from realtime.forms import AdminProviderForm, ModelSet, VoiceModelForm, dialect_labels, form_data
+from realtime.live_calls import LiveCalls
 from realtime.models import (
     AccountSettings,
     AllowedEndpoint,
@@ -32,6 +34,7 @@ from realtime.models.providers import END_NEAR
 from realtime.money import admin as money_admin  # noqa: F401
 from realtime.presets import preset_of
 from realtime.tools.forms import AccountSettingsForm
+from realtime.tools.services import admin as services_admin  # noqa: F401
 
 
 class EndDate(admin.SimpleListFilter):
@@ -240,7 +243,7 @@ class VoiceModelAdmin(admin.ModelAdmin):
 
 
 @admin.register(CallRecord)
-class CallRecordAdmin(ReadOnly, LongList):
+class CallRecordAdmin(LiveCalls, ReadOnly, LongList):
     list_display = [
         "started",
         "user",
@@ -291,6 +294,7 @@ class ApiTokenAdmin(ReadOnly):
     def revoke(self, request: HttpRequest, queryset: QuerySet) -> None:
         for token in queryset:
             token.revoke()
+            audit.record("token.revoked", actor=request.user, target=token, request=request)
 
 
 @admin.register(ClientSecret)

@@ -8,8 +8,8 @@ class RealtimeConfig(AppConfig):
     verbose_name = _("Calls")
 
     def ready(self) -> None:
-        # All but the first register something.
-        from realtime import append_only, checks, pages, takeout  # noqa: F401
+        from realtime import checks, pages, takeout  # noqa: F401  (each registers something)
+        from realtime.append_only import LEDGER
         from realtime.money import anonymous  # noqa: F401  (follows deletions)
 
-        post_migrate.connect(append_only.after_migrate, sender=self)
+        post_migrate.connect(LEDGER.after_migrate, sender=self)

@@ -20,13 +20,14 @@ from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext
 
 from chats.models import Conversation, User
-from realtime import elsewhere, live
+from realtime import elsewhere, live, metrics
 from realtime.bridge import Gone, Resume, receive_start
 from realtime.bridge.browser import Quick, Take
 from realtime.bridge.ends import ENDS, End, ended_event
 from realtime.bridge.start import Start
 from realtime.db import in_database
 from realtime.opening import Refused, find_conversation, may_go_on, open_call
+from realtime.places import TOO_MANY, Places
 from realtime.quick import QUICK
 from realtime.running import RunningCall, known_here, why_over
 
@@ -37,6 +38,10 @@ CLOSE_SECONDS = 1.0
 
 Message = dict[str, Any]
 NOT_FOUND = 4404
+MOST_WAITING = 5
+"""Sockets of one person on which nothing has begun yet, in one process."""
+
+_waiting = Places()
 AWAY = 1013  # the page tries again
 
 
@@ -130,7 +135,11 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         if conversation is None:
             await browser.close(NOT_FOUND)
             return
-        first = await receive_start(browser)
+        with _waiting.one(user.pk, MOST_WAITING) as has_place:
+            if not has_place:
+                await browser.close(TOO_MANY)
+                return
+            first = await receive_start(browser)
         if isinstance(first, End):
             await self._refuse(browser, first.reason)
         elif isinstance(first, Resume):
@@ -157,6 +166,7 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
                 raise Refused("server_stopping", "the process is ending")
             opening = await in_database(open_call, scope["user"], conversation, start, tools=True)
         except Refused as refused:
+            metrics.refused.labels(refused.reason).inc()
             log.warning("a call was refused: %s: %s", refused.reason, refused)
             await self._refuse(browser, refused.reason, refused.words)
             return

@@ -9,6 +9,7 @@ from django.conf import settings
 from realtime.bridge.dialects import Target, dialect_for
 from realtime.bridge.guard import Forbidden, check_url, plain_host
 from realtime.models import AllowedEndpoint
+from realtime.outbound import origin_of
 
 
 def is_allowed(target: Target) -> bool:
@@ -25,6 +26,15 @@ def vouched(host: str, port: int) -> bool:
     if (host, port) in of_operator():
         return True
     return AllowedEndpoint.objects.filter(host=host, port=port).exists()
+
+
+def vouched_url(url: str) -> bool:
+    """Whether just the host and port of this http: or https: address were allowed."""
+    try:
+        _scheme, host, port = origin_of(url)
+    except Forbidden:
+        return False
+    return vouched(plain_host(host), port)
 
 
 def of_operator() -> set[tuple[str, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import import_module
 from math import ceil
@@ -119,7 +119,7 @@ def open_call(
         call_id=str(call_id),
         conversation_id=place,
         model_id=model.pk,
-        target=target,
+        target=replace(target, authorizations=toolbox.authorizations) if toolbox else target,
         session=with_tools(session, toolbox) if toolbox else session,
         history=opening_items(conversation, sees=sees) if conversation else [],
         ready={

@@ -19,6 +19,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from chats import audit
 from chats.models import Account, User
 from realtime.availability import (
     allowed_own_providers,
@@ -105,6 +106,7 @@ def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     provider = get_object_or_404(own_providers(_person(request)), pk=pk)
     if request.method != "POST":
         return render(request, "realtime/providers/delete.html", {"provider": provider})
+    _audit(request, "provider.deleted", provider)
     provider.delete()
     messages.success(request, _("“%(name)s” and its key were deleted.") % {"name": provider})
     return redirect("providers")
@@ -117,6 +119,7 @@ def enable(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     provider = get_object_or_404(allowed_own_providers(_person(request)), pk=pk)
     provider.enabled = bool(request.POST.get("enabled"))
     provider.save(update_fields=["enabled"])
+    _audit(request, "provider.changed", provider, enabled=provider.enabled)
     said = _("“%(name)s” can be used.") if provider.enabled else _("“%(name)s” is switched off.")
     messages.success(request, said % {"name": provider})
     return redirect("providers")
@@ -130,6 +133,13 @@ def default(request: HttpRequest, slug: str) -> HttpResponse:
     wanted = request.POST.get("model", "")
     model = get_object_or_404(models_for(account), pk=model_id(wanted)) if wanted else None
     AccountSettings.objects.update_or_create(account=account, defaults={"default_model": model})
+    audit.record(
+        "account.default_changed",
+        actor=request.user,
+        account=account,
+        target=model,
+        request=request,
+    )
     messages.success(request, _("New calls take it where nobody chose another."))
     return redirect("providers")
 
@@ -145,10 +155,21 @@ def _edit(request: HttpRequest, provider: Provider, initial: dict[str, Any]) -> 
             form.save()
             models.save()
             form.add_models()
+        changed = [*form.changed_data, *(["models"] if models.has_changed() else [])]
+        _audit(
+            request, "provider.added" if is_new else "provider.changed", provider, fields=changed
+        )
         _tell_saved(request, provider)
         return redirect("providers")
     context = {"form": form, "models": models, "provider": provider, "is_new": is_new}
     return render(request, "realtime/providers/form.html", context | form_data(inside=False))
+
+
+def _audit(request: HttpRequest, action: str, provider: Provider, **detail: Any) -> None:
+    account = provider.account
+    audit.record(
+        action, actor=request.user, account=account, target=provider, request=request, **detail
+    )
 
 
 def _tell_saved(request: HttpRequest, provider: Provider) -> None:

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from chats.models import User
-from realtime import live, tracks
+from realtime import live, logs, metrics, tracks
 from realtime.attaching import AttachingBrowser, look_up
 from realtime.audience import Audience
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
@@ -47,12 +47,13 @@ from realtime.opening import (
 )
 from realtime.recorder import Recorder
 from realtime.store import store
+from realtime.tools.trail import Trail
 
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")
 
 # How soon a call notices that its person was signed out or lost the conversation.
-RECHECK_SECONDS = 5
+RECHECK_SECONDS = 4
 # The bridge gives 5 s in all to its last words, of which waiting for an answer's cost takes 1.5.
 SETTLE_SECONDS = 3.0
 DRAIN_SECONDS = 1.0
@@ -201,6 +202,7 @@ class RunningCall:
         self._audience = self._new_audience()
         if opening.conversation_id is not None:
             self._taps.append(self._recorder(opening.conversation_id))
+            self._taps.append(Trail(user, opening.conversation_id))
 
     def _new_audience(self) -> Audience:
         opening = self._opening
@@ -213,6 +215,7 @@ class RunningCall:
 
     def _on_row(self, row: Usage) -> None:
         self._allowance.costs(row)
+        metrics.costs(row.cost, row.currency)
 
     def _idle_seconds(self) -> float:
         return self._loop.time() - self._call.active_at if self._call is not None else 0.0
@@ -264,6 +267,13 @@ class RunningCall:
         return self._record.close_code if self._record else None
 
     async def _run(self) -> None:
+        opening = self._opening
+        logs.about(
+            call=opening.call_id,
+            conversation=opening.conversation_id,
+            account=opening.pays.account_id,
+            user=self._user.pk,
+        )
         try:
             self._record = await self._call_to_its_end()
         except Exception:
@@ -326,6 +336,7 @@ class RunningCall:
             )
         finally:
             self._watcher.cancel()
+        metrics.ended.labels(record.reason).inc()
         if record.detail and record.end.severity == "error":
             log.warning("call %s: %s: %s", opening.call_id, record.reason, record.detail)
         return record
@@ -338,6 +349,7 @@ class RunningCall:
                 _begin(_noted(provider, refused=False))
 
     def _provider_failed(self, failed: UpstreamFailed) -> None:
+        metrics.upstream_failed.labels(failed.reason).inc()
         provider, url = self._opening.pays.provider_id, self._opening.target.url
         if provider is not None:
             circuit_of(provider, url).failed(failed)
@@ -362,6 +374,8 @@ class RunningCall:
         self._call = call
         keeper().join(uuid.UUID(self._opening.call_id), self._allowance)
         live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
+        metrics.started.inc()
+        metrics.sampler.start()
         self._audience.start()
 
     def _notify(self, event: Message) -> None:

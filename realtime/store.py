@@ -142,6 +142,12 @@ class Store:
                 self._closed = True
             self._keep(self._everything)
 
+    @property
+    def waiting(self) -> int:
+        """How many rows are not in the database yet."""
+        with self._changed:
+            return len(self._waiting) + len(self._batch)
+
     def secure(self) -> None:
         """Put rows of the ledger that are not in the database yet on disk: for who cannot wait for
         that any longer."""

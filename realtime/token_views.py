@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from chats import audit
 from chats.models import User
 from realtime.api.keys import Key
 from realtime.api.models import models_of
@@ -41,6 +42,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
 
 def _made(request: HttpRequest, form: TokenForm) -> HttpResponse:
     token, raw = form.make()
+    audit.record("token.created", actor=token.user, target=token, request=request)
     names = list(models_of(Key(token)))
     base_url = _base_url(request)
     context = {
@@ -63,6 +65,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return render(request, "realtime/tokens/revoke.html", {"token": token})
     token.revoke()
+    audit.record("token.revoked", actor=token.user, target=token, request=request)
     messages.success(request, _("“%(name)s” is revoked.") % {"name": token.name})
     return redirect("tokens")
 

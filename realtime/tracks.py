@@ -212,6 +212,11 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
             yield piece
 
 
+def waiting() -> int:
+    """How many recordings are to be encoded, beside the one that is."""
+    return _encodes._work_queue.qsize()
+
+
 def settle(timeout: float) -> None:
     """Wait until all audio handed over so far is on disk and encoded, at most `timeout` seconds."""
     _appends.submit(lambda: None).result(timeout)

@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from realtime import call_settings, connection_views, own, token_views, views
+from realtime import call_settings, connection_views, metrics, own, token_views, views
 from realtime.money import report_pages
 
 urlpatterns = [
@@ -20,5 +20,6 @@ urlpatterns = [
     path("usage/account/<slug:slug>/csv/", report_pages.account_csv, name="account-usage-csv"),
     path("livez", views.livez, name="livez"),
     path("readyz", views.readyz, name="readyz"),
+    path("metrics", metrics.page, name="metrics"),
     path("", include("realtime.api.urls")),
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -21,18 +20,18 @@ from realtime.bridge.ends import ENDS
 from realtime.consumers import AWAY, NOT_FOUND
 from realtime.db import in_database
 from realtime.opening import find_conversation, may_go_on
+from realtime.places import TOO_MANY, Places
 from realtime.recorder.keeper import stored_event
 
 outage = logging.getLogger("nextvoice.outage")
 
-RECHECK_SECONDS = 5.0
+RECHECK_SECONDS = 4.0
 # What may have changed since the page was made: its newest messages.
 NEWEST = 50
 MOST = 20
 """Sockets of one person that watch at the same time, in one process."""
-TOO_MANY = 4429  # the page tries again later, as others may have been closed
 
-_watching: Counter[int] = Counter()  # sockets by person
+_watching = Places()
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -61,15 +60,8 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         user = scope["user"]
         if not user.is_authenticated:
             return ENDS["signed_out"].close_code
-        if _watching[user.pk] >= MOST:
-            return TOO_MANY
-        _watching[user.pk] += 1
-        try:
-            return await self._show_until_over(scope, receive, send)
-        finally:
-            _watching[user.pk] -= 1
-            if not _watching[user.pk]:
-                del _watching[user.pk]
+        with _watching.one(user.pk, MOST) as has_place:
+            return await self._show_until_over(scope, receive, send) if has_place else TOO_MANY
 
     async def _show_until_over(self, scope: Message, receive: Receive, send: Send) -> int | None:
         user, pk = scope["user"], scope["url_route"]["kwargs"]["conversation"]

@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 from django.db.backends.base.operations import BaseDatabaseOperations
 
-from realtime import append_only
+from chats.append_only import TRAIL
+from realtime.append_only import LEDGER
 
 
 @pytest.fixture(autouse=True, scope="session")
-def ledger_between_tests() -> Iterator[None]:
-    """The database refuses to delete from the ledger; emptying it after a test is another thing."""
+def append_only_between_tests() -> Iterator[None]:
+    """The database refuses to delete from the ledger and the audit trail; emptying them after a
+    test is another thing."""
     flush = BaseDatabaseOperations.execute_sql_flush
 
     def unguarded(self: Any, statements: Any) -> None:
-        with append_only.lifted(self.connection):
+        with LEDGER.lifted(self.connection), TRAIL.lifted(self.connection):
             flush(self, statements)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,6 +1,6 @@
-"""Attacks by way of Markdown: what models and people have been made to write."""
+"""Attacks by way of text: what models and people have been made to write."""
 
-CORPUS = [
+BY_HAND = [
     "<script>window.hit = 1</script>",
     "<img src=x onerror=window.hit=1>",
     "<svg onload=window.hit=1>",
@@ -55,3 +55,89 @@ CORPUS = [
     "\u202e<script>window.hit=1</script>",
     "http://example.org/<script>window.hit=1</script>",
 ]
+# What runs without being asked, by element and event.
+HANDLERS = [
+    f"<{element} {event}=window.hit=1>"
+    for element, event in [
+        *[("body", each) for each in ("onload", "onpageshow", "onfocus", "onhashchange")],
+        *[("img src=x", each) for each in ("onerror", "ONERROR", "on\nerror", "onerror\t")],
+        *[("video src=x", each) for each in ("onerror", "onloadstart")],
+        *[("audio src=x", each) for each in ("onerror", "onloadstart")],
+        *[("input autofocus", each) for each in ("onfocus", "onfocusin")],
+        *[("svg", each) for each in ("onload", "onbegin")],
+        *[("div style='animation:x'", each) for each in ("onanimationstart", "onanimationend")],
+        ("svg><animate attributeName=x dur=1s", "onbegin"),
+        ("svg><set attributeName=x dur=1s", "onbegin"),
+        ("marquee", "onstart"),
+        ("select autofocus", "onfocus"),
+        ("textarea autofocus", "onfocus"),
+        ("button popovertarget=x", "onclick"),
+        ("xss contenteditable autofocus tabindex=1", "onfocus"),
+        ("details open", "ontoggle"),
+        ("dialog open", "onclose"),
+        ("object data=x", "onerror"),
+        ("embed src=x", "onload"),
+        ("link rel=stylesheet href=x", "onerror"),
+        ("script src=x", "onerror"),
+        ("iframe src=about:blank", "onload"),
+    ]
+]
+# Out of the places where templates put text: attributes, scripts, JSON, styles, comments.
+WAYS_OUT = [
+    before + "<img src=x onerror=window.hit=1>" + after
+    for before, after in [
+        ('">', ""),
+        ("'>", ""),
+        ("`>", ""),
+        ("-->", "<!--"),
+        ("</script>", ""),
+        ("</SCRIPT\n>", ""),
+        ("</title>", ""),
+        ("</textarea>", ""),
+        ("</style>", ""),
+        ("</template>", ""),
+        ("</noscript>", ""),
+        ("</select></option>", ""),
+        ("]]>", ""),
+        ('\\">', ""),
+        ("&quot;>", ""),
+        ("\u2028", "\u2029"),
+        ("%22%3E", ""),
+        ("*/", "/*"),
+        ('"}]}', ""),
+        ("</td></tr></table>", ""),
+        ("</a></li></ul>", ""),
+        ("</use></svg>", ""),
+    ]
+]
+IN_ATTRIBUTES = [
+    f"{quote}{space}{name}=window.hit=1{space}x={quote}"
+    for quote in ('"', "'", "`", "")
+    for space in (" ", "/", "\t", "\n")
+    for name in ("onmouseover", "autofocus onfocus")
+]
+IN_SCRIPTS = [
+    *('";window.hit=1;//', "';window.hit=1;//", "`;window.hit=1;//", "${window.hit=1}"),
+    *("\\';window.hit=1;//", '\\";window.hit=1;//', "</script><script>window.hit=1</script>"),
+    *("<!--<script>", "<!-- <script> window.hit=1 </script> -->", "\u2028window.hit=1"),
+    *("{{constructor.constructor('window.hit=1')()}}", "{% debug %}", "{{ request }}", "#{7*7}"),
+    *("javascript:window.hit=1", "JAVASCRIPT&colon;window.hit=1", "data:text/html,<script>1"),
+    *("__proto__", "constructor", "<%= 7*7 %>", "%(name)s", "{0.__class__}", "$(window.hit=1)"),
+]
+ADDRESSES = [
+    shape.format(scheme)
+    for shape in ("[a]({}window.hit=1)", "<{}window.hit=1>", "[a]: {}window.hit=1\n\n[a]")
+    for scheme in (
+        *("javascript:", "JAVASCRIPT:", "java\tscript:", "java&NewLine;script:", "\x01javascript:"),
+        *(
+            "javascript://%0a",
+            "vbscript:",
+            "data:text/html,",
+            "data:image/svg+xml,<svg onload=1>",
+            "blob:",
+        ),
+        *("feed:javascript:", "view-source:javascript:", "livescript:", "filesystem:", "jar:"),
+    )
+]
+ALL = [*BY_HAND, *HANDLERS, *WAYS_OUT, *IN_ATTRIBUTES, *IN_SCRIPTS, *ADDRESSES]
+CORPUS = list(dict.fromkeys(ALL))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.urls import reverse
@@ -35,6 +36,12 @@ class Message(models.Model):
         INTERRUPTED = "interrupted", _("Interrupted")
         FAILED = "failed", _("Failed")
 
+    TOOL_STATES: ClassVar[dict[str, Status]] = {
+        "awaiting_approval": Status.IN_PROGRESS,
+        "declined": Status.INTERRUPTED,
+    }
+    """States of function calls that are no status themselves, with the status they have."""
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(
         Conversation,
@@ -56,9 +63,10 @@ class Message(models.Model):
     # What an interrupted answer would have said after the cut.
     unheard = models.TextField(_("unheard"), blank=True)
     heard_ms = models.PositiveIntegerField(_("heard (ms)"), null=True, blank=True)
-    # Of a function that the assistant called: {"name", "label", "arguments" as text, "output" as
-    # the model was told, "shown": {"text", "table": {"columns", "rows"}, "links": [{"url",
-    # "title", "text"}]}, "duration_ms"}.
+    # Of a function that the assistant called: {"name", "label" and "about" for people, "server" of
+    # MCP where there is one, "state", "arguments" as text, "output" as the model was told, "shown":
+    # {"text", "table": {"columns", "rows"}, "links": [{"url", "title", "text"}], "notes"},
+    # "duration_ms"}. Files that it made are attachments.
     tool = models.JSONField(_("tool"), null=True, blank=True)
     created = models.DateTimeField(_("created"), default=timezone.now)
 
@@ -75,6 +83,23 @@ class Message(models.Model):
     def is_formatted(cls, role: str, kind: str) -> bool:
         """Whether the text is Markdown: what an assistant wrote, not what it spoke."""
         return role == cls.Role.ASSISTANT and kind == cls.Kind.TYPED
+
+    @classmethod
+    def status_of_tool(cls, state: str) -> str:
+        """The status of a function call in this state, which may say more."""
+        return cls.TOOL_STATES.get(state) or cls.Status(state)
+
+    @classmethod
+    def state_of_tool(cls, tool: Mapping[str, Any] | None, status: str) -> str:
+        """How a function call stands: its status, or what its state says more exactly. A call that
+        was cut short has the status of one, whatever it was doing."""
+        state = str((tool or {}).get("state"))
+        return state if cls.TOOL_STATES.get(state) == status else status
+
+    @property
+    def tool_state(self) -> str:
+        """How a function call stands."""
+        return self.state_of_tool(self.tool, self.status)
 
     def __str__(self) -> str:
         if self.tool:

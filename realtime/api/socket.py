@@ -17,7 +17,7 @@ import orjson
 from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext
 
-from realtime import live
+from realtime import live, metrics
 from realtime.api.keys import SUBPROTOCOL, Key, address_of, check_key, presented
 from realtime.api.opening import open_session, tidy_up, token_may_go_on
 from realtime.api.shapes import REQUEST, ApiError
@@ -105,6 +105,7 @@ class Visit:
                 raise Refused("server_stopping", "the process is ending")
             opening, terms = await in_database(open_session, key, self._model())
         except Refused as refused:
+            metrics.refused.labels(refused.reason).inc()
             log.warning("a session was refused: %s: %s", refused.reason, refused)
             await self._end(refused.reason, refused.words)
             return

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
+
+import orjson
 
 from .answers import cut, heard, received_ms
 from .core import Core
@@ -15,12 +18,14 @@ from .session import changes_of
 from .waiting import Waiting
 
 Handler = Callable[[Event], None]
+REMEMBERED = 512
 
 WITHOUT_PROVIDER = frozenset(
     {
         "session.update",
         "conversation.item.truncate",
         "response.cancel",
+        "nextvoice.approve",
         "nextvoice.played",
         "nextvoice.hang_up",
         "nextvoice.start",
@@ -40,6 +45,7 @@ class ClientSide:
         self._core = core
         self._flood = FloodGuard(core.limits)
         self._waiting = Waiting(core.limits)
+        self._sent: dict[str, bytes] = {}  # digests of messages by their items' ids
         self._told_dropped = False  # one notice for each time without a provider
         self._handlers: dict[str, Handler] = {
             "session.update": self._session_update,
@@ -53,6 +59,7 @@ class ClientSide:
             "response.cancel": self._response_cancel,
             "nextvoice.start": self._second_start,
             "nextvoice.resume": self._second_start,
+            "nextvoice.approve": self._approve,
             "nextvoice.played": self._played,
             "nextvoice.hang_up": self._hang_up,
         }
@@ -165,7 +172,23 @@ class ClientSide:
             "role": "user",
             "content": [_told(part) for part in event["item"]["content"]],
         }
-        self._core.to_upstream(event, **after, item=item)
+        if self._is_new(item):
+            self._core.to_upstream(event, **after, item=item)
+
+    def _is_new(self, item: Event) -> bool:
+        """Whether the conversation has it not yet: a client that is not sure sends again, and not
+        every provider would notice. Raises `Problem` when another one has its id."""
+        digest = sha256(orjson.dumps(item["content"])).digest()
+        sent = self._sent.get(item["id"])
+        if sent is None or self._core.items.get(item["id"]) is None:
+            self._sent[item["id"]] = digest
+            while len(self._sent) > REMEMBERED:
+                del self._sent[next(iter(self._sent))]
+            return True
+        if sent != digest:
+            taken = "There is another item of this id."
+            raise Problem("item_create_duplicate_item_id", taken, "item.id")
+        return False
 
     def _truncate(self, event: Event) -> None:
         item, index = self._known(event["item_id"]), event["content_index"]
@@ -201,6 +224,9 @@ class ClientSide:
     def _played(self, event: Event) -> None:
         item, index = self._known(event["item_id"]), event["content_index"]
         self._core.taps.on_played(item.id, index, heard(item, index, event["audio_end_ms"]))
+
+    def _approve(self, event: Event) -> None:
+        self._core.on_approve(event)
 
     def _hang_up(self, event: Event) -> None:
         self._core.end("hang_up")

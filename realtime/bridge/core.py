@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 
 from .answers import Answering
+from .approvals import nothing_waits
 from .audio import bytes_to_ms, bytes_to_samples, samples_to_ms
 from .dialects.base import Dialect
 from .ends import ENDS, End, ended_event
@@ -77,6 +78,8 @@ class Core:
         self.expired = False  # the upstream session says that it is at its end
         # Told within how many seconds the upstream session should be replaced.
         self.on_renew: Callable[[float], None] = lambda seconds: None
+        # Takes a `nextvoice.approve`. Raises `Problem`.
+        self.on_approve: Callable[[Event], None] = nothing_waits
         self.reconnecting = 0  # tries for another session since the last one was lost
         self.own_turns: OwnTurns | None = None  # where the provider does not find turns
         self.upstream: Leg | None = None

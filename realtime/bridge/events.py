@@ -134,6 +134,14 @@ def _append(event: Event) -> None:
     check_pcm(event["audio"], "audio")
 
 
+def _approve(event: Event) -> None:
+    if not is_id(need(event, "call_id", str)):
+        raise Problem("invalid_value", "The call_id must be a function call's id.", "call_id")
+    need(event, "approve", bool)
+    if event.get("remember") is not None:
+        need(event, "remember", bool)
+
+
 def _session_update(event: Event) -> None:
     need(event, "session", dict)
 
@@ -259,6 +267,7 @@ CLIENT_EVENTS: dict[str, Callable[[Event], None]] = {
     "response.cancel": check_cancel,
     "nextvoice.start": _nothing,
     "nextvoice.resume": _nothing,
+    "nextvoice.approve": _approve,
     "nextvoice.played": check_place,
     "nextvoice.hang_up": _nothing,
 }

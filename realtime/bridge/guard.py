@@ -34,25 +34,27 @@ class Forbidden(Exception):
         self.fault = fault
 
 
-def check_url(url: str, allow_private: bool) -> tuple[str, int, bool]:
-    """Host, port and whether TLS is used, of a WebSocket URL that may be tried.
+def check_url(
+    url: str, allow_private: bool, schemes: tuple[str, str] = ("ws", "wss")
+) -> tuple[str, int, bool]:
+    """Host, port and whether TLS is used, of a URL that may be tried.
 
-    `ws:` and other ports than 443 are for targets whose operator vouches for them
-    (`allow_private`). Raises `Forbidden`.
+    `schemes`: without TLS and with it. The first, and other ports than 443, are for targets whose
+    operator vouches for them (`allow_private`). Raises `Forbidden`.
     """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         raise Forbidden("not a URL", "bad_url") from None
-    if parts.scheme not in ("ws", "wss") or not host:
-        raise Forbidden("not a WebSocket URL", "bad_url")
+    if parts.scheme not in schemes or not host:
+        raise Forbidden(f"not a {schemes[0]}: or {schemes[1]}: URL", "bad_url")
     if "@" in parts.netloc or parts.fragment:
         raise Forbidden("a user name, password or fragment is in the URL", "bad_url")
-    tls = parts.scheme == "wss"
+    tls = parts.scheme == schemes[1]
     port = (443 if tls else 80) if port is None else port
     if not allow_private and (not tls or port != 443):
-        raise Forbidden("only wss on port 443", "url_not_public")
+        raise Forbidden(f"only {schemes[1]} on port 443", "url_not_public")
     return host, port, tls
 
 

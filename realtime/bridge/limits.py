@@ -60,6 +60,12 @@ class Limits:
     """After so long the assistant says that it takes longer."""
     tool_bytes: int = 64_000
     """How much of a function's output the model is told."""
+    tool_files: int = 8
+    """How many files of one result are kept."""
+    tool_keep_seconds: float = 30.0
+    """How long that may take."""
+    tool_ask_seconds: float = 60.0
+    """How long the person may take to allow what they are asked about first."""
     tool_calls: int = 10
     """How many functions a model may call between two turns of the person."""
     resume_seconds: float = 15.0

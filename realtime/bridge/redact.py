@@ -8,6 +8,21 @@ from collections.abc import Iterable
 KEY_LIKE = re.compile(
     r"\b(?:sk|ek|rk|nv|xai|gsk|AIza)[-_][A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{20,}"
 )
+# Where anything may stand: headers as text or as Python shows them, URL parameters, and the names
+# and passwords in URLs. What names the place stays.
+PLACES = re.compile(
+    r"""
+    ( \bBearer\s+
+    | \b(?:authorization|proxy-authorization|api-key|x-goog-api-key|cookie|set-cookie)
+      (?:\\?["'])?\s*[:=,]\s*(?:b(?=["']))?(?:\\?["'])?(?:(?:Basic|Bearer|Token)\s+)?
+    | [?&](?:key|api[-_]?key|token|access[-_]token|secret|password|sig(?:nature)?|x-amz-signature
+      |x-amz-credential|x-amz-security-token)=
+    )
+    [^\s"'&,;\\<>()]+
+    | (?<=://)[^\s/@:"']*:[^\s/@"']+(?=@)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 HIDDEN = "[key]"
 MAX_MESSAGE = 500
 
@@ -18,6 +33,12 @@ def hide(text: str, secrets: Iterable[str]) -> str:
         if secret in text:
             text = text.replace(secret, HIDDEN)
     return text
+
+
+def without_secrets(text: str) -> str:
+    """The text without what looks like a key, or stands where secrets stand."""
+    text = PLACES.sub(lambda found: f"{found[1] or ''}{HIDDEN}", text)
+    return KEY_LIKE.sub(HIDDEN, text)
 
 
 def shown_message(text: str, secrets: Iterable[str]) -> str:

@@ -23,7 +23,8 @@ from .limits import Limits
 from .line import Line
 from .session import Offered
 from .taps import EndRecord, Tap
-from .tools import Toolbox, ToolLoop
+from .tool_loop import ToolLoop
+from .tools import Toolbox
 from .words import Translate, untranslated
 from .writer import Writer
 

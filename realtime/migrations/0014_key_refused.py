@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('realtime', '0012_own_providers'),
+        ('realtime', '0013_tool_services'),
     ]
 
     operations = [

@@ -7,6 +7,7 @@ from realtime.models.money import ExchangeRate, Price, Usage, UsageDay
 from realtime.models.providers import AccountSettings, Provider, VoiceModel
 from realtime.models.quotas import Lease, Quota
 from realtime.models.tokens import ApiToken, ClientSecret
+from realtime.models.tools import ToolFunction, ToolService
 
 __all__ = [
     "AccountSettings",
@@ -21,6 +22,8 @@ __all__ = [
     "Price",
     "Provider",
     "Quota",
+    "ToolFunction",
+    "ToolService",
     "Usage",
     "UsageDay",
     "VoiceModel",

@@ -114,9 +114,9 @@ class BudgetAlert(models.Model):
         # Other ports and inner addresses are for endpoints that an operator vouches for; whether
         # one does is asked when something is sent.
         try:
-            if not self.webhook_url.startswith("https://"):
+            _host, _port, tls = check_url(self.webhook_url, True, ("http", "https"))
+            if not tls:
                 raise Forbidden("not https", "bad_url")
-            check_url("wss" + self.webhook_url.removeprefix("https"), allow_private=True)
         except Forbidden:
             raise ValidationError({"webhook_url": _("Write an address with https://.")}) from None
 

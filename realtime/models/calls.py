@@ -84,6 +84,7 @@ class CallRecord(models.Model):
         verbose_name = _("call")
         verbose_name_plural = _("calls")
         ordering = ["-started"]
+        permissions = [("supervise_calls", _("Can see live calls and hang them up"))]
         indexes = [
             models.Index(fields=["state", "heartbeat"]),
             models.Index(fields=["started"], name="call_started"),

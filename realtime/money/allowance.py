@@ -9,6 +9,7 @@ speak. So an answer goes on for at most a second of audio beyond what is left.
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ class Allowance(Tap):
         end: End,
         tell: Callable[[dict[str, Any]], None],
         now: Callable[[], datetime] = timezone.now,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._call_id, self._account_id, self._user_id = call_id, account_id, user_id
         self._own = own
@@ -94,7 +96,9 @@ class Allowance(Tap):
         self._idle_seconds = idle_seconds
         self._end = end
         self._tell = tell
-        self._now = now
+        self._clock = clock
+        # The call's age is counted from here on, whatever becomes of the machine's clock.
+        self._made, self._made_at = now(), clock()
         self._terms = terms
         self._in_ledger = NOTHING  # of this call, since the last look
         self._bytes = 0  # of audio since the last look at the answer
@@ -187,7 +191,7 @@ class Allowance(Tap):
             self._end("idle", None)
         if self._over or terms.longest is None or terms.began is None:
             return
-        left = terms.began + terms.longest - self._now()
+        left = terms.longest - self._age(terms.began)
         if left <= timedelta(0):
             self._over = True
             self._end("call_too_long", None)
@@ -198,6 +202,10 @@ class Allowance(Tap):
         known = mark in self._warned
         self._warned.add(mark)
         return not known
+
+    def _age(self, began: datetime) -> timedelta:
+        before = max(timedelta(0), self._made - began)
+        return before + timedelta(seconds=self._clock() - self._made_at)
 
     # What the page is shown
 

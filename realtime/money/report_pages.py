@@ -86,7 +86,9 @@ def _csv(request: HttpRequest, whose: Filters, allowed: Sequence[str], name: str
     found = call_lines(filters) if by == "call" else lines(by, filters)
     rows = (cells(by, line) for line in found)
     file = f"{name}-{filters.since:%Y-%m}-{by}.csv"
-    answer: HttpResponse = sent(request, csv_pieces(columns(by), rows), file, "text/csv")
+    answer: HttpResponse = sent(
+        request, csv_pieces(columns(by), rows), file, "text/csv", "usage.exported"
+    )
     return answer
 
 

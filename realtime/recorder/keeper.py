@@ -149,7 +149,8 @@ class Keeper:
 
     def _save_conversation(self, item: Item) -> None:
         fields: dict[str, Any] = {"updated": timezone.now()}
-        about = item.text or ", ".join(each["name"] for each in item.attachments)
+        given = item.attachments if item.tool is None else []
+        about = item.text or ", ".join(each["name"] for each in given)
         if not self._titled and about and item.status == Message.Status.COMPLETED:
             self._titled = True
             fields["title"] = title_from(about)
@@ -217,7 +218,8 @@ def card_of(tool: dict[str, Any] | None, status: str) -> str | None:
     """A function call as safe HTML, as the thread has it; None of anything else."""
     if tool is None:
         return None
-    return render_to_string("chats/_tool.html", {"tool": tool, "status": status})
+    state = Message.state_of_tool(tool, status)
+    return render_to_string("chats/_tool.html", {"tool": tool, "state": state})
 
 
 def html_of(role: str, kind: str, status: str, text: str) -> str | None:

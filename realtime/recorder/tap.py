@@ -177,10 +177,13 @@ class Recorder(Tap):
 
     def _tool(self, event: Event) -> None:
         item = self._item(event["item_id"], Message.Role.ASSISTANT, Message.Kind.TOOL)
-        item.status, item.complete = event["state"], event["state"] != Message.Status.IN_PROGRESS
+        item.status = Message.status_of_tool(event["state"])
+        item.complete = item.status != Message.Status.IN_PROGRESS
         item.tool = tool_columns(event)
         item.text = str(event["shown"].get("words") or "")
+        item.attachments = event["attachments"]
         self._keeper.save(item)
+        self._keeper.link(item)
 
     def _truncated(self, event: Event) -> None:
         item = self._items.get(event["item_id"])

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from realtime.bridge.tools import fitted
-from realtime.tools import TOOLS
 
 # Long enough to see what was asked for; the whole is the model's business.
 MAX_ARGUMENTS = 8_000
@@ -21,10 +20,12 @@ SCHEMES = ("https://", "http://")
 
 def tool_columns(event: Mapping[str, Any]) -> dict[str, Any]:
     """A `nextvoice.tool` event as the `tool` of its message (see `chats.models.Message`)."""
-    name = event["name"][:MAX_NAME]
     return {
-        "name": name,
-        "label": str(TOOLS[name].label) if name in TOOLS else name,
+        "name": event["name"][:MAX_NAME],
+        "label": event["label"][:MAX_NAME],
+        "about": event["about"][:MAX_LABEL],
+        "server": event["server"][:MAX_NAME],
+        "state": event["state"],
         "arguments": fitted(event["arguments"], MAX_ARGUMENTS),
         "output": fitted(event["output"], MAX_OUTPUT),
         "shown": shown_of(event["shown"]),
@@ -42,6 +43,8 @@ def shown_of(shown: Mapping[str, Any]) -> dict[str, Any]:
         columns = list(table.get("columns") or ())
         rows = [_cells(row) for row in table["rows"][:MAX_ROWS] if isinstance(row, list | tuple)]
         kept["table"] = {"columns": _cells(columns), "rows": rows}
+    if notes := [str(note)[:MAX_LABEL] for note in shown.get("notes") or ()]:
+        kept["notes"] = notes
     links = [_link(each) for each in (shown.get("links") or ())[:MAX_LINKS]]
     if any(links):
         kept["links"] = [link for link in links if link is not None]

@@ -17,7 +17,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,8 @@ STOP_SECONDS = 30.0
 @dataclass(frozen=True, slots=True)
 class Program:
     """What a place runs: its arguments, the sockets it inherits, and what is in its environment
-    besides ours. `greets`: whether it says on its line when it is ready."""
+    besides ours. `greets`: whether it says on its line when it is ready. `on_end` is told the id of
+    each process of it that ended."""
 
     name: str
     arguments: Sequence[str]
@@ -46,6 +47,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
     greets: bool = True
+    on_end: Callable[[int], object] = lambda pid: None
 
 
 class Child:
@@ -146,6 +148,7 @@ class Place:
         self._holder = new
         if old is not None:
             await old.stop(RETIRE)
+            await self._end_of(old)
         return True
 
     async def stop(self, number: int) -> None:
@@ -177,7 +180,9 @@ class Place:
 
     async def _end_of(self, child: Child) -> int:
         status = await child.wait()
-        self._children.discard(child)
+        if child in self._children:
+            self._children.discard(child)
+            self._program.on_end(child.pid)
         return status
 
     async def _back_off(self, child: Child, status: int) -> None:

@@ -8,8 +8,10 @@ from chats.models import Account, Conversation, User
 from realtime.bridge.dialects import traits_of
 from realtime.call_settings import settings_of
 from realtime.models import AccountSettings, VoiceModel
-from realtime.tools.box import SiteToolbox
-from realtime.tools.registry import TOOLS, Tool, Where
+from realtime.tools.box import SiteToolbox, Usable
+from realtime.tools.registry import TOOLS, Where
+from realtime.tools.services.remote import is_passed_on, servers_of
+from realtime.tools.services.run import offered_to
 
 
 def uses_tools(model: VoiceModel) -> bool:
@@ -17,17 +19,27 @@ def uses_tools(model: VoiceModel) -> bool:
     return bool(model.features.get("tools")) and traits_of(model.provider.dialect).tools
 
 
-def allowed(account: Account) -> list[Tool]:
-    """The functions that the account's admins have left on."""
+def usable(account: Account | None) -> list[Usable]:
+    """The site's own functions, then the services' that are for an account; None: for any."""
+    return [*TOOLS.values(), *offered_to(account)]
+
+
+def allowed(account: Account) -> list[Usable]:
+    """What the account's admins have left on."""
     settings = AccountSettings.objects.filter(account=account).first()
     off = settings.tools_off if settings is not None else []
-    return [tool for name, tool in TOOLS.items() if name not in off]
+    return [tool for tool in usable(account) if tool.name not in off]
 
 
 def shown(account: Account) -> list[dict[str, Any]]:
-    """They as the options of a call list them."""
+    """They as the options of a call list them; `group`: the service's name, empty for our own."""
     return [
-        {"name": tool.name, "label": str(tool.label), "about": str(tool.about)}
+        {
+            "name": tool.name,
+            "label": str(tool.label),
+            "about": str(tool.about),
+            "group": tool.group,
+        }
         for tool in allowed(account)
     ]
 
@@ -39,5 +51,11 @@ def toolbox_for(
     if not uses_tools(model):
         return None
     off = settings_of(user, conversation).get("tools_off", [])
-    names = [tool.name for tool in allowed(account) if tool.name not in off]
-    return SiteToolbox(Where(user.pk, conversation.pk), names) if names else None
+    tools = [tool for tool in allowed(account) if tool.name not in off]
+    provider = model.provider
+    # A key of somebody's own may go to a server of their own, which is to learn no secret of ours.
+    passes_on = traits_of(provider.dialect).mcp and not (provider.own or provider.embedded)
+    passed_on = [tool for tool in tools if passes_on and is_passed_on(tool)]
+    own = [tool for tool in tools if tool not in passed_on]
+    where = Where(user.pk, conversation.pk)
+    return SiteToolbox(where, own, servers_of(passed_on)) if tools else None

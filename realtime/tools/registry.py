@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from realtime.bridge.tools import Result, ToolFailed
+from realtime.db import in_database
 
 KINDS: dict[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 MAX_TEXT = 4_000
@@ -38,7 +39,7 @@ class Where:
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A function that models may call. `label` and `about`: its name and what it does for people,
-    translated when shown."""
+    translated when shown. `ask`: the person is asked before each run."""
 
     name: str
     label: Any
@@ -46,6 +47,7 @@ class Tool:
     description: str
     parameters: dict[str, Any]
     run: Callable[..., Result]
+    ask: bool = False
 
     @property
     def offer(self) -> dict[str, Any]:
@@ -56,6 +58,20 @@ class Tool:
             "description": self.description,
             "parameters": self.parameters,
         }
+
+    @property
+    def group(self) -> str:
+        """Built-in functions belong to no service."""
+        return ""
+
+    @property
+    def seconds(self) -> float | None:
+        """They take no longer than is usual."""
+        return None
+
+    async def answer(self, where: Where, arguments: dict[str, Any]) -> Result:
+        """Do what a model asks for, off the event loop. Raises ToolFailed."""
+        return await in_database(self.run, where, **self.values(arguments))
 
     def values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """A model's arguments as the function takes them; ones it does not know are left out.
@@ -78,13 +94,13 @@ TOOLS: dict[str, Tool] = {}
 
 
 def tool(
-    name: str, label: Any, about: Any
+    name: str, label: Any, about: Any, *, ask: bool = False
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """Register a function under this name."""
+    """Register a function under this name. `ask`: as of `Tool`."""
 
     def register(function: Callable[..., Result]) -> Callable[..., Result]:
         description, parameters = described(function)
-        TOOLS[name] = Tool(name, label, about, description, parameters, function)
+        TOOLS[name] = Tool(name, label, about, description, parameters, function, ask)
         return function
 
     return register

@@ -7,6 +7,7 @@ import { find, findAll } from "./helpers/dom.js";
 import { has, t } from "./helpers/strings.js";
 import { showTimes } from "./helpers/time.js";
 import { keepAwake } from "./helpers/wake-lock.js";
+import { ApprovalPanel } from "./panels/approval-panel.js";
 import { CallPanel } from "./panels/call-panel.js";
 import "./panels/connection-test.js";
 import { connectConversationList } from "./panels/conversation-list.js";
@@ -29,6 +30,7 @@ const { captureWorklet, playerWorklet } = document.body.dataset;
 const call = new Call({ capture: captureWorklet, player: playerWorklet });
 const visits = new Visits(arrive);
 let panel = null;
+let approval = null; // the ApprovalPanel
 let drawer = null; // of the options
 let page = null; // the ConversationPage, or null on other pages
 let writtenTimer;
@@ -56,6 +58,7 @@ function arrive() {
 
 function connectPanel(root) {
   panel = new CallPanel(root, call);
+  approval = new ApprovalPanel(find("[data-approval]"), call);
   drawer = new OptionsDrawer(find("[data-options]"), call);
   panel.onoptions = () => drawer.open(call.options.choice);
   panel.ontypeinstead = () => page?.composer.focusText();
@@ -88,6 +91,7 @@ function connectCall() {
     pageOfCall()?.thread.beginCall(detail.call_id, { spoken: call.options.mode === "voice" });
   });
   call.addEventListener("cost", () => panel?.showCost());
+  call.addEventListener("waiting", () => approval?.show());
   call.addEventListener("caption", ({ detail }) => {
     panel?.caption(detail, call.captions);
     pageOfCall()?.thread.put(detail, call.captions.items);

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.bridge import EndRecord, Limits, Tap, run_call
+from realtime.bridge.tool_loop import STILL_WORKING, STOPPED, TOO_MANY
 from realtime.bridge.tools import (
-    STILL_WORKING,
-    STOPPED,
-    TOO_MANY,
+    Kept,
+    Policy,
+    Produced,
     Result,
     ToolFailed,
     fitted,
@@ -50,14 +51,33 @@ class Box:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.kept: list[Produced] = []
+        self.full = False
         self.gate = asyncio.Event()
         self.begun = asyncio.Event()
         self.cancelled = False
 
     @property
     def offered(self) -> Sequence[dict[str, Any]]:
-        names = ("echo", "wait", "huge", "fail", "break", "stuck")
+        names = ("echo", "wait", "huge", "fail", "break", "stuck", "draw", "send")
         return [{"type": "function", "name": name, "parameters": {}} for name in names]
+
+    def policy(self, name: str) -> Policy:
+        return "ask" if name == "send" else "free"
+
+    def seconds(self, name: str) -> float | None:
+        return None
+
+    def describe(self, name: str) -> tuple[str, str]:
+        return name.title(), f"Does {name}."
+
+    async def keep(self, files: Sequence[Produced]) -> Kept:
+        self.kept += files
+        if self.full:
+            raise OSError("no space left")
+        names = [file.name for file in files if file.name]
+        shown = tuple({"id": name, "name": name} for name in names)
+        return Kept(shown, ("One has no name.",) * (len(files) - len(names)))
 
     async def run(self, name: str, arguments: dict[str, Any]) -> Result:
         self.asked.append((name, arguments))
@@ -72,6 +92,9 @@ class Box:
             await asyncio.Event().wait()
         if name == "huge":
             return Result("€" * 60_000)
+        if name == "draw":
+            files = (Produced("a.png", "image/png", b"png"), Produced("", "text/csv", b"csv"))
+            return Result("drawn", files=files * 5)
         if name == "fail":
             raise ToolFailed("There is no such place.")
         if name == "break":
@@ -258,11 +281,37 @@ async def test_what_goes_wrong_is_told_to_the_model(name: str, arguments: str, o
     assert len(await on.asked()) == 1
 
 
-async def test_a_huge_output_is_cut_and_says_so() -> None:
+async def test_a_huge_output_is_cut_and_says_so_and_all_of_it_is_a_file() -> None:
     on = await one(wanted("huge"))
     ((_, output),) = on.outputs()
     assert len(output.encode()) <= 64_000
-    assert output.endswith("\n[Cut here: the first 64000 of 180000 bytes.]")
+    _, cut, note = output.rsplit("\n", 2)
+    assert note == "[The person sees the file Whole result.txt.]"
+    assert cut == f"[Cut here: the first {64_000 - len(note) - 1} of 180000 bytes.]"
+    (whole,) = on.box.kept
+    assert (whole.name, whole.content_type) == ("Whole result.txt", "text/plain")
+    assert whole.data.decode() == "€" * 60_000
+    assert on.tap.events[-1]["attachments"] == [{"id": whole.name, "name": whole.name}]
+
+
+async def test_files_are_kept_and_the_model_knows_which_the_person_sees() -> None:
+    on = await one(wanted("draw"))
+    assert [file.data for file in on.box.kept] == [b"png", b"csv"] * 4
+    ((_, output),) = on.outputs()
+    seen, refused = "\n[The person sees the file a.png.]", "\n[One has no name.]"
+    assert output == "drawn" + seen * 4 + refused * 4
+    last = on.tap.events[-1]
+    assert last["attachments"] == [{"id": "a.png", "name": "a.png"}] * 4
+    assert last["shown"] == {"notes": ["One has no name."] * 4}
+
+
+async def test_files_that_cannot_be_kept_fail_no_call() -> None:
+    box = Box()
+    box.full = True
+    async with scene([*OPENING, asking(wanted("draw"))], box=box) as on:
+        await on.asked()
+    assert on.outputs() == [("call_1", "drawn\n[Its files could not be kept.]")]
+    assert on.states()[-1] == ("call_1", "completed")
 
 
 @given(st.text(max_size=300), st.integers(60, 400))

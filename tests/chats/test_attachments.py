@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from chats.attachments import reading, upload
+from chats.attachments import keeping, reading, upload
 from chats.attachments.sniff import Refused
 from chats.models import Attachment, Conversation, Message, Recording, User
 from tests.chats import files_to_attach as files
@@ -152,7 +152,7 @@ def test_there_is_room_for_so_much(
     settings.ATTACHMENT_ROOM_MB = 0
     assert send(owner, conversation, "a.txt", b"x").json()["error"] == "no_room"
     settings.ATTACHMENT_ROOM_MB = 1
-    monkeypatch.setattr(upload, "PER_CONVERSATION", 1)
+    monkeypatch.setattr(keeping, "PER_CONVERSATION", 1)
     put(owner, conversation, "a.txt", b"x")
     assert send(owner, conversation, "a.txt", b"x").json()["error"] == "too_many"
 
@@ -196,11 +196,11 @@ def test_a_post_without_the_token_is_refused(ann: User, conversation: Conversati
     ],
 )
 def test_a_name_is_shown_and_never_a_path(given: str, shown: str) -> None:
-    assert upload.clean_name(given) == shown
+    assert keeping.clean_name(given) == shown
 
 
 def test_a_long_name_keeps_its_ending() -> None:
-    name = upload.clean_name("x" * 500 + ".markdown")
+    name = keeping.clean_name("x" * 500 + ".markdown")
     assert (len(name), name[-10:]) == (200, "…" + ".markdown")
 
 

@@ -113,6 +113,7 @@ def test_a_thread_is_read_back_to_its_first_word_and_stays_small(
         until(page, lambda: numbers(page)[-1] == 999)
         expect(page.get_by_test_id("message").last).to_be_in_viewport()
         assert numbers(page) == list(range(940, 1000))
+        expect(link).to_have_count(1)
 
 
 def test_who_writes_in_an_old_part_is_brought_to_the_end(

@@ -113,12 +113,12 @@ navigator.mediaDevices.getUserMedia = async () => {
 """
 
 
-def story() -> Send:
+def story(seconds: int = 10) -> Send:
     """A long answer that has arrived whole and is being heard."""
     words = {"response_id": "resp_1", "item_id": "item_a", "output_index": 0, "content_index": 0}
     delta = {"type": "response.output_audio_transcript.delta", **words, "delta": "Once upon a time"}
     item = {"id": "item_a", "type": "message", "role": "assistant", "status": "completed"}
-    sound = [audio_delta(tone(500)) for _ in range(20)]
+    sound = [audio_delta(tone(500)) for _ in range(2 * seconds)]
     return Send(
         response_created(),
         item_added("item_a", None, "assistant"),

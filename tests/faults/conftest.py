@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.rig import settings
 from tests.servers import Postgres, Redis, require
 from tests.site import Shell, Site
 
@@ -26,9 +27,8 @@ def redis() -> Iterator[Redis]:
 def site(
     postgres: Postgres, redis: Redis, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """The site on PostgreSQL and Redis, for all of these tests."""
-    settings = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
-    with Site(tmp_path_factory.mktemp("site"), **settings) as running:
+    """Two workers on PostgreSQL and Redis, for all of these tests."""
+    with Site(tmp_path_factory.mktemp("site"), **settings(postgres, redis)) as running:
         yield running
 
 

@@ -47,6 +47,8 @@ class Talker:
         self.open: set[ServerConnection] = set()
         self.answers: dict[str, str] = {}
         """How each answer that was begun stands: "in_progress", or its last status."""
+        self.typed: list[str] = []
+        """The id of each message it was sent, as often as it was."""
         self._numbers = itertools.count(1)
         self._server: Server | None = None
 
@@ -113,6 +115,7 @@ class _Visit:
                     await self._turn()
             case "conversation.item.create":
                 item = event["item"]
+                self._talker.typed.append(item["id"])
                 added = {"type": "conversation.item.added", "previous_item_id": self._last}
                 await self._send({**added, "item": {**item, "status": "completed"}})
                 self._last = item["id"]

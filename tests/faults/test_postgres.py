@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import LiteralString
 
 import psycopg
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.faults.rig import Rig, eventually, open_watchers
+from tests.faults.rig import BESIDE, POOL, WITHIN, WORKERS, Rig, eventually, open_watchers
 from tests.servers import Postgres
 from tests.site import Caller, Person, Shell, Site
 
 pytestmark = pytest.mark.postgres
 
 RECOVERY_SECONDS = 10.0
-POOL = 10  # DATABASE_POOL's default
+CLIENTS = "backend_type = 'client backend'"
 
 
 def signed_in(site: Site, cookie: str) -> Person:
-    person = Person(site.url)
+    person = Person(site.url, timeout=2 * WITHIN)
     person.cookies["sessionid"] = cookie.removeprefix("sessionid=")
     return person
 
@@ -68,17 +70,18 @@ async def test_queries_that_hang_and_a_full_pool_hold_up_no_call(
 ) -> None:
     """Answers are heard, and ended, while every connection of the process waits for a lock."""
     async with Rig.around(site, shell, people=3) as rig:
-        pages = [signed_in(site, rig.people[0].cookie) for _ in range(POOL + 4)]
+        pages = [signed_in(site, rig.people[0].cookie) for _ in range(4 * POOL)]
+        threads = ThreadPoolExecutor(len(pages))
         async with rig.talking():
             await rig.turns(1)
             with psycopg.connect(postgres.url) as locking:
                 locking.execute("LOCK TABLE chats_conversation IN ACCESS EXCLUSIVE MODE")
-                asked = [asyncio.create_task(asyncio.to_thread(each.get, "/")) for each in pages]
-                await eventually(lambda: _waiting(locking) >= POOL - 1)
-                await rig.turns(2)
-                late, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+                asking = asyncio.get_running_loop().run_in_executor
+                asked = [asking(threads, each.get, "/") for each in pages]
                 # Who finds the pool empty is told so; who holds a connection waits.
+                late, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
                 assert {each.result().status for each in late} == {503}
+                await rig.turns(1)
             answers = await asyncio.gather(*asked)
             assert {each.status for each in answers} == {200, 503}
             await rig.turns(1)
@@ -86,10 +89,14 @@ async def test_queries_that_hang_and_a_full_pool_hold_up_no_call(
         await rig.truth()
 
 
-def _waiting(connection: psycopg.Connection) -> int:
-    """How many connections wait for a lock. The one that asks holds it."""
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    row = connection.execute(asked).fetchone()
+def beside(postgres: Postgres) -> psycopg.Connection:
+    """A connection that sees the others as they are: each statement is a transaction."""
+    return psycopg.connect(postgres.url, autocommit=True)
+
+
+def count(connection: psycopg.Connection, which: LiteralString) -> int:
+    """How many connections there are of this kind."""
+    row = connection.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {which}").fetchone()
     assert row is not None
     return int(row[0])
 
@@ -98,22 +105,14 @@ async def test_many_sockets_share_few_connections(
     site: Site, shell: Shell, postgres: Postgres
 ) -> None:
     most = 0
-    async with Rig.around(site, shell, people=6) as rig:
-        with psycopg.connect(postgres.url, autocommit=True) as beside:
+    async with Rig.around(site, shell, people=4) as rig:
+        with beside(postgres) as looking:
             async with rig.talking():
-                async with open_watchers(rig.people, each=20):
+                async with open_watchers(rig.people, each=10):
                     for _ in range(20):
-                        most = max(most, _clients(beside))
+                        most = max(most, count(looking, CLIENTS))
                         await asyncio.sleep(0.02)
                     await rig.turns(1)
-                    most = max(most, _clients(beside))
+                    most = max(most, count(looking, CLIENTS))
         await rig.truth()
-    # The shell beside the site and this test have one each.
-    assert 1 < most <= POOL + 2
-
-
-def _clients(connection: psycopg.Connection) -> int:
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-    row = connection.execute(asked).fetchone()
-    assert row is not None
-    return int(row[0])
+    assert 1 < most <= WORKERS * POOL + 5 + BESIDE

@@ -114,23 +114,16 @@ async def test_a_site_moves_to_postgresql_and_back_while_people_talk(
     with Site(small, voice=True) as sqlite:
         ann = await asyncio.to_thread(sqlite.person, "ann")
         over, running = await backed_up_during_a_call(sqlite, ann, first)
-        moved = Site(grown, voice=True, **environment)
-        restored(moved, first)
-        moved.start()
-        try:
-            served(moved, sqlite, over)
-            # What was running is there as far as it was complete.
-            assert len(finished(moved, running)["messages"]) >= 2
-            ann = Person(moved.url)
-            ann.sign_in("ann", "ann-password")
-            late, _running = await backed_up_during_a_call(moved, ann, second)
-            back = Site(again, voice=True)
-            restored(back, second)
-            back.start()
-            try:
-                served(back, moved, late)
-                served(back, sqlite, over)
-            finally:
-                back.stop()
-        finally:
-            moved.stop()
+    moved, back = Site(grown, voice=True, **environment), Site(again, voice=True)
+    restored(moved, first)
+    with moved:
+        served(moved, sqlite, over)
+        # What was running is there as far as it was complete.
+        assert len(finished(moved, running)["messages"]) >= 2
+        ann = Person(moved.url)
+        ann.sign_in("ann", "ann-password")
+        late, _running = await backed_up_during_a_call(moved, ann, second)
+    restored(back, second)
+    with back:
+        served(back, moved, late)
+        served(back, sqlite, over)

@@ -243,3 +243,12 @@ test("an interrupted answer keeps what was not heard", () => {
   captions.take({ type: "nextvoice.saved", item_id: "a", status: "interrupted", text: "One two three", unheard: "four" });
   assert.equal(captions.get("a").unheard, "four");
 });
+
+test("a function that waits for the person goes on, and one that was declined is over", () => {
+  const states = [];
+  const captions = new Captions((item) => states.push(item.status));
+  for (const state of ["awaiting_approval", "in_progress", "completed", "declined"]) {
+    captions.take({ type: "nextvoice.tool", item_id: "f", state });
+  }
+  assert.deepEqual([...new Set(states)], ["in_progress", "completed", "interrupted"]);
+});

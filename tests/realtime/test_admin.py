@@ -11,7 +11,8 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from chats.models import Attachment, Conversation, Message, Recording, User
+from chats import audit
+from chats.models import Attachment, Conversation, DoomedFile, Message, Recording, User
 from realtime.models import (
     AccountSettings,
     AllowedEndpoint,
@@ -81,6 +82,8 @@ def test_every_list_opens_and_searches(boss: Client, conversation: Conversation)
     )
     AllowedEndpoint.objects.create(host="voice.internal", port=8000, note="ann's")
     put_money(conversation)
+    audit.record("conversation.opened", actor="ann", target=conversation)
+    DoomedFile.objects.create(name="recordings/ab/cd.mp3", next_try=conversation.created)
     for model in OURS:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         for query in ({}, {"q": "ann"}):

@@ -19,6 +19,7 @@ from zipfile import ZipFile
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.realtime.tools.services import api, document, mcp_server
 from tests.scripted import (
     Close,
     Die,
@@ -331,6 +332,68 @@ async def in_attachments(canary: Canary) -> None:
         await canary.call("a picture is refused")
 
 
+async def in_services_of_tools(canary: Canary) -> None:
+    """Plugins and MCP servers whose secret comes back in whatever they say."""
+    with api() as server, mcp_server(secret=KEY) as mcp:
+        for port in (server.server_port, mcp.port):
+            canary.run(f"{ALLOW}(host='127.0.0.1', port={port})")
+        forms = {
+            "plugin": {"kind": "openapi", "document": document(server.url)},
+            "mcp": {"kind": "mcp", "url": mcp.url},
+            "no mcp": {"kind": "mcp", "url": f"{server.url}/refused"},
+            "bad address": {"kind": "mcp", "url": f"https://x.org/?key={KEY}"},
+            "bad secret": {"kind": "mcp", "url": mcp.url, "new_secret": f"{KEY}\nX: y"},
+        }
+        for number, (name, fields) in enumerate(forms.items()):
+            form = {"name": name, "auth": "bearer", "new_secret": KEY, "enabled": "on", **fields}
+            form |= {f"functions-{each}_FORMS": "0" for each in ("TOTAL", "INITIAL")}
+            answer = await asyncio.to_thread(canary.boss.post, f"{TOOLS}add/", **form)
+            canary.seen(f"tools, {name}", answer)
+            assert answer.status == (302 if number < 3 else 200)
+        for pk, page, function in canary.run(ALL_FUNCTIONS):
+            canary.seen(
+                "tools, page", await asyncio.to_thread(canary.boss.get, f"{TOOLS}{pk}/change/")
+            )
+            fields = {"function": str(function), "arguments": '{"id": "x", "name": "x"}'}
+            tested = await asyncio.to_thread(canary.boss.post, f"{TOOLS}{pk}/test/", **fields)
+            assert tested.status == 200
+            canary.seen(f"tools, test {page}", tested)
+        canary.run(CHOOSE_ALL)
+        told = [*called("api__refused", "a"), *called("mcp__broken", "b")]
+        script = [*OPENED, UPDATED, Send(response_created(), *told, response_done()), ANSWER]
+        async with canary.service(script):
+            canary.run(WITH_TOOLS)
+            await canary.call("tools")
+        asked = {each.path for each in server.asked if KEY in str(each.headers)}
+        assert asked == {"/refused", "/leaky", "/things/x"}
+
+
+TOOLS = "/admin/realtime/toolservice/"
+ALLOW = "from realtime.models import AllowedEndpoint\nAllowedEndpoint.objects.create"
+ALL_FUNCTIONS = """
+from realtime.models import ToolFunction
+names = ("echo", "refused", "leaky", "broken", "tells")
+rows = ToolFunction.objects.filter(name__in=names).order_by("pk")
+tell([(str(row.service_id), row.name, row.pk) for row in rows])
+"""
+CHOOSE_ALL = """
+from realtime.models import ToolFunction
+ToolFunction.objects.update(chosen=True, ask=False)
+"""
+WITH_TOOLS = """
+from realtime.models import VoiceModel
+VoiceModel.objects.update(features={"tools": True, "text": True})
+"""
+
+
+def called(name: str, call: str) -> list[dict[str, object]]:
+    """The provider's events that ask for a function."""
+    item = {"id": f"item_{call}", "type": "function_call", "name": name, "call_id": call}
+    whole = item | {"status": "completed", "arguments": "{}"}
+    place = {"response_id": "resp_1", "item_id": f"item_{call}", "output_index": 0}
+    return [{"type": "response.output_item.done", **place, "item": whole}]
+
+
 async def on_every_page(canary: Canary) -> None:
     """Every list and the newest row of each model in the admin, and what needs no arguments."""
     paths = canary.run(PAGES)
@@ -367,6 +430,7 @@ FLOWS: tuple[Flow, ...] = (
     in_sessions_of_programs,
     in_connection_tests,
     in_attachments,
+    in_services_of_tools,
     in_exceptions,
     in_exports,
     on_every_page,

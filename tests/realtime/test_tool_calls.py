@@ -25,6 +25,7 @@ from tests.realtime.test_consumer import (
     sign_in,
 )
 from tests.realtime.test_recorder import Call as Recorded
+from tests.realtime.test_tools import told
 from tests.realtime.test_watching import watcher
 from tests.scripted import (
     Expect,
@@ -118,9 +119,8 @@ def test_a_function_that_never_ended_is_kept_as_stopped_and_one_is_no_answer(
     conversation: Conversation, tmp_path: Path
 ) -> None:
     call = Recorded(conversation, tmp_path)
-    begun = {"type": "nextvoice.tool", "item_id": "item_f", "call_id": "call_1", "name": "note"}
-    begun |= {"arguments": "{}", "state": "in_progress", "output": "", "shown": {}}
-    call.recorder.on_event(begun | {"duration_ms": None})
+    begun = told(state="in_progress", output="", shown={}, duration_ms=None)
+    call.recorder.on_event(begun)
     done = {"id": "resp_1", "status": "cancelled", "output": [{"id": "item_f"}]}
     call.recorder.on_event({"type": "response.done", "response": done})
     assert call.store.flush(5)

@@ -105,7 +105,7 @@ def test_arguments_are_taken_as_the_function_has_them() -> None:
 
 
 def test_a_box_offers_what_it_is_given_and_runs_it() -> None:
-    box = SiteToolbox(NOBODY, ["calculator", "gone"])
+    box = SiteToolbox(NOBODY, [TOOLS["calculator"]])
     assert [tool["name"] for tool in box.offered] == ["calculator"]
     assert asyncio.run(box.run("calculator", {"expression": "6 * 7"})).output == "42"
 
@@ -253,8 +253,15 @@ def test_a_long_text_is_cut_around_the_words() -> None:
 
 
 def told(**fields: Any) -> dict[str, Any]:
-    event = {"type": "nextvoice.tool", "item_id": "item_f", "call_id": "call_1", "name": "note"}
-    event |= {"arguments": '{"text": "Milk"}', "state": "completed", "output": "{}"}
+    event: dict[str, Any] = {"type": "nextvoice.tool", "item_id": "item_f", "call_id": "call_1"}
+    event |= {"name": "note", "label": "Note", "about": "Writes notes.", "server": ""}
+    event |= {
+        "approval": None,
+        "attachments": [],
+        "arguments": '{"text": "Milk"}',
+        "state": "completed",
+        "output": "{}",
+    }
     return event | {"shown": {"text": "Milk", "words": "Milk"}, "duration_ms": 3} | fields
 
 
@@ -262,6 +269,9 @@ def test_a_message_keeps_what_people_can_be_shown() -> None:
     assert tool_columns(told()) == {
         "name": "note",
         "label": "Note",
+        "about": "Writes notes.",
+        "server": "",
+        "state": "completed",
         "arguments": '{"text": "Milk"}',
         "output": "{}",
         "shown": {"text": "Milk"},

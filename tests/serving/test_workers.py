@@ -82,6 +82,22 @@ async def test_a_call_with_the_embedded_provider_works_in_either(site: Site, ann
             assert await call.ended(WITHIN) == ("hang_up", 1000)
 
 
+def test_whichever_worker_is_asked_tells_the_figures_of_all(site: Site, ann: Person) -> None:
+    """After the test before this one: a call in each of them."""
+    for silent in site.workers():
+        os.kill(silent, signal.SIGSTOP)
+        try:
+            figures = ann.get("/metrics").body.decode().splitlines()
+        finally:
+            os.kill(silent, signal.SIGCONT)
+        assert {
+            "nextvoice_calls_started_total 2.0",
+            'nextvoice_calls_ended_total{reason="hang_up"} 2.0',
+            "nextvoice_calls_live 0.0",
+            "nextvoice_redis_up 1.0",
+        } <= {*figures}
+
+
 def test_a_killed_worker_is_replaced_while_the_other_goes_on(site: Site, ann: Person) -> None:
     killed, other = site.workers()
     os.kill(killed, signal.SIGKILL)

@@ -13,6 +13,7 @@ instructions     yes
 text             yes
 images           yes
 tools            yes
+mcp              no
 truncate         yes
 retrieve         yes
 item_create      yes
@@ -55,6 +56,7 @@ class AzureGA(OpenAIGA):
         label=_("Azure OpenAI"),
         url_hint="wss://RESOURCE.openai.azure.com/openai/v1/realtime",
         auth="api-key: KEY, or Authorization: Bearer ENTRA_TOKEN",
+        mcp=False,
         asks=("deployment",),
         note=_("A transcription model is named by its deployment, too."),
     )

@@ -17,6 +17,7 @@ class Endpoint:
 
     def __init__(self) -> None:
         self._model = ""
+        self._authorizations: Mapping[str, str] = {}
 
     def succeed(self, handle: str | None, told: bool) -> None:
         """None of these providers goes on with a session of before."""
@@ -27,7 +28,7 @@ class Endpoint:
 
     def url(self, target: Target) -> str:
         """The WebSocket URL with its query."""
-        self._model = target.model
+        self._model, self._authorizations = target.model, target.authorizations
         parts = urlsplit(target.url)
         scheme = {"https": "wss", "http": "ws"}.get(parts.scheme, parts.scheme)
         query = {**dict(parse_qsl(parts.query)), **self.query(target), **target.query}

@@ -108,13 +108,26 @@ class JsonDialect(Endpoint):
         if kind in ("input_audio_buffer.commit", "input_audio_buffer.clear"):
             frames += self._append(self._sound.rest())
         elif kind == "session.update":
-            event["session"] = fit_session(event["session"], self.traits)
+            event["session"] = self._authorized(fit_session(event["session"], self.traits))
             frames += self._change_sound(event)
         elif kind == "response.create" and isinstance(event.get("response"), Mapping):
             event["response"] = fit_response(event["response"], self.traits)
         if not self._answered(event):
             frames += [orjson.dumps(each).decode() for each in self.told(event)]
         return frames
+
+    def _authorized(self, session: Event) -> Event:
+        """A session whose MCP servers are told who asks. Nobody but the provider sees this one."""
+        if not self._authorizations or "tools" not in session:
+            return session
+        labels = self._authorizations
+        tools = [
+            {**tool, "authorization": labels[tool["server_label"]]}
+            if tool.get("type") == "mcp" and tool.get("server_label") in labels
+            else tool
+            for tool in session["tools"]
+        ]
+        return {**session, "tools": tools}
 
     def told(self, event: Event) -> Iterable[Event]:
         """A GA client event in the provider's words: none, one or several."""

@@ -13,6 +13,7 @@ instructions     yes
 text             yes
 images           no
 tools            no
+mcp              no
 truncate         no
 retrieve         no
 item_create      yes

@@ -13,6 +13,7 @@ instructions     yes
 text             yes
 images           yes
 tools            yes
+mcp              yes
 truncate         yes
 retrieve         yes
 item_create      yes
@@ -50,6 +51,7 @@ class OpenAIGA(JsonDialect):
         noise_reduction=True,
         speed=True,
         images=True,
+        mcp=True,
         further=("*",),
         usage="tokens by modality, cached ones too; transcription in tokens or seconds",
         asks=("organization", "project"),

@@ -13,6 +13,7 @@ instructions     yes
 text             yes
 images           yes
 tools            no
+mcp              no
 truncate         no
 retrieve         no
 item_create      no

@@ -31,7 +31,7 @@ EVENTS: dict[str, Shape] = {
     "conversation.item.retrieved": Shape({"item": dict}),
     "conversation.item.truncated": Shape(ITEM_ID | {"audio_end_ms": int}, SPOKEN),
     "conversation.item.deleted": Shape(ITEM_ID),
-    "conversation.item.input_audio_transcription.delta": Shape(ITEM_ID, SPOKEN),
+    "conversation.item.input_audio_transcription.delta": Shape(ITEM_ID | {"delta": str}, SPOKEN),
     "conversation.item.input_audio_transcription.completed": Shape(
         ITEM_ID | {"transcript": str}, SPOKEN
     ),

@@ -43,6 +43,8 @@ class Target:
 
     `url`: the endpoint, `wss://host/v1/realtime`; `https:` and a base ending in `/v1` are
     understood too. `key`, `headers` and `query` are kept out of `repr`, since any may be secret.
+    `authorizations`: what MCP servers that the provider calls are told, by their `server_label`;
+    no session's configuration holds them, so that none is shown.
     `organization` to `api_version` count where a dialect's traits ask for them.
     `allow_private` admits loopback and private addresses, `ws:` and any port.
     Raises `ValueError`, without the value, on characters that do not belong in an HTTP header.
@@ -60,6 +62,7 @@ class Target:
     workspace: str = ""
     deployment: str = ""
     api_version: str = ""
+    authorizations: Mapping[str, str] = field(default_factory=dict, repr=False)
     allow_private: bool = False
     timeouts: Timeouts = Timeouts()
 
@@ -75,7 +78,8 @@ class Target:
         """Values that must never be shown: the key, and headers and query values named as such."""
         extra = [*self.headers.items(), *self.query.items()]
         named = [value.removeprefix("Bearer ") for name, value in extra if _is_secret(name)]
-        return tuple(value for value in (self.key, *named) if len(value) >= SECRET_LENGTH)
+        all_of_them = (self.key, *named, *self.authorizations.values())
+        return tuple(value for value in all_of_them if len(value) >= SECRET_LENGTH)
 
 
 def _is_secret(name: str) -> bool:

@@ -36,6 +36,8 @@ class Traits:
     """Whether it can answer in writing."""
     images: bool = False
     tools: bool = True
+    mcp: bool = False
+    """Whether the provider calls MCP servers itself, as GA's tools of type `mcp` ask it to."""
     truncate: bool = True
     """`conversation.item.truncate`; without it the bridge answers."""
     retrieve: bool = True

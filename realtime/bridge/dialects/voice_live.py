@@ -13,6 +13,7 @@ instructions     yes
 text             yes
 images           no
 tools            yes
+mcp              no
 truncate         yes
 retrieve         yes
 item_create      yes

@@ -148,7 +148,7 @@ class SdkSide(ClientSide):
         if "instructions" in response:
             site = self._terms.instructions
             response["instructions"] = with_site(site, response["instructions"])
-        if (output := (response.get("audio") or {}).get("output")) is not None:
+        if output := (response.get("audio") or {}).get("output"):
             output.pop("format", None)
         event["response"] = response
         if response.get("conversation") == "none":

@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import shutil
 import socket
 import threading
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from realtime import embedded
+from realtime import embedded, live, metrics
 from realtime.serving import worker
 from realtime.serving.chores import chores
 from realtime.serving.supervisor import Program, Supervisor
@@ -72,16 +75,26 @@ def _serve_alone(sock: socket.socket) -> None:
 
 
 def _supervisor(sock: socket.socket, workers: int) -> Supervisor:
-    beside, environment = [], {}
+    figures = _figures()
+    beside, environment = [], {metrics.FOLDER: str(figures)}
     if _runs_embedded():
         theirs = socket.create_server(("127.0.0.1", 0))
         run = embedded.arguments(theirs)
         beside = [
             Program("embedded provider", run, [theirs], folder=settings.BASE_DIR, greets=False)
         ]
-        environment = {"LOCAL_VOICE_URL": f"ws://127.0.0.1:{theirs.getsockname()[1]}"}
+        environment["LOCAL_VOICE_URL"] = f"ws://127.0.0.1:{theirs.getsockname()[1]}"
     serve = [str(settings.BASE_DIR / "manage.py"), "serve", "--inherit", str(sock.fileno())]
-    return Supervisor(Program("worker", serve, [sock], environment), workers, beside)
+    program = Program("worker", serve, [sock], environment, on_end=partial(metrics.forget, figures))
+    return Supervisor(program, workers, beside)
+
+
+def _figures() -> Path:
+    """An empty folder for the figures of this supervisor's workers."""
+    folder = Path(settings.DATA_DIR) / "metrics" / live.host()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _runs_embedded() -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
+from chats import audit
 from chats.models import User
 from realtime.api.keys import Key
 from realtime.api.models import model_of
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         elif options["revoke"]:
             token = _token(user, options["revoke"])
             token.revoke()
+            audit.record("token.revoked", actor="manage.py", target=token, person=str(user))
             self.stdout.write(f"revoked {token}")
         else:
             self._make(user, options)
@@ -52,6 +54,7 @@ class Command(BaseCommand):
             record=not options["no_record"],
             model=_model(user, options["model"]),
         )
+        audit.record("token.created", actor="manage.py", target=token, person=str(user))
         self.stderr.write(f"{token} for {user}; it is shown this once:")
         self.stdout.write(raw)
 

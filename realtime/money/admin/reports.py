@@ -92,9 +92,9 @@ class CostReport:
         name = f"usage-by-{by}"
         if request.GET.get("format") == "xlsx":
             pieces = file_pieces(lambda: xlsx_file(name, columns(by), _rows(by, filters)))
-            return sent(request, pieces, f"{name}.xlsx", XLSX)
+            return sent(request, pieces, f"{name}.xlsx", XLSX, "usage.exported")
         pieces = csv_pieces(columns(by), _rows(by, filters))
-        return sent(request, pieces, f"{name}.csv", "text/csv")
+        return sent(request, pieces, f"{name}.csv", "text/csv", "usage.exported")
 
     def _check(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):  # type: ignore[attr-defined]

@@ -15,12 +15,13 @@ const QUIET_ERRORS = [
   "input_audio_buffer_commit_empty",
   "conversation_already_has_active_response",
   "item_not_found", // of a call that a new one took over from
+  "not_waiting", // decided already, or too late
 ];
 const SILENT = { user: 0, assistant: 0 };
 
 /**
  * The call of this page; at most one at a time. Events: `state`, `caption` (Caption), `saved`,
- * `title`, `cost`, `ready`, `notice` ({code, message}) and `ended` ({reason, message, remedy, durationMs}).
+ * `title`, `cost`, `waiting`, `ready`, `notice` ({code, message}) and `ended` ({reason, message, remedy, durationMs}).
  */
 export class Call extends EventTarget {
   captions = new Captions();
@@ -39,6 +40,7 @@ export class Call extends EventTarget {
   #changing = false; // begun anew for the person's choices, not for a lost line
   #thinkingTimer;
   #unsent = []; // typed before the connection was ready
+  #waiting = new Map(); // `nextvoice.tool` by call_id, of what the person is asked about
 
   /** @param {{capture: string, player: string}} worklets addresses of the worklet modules */
   constructor(worklets) {
@@ -103,6 +105,11 @@ export class Call extends EventTarget {
     return this.#readyAt === null ? 0 : performance.now() - this.#readyAt;
   }
 
+  /** Functions that wait for the person to allow them, oldest first. @returns {object[]} */
+  get waiting() {
+    return [...this.#waiting.values()];
+  }
+
   /** What tests may see. */
   get counters() {
     const sent = this.#link?.counters ?? { framesSent: 0, framesDropped: 0 };
@@ -126,6 +133,7 @@ export class Call extends EventTarget {
     this.#sound = this.#readyAt = null;
     this.#responses.end();
     this.#changing = false;
+    this.#forgetWaiting();
     this.#applied.clear();
     this.costs.clear();
     this.#emit("cost");
@@ -165,6 +173,13 @@ export class Call extends EventTarget {
     this.#sound?.silence();
     this.#state.apply("playback_cut");
     this.#state.apply("response_ended");
+  }
+
+  /** Say whether a function that waits may run, and whether that holds for the rest of the call. */
+  approve(callId, approve, remember = false) {
+    if (!this.#waiting.delete(callId)) return;
+    this.#send({ type: "nextvoice.approve", call_id: callId, approve, remember });
+    this.#emit("waiting");
   }
 
   /** The device took the sound away, or the microphone: try to have it again. Call inside a tap. */
@@ -230,6 +245,7 @@ export class Call extends EventTarget {
     this.release();
     const left = this.#leave();
     this.#breakOff();
+    this.#forgetWaiting();
     this.#changing = true;
     this.#state.apply("lost");
     // The new call is told what was said in this one, once that is written down.
@@ -286,7 +302,10 @@ export class Call extends EventTarget {
     link.onaudio = (id, pcm) => this.#sound?.play(id, pcm);
     link.onlost = () => this.#state.apply("lost");
     link.onresumed = () => this.#goOn("resumed");
-    link.onrestart = () => this.#breakOff();
+    link.onrestart = () => {
+      this.#breakOff();
+      this.#forgetWaiting();
+    };
     link.onspeechlost = () => this.#emit("notice", { code: "speech_lost" });
     link.onfailed = (reason) => this.#end(reason);
     this.#link = link;
@@ -313,6 +332,8 @@ export class Call extends EventTarget {
         return this.#emit("removed", event);
       case "nextvoice.title":
         return this.#emit("title", event);
+      case "nextvoice.tool":
+        return this.#onTool(event);
       case "nextvoice.notice":
         return this.#emit("notice", event);
       case "nextvoice.ended":
@@ -329,6 +350,17 @@ export class Call extends EventTarget {
       case "error":
         return this.#onError(event.error);
     }
+  }
+
+  #onTool(event) {
+    if (event.state === "awaiting_approval") this.#waiting.set(event.call_id, event);
+    else if (!this.#waiting.delete(event.call_id)) return;
+    this.#emit("waiting");
+  }
+
+  #forgetWaiting() {
+    this.#waiting.clear();
+    this.#emit("waiting");
   }
 
   #onResponse(id) {
@@ -415,6 +447,7 @@ export class Call extends EventTarget {
     this.#sound?.close();
     this.#link?.close();
     this.#link = null;
+    this.#forgetWaiting();
     if (reason !== "hang_up") this.captions.closeOpen();
     this.#state.apply("end", reason);
     this.#emit("ended", { reason, message, remedy, durationMs });

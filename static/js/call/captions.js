@@ -4,6 +4,7 @@
 // Order therefore follows `previous_item_id`, never arrival.
 
 const WORD_GOES_ON = /^[^\s\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]\S$/u;
+const TOOL_STATUS = { awaiting_approval: "in_progress", declined: "interrupted" };
 const RESPONSE_STATUS = { completed: "completed", failed: "failed" };
 
 /**
@@ -79,7 +80,7 @@ export class Captions {
         return this.#saved(event);
       case "nextvoice.tool":
         this.#ensure(event.item_id, "assistant", "tool");
-        return this.#change(event.item_id, { status: event.state });
+        return this.#change(event.item_id, { status: TOOL_STATUS[event.state] ?? event.state });
       default:
         return false;
     }

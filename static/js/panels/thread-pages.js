@@ -14,25 +14,30 @@ export class ThreadPages {
   #list;
   #onmessages; // (elements) they stand in the list now
   #loading = false;
-  #watcher = null;
+  #watcher; // of the link to what was said before
 
   constructor(scroller, list, onmessages) {
     this.#scroller = scroller;
     this.#list = list;
     this.#onmessages = onmessages;
-    for (const link of [this.#earlier, this.#later]) {
-      link?.addEventListener("click", (event) => {
-        if (this.#full) return;
-        event.preventDefault();
-        this.#bring(link);
-      });
-    }
-    if (this.#earlier) this.#watch();
+    this.#watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && !this.#full && this.#bring(this.#earlier), {
+      root: scroller,
+      rootMargin: NEAR,
+    });
+    for (const link of [this.#earlier, this.#later]) this.#connect(link);
   }
 
   /** Whether the thread goes on after what is shown. */
   get goesOn() {
     return Boolean(this.#later);
+  }
+
+  /** Whether a message at this position belongs into the part that is shown. */
+  covers(position) {
+    const shown = findAll("[data-position]", this.#list);
+    if (shown.length === 0) return true;
+    const [first, last] = [shown[0], shown.at(-1)].map((one) => Number(one.dataset.position));
+    return !(this.#earlier && position < first) && !(this.#later && position > last);
   }
 
   /** Show the end of the thread in place of the part that is shown. */
@@ -44,7 +49,12 @@ export class ThreadPages {
     const now = findAll(".message", this.#list).filter((one) => "fresh" in one.dataset && !known.has(one.dataset.message));
     this.#list.replaceChildren(...part, ...now);
     this.#later?.remove();
-    this.#moveOn(this.#earlier, find("[data-earlier]", page));
+    this.#earlier?.remove();
+    const earlier = find("[data-earlier]", page);
+    if (earlier) {
+      this.#list.parentElement.prepend(document.adoptNode(earlier));
+      this.#connect(earlier);
+    }
     this.#onmessages(part);
   }
 
@@ -60,12 +70,13 @@ export class ThreadPages {
     return findAll(".message", this.#list).length >= MOST_MESSAGES;
   }
 
-  #watch() {
-    this.#watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && !this.#full && this.#bring(this.#earlier), {
-      root: this.#scroller,
-      rootMargin: NEAR,
+  #connect(link) {
+    link?.addEventListener("click", (event) => {
+      if (this.#full) return;
+      event.preventDefault();
+      this.#bring(link);
     });
-    this.#watcher.observe(this.#earlier);
+    if (link?.matches("[data-earlier]")) this.#watcher.observe(link);
   }
 
   async #bring(link) {
@@ -83,7 +94,7 @@ export class ThreadPages {
       this.#onmessages(part);
     } catch {
       toast(t("request_failed"));
-      this.#watcher?.disconnect();
+      this.#watcher.disconnect();
     } finally {
       link.removeAttribute("aria-busy");
       this.#loading = false;
@@ -110,12 +121,11 @@ export class ThreadPages {
   }
 
   #moveOn(link, next) {
-    if (!link) return;
     if (next) {
       link.href = next.getAttribute("href");
       // Asked anew, since the link may still be in sight.
-      this.#watcher?.unobserve(link);
-      if (link.matches("[data-earlier]")) this.#watcher?.observe(link);
+      this.#watcher.unobserve(link);
+      if (link.matches("[data-earlier]")) this.#watcher.observe(link);
       return;
     }
     if (document.activeElement === link) this.#scroller.focus();

@@ -106,6 +106,7 @@ export class Thread {
   stored(saved) {
     const known = find(`[data-message="${CSS.escape(saved.message_id)}"]`, this.#list) ?? this.#element(saved.item_id);
     if (!known && !saved.text && saved.status === "completed" && !saved.recording && !saved.card) return;
+    if (!known && !this.#pages.covers(saved.position)) return;
     const element = known ?? makeMessage({ id: saved.item_id }, saved.call_id);
     showStored(element, saved);
     if (!known) this.#insert(element, saved);

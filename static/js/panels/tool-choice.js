@@ -1,8 +1,24 @@
 // The list of functions that the assistant may use, in the options.
 
-/** Fill `place` with a checkbox for each. @param {object} choice a CallChoice */
+/** Fill `place` with a checkbox for each, those of a service under its name. @param {object} choice a CallChoice */
 export function fillTools(place, choice) {
-  place.replaceChildren(...choice.tools.map((tool) => box(tool, choice)));
+  const services = new Map();
+  for (const tool of choice.tools) {
+    services.set(tool.group, [...(services.get(tool.group) ?? []), box(tool, choice)]);
+  }
+  place.replaceChildren(...[...services].flatMap(([name, boxes]) => (name ? service(name, boxes) : boxes)));
+}
+
+function service(name, boxes) {
+  const heading = document.createElement("h4");
+  heading.className = "options__name";
+  heading.textContent = name;
+  const group = document.createElement("div");
+  group.className = "options__turns";
+  group.role = "group";
+  group.ariaLabel = name;
+  group.append(heading, ...boxes);
+  return group;
 }
 
 function box({ name, label, about, on }, choice) {

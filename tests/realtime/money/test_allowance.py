@@ -43,6 +43,7 @@ class Bench:
             end=lambda reason, words: self.ends.append(reason),
             tell=self.told.append,
             now=lambda: self.now,
+            clock=lambda: (self.now - NOON).total_seconds(),
         )
 
     def speaks(self, tokens: int) -> None:

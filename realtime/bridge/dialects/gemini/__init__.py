@@ -17,6 +17,7 @@ comes, with `turn` for the person and `answer` for the model, `usage` counts. Wh
     text             yes
     images           yes
     tools            yes
+    mcp              no
     truncate         no
     retrieve         no
     item_create      yes

@@ -1,0 +1,49 @@
+"""The person's word on what a model wants to do: each call is decided once, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+
+from .events import Event, Problem
+
+APPROVED, DECLINED, UNANSWERED = "approved", "declined", "unanswered"
+
+
+def nothing_waits(event: Event) -> None:
+    """Refuse a `nextvoice.approve`. Raises `Problem`."""
+    raise Problem("not_waiting", "This call does not wait for approval.", "call_id")
+
+
+class Approvals:
+    """Calls that wait for the person. No word within `seconds` is none."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: dict[str, tuple[str, asyncio.Future[bool]]] = {}
+        self._always: set[str] = set()
+
+    def needless(self, what: str) -> bool:
+        """Whether the person wishes to be asked no more, in this call, before `what` is done."""
+        return what in self._always
+
+    async def ask(self, call_id: str, what: str) -> str:
+        """The person's word on this call, once it is there."""
+        decided: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[call_id] = (what, decided)
+        try:
+            async with asyncio.timeout(self._seconds):
+                return APPROVED if await decided else DECLINED
+        except TimeoutError:
+            return UNANSWERED
+        finally:
+            self._waiting.pop(call_id, None)
+
+    def decide(self, event: Event) -> None:
+        """Take a `nextvoice.approve`. Raises `Problem` when no such call waits, or not any more."""
+        waiting = self._waiting.pop(event["call_id"], None)
+        if waiting is None or waiting[1].done():
+            return nothing_waits(event)
+        what, decided = waiting
+        if event["approve"] and event.get("remember"):
+            self._always.add(what)
+        decided.set_result(event["approve"])

@@ -1,0 +1,131 @@
+"""The admin's page of live calls, in whatever process they run, and hanging one up."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Sum
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from chats import audit
+from realtime.audience import ask_to_end
+from realtime.elsewhere import OPEN, ask
+from realtime.janitor import DEAD_SECONDS
+from realtime.models import CallRecord, Usage
+
+MOST = 500
+"""Calls on the page, the oldest first: those that may have been forgotten."""
+PERMISSION = "realtime.supervise_calls"
+TITLES = "chats.view_conversation"
+
+Cost = tuple[Decimal | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """A row of the page. `silent`: its process gave no sign of life for a while."""
+
+    record: CallRecord
+    title: str
+    minutes: int
+    costs: list[Cost]
+    silent: bool
+
+
+def live_calls(now: datetime, *, titles: bool) -> list[LiveCall]:
+    """The open calls, oldest first. `titles`: whether conversations may be named."""
+    rows = CallRecord.objects.filter(state__in=OPEN).order_by("started")
+    records = list(rows.select_related("user", "account", "conversation", "token")[:MOST])
+    costs = _costs([record.pk for record in records])
+    return [
+        LiveCall(
+            record=record,
+            title=str(record.conversation) if titles and record.conversation else "",
+            minutes=max(0, (now - record.started) // timedelta(minutes=1)),
+            costs=costs[record.pk],
+            silent=now - record.heartbeat > timedelta(seconds=DEAD_SECONDS),
+        )
+        for record in records
+    ]
+
+
+def _costs(call_ids: list[uuid.UUID]) -> dict[uuid.UUID, list[Cost]]:
+    rows = Usage.objects.filter(call_id__in=call_ids).order_by()
+    costs: dict[uuid.UUID, list[Cost]] = defaultdict(list)
+    for call_id, currency, cost in rows.values_list("call_id", "currency").annotate(Sum("cost")):
+        costs[call_id].append((cost, currency))
+    return costs
+
+
+class LiveCalls:
+    """Mixin of the calls' admin: `admin:live_calls`, its rows alone, and `admin:hang_up`."""
+
+    def get_urls(self) -> list[Any]:
+        wrap: Any = self.admin_site.admin_view  # type: ignore[attr-defined]
+        return [
+            path("live/", wrap(require_safe(self.live_view)), name="live_calls"),
+            path("live/rows/", wrap(require_safe(self.live_rows_view)), name="live_calls_rows"),
+            path("live/<uuid:pk>/hang-up/", wrap(require_POST(self.hang_up_view)), name="hang_up"),
+            *super().get_urls(),  # type: ignore[misc]
+        ]
+
+    def live_view(self, request: HttpRequest) -> TemplateResponse:
+        """The whole page."""
+        context = {
+            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
+            "title": _("Live calls"),
+            "opts": CallRecord._meta,
+            **self._rows(request),
+        }
+        return TemplateResponse(request, "admin/realtime/callrecord/live.html", context)
+
+    def live_rows_view(self, request: HttpRequest) -> TemplateResponse:
+        """What of the page changes."""
+        template = "admin/realtime/callrecord/_live_rows.html"
+        return TemplateResponse(request, template, self._rows(request))
+
+    def hang_up_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """End a call. The person is told that an administrator did."""
+        self._check(request)
+        call = CallRecord.objects.filter(pk=pk).select_related("account", "user").first()
+        if call is None:
+            raise Http404
+        ask(str(pk), "admin_ended")
+        place = str(call.conversation_id or pk)
+        async_to_sync(ask_to_end)(place, str(pk), "admin_ended")
+        audit.record(
+            "call.hung_up",
+            actor=request.user,
+            account=call.account,
+            target=call,
+            request=request,
+            call=str(pk),
+        )
+        messages.success(
+            request, _("The call of %(person)s is being ended.") % {"person": call.user}
+        )
+        return redirect("admin:live_calls")
+
+    def _rows(self, request: HttpRequest) -> dict[str, Any]:
+        self._check(request)
+        titles = request.user.has_perm(TITLES)
+        calls = live_calls(timezone.now(), titles=titles)
+        return {"calls": calls, "titles": titles, "most": MOST if len(calls) == MOST else None}
+
+    def _check(self, request: HttpRequest) -> None:
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied

@@ -1,0 +1,17 @@
+"""Registers the functions when the site starts, as the site's own are."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class Drawing(AppConfig):
+    """The app."""
+
+    name = "tests.e2e.drawing"
+    label = "drawing"
+
+    def ready(self) -> None:
+        import_module("tests.e2e.drawing.tools")
