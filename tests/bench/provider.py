@@ -22,7 +22,7 @@ from tests.bench.peers import NUMBER, TEXT, Loop, Peer, Stamped, age_of_base64, 
 ANSWER = 200  # frames, which is eight seconds
 WORDS = 5  # frames to a piece of the transcript
 APPEND = b'"input_audio_buffer.append"'
-GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 USAGE = {
     "total_tokens": 360,
     "input_tokens": 200,
@@ -42,8 +42,10 @@ class Session(Peer):
     masked = True
 
     def handshake(self, head: bytes) -> None:
-        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", head)[1].decode()  # type: ignore[index]
-        accept = base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
+        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", head)
+        if key is None:
+            raise ConnectionError("no WebSocket")
+        accept = base64.b64encode(hashlib.sha1(key[1] + GUID).digest()).decode()
         self.sock.send(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()

@@ -65,16 +65,19 @@ class Relay:
 
 
 @contextlib.contextmanager
-def started(command: list[str], core: int, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """A process on one core, the first or the last."""
+def started(
+    command: list[str], core: int, speaks: bool = True, **env: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A process on one core, the first or the last. `speaks`: what it prints is read here."""
+    said = None if os.environ.get("BENCH_VERBOSE") else subprocess.DEVNULL
     cores = sorted(os.sched_getaffinity(0))
     child = subprocess.Popen(
         ["taskset", "-c", str(cores[core]), *command],
         cwd=ROOT,
         env=os.environ | env,
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=None if os.environ.get("BENCH_VERBOSE") else subprocess.DEVNULL,
+        stdout=subprocess.PIPE if speaks else said,
+        stderr=said,
         text=True,
         start_new_session=True,
     )
@@ -121,7 +124,7 @@ def site(provider: str, calls: int) -> Iterator[Relay]:
         session = re.search(r"session (\w+)", made)[1]  # type: ignore[index]
         port = _free_port()
         command = [sys.executable, "manage.py", "serve", "--port", str(port)]
-        with started(command, 0, **env) as child:
+        with started(command, 0, speaks=False, **env) as child:
             _wait_for(port)
             urls = [
                 f"ws://127.0.0.1:{port}/ws/call/{pk}/"
@@ -151,7 +154,7 @@ def litellm(provider: str, calls: int) -> Iterator[Relay | None]:
     env = {"LITELLM_MASTER_KEY": key, "LITELLM_LOG": "ERROR", "LITELLM_TELEMETRY": "False"}
     env |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "DISABLE_ADMIN_UI": "True"}
     command = [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
-    with started(command, 0, **env) as child:
+    with started(command, 0, speaks=False, **env) as child:
         _wait_for(port, 180)
         url = f"ws://127.0.0.1:{port}/v1/realtime?model=bench"
         yield Relay(
