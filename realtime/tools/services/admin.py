@@ -108,29 +108,15 @@ class ToolServiceAdmin(admin.ModelAdmin):
 
     # Saving
 
-    def save_model(self, request: HttpRequest, obj: ToolService, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        verb = "changed" if change else "added"
-        _note(request, obj, verb, fields=[name for name in form.changed_data if name != "document"])
-
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         for formset in formsets:
             changed = getattr(formset, "changed_objects", [])
             names = {row.name: {"chosen": row.chosen, "ask": row.ask} for row, _fields in changed}
             if names:
-                _note(request, form.instance, "functions_changed", functions=names)
+                _note(request, form.instance, "functions_chosen", functions=names)
         if not change or TELLING & set(form.changed_data):
             self._refresh(request, form.instance)
-
-    def delete_model(self, request: HttpRequest, obj: ToolService) -> None:
-        _note(request, obj, "deleted")
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
-        for service in queryset:
-            _note(request, service, "deleted")
-        super().delete_queryset(request, queryset)
 
     def response_add(self, request: HttpRequest, obj: ToolService, *args: Any) -> HttpResponse:
         """The functions are chosen next."""
@@ -250,8 +236,9 @@ async def _run(plan: Plan, arguments: dict[str, Any], trace: Trace) -> Any:
 
 
 def _note(request: HttpRequest, service: ToolService, verb: str, **detail: Any) -> None:
+    """Write into the audit trail what Django's log of the admin does not tell it."""
     audit.record(
-        f"tool_service.{verb}",
+        f"toolservice.{verb}",
         actor=request.user,
         account=service.account,
         target=service,
