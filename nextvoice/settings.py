@@ -157,6 +157,34 @@ STORAGES: dict[str, dict[str, Any]] = {
     },
 }
 
+# Recordings and attachments in a bucket instead. The authorised views read it for people, with
+# Range, so nobody else needs to reach it.
+MEDIA_S3_BUCKET = env.str("MEDIA_S3_BUCKET", default="")
+if MEDIA_S3_BUCKET:
+    from botocore.config import Config  # type: ignore[import-untyped]
+
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": MEDIA_S3_BUCKET,
+            "endpoint_url": env.str("MEDIA_S3_ENDPOINT", default="") or None,
+            "region_name": env.str("MEDIA_S3_REGION", default="") or None,
+            "access_key": env.str("MEDIA_S3_KEY", default="") or None,
+            "secret_key": env.str("MEDIA_S3_SECRET", default="") or None,
+            "default_acl": None,
+            "file_overwrite": False,
+            "querystring_expire": 60,
+            "client_config": Config(
+                connect_timeout=5,
+                read_timeout=20,
+                retries={"max_attempts": 2},
+                # MinIO, Ceph and others do not know the checksums that newer clients send.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        },
+    }
+
 # --- people -----------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "chats.User"
