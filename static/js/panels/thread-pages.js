@@ -90,6 +90,8 @@ export class ThreadPages {
       const part = this.#part(page);
       if (before) this.#putBefore(part);
       else this.#putAfter(part);
+      const keeping = before && find(".thread .keeping", page);
+      if (keeping) this.#list.parentElement.prepend(document.adoptNode(keeping));
       this.#moveOn(link, find(before ? "[data-earlier]" : "[data-later]", page));
       this.#onmessages(part);
     } catch {
