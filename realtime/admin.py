@@ -15,9 +15,6 @@ from django.utils.translation import gettext_lazy as _
 from chats import audit
 from chats.admin import AccountAdmin, ReadOnly
 from chats.admin_lists import LongList
-from realtime.connection_admin import ConnectionTestAdmin
-from realtime.describe import end_words
-from realtime.forms import AdminProviderForm, ModelSet, VoiceModelForm, dialect_labels, form_data
 from realtime.live_calls import LiveCalls
 from realtime.models import (
     AccountSettings,
@@ -32,7 +29,16 @@ from realtime.models.providers import END_NEAR
 
 # They register themselves.
 from realtime.money import admin as money_admin  # noqa: F401
-from realtime.presets import preset_of
+from realtime.providers.connection_admin import ConnectionTestAdmin
+from realtime.providers.describe import end_words
+from realtime.providers.forms import (
+    AdminProviderForm,
+    ModelSet,
+    VoiceModelForm,
+    dialect_labels,
+    form_data,
+)
+from realtime.providers.presets import preset_of
 from realtime.tools.forms import AccountSettingsForm
 from realtime.tools.services import admin as services_admin  # noqa: F401
 

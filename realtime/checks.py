@@ -8,7 +8,8 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError
 
-from realtime import endpoints, rotation
+from realtime import rotation
+from realtime.providers import endpoints
 
 
 @register(Tags.security)

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from realtime import tidy
+from realtime.providers import tidy
 
 PROBLEMS = {
     "word": _("Use plain letters, digits and signs only: no spaces, line breaks or accents."),

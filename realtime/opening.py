@@ -21,12 +21,10 @@ from chats import audit
 from chats.models import Account, Conversation, User
 from realtime import live
 from realtime.attachments import sees_pictures
-from realtime.availability import default_model, payer
 from realtime.bridge.dialects import Target
 from realtime.bridge.session import Offered
 from realtime.bridge.start import Start
 from realtime.bridge.tools import with_tools
-from realtime.circuits import circuit_of
 from realtime.history import opening_items
 from realtime.models import CallRecord, Provider, VoiceModel
 from realtime.models.providers import model_id
@@ -35,8 +33,10 @@ from realtime.money.ledger import Payer
 from realtime.money.prices import Rates, price_for, reporting_currency
 from realtime.money.quota_words import over_words
 from realtime.money.quotas import NOTHING, OverQuota, Terms, Wish, admit
-from realtime.targets import Refused as Refused
-from realtime.targets import target_for
+from realtime.providers.availability import default_model, payer
+from realtime.providers.circuits import circuit_of
+from realtime.providers.targets import Refused as Refused
+from realtime.providers.targets import target_for
 from realtime.tools import SiteToolbox
 from realtime.tools.choice import toolbox_for
 

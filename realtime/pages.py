@@ -12,13 +12,13 @@ from django.urls import reverse
 from chats.models import Account, Conversation
 from chats.signals import conversation_begun, conversation_page, home_page
 from realtime.attachments import sees_pictures
-from realtime.availability import default_model
 from realtime.call_settings import settings_of
-from realtime.describe import cards
 from realtime.features import turn_settings
 from realtime.history import opening_items, worth_telling
 from realtime.models import VoiceModel
 from realtime.models.providers import model_id
+from realtime.providers.availability import default_model
+from realtime.providers.describe import cards
 from realtime.tools.choice import shown, uses_tools
 
 

@@ -28,7 +28,6 @@ from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFail
 from realtime.bridge.browser import Browser, Resume
 from realtime.bridge.ends import End, goes_on_after
 from realtime.bridge.limits import Limits
-from realtime.circuits import circuit_of
 from realtime.db import in_database
 from realtime.janitor import HEARTBEAT_SECONDS
 from realtime.models import CallRecord, Usage
@@ -45,6 +44,7 @@ from realtime.opening import (
     note_key,
     tariff_of,
 )
+from realtime.providers.circuits import circuit_of
 from realtime.recorder import Recorder
 from realtime.store import store
 from realtime.tools.trail import Trail

@@ -1,7 +1,9 @@
 from django.urls import include, path
 
-from realtime import call_settings, connection_views, metrics, own, token_views, views
+from realtime import call_settings, metrics, views
+from realtime.api import token_views
 from realtime.money import report_pages
+from realtime.providers import connection_views, own
 
 urlpatterns = [
     path("c/<uuid:pk>/call-settings/", call_settings.save, name="call-settings"),

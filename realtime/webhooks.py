@@ -10,10 +10,10 @@ import asyncio
 import hashlib
 import hmac
 
-from realtime import endpoints
 from realtime.bridge.connect import Resolve
 from realtime.bridge.connect import resolve as system_resolve
 from realtime.outbound import Destination, NoAnswer, fetch
+from realtime.providers import endpoints
 
 SECONDS = 10.0
 """For everything: the name, the connection, and the answer."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from realtime.api.keys import Key
 from realtime.api.shapes import no_model
-from realtime.availability import default_model
 from realtime.models import VoiceModel
+from realtime.providers.availability import default_model
 
 
 def models_of(key: Key) -> dict[str, VoiceModel]:

@@ -175,7 +175,7 @@ class VoiceModelQuerySet(models.QuerySet["VoiceModel"]):
         """Models of the site's providers and of the person's accounts, the default first.
 
         Which of them a call of somebody in several accounts takes, and who pays for it:
-        `realtime.availability`.
+        `realtime.providers.availability`.
         """
         if not user.is_authenticated or not user.is_active:
             return self.none()

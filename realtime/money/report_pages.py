@@ -14,13 +14,13 @@ from django.views.decorators.http import require_safe
 
 from chats.downloads import sent
 from chats.models import Account, Conversation, User
-from realtime.availability import managed_accounts
 from realtime.models import CallRecord
 from realtime.money.charts import every_day, shares
 from realtime.money.prices import reporting_currency
 from realtime.money.quota_summary import quota_summary
 from realtime.money.report_files import cells, columns, csv_pieces
 from realtime.money.reports import Filters, Line, call_lines, lines, totals
+from realtime.providers.availability import managed_accounts
 
 LATEST = 20
 OWN = ("day", "model", "provider", "call")

@@ -8,8 +8,8 @@ from django import template
 from django.template import RequestContext
 from django.urls import reverse
 
-from realtime.connection_test import model_of
 from realtime.models import Provider
+from realtime.providers.connection_test import model_of
 
 register = template.Library()
 

@@ -6,9 +6,9 @@ from django import template
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from realtime import describe
 from realtime.models import VoiceModel
 from realtime.models.providers import END_NEAR
+from realtime.providers import describe
 
 register = template.Library()
 

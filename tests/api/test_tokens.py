@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from chats.models import User
-from realtime import token_views
+from realtime.api import token_views
 from realtime.models import ApiToken
 from realtime.models.tokens import digest
 from tests.api.help import make_model

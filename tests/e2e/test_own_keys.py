@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Open, picture
 from tests.e2e.provider import beside
-from tests.realtime.test_connection_test import FINE
+from tests.realtime.providers.test_connection_test import FINE
 from tests.scripted import Refuse
 from tests.site import Site
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from realtime import tidy
 from realtime.bridge.dialects import DIALECTS
-from realtime.connection_test import model_of, prepare, told, verdict
 from realtime.models import Provider
-from realtime.scripted_setup import Wish, Wrong, account_of, apply, find, remove
+from realtime.providers import tidy
+from realtime.providers.connection_test import model_of, prepare, told, verdict
+from realtime.providers.scripted_setup import Wish, Wrong, account_of, apply, find, remove
 
 COLUMNS = ("organization", "project", "workspace", "deployment", "api_version")
 

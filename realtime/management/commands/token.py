@@ -12,8 +12,8 @@ from chats.models import User
 from realtime.api.keys import Key
 from realtime.api.models import model_of
 from realtime.api.shapes import ApiError
+from realtime.api.token_forms import expiry
 from realtime.models import ApiToken, VoiceModel
-from realtime.token_forms import expiry
 
 
 class Command(BaseCommand):

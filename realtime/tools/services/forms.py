@@ -9,13 +9,13 @@ from asgiref.sync import async_to_sync
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from realtime import endpoints, tidy
 from realtime.bridge.dialects.target import HEADER_NAME
 from realtime.bridge.guard import Forbidden, check_url
 from realtime.fields import AddressField, TidyField, WordField, explained
 from realtime.models import ToolFunction, ToolService
 from realtime.models.tools import MOST_PREFIX
 from realtime.outbound import SCHEMES, Destination, origin_of
+from realtime.providers import endpoints, tidy
 from realtime.tools.services.document import BadDocument
 from realtime.tools.services.listing import fetched
 from realtime.tools.services.openapi import Document, read

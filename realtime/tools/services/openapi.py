@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from realtime.bridge.dialects.target import HEADER_NAME
-from realtime.tidy import RESERVED_HEADERS
+from realtime.providers.tidy import RESERVED_HEADERS
 from realtime.tools.services.document import BadDocument, loaded
 from realtime.tools.services.schema import BadSchema, pointed, portable
 

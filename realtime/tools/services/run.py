@@ -13,12 +13,12 @@ from typing import Any
 from django.utils import timezone
 
 from chats.models import Account, User
-from realtime import endpoints
 from realtime.bridge.tools import Result
 from realtime.db import in_database
 from realtime.models import ToolFunction, ToolService
 from realtime.money.ledger import Entry, Payer, record
 from realtime.outbound import Destination, NoAnswer, fetch
+from realtime.providers import endpoints
 from realtime.sealing import SealBroken
 from realtime.tools.registry import Where
 from realtime.tools.services import images

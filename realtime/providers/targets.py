@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from realtime import embedded, endpoints
+from realtime import embedded
 from realtime.bridge.dialects import Target
 from realtime.models import VoiceModel
+from realtime.providers import endpoints
 from realtime.sealing import SealBroken
 
 

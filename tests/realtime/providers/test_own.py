@@ -11,8 +11,8 @@ from django.urls import reverse
 from chats.models import Account, Membership, User
 from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.opening import Refused
-from realtime.targets import target_for
-from realtime.tidy import KEPT
+from realtime.providers.targets import target_for
+from realtime.providers.tidy import KEPT
 
 pytestmark = pytest.mark.django_db
 

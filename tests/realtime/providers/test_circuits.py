@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from chats.models import AuditEvent, Conversation, User
 from realtime.bridge import UpstreamFailed
-from realtime.circuits import FAILURES, MOST_SECONDS, OPEN_SECONDS, Circuit
 from realtime.db import in_database
 from realtime.models import Provider
+from realtime.providers.circuits import FAILURES, MOST_SECONDS, OPEN_SECONDS, Circuit
 from tests.realtime.test_consumer import answer, opened, provider_of, sign_in
 from tests.scripted import Refuse
 from tests.site import Caller

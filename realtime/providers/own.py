@@ -21,18 +21,18 @@ from django.views.decorators.http import require_POST
 
 from chats import audit
 from chats.models import Account, User
-from realtime.availability import (
+from realtime.models import AccountSettings, Provider, VoiceModel
+from realtime.models.providers import model_id
+from realtime.providers.availability import (
     allowed_own_providers,
     managed_accounts,
     may_bring_keys,
     models_for,
     own_providers,
 )
-from realtime.describe import Card, cards
-from realtime.forms import ModelSet, OwnModelForm, OwnProviderForm, form_data
-from realtime.models import AccountSettings, Provider, VoiceModel
-from realtime.models.providers import model_id
-from realtime.presets import preset_of
+from realtime.providers.describe import Card, cards
+from realtime.providers.forms import ModelSet, OwnModelForm, OwnProviderForm, form_data
+from realtime.providers.presets import preset_of
 
 MOST_PER_ACCOUNT = 50
 OwnModelSet = inlineformset_factory(

@@ -20,8 +20,10 @@ from django.utils.translation import get_language, gettext, override
 from django.views.decorators.http import require_http_methods
 
 from chats.models import User
-from realtime.availability import allowed_own_providers
-from realtime.connection_test import (
+from realtime.models import Provider
+from realtime.models.providers import model_id
+from realtime.providers.availability import allowed_own_providers
+from realtime.providers.connection_test import (
     Test,
     TooOften,
     count_for,
@@ -30,8 +32,6 @@ from realtime.connection_test import (
     told,
     verdict,
 )
-from realtime.models import Provider
-from realtime.models.providers import model_id
 
 LINES = "application/x-ndjson"
 

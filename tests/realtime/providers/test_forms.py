@@ -12,11 +12,11 @@ from realtime.bridge.dialects import DIALECTS, Target, dialect_for
 from realtime.bridge.guard import check_url
 from realtime.features import check_features
 from realtime.fields import PROBLEMS
-from realtime.forms import AdminProviderForm, OwnProviderForm, VoiceModelForm, form_data
 from realtime.models import AllowedEndpoint, Provider, VoiceModel
-from realtime.presets import PRESETS, placeholders, preset_of, presets, within
-from realtime.targets import target_for
-from realtime.tidy import KEPT
+from realtime.providers.forms import AdminProviderForm, OwnProviderForm, VoiceModelForm, form_data
+from realtime.providers.presets import PRESETS, placeholders, preset_of, presets, within
+from realtime.providers.targets import target_for
+from realtime.providers.tidy import KEPT
 
 pytestmark = pytest.mark.django_db
 

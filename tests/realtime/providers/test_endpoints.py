@@ -8,9 +8,9 @@ import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ValidationError
 
-from realtime import endpoints
 from realtime.models import AllowedEndpoint, Provider, VoiceModel
-from realtime.targets import target_for
+from realtime.providers import endpoints
+from realtime.providers.targets import target_for
 
 pytestmark = pytest.mark.django_db
 

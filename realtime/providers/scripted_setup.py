@@ -11,12 +11,12 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
 from chats.models import Account
-from realtime import tidy
 from realtime.bridge.dialects import DIALECTS
 from realtime.features import usual_features
 from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.models.providers import EMBEDDED_URL
-from realtime.presets import PRESETS, within
+from realtime.providers import tidy
+from realtime.providers.presets import PRESETS, within
 from realtime.sealing import SealBroken
 
 PARAMETER_FIELDS = {"api-version": "api_version", "deployment": "deployment"}

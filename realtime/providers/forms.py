@@ -1,6 +1,6 @@
 """The forms for providers and their models: one for admins, the same with less for own keys.
 
-Everything is tidied as it comes in (`realtime.tidy`), and what is wrong says what to do about it.
+Everything is tidied as it comes in (`providers.tidy`), and what is wrong says what to do about it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from django import forms
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from realtime import endpoints, presets, tidy
 from realtime.bridge.dialects import DIALECTS, Target
 from realtime.bridge.guard import Forbidden, check_url, is_allowed
-from realtime.describe import end_words
 from realtime.features import NOISE, TURNS
 from realtime.fields import (
     AddressField,
@@ -27,6 +25,8 @@ from realtime.fields import (
 )
 from realtime.models import Provider, VoiceModel
 from realtime.models.providers import EMBEDDED_URL
+from realtime.providers import endpoints, presets, tidy
+from realtime.providers.describe import end_words
 from realtime.sealing import SealBroken
 
 # Parameters of a pasted address that have a field, or are the key.

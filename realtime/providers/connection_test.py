@@ -20,7 +20,7 @@ from realtime.db import in_database
 from realtime.models import Provider, Usage, VoiceModel
 from realtime.money.ledger import Entry, Payer, record
 from realtime.opening import base_session
-from realtime.targets import Refused, target_for
+from realtime.providers.targets import Refused, target_for
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from django.core.management import CommandError, call_command
 
 from chats.models import Account
 from realtime.models import AccountSettings, Provider, VoiceModel
-from realtime.scripted_setup import guess_dialect
-from tests.realtime.test_connection_test import FINE
+from realtime.providers.scripted_setup import guess_dialect
+from tests.realtime.providers.test_connection_test import FINE
 from tests.scripted import Expect, Refuse, ScriptedProvider, Send
 
 pytestmark = pytest.mark.django_db(transaction=True)

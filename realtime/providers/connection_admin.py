@@ -12,8 +12,8 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
-from realtime import connection_views
 from realtime.models import Provider
+from realtime.providers import connection_views
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Provider]

@@ -14,8 +14,8 @@ from chats import audit
 from chats.models import User
 from realtime.api.keys import Key
 from realtime.api.models import models_of
+from realtime.api.token_forms import TokenForm
 from realtime.models import ApiToken
-from realtime.token_forms import TokenForm
 
 MOST = 100
 """Tokens that work at the same time, of one person."""

@@ -11,11 +11,11 @@ from django.test import Client
 from django.urls import reverse
 
 from chats.models import Account, Conversation, User
-from realtime.availability import default_model, payer
 from realtime.bridge.start import Start
-from realtime.describe import Costs, cards
 from realtime.models import AccountSettings, CallRecord, Price, Provider, VoiceModel
 from realtime.opening import open_call
+from realtime.providers.availability import default_model, payer
+from realtime.providers.describe import Costs, cards
 
 pytestmark = pytest.mark.django_db
 

@@ -14,9 +14,9 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from chats.models import Account, Membership, User
-from realtime.connection_test import PER_MINUTE
 from realtime.models import AllowedEndpoint, Provider, VoiceModel
 from realtime.models.money import Usage
+from realtime.providers.connection_test import PER_MINUTE
 from tests.scripted import (
     Expect,
     Refuse,

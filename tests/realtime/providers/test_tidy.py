@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime.tidy import (
+from realtime.providers.tidy import (
     KEPT,
     RESERVED_HEADERS,
     Untidy,
