@@ -55,6 +55,7 @@ def test_volumes_services_and_files_that_are_named_exist() -> None:
             known = (ROOT / source).exists() if source[0] == "." else source in COMPOSE["volumes"]
             assert known, (name, volume)
         assert set(service.get("depends_on", [])) <= set(COMPOSE["services"])
+        assert {each["source"] for each in service.get("configs", [])} <= set(COMPOSE["configs"])
 
 
 def test_two_workers_serve_and_have_time_to_end() -> None:
@@ -65,7 +66,7 @@ def test_two_workers_serve_and_have_time_to_end() -> None:
 
 
 def test_the_proxy_shows_the_world_no_figures_and_limits_no_socket() -> None:
-    proxy = (ROOT / "Caddyfile").read_text()
+    proxy = COMPOSE["configs"]["caddy"]["content"]
     assert re.search(r"^\s*respond /metrics 404$", proxy, re.MULTILINE)
     assert re.search(r"^\s*flush_interval -1$", proxy, re.MULTILINE)
     assert "timeout" not in proxy
@@ -78,6 +79,7 @@ def test_its_settings_pass_the_deploy_check_without_a_warning(tmp_path: Path, ad
         "SECRET_KEY": new_secret_key(),
         "KEY_RING": Fernet.generate_key().decode(),
         "POSTGRES_PASSWORD": "a-password",
+        "MINIO_PASSWORD": "another1",
     }
     theirs = {name: filled(str(value), **values) for name, value in WEB["environment"].items()}
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
