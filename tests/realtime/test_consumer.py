@@ -808,7 +808,7 @@ async def test_the_key_reaches_the_provider_and_nobody_else(
     assert CANARY not in json.dumps(call.events) + stored + logged
 
 
-async def test_a_database_that_is_away_at_the_start_leaves_the_page_to_try_again(
+async def test_a_table_that_is_missing_at_the_start_refuses_the_call(
     here: str, conversation: Conversation, cookie: str
 ) -> None:
     def rename(old: str, new: str) -> None:
@@ -819,7 +819,7 @@ async def test_a_database_that_is_away_at_the_start_leaves_the_page_to_try_again
         await in_database(rename, "realtime_callrecord", "realtime_callrecord_away")
         try:
             async with Caller.dial(here, str(conversation.pk), cookie) as call:
-                await call.send({"type": "nextvoice.start"})
-                assert await call.ended() == ("[]", 1013)
+                await call.start()
+                assert await call.ended() == ("internal_error", 1011)
         finally:
             await in_database(rename, "realtime_callrecord_away", "realtime_callrecord")
