@@ -14,12 +14,13 @@ from tests.site import Shell, Site
 pytestmark = pytest.mark.postgres
 
 EXIT_SECONDS = 30.0
+KILLS = 2  # how many times; soak.py goes on for as long as one wants
 
 
 async def test_killed_workers_cost_nothing_that_was_told(site: Site, shell: Shell) -> None:
     async with Rig.around(site, shell, people=4) as rig:
         async with rig.talking():
-            for _ in range(5):
+            for _ in range(KILLS):
                 await rig.turns(1)
                 worker = site.worker_of(rig.people[0].calls[-1])
                 os.kill(worker, signal.SIGKILL)
@@ -29,7 +30,7 @@ async def test_killed_workers_cost_nothing_that_was_told(site: Site, shell: Shel
         await rig.bury()
         kept = await rig.truth()
     reasons = [reason for _pk, _state, reason, _owing in kept["calls"]]
-    assert reasons.count("process_died") >= 5
+    assert reasons.count("process_died") >= KILLS
     assert set(reasons) <= {"process_died", "hang_up"}
 
 
