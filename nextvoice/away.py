@@ -7,15 +7,15 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 from django.views import defaults
 
+from realtime.db import is_away
+
 outage = logging.getLogger("nextvoice.outage")
 
-AWAY = (OperationalError, InterfaceError)
 AGAIN_SECONDS = "5"
 
 Message = dict[str, Any]
@@ -29,13 +29,13 @@ class Pages(MiddlewareMixin):
 
     def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
         """The answer, when that is what is wrong."""
-        return answer(request, problem) if isinstance(problem, AWAY) else None
+        return answer(request, problem) if is_away(problem) else None
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler of errors outside of views, such as in a middleware."""
     problem = sys.exc_info()[1]
-    if isinstance(problem, AWAY):
+    if problem is not None and is_away(problem):
         return answer(request, problem)
     return defaults.server_error(request)
 
@@ -69,7 +69,9 @@ class Sockets:
 
         try:
             await self._app(scope, receive, noted)
-        except AWAY as problem:
+        except Exception as problem:
+            if not is_away(problem):
+                raise
             outage.warning("a socket could not reach the database: %s", type(problem).__name__)
             if not begun:
                 await _refuse(scope, send)

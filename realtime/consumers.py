@@ -16,7 +16,6 @@ from typing import Any
 
 import orjson
 from channels.consumer import AsyncConsumer
-from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext
 
 from chats.models import Conversation, User
@@ -25,7 +24,7 @@ from realtime.bridge import Gone, Resume, receive_start
 from realtime.bridge.browser import Quick, Take
 from realtime.bridge.ends import ENDS, End, ended_event
 from realtime.bridge.start import Start
-from realtime.db import in_database
+from realtime.db import in_database, is_away
 from realtime.opening import Refused, find_conversation, may_go_on, open_call
 from realtime.places import TOO_MANY, Places
 from realtime.quick import QUICK
@@ -113,15 +112,17 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             await send({"type": "websocket.accept"})
             await self._serve(browser, scope)
-        except (OperationalError, InterfaceError) as problem:
-            # Without a last word: the page tries again, and its call may still run.
-            outage.warning("a call socket could not reach the database: %s", type(problem).__name__)
-            await browser.close(AWAY)
         except OSError as problem:
             # What servers raise for sending to a browser that has left. No call runs by then.
             log.warning("a call did not begin: %s", type(problem).__name__)
             await self._refuse(browser, "internal_error")
-        except Exception:
+        except Exception as problem:
+            if is_away(problem):
+                # Without a last word: the page tries again, and its call may still run.
+                name = type(problem).__name__
+                outage.warning("a call socket could not reach the database: %s", name)
+                await browser.close(AWAY)
+                return
             log.exception("a call could not be opened")
             await self._refuse(browser, "internal_error")
 

@@ -5,12 +5,19 @@ would hold up each call's start and end. Calls use these few threads instead.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections, connection, transaction
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    transaction,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,6 +50,13 @@ def _with_connection(
         return work(*args, **kwargs)
     finally:
         after()
+
+
+def is_away(problem: BaseException) -> bool:
+    """Whether the database could not be reached, or not now. SQLite calls a mistake of ours, such
+    as a table that is not there, an OperationalError as well: that one is none."""
+    mistake = getattr(problem.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    return isinstance(problem, OperationalError | InterfaceError) and not mistake
 
 
 def rest() -> None:

@@ -189,6 +189,7 @@ class RunningCall:
             tariff=opening.tariff,
             terms=opening.terms,
             under_way=self._meter.under_way,
+            unsettled=self._meter.unsettled,
             idle_seconds=self._idle_seconds,
             end=self._stop,
             tell=self._tell,
@@ -213,8 +214,8 @@ class RunningCall:
         if self._call is not None:
             self._call.end(reason, words=words)
 
-    def _on_row(self, row: Usage) -> None:
-        self._allowance.costs(row)
+    def _on_row(self, name: str, row: Usage) -> None:
+        self._allowance.costs(name, row)
         metrics.costs(row.cost, row.currency)
 
     def _idle_seconds(self) -> float:

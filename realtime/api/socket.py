@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext
 
 from realtime import live, metrics
@@ -25,7 +24,7 @@ from realtime.bridge.ends import ENDS
 from realtime.bridge.sdk import SDK_LIMITS, SdkCall, closing
 from realtime.bridge.sdk.ends import ending_event, error
 from realtime.consumers import BrowserSocket
-from realtime.db import in_database
+from realtime.db import in_database, is_away
 from realtime.opening import Refused
 from realtime.running import RunningCall
 
@@ -61,11 +60,11 @@ class RealtimeSocket:
             await visit.serve()
         except ApiError as refused:
             await visit.refuse(refused)
-        except (OSError, OperationalError, InterfaceError) as problem:
-            log.warning("a session did not begin: %s", type(problem).__name__)
-            await visit.fail()
-        except Exception:
-            log.exception("a session could not be opened")
+        except Exception as problem:
+            if isinstance(problem, OSError) or is_away(problem):
+                log.warning("a session did not begin: %s", type(problem).__name__)
+            else:
+                log.exception("a session could not be opened")
             await visit.fail()
 
 

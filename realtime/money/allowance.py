@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -71,7 +71,8 @@ class Tariff:
 
 class Allowance(Tap):
     """What one call may still use. `own`: over a provider of its account's own. `under_way`
-    gives what it used that the ledger has not yet, `idle_seconds` for how long nobody spoke."""
+    gives what it used that the ledger has not yet, without the rows of these names; `unsettled`
+    the names of rows that are on their way there; `idle_seconds` for how long nobody spoke."""
 
     def __init__(
         self,
@@ -82,7 +83,8 @@ class Allowance(Tap):
         tariff: Tariff,
         terms: Terms,
         own: bool = False,
-        under_way: Callable[[], Sequence[Counts]],
+        under_way: Callable[[Collection[str]], Sequence[Counts]],
+        unsettled: Callable[[], Collection[str]],
         idle_seconds: Callable[[], float],
         end: End,
         tell: Callable[[dict[str, Any]], None],
@@ -93,6 +95,7 @@ class Allowance(Tap):
         self._own = own
         self._tariff = tariff
         self._under_way = under_way
+        self._unsettled = unsettled
         self._idle_seconds = idle_seconds
         self._end = end
         self._tell = tell
@@ -101,6 +104,8 @@ class Allowance(Tap):
         self._made, self._made_at = now(), clock()
         self._terms = terms
         self._in_ledger = NOTHING  # of this call, since the last look
+        self._waited: set[str] = set()  # rows that were unsettled at the last look
+        self._read: set[str] = set()  # those of them that it may have read
         self._bytes = 0  # of audio since the last look at the answer
         self._shown: Mapping[str, Any] = {}
         self._warned: set[tuple[str, ...]] = set()
@@ -109,13 +114,17 @@ class Allowance(Tap):
     # What the keeper asks and tells
 
     def wish(self) -> Wish:
-        running = self._tariff.of(self._under_way())
+        running = self._tariff.of(self._under_way(()))
         ahead = self._tariff.ahead
         return Wish(self._call_id, self._account_id, self._user_id, running, ahead, self._own)
 
     def told(self, terms: Terms) -> None:
         """How the call may go on."""
         self._terms, self._in_ledger = terms, NOTHING
+        # A row is in the ledger a moment before this call knows. Counted twice it would end the
+        # call too early, so until the next look it counts as read; longer it does not.
+        waiting = set(self._unsettled())
+        self._read, self._waited = waiting - self._waited, waiting
         if self._over:
             return
         if terms.over is not None and not self._was_counted_twice(terms.over):
@@ -130,8 +139,11 @@ class Allowance(Tap):
         limit = over.limit
         if limit is None or not limit.of_money:
             return False
-        running = self._tariff.of(self._under_way()) or NOTHING
-        return limit.left > running
+        return limit.left > self._running()
+
+    def _running(self) -> Decimal:
+        """What the call used that the last look at the quotas cannot have read."""
+        return self._tariff.of(self._under_way(self._read)) or NOTHING
 
     def unheard(self) -> None:
         """The database is away. What was left when it was last heard of is what counts."""
@@ -161,9 +173,11 @@ class Allowance(Tap):
         """Its price may have changed."""
         self._tariff = tariff
 
-    def costs(self, row: Usage) -> None:
+    def costs(self, name: str, row: Usage) -> None:
         """A row of this call went into the ledger."""
         prices = self._tariff.prices
+        if name in self._read:
+            return
         if row.cost is not None and prices is not None and row.currency == prices.currency:
             self._in_ledger += row.cost * self._tariff.rate
 
@@ -174,7 +188,7 @@ class Allowance(Tap):
         money = [limit for limit in self._terms.limits if limit.of_money]
         if not money:
             return
-        used = (self._tariff.of(self._under_way()) or NOTHING) + self._in_ledger
+        used = self._running() + self._in_ledger
         tightest = min(money, key=lambda limit: limit.left)
         if used and used >= tightest.left:
             self._stop(OverQuota(tightest))

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -63,7 +63,7 @@ class Meter(Tap):
         history: list[dict[str, Any]],
         save: Callable[..., None],
         tell: Callable[[dict[str, Any]], None],
-        on_row: Callable[[Usage], None] = lambda row: None,
+        on_row: Callable[[str, Usage], None] = lambda name, row: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -100,12 +100,17 @@ class Meter(Tap):
         self._loop = asyncio.get_running_loop()
         self._sum = Sum()
 
-    def under_way(self) -> list[Counts]:
-        """What this call's model used that is not yet in the ledger, as far as is known."""
+    def unsettled(self) -> Collection[str]:
+        """The names of rows that are on their way into the ledger, or there a moment ago."""
+        return self._pending.keys()
+
+    def under_way(self, without: Collection[str] = ()) -> list[Counts]:
+        """What this call's model used that is not yet in the ledger, as far as is known; without
+        the unsettled rows of these names."""
         used = [
             counts_of(entry.raw) if entry.raw else entry.counts or Counts()
-            for entry in self._pending.values()
-            if entry.kind in (Usage.Kind.RESPONSE, Usage.Kind.TIME)
+            for name, entry in self._pending.items()
+            if entry.kind in (Usage.Kind.RESPONSE, Usage.Kind.TIME) and name not in without
         ]
         if self._answer is not None:
             used.append(self._answer.counts())
@@ -403,7 +408,7 @@ class Meter(Tap):
         if not self._pending:
             self._release()
         for row in rows:
-            self._on_row(row)
+            self._on_row(name, row)
             self._sum.add(row)
             self._tell(cost_event(row, self._sum, about, self._context.ahead()))
 

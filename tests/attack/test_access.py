@@ -105,6 +105,7 @@ def _path(route: str, actor: str, world: World) -> str:
         ("providers/", "<uuid:pk>", world.provider.pk),
         ("admin/realtime/provider/", "<uuid:pk>", world.provider.pk),
         ("admin/realtime/callrecord/", "<uuid:pk>", world.rows["realtime.callrecord"].pk),
+        ("admin/realtime/toolservice/", "<uuid:pk>", world.rows["realtime.toolservice"].pk),
         ("tokens/", "<int:pk>", world.token.pk),
         ("", "<slug:slug>", world.team.slug),
         ("", "<path:name>", world.model.name),

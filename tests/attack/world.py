@@ -43,6 +43,7 @@ from realtime.models import (
     Price,
     Provider,
     Quota,
+    ToolService,
     UsageDay,
     VoiceModel,
 )
@@ -189,6 +190,7 @@ def _others(ann: User, team: Account, token: ApiToken) -> list[Model]:
         Lease.objects.create(**lease, began=WHEN, heartbeat=WHEN),
         AccountSettings.objects.create(account=team),
         AllowedEndpoint.objects.create(host="voice.example.org"),
+        ToolService.objects.create(name="Pets", prefix="pets"),
         ClientSecret.make(token, {}, 3600)[0],
         EmailAddress.objects.create(user=ann, email=ann.email),
         Group.objects.create(name="Group"),

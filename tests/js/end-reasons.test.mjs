@@ -29,7 +29,7 @@ for (const [code, reason] of [
 }
 
 test("only a connection that broke is made again", () => {
-  const codes = [1000, 1001, 1005, 1006, 1009, 1011, 1012, 4401, 4409, 4502];
+  const codes = [1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 4401, 4409, 4502];
   assert.deepEqual(codes.filter(mayReconnect), [1001, 1005, 1006, 1012, 1013]);
 });
 

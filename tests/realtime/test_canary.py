@@ -438,7 +438,8 @@ FLOWS: tuple[Flow, ...] = (
 
 
 def test_the_key_is_in_nothing_that_the_site_says_writes_or_keeps(tmp_path: Path) -> None:
-    debug = {"LOG_LEVEL": "DEBUG", "DEBUG": "true"}
+    # A site that others reach would not be served with DEBUG.
+    debug = {"LOG_LEVEL": "DEBUG", "DEBUG": "true", "ALLOWED_HOSTS": "127.0.0.1,localhost"}
     with Site(tmp_path, **debug) as site, Shell(site) as shell:
         canary = Canary(site, shell)
         for flow in FLOWS:

@@ -808,7 +808,7 @@ async def test_the_key_reaches_the_provider_and_nobody_else(
     assert CANARY not in json.dumps(call.events) + stored + logged
 
 
-async def test_a_database_that_fails_at_the_start_refuses_the_call(
+async def test_a_table_that_is_missing_at_the_start_refuses_the_call(
     here: str, conversation: Conversation, cookie: str
 ) -> None:
     def rename(old: str, new: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from chats.models import User
-from realtime.db import in_database, with_connection
+from realtime.db import in_database, is_away, with_connection
+from tests.servers import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,3 +33,19 @@ async def test_results_and_errors_come_back() -> None:
     assert await in_database(User.objects.filter(username="ann").exists) is False
     with pytest.raises(LookupError):
         await in_database(_fail)
+
+
+def test_a_database_that_nobody_reaches_is_away_and_one_without_a_table_is_not(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(DatabaseError) as missing:
+        connection.cursor().execute("SELECT * FROM nowhere")
+    other = connection.copy()
+    other.settings_dict |= (
+        {"NAME": str(tmp_path / "none" / "db.sqlite3")}
+        if connection.vendor == "sqlite"
+        else {"HOST": "127.0.0.1", "PORT": str(free_port())}
+    )
+    with pytest.raises(DatabaseError) as away:
+        other.cursor()
+    assert [is_away(found.value) for found in (missing, away)] == [False, True]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from operator import itemgetter
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from realtime.bridge.tools import Result
 from realtime.db import in_database
 from realtime.tools import TOOLS, Where
 from realtime.tools.registry import tool
+from realtime.tools.trail import CALLED
 from tests.bridge.test_tools import asking, wanted
 from tests.realtime.test_consumer import finalised, messages, opened, provider_of, sign_in
 from tests.realtime.test_resume import page_of
@@ -53,16 +56,23 @@ def letter(to: str = "Ben", call: str = "call_1") -> list[dict[str, object]]:
     return wanted("send_letter", json.dumps({"to": to}), call=call)
 
 
-async def decisions() -> list[tuple[str, str, str, dict[str, str]]]:
-    """The audit trail of a call that is over."""
+Noted = tuple[str, str, str, dict[str, Any]]
+
+
+async def noted(count: int) -> list[Noted]:
+    """The audit trail of a call that is over, once it has so many rows: by what they say, for each
+    is written by itself. How long a function took is there, and left out."""
     async with asyncio.timeout(5):
-        while not (found := await in_database(_decisions)):  # noqa: ASYNC110
+        while len(found := await in_database(_noted)) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+    for action, _, _, detail in found:
+        if action == CALLED:
+            assert detail.pop("duration_ms") >= 0
     return found
 
 
-def _decisions() -> list[tuple[str, str, str, dict[str, str]]]:
-    rows = AuditEvent.objects.filter(action__startswith="tool.").order_by("pk")
+def _noted() -> list[Noted]:
+    rows = AuditEvent.objects.filter(action__startswith="tool.").order_by("action")
     return [(row.action, row.actor_name, row.target, row.detail) for row in rows]
 
 
@@ -103,7 +113,13 @@ async def test_the_persons_word_is_done_shown_and_recorded(
     assert (message.status, message.tool_state) == (status, state)
     assert sent == letters
     place = {"conversation": str(conversation.pk)}
-    assert await decisions() == [(action, "ann", "send_letter", place)]
+    assert await noted(2) == sorted(
+        [
+            (action, "ann", "send_letter", place),
+            (CALLED, "ann", "send_letter", place | {"state": state}),
+        ],
+        key=itemgetter(0),
+    )
 
 
 async def test_only_the_persons_own_call_can_decide(
@@ -134,7 +150,8 @@ async def test_only_the_persons_own_call_can_decide(
     assert sent == []
     (message,) = await messages()
     assert (message.status, message.tool_state) == ("interrupted", "interrupted")
-    assert await in_database(_decisions) == []
+    place = {"conversation": str(conversation.pk), "state": "interrupted"}
+    assert await noted(1) == [(CALLED, "ann", "send_letter", place)]
 
 
 async def test_what_waits_waits_on_over_another_socket(

@@ -179,11 +179,12 @@ class ToolServiceAdmin(admin.ModelAdmin):
         return render(request, "admin/realtime/toolservice/use.html", context)
 
     def _service(self, request: HttpRequest, pk: Any) -> ToolService:
+        # First, so that who may not look does not learn which services there are.
+        if not self.has_change_permission(request):
+            raise PermissionDenied
         service = self.get_queryset(request).filter(pk=pk).first()
         if service is None:
             raise Http404
-        if not self.has_change_permission(request, service):
-            raise PermissionDenied
         return service
 
     def _refresh(self, request: HttpRequest, service: ToolService) -> None:

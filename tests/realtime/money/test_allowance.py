@@ -30,6 +30,7 @@ class Bench:
         self.told: list[dict[str, Any]] = []
         self.ends: list[str] = []
         self.under_way: Sequence[Counts] = []
+        self.unsettled: dict[str, Counts] = {}
         self.quiet = 0.0
         self.now = NOON
         self.allowance = Allowance(
@@ -38,7 +39,11 @@ class Bench:
             user_id=1,
             tariff=Tariff(prices, Decimal(rate)),
             terms=Terms(began=NOON),
-            under_way=lambda: self.under_way,
+            under_way=lambda without: [
+                *self.under_way,
+                *[counts for name, counts in self.unsettled.items() if name not in without],
+            ],
+            unsettled=lambda: self.unsettled,
             idle_seconds=lambda: self.quiet,
             end=lambda reason, words: self.ends.append(reason),
             tell=self.told.append,
@@ -88,8 +93,8 @@ def test_amounts_are_compared_in_the_reporting_currency() -> None:
 def test_what_went_into_the_ledger_since_the_last_look_counts_too() -> None:
     bench = Bench()
     bench.allowance.told(Terms([money(CENT)], began=NOON))
-    bench.allowance.costs(Usage(cost=CENT / 2, currency="USD"))
-    bench.allowance.costs(Usage(cost=CENT, currency="CNY"))
+    bench.allowance.costs("1", Usage(cost=CENT / 2, currency="USD"))
+    bench.allowance.costs("2", Usage(cost=CENT, currency="CNY"))
     bench.speaks(49)
     half_a_second(bench)
     assert bench.ends == []
@@ -106,6 +111,39 @@ def test_an_answer_that_was_counted_twice_ends_nothing() -> None:
     assert bench.ends == []
     bench.speaks(100)
     bench.allowance.told(Terms([limit], over=OverQuota(limit), began=NOON))
+    assert bench.ends == ["quota_used_up"]
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_a_row_that_the_quotas_read_before_the_call_knew_is_counted_once(
+    asked_before: bool,
+) -> None:
+    bench = Bench()
+    limit = money(CENT, used=CENT * 8 / 10)
+    bench.unsettled["row"] = Counts(audio_out=80)
+    bench.allowance.told(
+        Terms([limit], over=None if asked_before else OverQuota(limit), began=NOON)
+    )
+    half_a_second(bench)
+    bench.unsettled.clear()
+    bench.allowance.costs("row", Usage(cost=CENT * 8 / 10, currency="USD"))
+    bench.speaks(19)
+    half_a_second(bench)
+    assert bench.ends == []
+    bench.speaks(20)
+    half_a_second(bench)
+    assert bench.ends == ["quota_used_up"]
+
+
+def test_a_row_that_does_not_reach_the_ledger_counts_from_the_second_look_on() -> None:
+    bench = Bench()
+    bench.unsettled["row"] = Counts(audio_out=100)
+    terms = Terms([money(CENT)], began=NOON)
+    bench.allowance.told(terms)
+    half_a_second(bench)
+    assert bench.ends == []
+    bench.allowance.told(terms)
+    half_a_second(bench)
     assert bench.ends == ["quota_used_up"]
 
 

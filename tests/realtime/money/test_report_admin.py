@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AnonymousUser, Permission
 from django.core.handlers.asgi import ASGIRequest
 from django.test import Client
 from django.urls import reverse
@@ -154,9 +155,11 @@ async def test_under_asgi_a_file_is_made_while_it_is_sent() -> None:
             yield [n]
 
     request: Any = ASGIRequest({"type": "http", "method": "GET", "path": "/"}, io.BytesIO())
-    answer = sent(request, csv_pieces(["n"], rows()), "n.csv", "text/csv")
-    pieces = aiter(answer)
-    await anext(pieces)
-    await anext(pieces)
+    request.user = AnonymousUser()
+    pieces = csv_pieces(["n"], rows())
+    answer = await sync_to_async(sent)(request, pieces, "n.csv", "text/csv", "usage.exported")
+    taken = aiter(answer)
+    await anext(taken)
+    await anext(taken)
     assert len(made) == 200
-    assert sum([1 async for _ in pieces]) == 4
+    assert sum([1 async for _ in taken]) == 4
