@@ -248,7 +248,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
         # No text becomes HTML but by the policies of helpers/html.js and of admin-html.js.
         "require-trusted-types-for": ["'script'"],
-        "trusted-types": ["nextvoice", "default"],
+        "trusted-types": ["nextvoice", "nextvoice-admin", "default"],
     }
 }
 

@@ -39,7 +39,7 @@ def write(file: IO[bytes], pieces: Iterable[bytes]) -> int:
     encoder.set_in_sample_rate(RATE)
     encoder.set_out_sample_rate(RATE)
     encoder.set_channels(1)
-    encoder.set_quality(5)
+    encoder.set_quality(7)  # of 2 to 9: speech sounds the same, for two thirds of the time
     samples = 0
     file.write(bytes(FRAME_BYTES))
     for piece in pieces:

@@ -34,13 +34,14 @@ from django.db import (
 )
 from django.db.models import ForeignObject, Model
 
+from realtime.background import WRITER, give_way
 from realtime.db import rest
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 # Captions change many times a second; one batch in this time is enough for all calls together.
-BATCH_SECONDS = 0.2
+BATCH_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -154,6 +155,7 @@ class Store:
         self._keep(self._everything if self._journal is not None else self._appended)
 
     def _run(self) -> None:
+        give_way(WRITER)
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))

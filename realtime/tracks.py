@@ -24,6 +24,7 @@ from django.core.files.storage import default_storage
 
 from chats.models import Recording
 from realtime import mp3
+from realtime.background import ENCODER, WRITER, give_way
 from realtime.bridge.audio import SAMPLE_BYTES, bytes_to_ms, ms_to_bytes
 
 log = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ MAX_PENDING_BYTES = 8 * 1024 * 1024
 # How much of a recording is in memory while it is encoded.
 PIECE_BYTES = 48_000
 
-_appends = ThreadPoolExecutor(max_workers=1, thread_name_prefix="track-append")
-_encodes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="track-encode")
+_appends = ThreadPoolExecutor(1, "track-append", give_way, (WRITER,))
+_encodes = ThreadPoolExecutor(1, "track-encode", give_way, (ENCODER,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -64,12 +64,16 @@ class Entry:
 
     def fields(self) -> dict[str, Any]:
         """The entry as plain values, for a journal."""
-        given = asdict(self) | {"created": self.created.isoformat(), "raw": tame(self.raw)}
-        given["payer"]["provider_id"] = _text(self.payer.provider_id)
-        given["call_id"] = _text(self.call_id)
+        counts = None
         if self.counts is not None:
-            given["counts"]["seconds"] = str(self.counts.seconds)
-        return given
+            counts = _plain(self.counts) | {"seconds": str(self.counts.seconds)}
+        return _plain(self) | {
+            "payer": _plain(self.payer) | {"provider_id": _text(self.payer.provider_id)},
+            "call_id": _text(self.call_id),
+            "raw": tame(self.raw),
+            "counts": counts,
+            "created": self.created.isoformat(),
+        }
 
 
 def entry_of(fields: Mapping[str, Any]) -> Entry:
@@ -86,6 +90,12 @@ def entry_of(fields: Mapping[str, Any]) -> Entry:
         "created": datetime.fromisoformat(fields["created"]),
     }
     return Entry(**{**fields, **changed})
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass. Not `asdict`, which copies all that is in them: this is done with
+    each second of every answer."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 def _text(value: uuid.UUID | None) -> str | None:
@@ -133,7 +143,7 @@ def _row(entry: Entry) -> Usage:
         entry.created,
     )
     row = Usage(
-        **asdict(entry.payer),
+        **_plain(entry.payer),
         model=entry.model[:120],
         call_id=entry.call_id,
         upstream_session=entry.upstream_session[:200],

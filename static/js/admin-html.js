@@ -3,7 +3,7 @@
 (() => {
   if (!globalThis.trustedTypes) return;
   const RUNS = /^(script|iframe|object|embed|base|meta|link|style|frame|template|noscript)$/i;
-  const asIs = trustedTypes.createPolicy("nextvoice", { createHTML: (html) => html });
+  const asIs = trustedTypes.createPolicy("nextvoice-admin", { createHTML: (html) => html });
 
   function clean(html) {
     const inert = document.implementation.createHTMLDocument("");
