@@ -106,7 +106,8 @@ calls = CallRecord.objects.filter(conversation__in={threads!r})
 open_ = calls.exclude(state="ended") | calls.filter(owing__isnull=False)
 live = Recording.objects.filter(message__conversation__in={threads!r}, state="live")
 places = Lease.objects.filter(call_id__in=calls.values("pk"))
-tell([str(each) for found in (open_, live, places) for each in found.values_list("pk", flat=True)])
+kinds = {{"call": open_, "recording": live, "place": places}}
+tell([f"{{kind}} {{each.pk}}" for kind, found in kinds.items() for each in found])
 """
 # Time passes for every call that is still open: its process has died, and nobody hears of it.
 BURY = """
