@@ -104,7 +104,7 @@ class Postgres:
         """Start it, again after `stop`, and wait until it answers."""
         home = self._folder / "server"
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home}"
-        # What is committed outlives the server, which tests kill; not the machine, which they do not.
+        # What is committed outlives the server, which tests kill.
         options += " -c fsync=off -c full_page_writes=off"
         log = str(home / "log")
         self._run("pg_ctl", "-D", str(home / "data"), "-w", "-l", log, "-o", options, "start")
