@@ -12,7 +12,9 @@ run: install
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
 
 test: .venv/.dev
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/e2e --ignore tests/faults
+	@# Browsers and faults are given the machine for themselves, or time runs out here and there.
+	@$(BIN)/pytest tests/faults tests/e2e
 
 lint: .venv/.dev
 	@$(BIN)/ruff check .
