@@ -166,11 +166,11 @@ def test_the_browser_refuses_text_as_html(
     with launch(None) as browser:
         page = browser.new_context().new_page()
         watched = Watched(page)
-        sign_in(page, site.url, "ann")
+        sign_in(page, site.url, "root")
         attack = "document.body.innerHTML = '<img src=x onerror=window.hit=1>'"
         told = page.evaluate(f"() => {{ try {{ {attack} }} catch (e) {{ return e.name }} }}")
         assert (told, page.evaluate("window.hit")) == ("TypeError", None)
         assert [each.split(" ")[1] for each in watched.refused] == ["require-trusted-types-for"]
         page.goto(f"{site.url}/admin/")
-        sign_out = page.evaluate("() => typeof trustedTypes.defaultPolicy")
-        assert sign_out == "object"
+        # There what is written as text is cleaned, since the admin's own scripts know no better.
+        assert page.evaluate("trustedTypes.defaultPolicy?.name") == "default"
