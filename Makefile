@@ -3,6 +3,9 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
+APART := --ignore tests/e2e --ignore tests/faults
+# What failed is tried once more, one test after another: on a busy machine some come too late.
+AGAIN := $(BIN)/pytest --last-failed --last-failed-no-failures none
 
 .PHONY: run test lint bench soak install lock format clean
 
@@ -12,9 +15,9 @@ run: install
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
 
 test: .venv/.dev
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/e2e --ignore tests/faults
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(APART) || $(AGAIN) $(APART)
 	@# Browsers and faults are given the machine for themselves, or time runs out here and there.
-	@$(BIN)/pytest tests/faults tests/e2e
+	@$(BIN)/pytest tests/faults tests/e2e || $(AGAIN) tests/faults tests/e2e
 
 lint: .venv/.dev
 	@$(BIN)/ruff check .
