@@ -84,6 +84,7 @@ async def test_a_call_with_the_embedded_provider_works_in_either(site: Site, ann
 
 def test_whichever_worker_is_asked_tells_the_figures_of_all(site: Site, ann: Person) -> None:
     """After the test before this one: a call in each of them."""
+    eventually(lambda: "nextvoice_calls_live 0.0\n" in ann.get("/metrics").body.decode())
     for silent in site.workers():
         os.kill(silent, signal.SIGSTOP)
         try:
