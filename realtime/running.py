@@ -373,6 +373,7 @@ class RunningCall:
 
     def _enter(self, call: Call) -> None:
         self._call = call
+        call.on_received = self._browser.arrived
         keeper().join(uuid.UUID(self._opening.call_id), self._allowance)
         live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
         metrics.started.inc()
