@@ -40,7 +40,7 @@ def _may_be(model: Any, value: str) -> bool:
     return True
 
 
-class Autocompletes(BaseModelAdmin):
+class Autocompletes(BaseModelAdmin):  # type: ignore[type-arg]
     """With `autocomplete_fields` in which a hand-made form's nonsense is just a wrong choice."""
 
     def formfield_for_foreignkey(

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from chats.asking import about
 from chats.downloads import sent
 from chats.models import Account, Conversation, User
 from realtime.models import CallRecord
@@ -134,7 +135,9 @@ def _conversation(call: Line) -> Any:
 
 
 def _managed(request: HttpRequest, slug: str) -> Account:
-    return get_object_or_404(managed_accounts(_person(request)), slug=slug)
+    account = get_object_or_404(managed_accounts(_person(request)), slug=slug)
+    about(account=account.pk)
+    return account
 
 
 def _person(request: HttpRequest) -> User:
