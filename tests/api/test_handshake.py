@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 
 from chats.models import Conversation, User
 from realtime import running
-from realtime.api.keys import BAD_PER_MINUTE
+from realtime.api.keys import BAD_PER_MINUTE, address_of
 from realtime.api.socket import RealtimeSocket
 from realtime.db import in_database
 from realtime.models import ApiToken, ClientSecret, Provider
@@ -148,6 +148,22 @@ async def test_many_wrong_keys_are_slowed_down_and_right_ones_let_in(here: str, 
     async with provider_of(opened()):
         async with session_of(here, await token_of(ann)) as session:
             await session.event("session.created")
+
+
+@pytest.mark.parametrize(
+    ("proxies", "said", "counts"),
+    [
+        (0, "198.51.100.1", "192.0.2.7"),
+        (1, "198.51.100.1, 203.0.113.5", "203.0.113.5"),
+        (2, "198.51.100.1, 203.0.113.5, 10.0.0.2", "203.0.113.5"),
+        (2, "198.51.100.1", "192.0.2.7"),
+    ],
+)
+def test_the_address_that_counts_is_not_one_that_somebody_claims(
+    proxies: int, said: str, counts: str, settings: Any
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    assert address_of("192.0.2.7", said) == counts
 
 
 async def test_the_official_client_says_what_is_wrong_with_the_key(here: str, ann: User) -> None:
