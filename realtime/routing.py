@@ -22,7 +22,7 @@ async def nothing(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "websocket.close", "code": NOT_FOUND})
 
 
-page_sockets = URLRouter([*websocket_urlpatterns, re_path("", nothing)])
+page_sockets = URLRouter([*websocket_urlpatterns, re_path("", nothing)])  # type: ignore[arg-type]
 
 
 class ByAuthority:

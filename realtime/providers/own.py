@@ -26,6 +26,7 @@ from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.models.providers import model_id
 from realtime.providers.availability import (
     allowed_own_providers,
+    managed_account,
     managed_accounts,
     may_bring_keys,
     models_for,
@@ -84,7 +85,7 @@ def providers(request: HttpRequest) -> HttpResponse:
 @login_required
 def add(request: HttpRequest, slug: str) -> HttpResponse:
     """A new provider for an account; `?preset=` fills the form."""
-    account = _managed(request, slug)
+    account = managed_account(request, slug)
     if not may_bring_keys(account):
         raise Http404
     if Provider.objects.filter(account=account, own=True).count() >= MOST_PER_ACCOUNT:
@@ -130,7 +131,7 @@ def enable(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def default(request: HttpRequest, slug: str) -> HttpResponse:
     """Make the posted `model` what an account's calls take; empty leaves it to the site."""
-    account = _managed(request, slug)
+    account = managed_account(request, slug)
     wanted = request.POST.get("model", "")
     model = get_object_or_404(models_for(account), pk=model_id(wanted)) if wanted else None
     AccountSettings.objects.update_or_create(account=account, defaults={"default_model": model})
@@ -143,12 +144,6 @@ def default(request: HttpRequest, slug: str) -> HttpResponse:
     )
     messages.success(request, _("New calls take it where nobody chose another."))
     return redirect("providers")
-
-
-def _managed(request: HttpRequest, slug: str) -> Account:
-    account = get_object_or_404(managed_accounts(_person(request)), slug=slug)
-    about(account=account.pk)
-    return account
 
 
 def _edit(request: HttpRequest, provider: Provider, initial: dict[str, Any]) -> HttpResponse:
