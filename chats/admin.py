@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from chats import audit
+from chats.admin_fields import Autocompletes
 from chats.admin_lists import DeletesMuch, LongList
 from chats.models import (
     Account,
@@ -27,7 +28,7 @@ from chats.models import (
 )
 
 
-class MembershipInline(admin.TabularInline):
+class MembershipInline(Autocompletes, admin.TabularInline):
     model = Membership
     extra = 0
     autocomplete_fields = ["user", "account"]
@@ -66,7 +67,7 @@ class UserAdmin(DeletesMuch, DjangoUserAdmin):
 
 
 @admin.register(Account)
-class AccountAdmin(DeletesMuch):
+class AccountAdmin(Autocompletes, DeletesMuch):
     list_display = ["name", "slug", "kind", "people", "created"]
     list_filter = [("owner", admin.EmptyFieldListFilter), "created"]
     search_fields = ["name", "slug", "owner__username", "owner__email"]
@@ -91,7 +92,7 @@ class AccountAdmin(DeletesMuch):
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin):
+class MembershipAdmin(Autocompletes, admin.ModelAdmin):
     list_display = ["user", "account", "role", "created"]
     list_filter = ["role"]
     search_fields = ["user__username", "user__email", "account__name"]

@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest
 
+from chats import asking
 from chats.models import Account, AuditEvent, User
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ def record(
     request: HttpRequest | None = None,
     **detail: Any,
 ) -> None:
-    """Write one event. `detail`: JSON values, no secrets, nothing that was said."""
+    """Write one event. `request`: where it comes from, if not from the one that is being answered.
+    `detail`: JSON values, no secrets, nothing that was said."""
     known = actor if isinstance(actor, User) else None
     event = AuditEvent(
         action=action,
@@ -41,7 +43,7 @@ def record(
         account=account,
         target=str(target).replace("\0", "")[:MOST_TARGET],
         detail=detail,
-        address=_address(request),
+        address=_address(request or asking.current()),
     )
     try:
         # A savepoint, so that a failure leaves the caller's transaction as it was.

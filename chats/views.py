@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from chats.asking import about
 from chats.models import Account, Conversation, Message
 from chats.paging import Slice, page, place, turned
 from chats.retention import keeping
@@ -57,7 +58,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @login_required
 def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """One thread: its end, or what was said `?before=` or `?after=` a place in it."""
-    found = get_object_or_404(Conversation.objects.visible_to(_person(request)), pk=pk)
+    found = _found(request, pk)
     thread = (
         Message.objects.filter(conversation=found)
         .select_related("recording")
@@ -81,7 +82,7 @@ def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def rename(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Give a conversation the posted `title`."""
-    found = get_object_or_404(Conversation.objects.visible_to(_person(request)), pk=pk)
+    found = _found(request, pk)
     title = " ".join(request.POST.get("title", "").replace("\0", "").split())[:120]
     if title:
         found.title = title
@@ -93,7 +94,7 @@ def rename(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Hide a conversation; the message shown offers to bring it back."""
-    found = get_object_or_404(Conversation.objects.visible_to(_person(request)), pk=pk)
+    found = _found(request, pk)
     found.deleted = timezone.now()
     found.save(update_fields=["deleted"])
     undo = reverse("conversation-restore", args=[found.pk])
@@ -111,6 +112,12 @@ def restore(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     found.deleted = None
     found.save(update_fields=["deleted"])
     return HttpResponseRedirect(found.get_absolute_url())
+
+
+def _found(request: HttpRequest, pk: uuid.UUID) -> Conversation:
+    found = get_object_or_404(Conversation.objects.visible_to(_person(request)), pk=pk)
+    about(conversation=str(pk), account=found.account_id)
+    return found
 
 
 def _part(thread: QuerySet[Message], request: HttpRequest) -> dict[str, Any]:

@@ -8,18 +8,16 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nextvoice.settings")
 pages = get_asgi_application()
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402  (Django must be set up first)
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from nextvoice.away import Sockets  # noqa: E402
 from nextvoice.bodies import BoundedBodies  # noqa: E402
 from realtime.origin import SameOrigin  # noqa: E402
-from realtime.routing import ByAuthority, websocket_urlpatterns  # noqa: E402
+from realtime.routing import ByAuthority, page_sockets  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": BoundedBodies(pages),
-        "websocket": Sockets(
-            ByAuthority(SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))))
-        ),
+        "websocket": Sockets(ByAuthority(SameOrigin(AuthMiddlewareStack(page_sockets)))),
     }
 )

@@ -54,6 +54,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "chats.asking.remembered",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -308,8 +309,17 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "realtime.logs.Line"}, "json": {"()": "realtime.logs.Json"}},
-    "filters": {"seldom": {"()": "nextvoice.seldom.Seldom"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "filters": {
+        "seldom": {"()": "nextvoice.seldom.Seldom"},
+        "brief": {"()": "realtime.logs.Brief"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["brief"],
+        }
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # websockets and uvicorn log whole headers at DEBUG; keys travel in headers.
     "loggers": {

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chats import audit
 from chats.admin import AccountAdmin, ReadOnly
+from chats.admin_fields import Autocompletes
 from chats.admin_lists import LongList
 from realtime.live_calls import LiveCalls
 from realtime.models import (
@@ -118,7 +119,7 @@ class VoiceModelInline(admin.StackedInline):
 
 
 @admin.register(Provider)
-class ProviderAdmin(ConnectionTestAdmin, admin.ModelAdmin):
+class ProviderAdmin(Autocompletes, ConnectionTestAdmin, admin.ModelAdmin):
     form = AdminProviderForm
     change_form_template = "admin/realtime/provider/change_form.html"
     list_display = [
@@ -229,7 +230,7 @@ class ProviderAdmin(ConnectionTestAdmin, admin.ModelAdmin):
 
 
 @admin.register(VoiceModel)
-class VoiceModelAdmin(admin.ModelAdmin):
+class VoiceModelAdmin(Autocompletes, admin.ModelAdmin):
     form = VoiceModelForm
     list_display = ["__str__", "name", "provider", "end_shown", "default", "enabled"]
     list_filter = [EndDate, "enabled", "default", "provider"]
@@ -272,7 +273,7 @@ class CallRecordAdmin(LiveCalls, ReadOnly, LongList):
 
 
 @admin.register(AccountSettings)
-class AccountSettingsAdmin(admin.ModelAdmin):
+class AccountSettingsAdmin(Autocompletes, admin.ModelAdmin):
     form = AccountSettingsForm
     list_display = ["account", "own_providers", "default_model"]
     list_filter = ["own_providers"]
@@ -311,7 +312,7 @@ class ClientSecretAdmin(ReadOnly):
     exclude = ["digest"]
 
 
-class AccountSettingsInline(admin.StackedInline):
+class AccountSettingsInline(Autocompletes, admin.StackedInline):
     model = AccountSettings
     form = AccountSettingsForm
     autocomplete_fields = ["default_model"]

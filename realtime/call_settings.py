@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
+from chats.asking import about
 from chats.models import Conversation, User
 from realtime.bridge.events import Problem
 from realtime.bridge.session import changes_of, check_name
@@ -33,6 +34,7 @@ class NotSettings(ValueError):
 def save(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Keep the posted `settings` (JSON) for a conversation; with `default`, for new ones too."""
     conversation = get_object_or_404(Conversation.objects.visible_to(request.user), pk=pk)
+    about(conversation=str(pk), account=conversation.account_id)
     try:
         settings = parse_settings(request.POST.get("settings", ""))
     except NotSettings as problem:

@@ -18,6 +18,7 @@ import orjson
 from channels.consumer import AsyncConsumer
 from django.utils.translation import gettext
 
+from chats.asking import about
 from chats.models import Conversation, User
 from realtime import elsewhere, live, metrics
 from realtime.bridge import Gone, Resume, receive_start
@@ -136,6 +137,7 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         if conversation is None:
             await browser.close(NOT_FOUND)
             return
+        about(user=user.pk, conversation=str(pk), account=conversation.account_id)
         with _waiting.one(user.pk, MOST_WAITING) as has_place:
             if not has_place:
                 await browser.close(TOO_MANY)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -18,6 +19,8 @@ import time
 from pathlib import Path
 
 from django.conf import settings
+
+from realtime import logs
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +77,15 @@ def _start() -> None:
     with tempfile.TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
         command = [sys.executable, *RUN, "--port", "0", "--port-file", str(port_file)]
+        told = logs.line_of(log)
         _child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=settings.BASE_DIR
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=told,
+            cwd=settings.BASE_DIR,
         )
+        os.close(told)
         atexit.register(stop)
         deadline = time.monotonic() + START_SECONDS
         while not port_file.exists():

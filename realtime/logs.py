@@ -2,26 +2,25 @@
 
 A task binds what it works on with `about(call=..., conversation=..., account=..., user=...)`; each
 line that it, or what it starts, writes then has these ids as JSON. Secrets are taken out of the
-finished text, so that messages, arguments, tracebacks and extra fields are all covered.
+finished text, so that messages, arguments, tracebacks and extra fields are all covered; and out of
+what a crash, or a program of ours beside the site, writes on standard error.
 """
 
 from __future__ import annotations
 
 import logging
-from contextvars import ContextVar
+import os
+import sys
+import threading
+import traceback
+from types import TracebackType
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from chats import asking
+from chats.asking import about as about
 from realtime.bridge.redact import without_secrets
-
-_about: ContextVar[dict[str, str | int]] = ContextVar("about", default={})  # noqa: B039 (never changed)
-
-
-def about(**ids: str | int | None) -> None:
-    """Name what the running task works on, from now on."""
-    given = {f"{name}_id": value for name, value in ids.items() if value is not None}
-    _about.set({**_about.get(), **given})
 
 
 class Line(logging.Formatter):
@@ -51,9 +50,44 @@ class Json(JsonFormatter):
         message_dict: dict[str, Any],
     ) -> None:
         super().add_fields(log_data, record, message_dict)
-        log_data.update(_about.get())
         # Django's records carry their request; its `repr` says no more than the message does.
-        log_data.pop("request", None)
+        log_data.update(asking.ids(log_data.pop("request", None)))
 
     def format(self, record: logging.LogRecord) -> str:
         return without_secrets(super().format(record))
+
+
+class Brief(logging.Filter):
+    """Takes the traceback from what Django answers with 4xx: nothing of ours has failed."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if 400 <= getattr(record, "status_code", 0) < 500:
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def line_of(log: logging.Logger) -> int:
+    """A file descriptor for a program's standard error: what it writes there becomes lines of this
+    log. To be closed here once the program has it."""
+    reading, writing = os.pipe()
+    threading.Thread(target=_relay, args=(reading, log), name="stderr", daemon=True).start()
+    return writing
+
+
+def _relay(reading: int, log: logging.Logger) -> None:
+    with open(reading, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            log.warning("%s", line.rstrip())
+
+
+def hide_in_crashes() -> None:
+    """Let what Python writes when it crashes, in whichever thread, be without secrets too."""
+
+    def crashed(
+        kind: type[BaseException], problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        text = "".join(traceback.format_exception(kind, problem, trace))
+        sys.stderr.write(without_secrets(text))
+
+    sys.excepthook = crashed
+    threading.excepthook = lambda told: crashed(told.exc_type, told.exc_value, told.exc_traceback)

@@ -28,9 +28,9 @@ from realtime.bridge.tools import with_tools
 from realtime.history import opening_items
 from realtime.models import CallRecord, Provider, VoiceModel
 from realtime.models.providers import model_id
-from realtime.money.allowance import Tariff
+from realtime.money.allowance import Tariff, tariff_at
 from realtime.money.ledger import Payer
-from realtime.money.prices import Rates, price_for, reporting_currency
+from realtime.money.prices import price_for
 from realtime.money.quota_words import over_words
 from realtime.money.quotas import NOTHING, OverQuota, Terms, Wish, admit
 from realtime.providers.availability import default_model, payer
@@ -114,7 +114,7 @@ def open_call(
     place = str(conversation.pk) if conversation else None
     session, toolbox = start.applied_to(base_session(model)), None
     if tools and conversation is not None:
-        toolbox = toolbox_for(user, conversation, account, model)
+        toolbox = toolbox_for(user, conversation, account, model, call_id)
     return Opening(
         call_id=str(call_id),
         conversation_id=place,
@@ -185,13 +185,9 @@ def available(user_pk: int, model_pk: int) -> VoiceModel | None:
 
 
 def tariff_of(model: VoiceModel, now: datetime) -> Tariff:
-    """What a call with the model costs now. Without an exchange rate it has no price."""
+    """What a call with the model costs now."""
     price = price_for(model.provider_id, model.provider.dialect, model.name, "realtime", now)
-    prices = price.prices() if price is not None else None
-    rate = Rates().at(prices.currency, now.date()) if prices is not None else None
-    if rate is None:
-        return Tariff(currency=reporting_currency())
-    return Tariff(prices, rate, reporting_currency())
+    return tariff_at(price, now)
 
 
 def _open_calls(conversation: Conversation) -> list[uuid.UUID]:

@@ -19,7 +19,7 @@ from realtime.bridge.framing import END_OF_HEAD, Splitter, framed
 from realtime.bridge.writer import Frame
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGIReceiveEvent
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 
 QUICK = "nextvoice.quick"
 """The ASGI extension that is a `bridge.browser.Quick`."""
@@ -44,6 +44,12 @@ class QuickProtocol(WebSocketsSansIOProtocol):
     def offer_to(self, take: Take | None, /) -> None:
         """Offer binary messages to `take` while the application waits for the next one."""
         self._take = take
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            # Uvicorn takes a refusal in HTTP for a handshake that was forgotten, and logs an error.
+            self.handshake_complete = True
 
     async def receive(self) -> ASGIReceiveEvent:
         self._asked = True

@@ -2,17 +2,27 @@
 
 from typing import Any
 
-from django.urls import path
+from channels.routing import URLRouter
+from django.urls import path, re_path
 
 from realtime.api.paths import API_PATHS
 from realtime.api.socket import RealtimeSocket
-from realtime.consumers import CallConsumer
+from realtime.consumers import NOT_FOUND, CallConsumer
 from realtime.watching import WatchConsumer
 
 websocket_urlpatterns = [
     path("ws/call/<uuid:conversation>/", CallConsumer.as_asgi(), name="call"),
     path("ws/watch/<uuid:conversation>/", WatchConsumer.as_asgi(), name="watch"),
 ]
+
+
+async def nothing(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """A socket that is not there is refused before it opens. Channels would raise, for each one."""
+    await receive()
+    await send({"type": "websocket.close", "code": NOT_FOUND})
+
+
+page_sockets = URLRouter([*websocket_urlpatterns, re_path("", nothing)])  # type: ignore[arg-type]
 
 
 class ByAuthority:

@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.http import require_POST
 
+from chats.asking import about
 from chats.attachments.keeping import admit, file_of, prepared, save, why
 from chats.attachments.sniff import Refused
 from chats.attachments.words import NOTES
@@ -46,6 +47,7 @@ async def upload(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
     conversation = await Conversation.objects.visible_to(user).filter(pk=pk).afirst()
     if conversation is None or not isinstance(user, User):
         raise Http404
+    about(conversation=str(pk), account=conversation.account_id)
     try:
         given = await _admitted(request, user, conversation)
         attachment, note = await _kept(given, user, conversation)

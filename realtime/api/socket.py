@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 import orjson
 from django.utils.translation import gettext
 
+from chats.asking import about
 from realtime import live, metrics
 from realtime.api.keys import SUBPROTOCOL, Key, address_of, check_key, presented
 from realtime.api.opening import open_session, tidy_up, token_may_go_on
@@ -94,6 +95,7 @@ class Visit:
         """Check the key, open the call and run it to its end. Raises `ApiError`."""
         raw = presented(self._headers, self._offered)
         key = await in_database(check_key, raw, self._address())
+        about(user=key.token.user_id)
         if "realtime=v1" in self._headers.get("openai-beta", ""):
             await self._say_and_close(_beta_event(), BETA)
             return

@@ -11,6 +11,7 @@ import orjson
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from chats.asking import about
 from realtime.api.keys import Key, address_of, check_key, presented
 from realtime.api.models import described, model_of, models_of
 from realtime.api.shapes import ApiError, no_model
@@ -136,7 +137,9 @@ def _key(request: HttpRequest) -> Key:
     address = address_of(
         request.META.get("REMOTE_ADDR", "unknown"), headers.get("x-forwarded-for", "")
     )
-    return check_key(presented(headers), address)
+    key = check_key(presented(headers), address)
+    about(user=key.token.user_id)
+    return key
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:

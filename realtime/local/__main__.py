@@ -111,10 +111,12 @@ async def _watch_stdin(stop: asyncio.Event) -> None:
 
 def main() -> None:
     options = arguments()
+    # Beside the site these become lines of its log, which have their time.
+    when = "" if options.until_stdin_closes else "%(asctime)s "
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.WARNING,
         stream=sys.stderr,
-        format="%(asctime)s %(name)s %(levelname)s %(message)s",
+        format=f"{when}%(name)s %(levelname)s %(message)s",
     )
     logging.getLogger("websockets").setLevel(logging.ERROR)
     with contextlib.suppress(KeyboardInterrupt):

@@ -42,11 +42,13 @@ class Endpoint:
 
 
 class Answer:
-    """A 2xx answer whose body has not been read yet."""
+    """A 2xx answer whose body has not been read yet. Where it repeats the key that it was asked
+    with, words of it do not."""
 
-    def __init__(self, reader: asyncio.StreamReader, headers: dict[str, str]) -> None:
+    def __init__(self, reader: asyncio.StreamReader, headers: dict[str, str], key: str) -> None:
         self.headers = headers
         self._reader = reader
+        self._key = key.encode()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if "chunked" in self.headers.get("transfer-encoding", "").lower():
@@ -87,9 +89,9 @@ class Answer:
             if len(rest) > LINE_LIMIT:
                 raise HttpFailed("The endpoint sent a line that is too long.")
             for line in whole:
-                yield line.rstrip(b"\r").decode("utf-8", "replace")
+                yield self._without_key(line.rstrip(b"\r")).decode("utf-8", "replace")
         if rest:
-            yield rest.decode("utf-8", "replace")
+            yield self._without_key(rest).decode("utf-8", "replace")
 
     async def body(self, limit: int) -> bytes:
         data = bytearray()
@@ -97,7 +99,20 @@ class Answer:
             data += piece
             if len(data) > limit:
                 raise HttpFailed("The endpoint's answer is too large.")
-        return bytes(data)
+        return self._without_key(bytes(data))
+
+    async def beginning(self) -> str:
+        """The start of the body, for an error's text."""
+        data = b""
+        async for piece in self.chunks():
+            data += piece
+            if len(data) >= ERROR_BODY_LIMIT:
+                break
+        text = self._without_key(data[:ERROR_BODY_LIMIT])
+        return text.decode("utf-8", "replace").strip()[:500]
+
+    def _without_key(self, data: bytes) -> bytes:
+        return data.replace(self._key, b"[key]") if self._key else data
 
 
 async def _soon(read: Coroutine[Any, Any, bytes]) -> bytes:
@@ -125,7 +140,7 @@ async def post(
         raise HttpFailed(f"The endpoint cannot be reached: {_reason(problem)}.") from None
     try:
         writer.write(head + body)
-        yield await _answer(reader)
+        yield await _answer(reader, key)
     except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as problem:
         raise HttpFailed(f"The endpoint's answer broke off: {_reason(problem)}.") from None
     except asyncio.LimitOverrunError:
@@ -164,7 +179,7 @@ def _head(url: str, length: int, content_type: str, key: str, accept: str) -> by
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 
-async def _answer(reader: asyncio.StreamReader) -> Answer:
+async def _answer(reader: asyncio.StreamReader, key: str) -> Answer:
     while True:
         head = (await _soon(reader.readuntil(b"\r\n\r\n"))).decode("latin-1")
         first, *rest = head.split("\r\n")
@@ -178,21 +193,12 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
     for line in rest:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
-    answer = Answer(reader, headers)
+    answer = Answer(reader, headers, key)
     if status < 300:
         return answer
     if status < 400:
         raise HttpFailed("The endpoint redirects elsewhere; use its final address.", status)
     text = ""
     with contextlib.suppress(HttpFailed):
-        text = await _start_of(answer)
+        text = await answer.beginning()
     raise HttpFailed(f"The endpoint answered {status}: {text or parts[-1]}", status)
-
-
-async def _start_of(answer: Answer) -> str:
-    data = b""
-    async for piece in answer.chunks():
-        data += piece
-        if len(data) >= ERROR_BODY_LIMIT:
-            break
-    return data[:ERROR_BODY_LIMIT].decode("utf-8", "replace").strip()[:500]

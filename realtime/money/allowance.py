@@ -20,7 +20,8 @@ from typing import Any
 from django.utils import timezone
 
 from realtime.bridge import Tap
-from realtime.models import Usage
+from realtime.models import Price, Usage
+from realtime.money.prices import Rates, reporting_currency
 from realtime.money.pricing import Prices, Unpriced, cost, per_minute, plain, priced_part
 from realtime.money.quota_words import over_words, soon_words, warn_words
 from realtime.money.quotas import Limit, OverQuota, Terms, Wish, totals
@@ -67,6 +68,15 @@ class Tariff:
         except Unpriced:
             return None
         return (sum(costs, NOTHING) * self.rate).quantize(Decimal("1e-12"))
+
+
+def tariff_at(price: Price | None, now: datetime) -> Tariff:
+    """What is paid by a price now. Without an exchange rate that is unknown, as without a price."""
+    prices = price.prices() if price is not None else None
+    rate = Rates().at(prices.currency, now.date()) if prices is not None else None
+    if rate is None:
+        return Tariff(currency=reporting_currency())
+    return Tariff(prices, rate, reporting_currency())
 
 
 class Allowance(Tap):
@@ -178,7 +188,9 @@ class Allowance(Tap):
         prices = self._tariff.prices
         if name in self._read:
             return
-        if row.cost is not None and prices is not None and row.currency == prices.currency:
+        if row.cost is None or prices is None or row.own != self._own:
+            return
+        if row.currency == prices.currency:
             self._in_ledger += row.cost * self._tariff.rate
 
     def _look(self) -> None:

@@ -25,6 +25,8 @@ from realtime.money.pricing import EXACT, Prices, Unpriced, cost, costs, priced_
 from realtime.money.usage import MEASURES, NOTHING, Counts, counts_of, tame
 
 SPENT_PLACES = 6  # of seconds, in the daily sums
+IMAGES = "images"
+"""The dialect, in the ledger, of services that make pictures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,15 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
+from weakref import WeakValueDictionary
 
 from realtime.bridge import EndRecord, Tap
 from realtime.bridge.audio import BYTES_PER_SECOND, bytes_to_ms
 from realtime.bridge.gate import Release
+from realtime.db import in_database
 from realtime.models import Usage
 from realtime.money.estimate import Answer, Context, Turn
-from realtime.money.ledger import Entry, Payer
+from realtime.money.ledger import Entry, Payer, record
 from realtime.money.usage import Counts, counts_of
 from realtime.money.why import Sum, cost_event
 from realtime.store import Store
@@ -99,6 +101,7 @@ class Meter(Tap):
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._sum = Sum()
+        _meters[call_id] = self
 
     def unsettled(self) -> Collection[str]:
         """The names of rows that are on their way into the ledger, or there a moment ago."""
@@ -110,7 +113,9 @@ class Meter(Tap):
         used = [
             counts_of(entry.raw) if entry.raw else entry.counts or Counts()
             for name, entry in self._pending.items()
-            if entry.kind in (Usage.Kind.RESPONSE, Usage.Kind.TIME) and name not in without
+            if entry.kind in (Usage.Kind.RESPONSE, Usage.Kind.TIME)
+            and name not in without
+            and entry.payer == self._payer
         ]
         if self._answer is not None:
             used.append(self._answer.counts())
@@ -119,6 +124,10 @@ class Meter(Tap):
             seconds = Decimal(int((self._clock() - self._since) * 1000)) / 1000
             used.append(Counts(seconds=seconds))
         return used
+
+    def charge(self, entry: Entry) -> None:
+        """Count what the call used of a service besides its model. On the loop."""
+        self._put(entry)
 
     # What the tap is told
 
@@ -426,6 +435,19 @@ class Meter(Tap):
         "response.done": _response_done,
         **dict.fromkeys(WORDS, _words),
     }
+
+
+_meters: WeakValueDictionary[str, Meter] = WeakValueDictionary()
+
+
+async def charge(entry: Entry) -> None:
+    """Write down what a service was used for: with all else of its call while that runs, so that
+    it is in what the call costs so far; else at once. On the call's loop."""
+    meter = _meters.get(str(entry.call_id))
+    if meter is not None:
+        meter.charge(entry)
+    else:
+        await in_database(record, entry)
 
 
 def letters(item: Event) -> int:

@@ -142,6 +142,14 @@ def admit(
     return terms
 
 
+def look(wish: Wish, now: datetime) -> None:
+    """Raise OverQuota when there is nothing left for what a call, or a person without one, wishes
+    to buy at once. Nothing is reserved for it."""
+    over = Books([wish], now, locking=False).judge(wish).over
+    if over is not None:
+        raise over
+
+
 def renew(wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
     """Keep the places of running calls, reserve anew, and say how each may go on.
 

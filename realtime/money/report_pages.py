@@ -9,18 +9,18 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from chats.downloads import sent
-from chats.models import Account, Conversation, User
+from chats.models import Conversation, User
 from realtime.models import CallRecord
 from realtime.money.charts import every_day, shares
 from realtime.money.prices import reporting_currency
 from realtime.money.quota_summary import quota_summary
 from realtime.money.report_files import cells, columns, csv_pieces
 from realtime.money.reports import Filters, Line, call_lines, lines, totals
-from realtime.providers.availability import managed_accounts
+from realtime.providers.availability import managed_account, managed_accounts
 
 LATEST = 20
 OWN = ("day", "model", "provider", "call")
@@ -51,7 +51,7 @@ def usage(request: HttpRequest) -> HttpResponse:
 @login_required
 def account_usage(request: HttpRequest, slug: str) -> HttpResponse:
     """What an account's people used in a month, for its managers."""
-    account = _managed(request, slug)
+    account = managed_account(request, slug)
     filters = _month(request, Filters(account=account.pk))
     context = {
         **_context(filters, OF_ACCOUNT),
@@ -74,7 +74,7 @@ def usage_csv(request: HttpRequest) -> HttpResponse:
 @login_required
 def account_csv(request: HttpRequest, slug: str) -> HttpResponse:
     """A month of an account's usage as CSV, for its managers."""
-    account = _managed(request, slug)
+    account = managed_account(request, slug)
     return _csv(request, Filters(account=account.pk), OF_ACCOUNT, f"usage-{account.slug}")
 
 
@@ -131,10 +131,6 @@ def _latest(month: Filters, whose: Filters) -> list[Line]:
 def _conversation(call: Line) -> Any:
     record: CallRecord | None = call.about.get("record")
     return record.conversation_id if record else None
-
-
-def _managed(request: HttpRequest, slug: str) -> Account:
-    return get_object_or_404(managed_accounts(_person(request)), slug=slug)
 
 
 def _person(request: HttpRequest) -> User:

@@ -12,7 +12,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_lazy
 
 from realtime.models import Usage
-from realtime.money.ledger import cost_at, costs_of
+from realtime.money.ledger import IMAGES, cost_at, costs_of
 from realtime.money.pricing import plain
 from realtime.money.usage import MEASURES, Counts
 
@@ -80,9 +80,13 @@ def cost_event(row: Usage, total: Sum, about: Mapping[str, str], ahead: Counts) 
         "total": plain(total.amounts[row.currency]) if priced else None,
         "totals": {currency: plain(amount) for currency, amount in total.amounts.items()},
         "unpriced": total.unpriced,
-        "context": _context(row, ahead) if row.kind == Usage.Kind.RESPONSE else None,
+        "context": _context(row, ahead) if _read_conversation(row) else None,
         "text": why(row, parts),
     }
+
+
+def _read_conversation(row: Usage) -> bool:
+    return row.kind == Usage.Kind.RESPONSE and row.dialect != IMAGES
 
 
 def _context(row: Usage, ahead: Counts) -> dict[str, Any]:
@@ -123,7 +127,7 @@ def _mostly(dear: Mapping[str, Decimal]) -> str:
 def _read_again(row: Usage) -> str:
     """That a conversation is read whole for each answer."""
     read, cached = row.counts().tokens_in, row.counts().tokens_cached
-    if row.kind != Usage.Kind.RESPONSE or not read:
+    if not _read_conversation(row) or not read:
         return ""
     words = {"n": number_format(read, force_grouping=True)}
     if cached * 2 > read:

@@ -14,7 +14,10 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 
+from chats.asking import about
 from chats.models import Account, Membership, User
 from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.models.providers import model_id, own_allowed
@@ -63,6 +66,14 @@ def managed_accounts(user: User) -> QuerySet[Account]:
         return Account.objects.none()
     managed = Membership.objects.filter(user=user, role=Membership.Role.MANAGER)
     return Account.objects.of(user).filter(pk__in=managed.values("account"))
+
+
+def managed_account(request: HttpRequest, slug: str) -> Account:
+    """The account of this slug, if the person may manage its providers. Raises Http404."""
+    assert isinstance(request.user, User)
+    account = get_object_or_404(managed_accounts(request.user), slug=slug)
+    about(account=account.pk)
+    return account
 
 
 def own_providers(user: User) -> QuerySet[Provider]:

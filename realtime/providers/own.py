@@ -20,11 +20,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chats import audit
+from chats.asking import about
 from chats.models import Account, User
 from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.models.providers import model_id
 from realtime.providers.availability import (
     allowed_own_providers,
+    managed_account,
     managed_accounts,
     may_bring_keys,
     models_for,
@@ -83,7 +85,7 @@ def providers(request: HttpRequest) -> HttpResponse:
 @login_required
 def add(request: HttpRequest, slug: str) -> HttpResponse:
     """A new provider for an account; `?preset=` fills the form."""
-    account = get_object_or_404(managed_accounts(_person(request)), slug=slug)
+    account = managed_account(request, slug)
     if not may_bring_keys(account):
         raise Http404
     if Provider.objects.filter(account=account, own=True).count() >= MOST_PER_ACCOUNT:
@@ -129,7 +131,7 @@ def enable(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def default(request: HttpRequest, slug: str) -> HttpResponse:
     """Make the posted `model` what an account's calls take; empty leaves it to the site."""
-    account = get_object_or_404(managed_accounts(_person(request)), slug=slug)
+    account = managed_account(request, slug)
     wanted = request.POST.get("model", "")
     model = get_object_or_404(models_for(account), pk=model_id(wanted)) if wanted else None
     AccountSettings.objects.update_or_create(account=account, defaults={"default_model": model})
@@ -145,6 +147,7 @@ def default(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _edit(request: HttpRequest, provider: Provider, initial: dict[str, Any]) -> HttpResponse:
+    about(account=provider.account_id)
     data = request.POST if request.method == "POST" else None
     is_new = provider._state.adding
     form = OwnProviderForm(data, instance=provider, initial=initial)

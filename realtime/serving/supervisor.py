@@ -17,11 +17,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from realtime import logs
 from realtime.serving.worker import RETIRE
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ STOP_SECONDS = 30.0
 class Program:
     """What a place runs: its arguments, the sockets it inherits, and what is in its environment
     besides ours. `greets`: whether it says on its line when it is ready. `on_end` is told the id of
-    each process of it that ended."""
+    each process of it that ended. `log`: where what it writes on standard error goes; None: to
+    ours, as it is."""
 
     name: str
     arguments: Sequence[str]
@@ -48,6 +50,20 @@ class Program:
     folder: Path | None = None
     greets: bool = True
     on_end: Callable[[int], object] = lambda pid: None
+    log: logging.Logger | None = None
+
+
+@contextmanager
+def _told(program: Program) -> Iterator[int | None]:
+    """Its standard error."""
+    if program.log is None:
+        yield None
+        return
+    told = logs.line_of(program.log)
+    try:
+        yield told
+    finally:
+        os.close(told)
 
 
 class Child:
@@ -64,11 +80,12 @@ class Child:
         """Start the program in a session of its own, so that a terminal's Ctrl-C is ours only."""
         line, theirs = socket.socketpair()
         line.setblocking(False)
-        with theirs:
+        with theirs, _told(program) as told:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *program.arguments,
                 stdin=theirs.fileno(),
+                stderr=told,
                 pass_fds=[each.fileno() for each in program.sockets],
                 env={**os.environ, **program.environment},
                 cwd=program.folder,

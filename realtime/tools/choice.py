@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from chats.models import Account, Conversation, User
@@ -45,7 +46,11 @@ def shown(account: Account) -> list[dict[str, Any]]:
 
 
 def toolbox_for(
-    user: User, conversation: Conversation, account: Account, model: VoiceModel
+    user: User,
+    conversation: Conversation,
+    account: Account,
+    model: VoiceModel,
+    call_id: uuid.UUID | None = None,
 ) -> SiteToolbox | None:
     """What a call of the person in the conversation may use; None when that is nothing."""
     if not uses_tools(model):
@@ -57,5 +62,5 @@ def toolbox_for(
     passes_on = traits_of(provider.dialect).mcp and not (provider.own or provider.embedded)
     passed_on = [tool for tool in tools if passes_on and is_passed_on(tool)]
     own = [tool for tool in tools if tool not in passed_on]
-    where = Where(user.pk, conversation.pk)
+    where = Where(user.pk, conversation.pk, call_id)
     return SiteToolbox(where, own, servers_of(passed_on)) if tools else None

@@ -30,10 +30,11 @@ MAX_TEXT = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """For whom, and in which conversation, a function works."""
+    """For whom, in which conversation and in which call a function works."""
 
     user_pk: int
     conversation_id: uuid.UUID | None = None
+    call_id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 
 from chats.models import Conversation, User
 from realtime import running
-from realtime.api.keys import BAD_PER_MINUTE
+from realtime.api.keys import BAD_PER_MINUTE, address_of
 from realtime.api.socket import RealtimeSocket
 from realtime.db import in_database
 from realtime.models import ApiToken, ClientSecret, Provider
@@ -99,12 +99,16 @@ async def test_a_browsers_key_is_read_and_only_realtime_echoed(here: str, ann: U
             assert json.loads(await socket.recv())["type"] == "session.created"
 
 
-async def test_no_key_and_a_wrong_one_are_401_with_a_reason(here: str, ann: User) -> None:
+async def test_no_key_and_a_wrong_one_are_401_with_a_reason(
+    here: str, ann: User, caplog: pytest.LogCaptureFixture
+) -> None:
     status, error = await refused(here)
     assert (status, error["type"], error["code"]) == (401, "invalid_request_error", None)
     status, error = await refused(here, additional_headers=bearer(WRONG))
     assert (status, error["code"]) == (401, "invalid_api_key")
     assert WRONG not in json.dumps(error)
+    # Uvicorn takes an answer in HTTP for a fault of ours, unless it is told.
+    assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == []
 
 
 async def test_a_browser_with_a_wrong_key_is_told_in_the_socket(here: str, ann: User) -> None:
@@ -144,6 +148,22 @@ async def test_many_wrong_keys_are_slowed_down_and_right_ones_let_in(here: str, 
     async with provider_of(opened()):
         async with session_of(here, await token_of(ann)) as session:
             await session.event("session.created")
+
+
+@pytest.mark.parametrize(
+    ("proxies", "said", "counts"),
+    [
+        (0, "198.51.100.1", "192.0.2.7"),
+        (1, "198.51.100.1, 203.0.113.5", "203.0.113.5"),
+        (2, "198.51.100.1, 203.0.113.5, 10.0.0.2", "203.0.113.5"),
+        (2, "198.51.100.1", "192.0.2.7"),
+    ],
+)
+def test_the_address_that_counts_is_not_one_that_somebody_claims(
+    proxies: int, said: str, counts: str, settings: Any
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    assert address_of("192.0.2.7", said) == counts
 
 
 async def test_the_official_client_says_what_is_wrong_with_the_key(here: str, ann: User) -> None:

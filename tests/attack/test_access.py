@@ -67,7 +67,7 @@ ROUTES = sorted(set(_routes(get_resolver().url_patterns)))
 ANSWERS, MODELS = _table()
 
 
-def _model_of(route: str) -> tuple[str, str] | None:
+def model_of(route: str) -> tuple[str, str] | None:
     """The model of the admin that a route is about, and which of its usual routes it is."""
     for model in admin.site._registry:
         start = f"admin/{model._meta.app_label}/{model._meta.model_name}/"
@@ -77,7 +77,7 @@ def _model_of(route: str) -> tuple[str, str] | None:
 
 
 def _expected(method: str, route: str) -> list[str]:
-    if (found := _model_of(route)) is None:
+    if (found := model_of(route)) is None:
         return ANSWERS[method, f"/{route}"]
     label, rest = found
     everybody = ANSWERS["ANY", "/admin/MODEL/"]
@@ -90,14 +90,14 @@ def _expected(method: str, route: str) -> list[str]:
 
 
 def test_every_route_is_in_the_table_and_no_other() -> None:
-    routes = {f"/{route}" for route in ROUTES if not _model_of(route)} | {"/admin/MODEL/"}
+    routes = {f"/{route}" for route in ROUTES if not model_of(route)} | {"/admin/MODEL/"}
     assert {route for _, route in ANSWERS} == routes
     assert set(MODELS) == {model._meta.label_lower for model in admin.site._registry}
 
 
 def _path(route: str, actor: str, world: World) -> str:
     thread = world.thread_of(actor)
-    row = world.rows[found[0]] if (found := _model_of(route)) else None
+    row = world.rows[found[0]] if (found := model_of(route)) else None
     values = [
         ("c/recordings/", "<uuid:pk>", world.recordings[thread].pk),
         ("c/attachments/", "<uuid:pk>", world.attachments[thread].pk),

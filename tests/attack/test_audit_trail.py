@@ -63,11 +63,8 @@ def test_what_is_deleted_in_the_admin(label: str, world: World) -> None:
     name, app = label.partition(".")[2], label.replace(".", "_")
     client.post(reverse(f"admin:{app}_delete", args=[row.pk]), {"post": "yes"})
     event = AuditEvent.objects.order_by("-pk")[0]
-    assert (event.action, event.actor_name, event.detail["pk"]) == (
-        f"{name}.deleted",
-        "root",
-        str(row.pk),
-    )
+    assert newest()[::3] == (f"{name}.deleted", "192.0.2.7")
+    assert (event.actor_name, event.detail["pk"]) == ("root", str(row.pk))
 
 
 def test_several_things_deleted_together_are_named_one_by_one(world: World) -> None:
@@ -98,7 +95,7 @@ def test_who_becomes_staff(world: World) -> None:
         },
     )
     event = AuditEvent.objects.order_by("-pk")[0]
-    assert (event.action, event.actor_name, event.target) == ("user.changed", "root", "sam")
+    assert newest() == ("user.changed", "root", "sam", "192.0.2.7")
     assert "Superuser status" in event.detail["changes"][0]["changed"]["fields"]
 
 

@@ -122,6 +122,8 @@ def test_of_an_animation_the_first_picture_is_kept(tmp_path: Path) -> None:
         ("a.txt", b"\x7fELF\x02\x01\x01\0", "unknown"),
         ("a.txt", b"words\0and a NUL", "unknown"),
         ("a.mp3", b"ID3\x04\0\0", "unknown"),
+        ("a.mp3", b"<html><script>alert(1)</script>", "markup"),
+        ("a.wav", b"<svg onload='alert(1)'/>", "markup"),
         ("a.docx", files.docx_bomb(), "too_large_inside"),
         ("a.docx", files.docx("&c;", dtd=files.BILLION_LAUGHS), "broken"),
         ("a.docx", files.docx("&a;", dtd=files.OUTSIDE), "broken"),

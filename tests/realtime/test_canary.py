@@ -19,6 +19,7 @@ from zipfile import ZipFile
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.local.fake_http import FakeHttp, plain, said, stream
 from tests.realtime.tools.services import api, document, mcp_server
 from tests.scripted import (
     Close,
@@ -33,6 +34,7 @@ from tests.scripted import (
     response_done,
     session_created,
 )
+from tests.servers import Redis, require
 from tests.site import Answer, Caller, Person, Shell, Site
 
 # With signs that are written otherwise in a URL, in HTML and in JSON.
@@ -77,6 +79,7 @@ class Canary:
 
     def __init__(self, site: Site, shell: Shell) -> None:
         self.site = site
+        self.debug = site.environment.get("DEBUG") == "true"
         self.run = shell.run
         self.shell = shell
         self.secrets = [KEY]
@@ -95,6 +98,20 @@ class Canary:
         if isinstance(what, Answer):
             what = repr(what.headers).encode() + what.body
         self.saw.append((where, what.encode() if isinstance(what, str) else what))
+
+    def seen_inside(self, where: str, archive: bytes) -> None:
+        """Keep what is packed in an archive that came out of the site."""
+        with ZipFile(BytesIO(archive)) as packed:
+            for name in packed.namelist():
+                self.seen(f"{where}: {name}", packed.read(name))
+
+    def seen_on_disk(self) -> None:
+        """Keep the log and every file, once the site has stopped."""
+        self.seen("log", self.site.log.read_bytes())
+        self.site.log.write_text("")  # exceptions were meant
+        for path in sorted(self.site.folder.rglob("*")):
+            if path.is_file():
+                self.seen(str(path.relative_to(self.site.folder)), path.read_bytes())
 
     def manage(self, *arguments: str, **environment: str) -> None:
         """Run a command and keep what it printed."""
@@ -182,6 +199,8 @@ async def by_command(canary: Canary) -> None:
         canary.manage(*command)
     canary.manage("check", "--database", "default")
     canary.manage("dumpdata")
+    # Looked through with all other files at the end.
+    canary.manage("backup", str(canary.site.folder / "backup.tar"))
 
 
 async def in_calls(canary: Canary) -> None:
@@ -301,7 +320,8 @@ async def in_exceptions(canary: Canary) -> None:
             if table == "realtime_provider":
                 path = "/admin/realtime/provider/add/"
                 answer = await asyncio.to_thread(canary.boss.post, path, **form_of("Late"))
-                assert answer.status == 500 and b"Traceback" in answer.body
+                assert answer.status == 500
+                assert (b"Traceback" in answer.body) == canary.debug
                 canary.seen("error page", answer)
             async with Caller.dial(canary.site.url, thread, canary.ann.cookie) as caller:
                 await caller.start()
@@ -311,15 +331,19 @@ async def in_exceptions(canary: Canary) -> None:
 
 
 async def in_exports(canary: Canary) -> None:
-    """The reports as files; those of Excel are packed, so they are searched unpacked."""
+    """The reports as files, what a person may take away, and the figures for operators."""
     report = "/admin/realtime/usage/report/file/?format="
     for kind in ("csv", "xlsx"):
         answer = await asyncio.to_thread(canary.boss.get, f"{report}{kind}")
         assert answer.status == 200
         canary.seen(f"report.{kind}", answer)
-    with ZipFile(BytesIO(answer.body)) as packed:
-        for name in packed.namelist():
-            canary.seen(f"report.xlsx: {name}", packed.read(name))
+    canary.seen_inside("report.xlsx", answer.body)
+    takeout = await asyncio.to_thread(canary.ann.get, "/my-data/")
+    assert takeout.status == 200
+    canary.seen_inside("my-data.zip", takeout.body)
+    metrics = await asyncio.to_thread(canary.ann.get, "/metrics")
+    assert b"nextvoice_calls_started" in metrics.body
+    canary.seen("metrics", metrics)
 
 
 async def in_attachments(canary: Canary) -> None:
@@ -448,16 +472,49 @@ def test_the_key_is_in_nothing_that_the_site_says_writes_or_keeps(tmp_path: Path
             "from realtime.models import Provider\ntell(Provider.objects.last().key())"
         )
         site.stop()
-        canary.seen("log", site.log.read_bytes())
-        site.log.write_text("")  # exceptions were meant
-        for path in sorted(tmp_path.rglob("*")):
-            if path.is_file():
-                canary.seen(str(path.relative_to(tmp_path)), path.read_bytes())
+        canary.seen_on_disk()
     assert kept == KEY
     # The services did say it, and it was taken out on the way.
     hidden = {where for where, what in canary.saw if b"[key]" in what}
     assert {"answered: frames", "answered: page", "refused: frames", "test"} <= hidden
     assert {"program answered: frames", "program error: frames"} <= hidden
+    assert canary.leaks() == []
+
+
+async def test_nor_without_debug_with_more_workers_and_in_the_embedded_provider(
+    tmp_path: Path,
+) -> None:
+    """Its language model repeats the key: as an error, inside of one, and in an answer."""
+    require("redis")
+    llm = FakeHttp()
+    for script in (
+        plain(401, f"Bad key: {KEY}".encode()),
+        stream({"error": {"message": f"Bad key: {KEY}"}}),
+        stream(said(f"Your key is {KEY}, is it not?")),
+    ):
+        llm.scripts += [script]
+    await llm.start()
+    told = {"NEXTVOICE_LLM_URL": llm.url, "NEXTVOICE_LLM_KEY": KEY}
+    logged = {"LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"}
+    with (
+        Redis() as redis,
+        Site(tmp_path, voice=True, workers=2, REDIS_URL=redis.url, **told, **logged) as site,
+        Shell(site) as shell,
+    ):
+        canary = Canary(site, shell)
+        for name in ("refused", "failed", "answered"):
+            await canary.call(f"embedded, {name}")
+        for flow in (in_the_admin, on_own_pages, in_exceptions):
+            await flow(canary)
+        site.stop()
+        log = site.log.read_text()
+        canary.seen_on_disk()
+    await llm.close()
+    hidden = {where for where, what in canary.saw if b"[key]" in what}
+    assert {f"embedded, {name}: frames" for name in ("refused", "failed", "answered")} <= hidden
+    assert [asked.headers["authorization"] for asked in llm.asked] == [f"Bearer {KEY}"] * 3
+    [line, *_] = [line for line in log.splitlines() if "no answer" in line]
+    assert (json.loads(line)["logger"], "[key]" in line) == ("realtime.embedded", True)
     assert canary.leaks() == []
 
 

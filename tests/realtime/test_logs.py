@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import subprocess
 import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from chats.models import Conversation, User
 from realtime import logs
+from tests.site import ROOT, Person
 
 CANARY = "canary0123456789abcdef"
 SECRETS = [
@@ -88,3 +96,85 @@ async def test_each_task_s_lines_name_its_own_call() -> None:
         {"call_id": "call-2", "account_id": 2, "user_id": 1},
     ]
     assert "call_id" not in line()
+
+
+class Kept(logging.Handler):
+    """The JSON lines of a logger, as `settings.LOGGING` has them written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logs.Json())
+        self.addFilter(logs.Brief())
+        self.lines: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(json.loads(self.format(record)))
+
+
+@pytest.fixture
+def kept() -> Iterator[Kept]:
+    handler = Kept()
+    log = logging.getLogger("django.request")
+    log.addHandler(handler)
+    yield handler
+    log.removeHandler(handler)
+
+
+async def test_a_request_s_lines_name_its_person_and_what_it_is_about(
+    here: str, conversation: Conversation, kept: Kept
+) -> None:
+    person, visitor = Person(here), Person(here)
+    threads = [conversation.pk, uuid.uuid4()]
+    await asyncio.to_thread(person.sign_in, "ann", "ann-password")
+    for thread in threads:
+        for who in (person, visitor):
+            await asyncio.to_thread(who.post, f"/c/{thread}/attachments/")
+    told = [{name: line[name] for name in line if name.endswith("_id")} for line in kept.lines]
+    owner = conversation.owner_id
+    assert told == [
+        {"user_id": owner, "conversation_id": str(conversation.pk), "account_id": owner},
+        {},
+        {"user_id": owner},
+        {},
+    ]
+
+
+async def test_who_may_not_is_one_line_in_the_log(here: str, ann: User, kept: Kept) -> None:
+    ann.is_staff = True
+    await ann.asave()
+    person = Person(here)
+    await asyncio.to_thread(person.sign_in, "ann", "ann-password")
+    await asyncio.to_thread(person.get, "/admin/chats/user/")
+    [line] = kept.lines
+    assert line["message"] == "Forbidden (Permission denied): /admin/chats/user/"
+    assert (line["user_id"], "exc_info" in line) == (ann.pk, False)
+
+
+def test_what_a_program_beside_the_site_writes_is_lines_of_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    there = logging.getLogger("realtime.embedded")
+    before = set(threading.enumerate())
+    told = logs.line_of(there)
+    [reader] = set(threading.enumerate()) - before
+    os.write(told, b"one\ntwo \xff\nhalf a line")
+    os.close(told)
+    reader.join(5)
+    lines = [(each.name, each.levelname, each.getMessage()) for each in caplog.records]
+    assert lines == [
+        ("realtime.embedded", "WARNING", text) for text in ("one", "two \ufffd", "half a line")
+    ]
+
+
+@pytest.mark.parametrize("where", ["the main thread", "another thread"])
+def test_a_crash_says_no_secret(where: str) -> None:
+    fail = f"raise ValueError('Bearer {CANARY}')"
+    code = fail
+    if where == "another thread":
+        code = f"import threading\ndef run(): {fail}\nthreading.Thread(target=run).start()"
+    hide = "from realtime.logs import hide_in_crashes\nhide_in_crashes()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", hide + code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert "ValueError: Bearer [key]" in done.stderr
+    assert CANARY not in done.stdout + done.stderr

@@ -98,7 +98,14 @@ def _supervisor(sock: socket.socket, workers: int) -> Supervisor:
         theirs = socket.create_server(("127.0.0.1", 0))
         run = embedded.arguments(theirs)
         beside = [
-            Program("embedded provider", run, [theirs], folder=settings.BASE_DIR, greets=False)
+            Program(
+                "embedded provider",
+                run,
+                [theirs],
+                folder=settings.BASE_DIR,
+                greets=False,
+                log=embedded.log,
+            )
         ]
         environment["LOCAL_VOICE_URL"] = f"ws://127.0.0.1:{theirs.getsockname()[1]}"
     serve = [str(settings.BASE_DIR / "manage.py"), "serve", "--inherit", str(sock.fileno())]

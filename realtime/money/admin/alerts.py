@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import ReadOnly
+from chats.admin_fields import Autocompletes
 from realtime.models import BudgetAlert, BudgetNotice
 
 SHORTEST_SECRET = 16
@@ -62,7 +63,7 @@ class NoticeInline(admin.TabularInline):
 
 
 @admin.register(BudgetAlert)
-class BudgetAlertAdmin(admin.ModelAdmin):
+class BudgetAlertAdmin(Autocompletes, admin.ModelAdmin):
     form = AlertForm
     list_display = ["__str__", "amount", "levels", "webhook_shown", "enabled", "last"]
     list_filter = ["enabled", "period"]

@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import ReadOnly
+from chats.admin_fields import Autocompletes
 from chats.admin_lists import LongList
 from realtime.models import ExchangeRate, Price, Usage, UsageDay
 from realtime.money.admin.reports import CostReport
@@ -34,7 +35,7 @@ GROUPS = [
 
 
 @admin.register(Price)
-class PriceAdmin(admin.ModelAdmin):
+class PriceAdmin(Autocompletes, admin.ModelAdmin):
     """Prices are added, not changed: a new row holds from its date on, and the ledger keeps what
     it was priced with in any case. What came with NextVoice may be looked at."""
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from chats.admin_fields import Autocompletes
 from chats.models import Account, User
 from realtime.models import Lease, Quota
 from realtime.money.admin.prices import Kept
@@ -25,7 +26,7 @@ CENT = Decimal("0.01")
 
 
 @admin.register(Quota)
-class QuotaAdmin(admin.ModelAdmin):
+class QuotaAdmin(Autocompletes, admin.ModelAdmin):
     list_display = ["__str__"]
     list_select_related = ["account", "user"]
     search_fields = ["account__name", "user__username", "user__email"]

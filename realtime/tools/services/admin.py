@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from chats import audit
+from chats.admin_fields import Autocompletes
 from chats.models import Account
 from realtime.bridge.limits import Limits
 from realtime.bridge.tools import ToolFailed, fitted
@@ -61,7 +62,7 @@ class FunctionInline(admin.TabularInline):
 
 
 @admin.register(ToolService)
-class ToolServiceAdmin(admin.ModelAdmin):
+class ToolServiceAdmin(Autocompletes, admin.ModelAdmin):
     form = ToolServiceForm
     change_form_template = "admin/realtime/toolservice/change_form.html"
     change_list_template = "admin/realtime/toolservice/change_list.html"

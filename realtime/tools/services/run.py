@@ -13,10 +13,16 @@ from typing import Any
 from django.utils import timezone
 
 from chats.models import Account, User
-from realtime.bridge.tools import Result
+from realtime.bridge.tools import Result, ToolFailed
 from realtime.db import in_database
-from realtime.models import ToolFunction, ToolService
-from realtime.money.ledger import Entry, Payer, record
+from realtime.models import Price, ToolFunction, ToolService
+from realtime.money.allowance import tariff_at
+from realtime.money.ledger import IMAGES, Entry, Payer
+from realtime.money.meter import charge
+from realtime.money.prices import price_for
+from realtime.money.quota_words import over_words
+from realtime.money.quotas import NOTHING, OverQuota, Wish, look
+from realtime.money.usage import Counts
 from realtime.outbound import Destination, NoAnswer, fetch
 from realtime.providers import endpoints
 from realtime.sealing import SealBroken
@@ -26,6 +32,8 @@ from realtime.tools.services.request import request_for
 from realtime.tools.services.results import ServiceFailed, of_files, result_of
 from realtime.tools.services.schema import check
 
+A_PICTURE = Counts(text_in=100, other_out=1_000)
+"""About what a picture takes: for asking quotas before one is made."""
 UNREACHABLE = "The service could not be reached."
 """One text for whatever is in the way, so that nobody learns of our network by it."""
 
@@ -47,12 +55,13 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A function of a service as it is now, how to reach it, and for whom."""
+    """A function of a service as it is now, how to reach it, for whom, and in which call."""
 
     function: ToolFunction
     to: Destination
     account: Account
     user: User
+    call_id: uuid.UUID | None = None
 
     @property
     def service(self) -> ToolService:
@@ -98,7 +107,7 @@ class ServiceTool:
     async def answer(self, where: Where, arguments: dict[str, Any]) -> Result:
         """Do what a model asks for. Raises ToolFailed."""
         assert self.account_pk is not None, "only listed"
-        plan = await in_database(plan_for, self.function.pk, self.account_pk, where.user_pk)
+        plan = await in_database(plan_for, self.function.pk, self.account_pk, where)
         try:
             return await run(plan, arguments)
         except ServiceFailed as problem:
@@ -120,17 +129,17 @@ def seconds_of(service: ToolService) -> float | None:
     return images.SECONDS if service.kind == ToolService.Kind.IMAGES else None
 
 
-def plan_for(function_pk: int, account_pk: int, user_pk: int) -> Plan:
+def plan_for(function_pk: int, account_pk: int, where: Where) -> Plan:
     """The plan of a chosen function for a person in an account. Raises ServiceFailed when there is
     none by now."""
-    account, user = Account.objects.get(pk=account_pk), User.objects.get(pk=user_pk)
+    account, user = Account.objects.get(pk=account_pk), User.objects.get(pk=where.user_pk)
     chosen = ToolFunction.objects.filter(
         pk=function_pk, chosen=True, service__in=ToolService.objects.of(account)
     )
     row = chosen.select_related("service").first()
     if row is None:
         raise ServiceFailed("it is switched off", "This function was switched off.")
-    return Plan(row, destination(row.service), account, user)
+    return Plan(row, destination(row.service), account, user, where.call_id)
 
 
 def destination(service: ToolService) -> Destination:
@@ -182,9 +191,23 @@ async def _tool(plan: Plan, arguments: dict[str, Any], trace: Trace) -> Result:
 
 
 async def _image(plan: Plan, arguments: dict[str, Any], trace: Trace) -> Result:
+    await in_database(_may_buy, plan)
     made = await images.make(plan.to, plan.service.model, arguments, _elsewhere)
-    await in_database(record, _entry(plan, made.usage))
+    await charge(_entry(plan, made.usage))
     return of_files([made.picture])
+
+
+def _may_buy(plan: Plan) -> None:
+    """Raise ToolFailed when a quota leaves no money for a picture."""
+    payer, now = _payer(plan), timezone.now()
+    price = price_for(None, payer.dialect, _model(plan), Price.Kind.REALTIME, now)
+    tariff = tariff_at(price, now)
+    ahead = tariff.of([A_PICTURE])
+    wish = Wish(uuid.uuid4(), payer.account_id, payer.user_id, NOTHING, ahead, payer.own)
+    try:
+        look(wish, now)
+    except OverQuota as over:
+        raise ToolFailed(" ".join(over_words(over, tariff.currency))) from None
 
 
 _KINDS = {
@@ -207,20 +230,30 @@ async def _elsewhere(url: str) -> Destination:
 def _entry(plan: Plan, usage: Mapping[str, Any] | None) -> Entry:
     """The ledger's row of a picture."""
     return Entry(
-        payer=Payer(
-            account_id=plan.account.pk,
-            account_name=plan.account.name,
-            user_id=plan.user.pk,
-            user_name=plan.user.get_username(),
-            provider_name=plan.service.name,
-            dialect="images",
-            own=plan.service.account_id is not None,
-        ),
-        model=plan.service.model or plan.service.name,
+        payer=_payer(plan),
+        model=_model(plan),
+        call_id=plan.call_id,
         upstream_session=f"image-{uuid.uuid4()}",
         key="image",
         raw=usage,
     )
+
+
+def _payer(plan: Plan) -> Payer:
+    return Payer(
+        account_id=plan.account.pk,
+        account_name=plan.account.name,
+        user_id=plan.user.pk,
+        user_name=plan.user.get_username(),
+        provider_name=plan.service.name,
+        dialect=IMAGES,
+        own=plan.service.account_id is not None,
+    )
+
+
+def _model(plan: Plan) -> str:
+    """What the ledger calls the model that makes pictures."""
+    return plan.service.model or plan.service.name
 
 
 def note_failure(function_pk: int, reason: str) -> None:

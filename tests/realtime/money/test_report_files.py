@@ -1,11 +1,12 @@
-"""A report of a million rows is made while it is sent, and never as a whole."""
+"""A report of a million rows is made while it is sent, or on disk, and never as a whole."""
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from itertools import islice
 
-from realtime.money.report_files import PIECE, Cell, csv_pieces
+from realtime.money.report_files import PIECE, Cell, csv_pieces, file_pieces, xlsx_file
 
 HEAD = ["formula", "number", "word"]
 MANY = 1_000_000
@@ -27,3 +28,18 @@ def test_rows_are_read_as_their_piece_is_sent() -> None:
         assert (read, piece.count(b"\r\n")) == (sent * PIECE, PIECE)
     assert len(list(islice(pieces, 10))) == 10
     assert read == 13 * PIECE
+
+
+def test_a_sheet_of_many_rows_takes_no_more_memory_than_one_of_few() -> None:
+    def most(count: int) -> int:
+        rows: Iterator[list[Cell]] = ([f"=cmd {n}", n, "word"] for n in range(count))
+        tracemalloc.start()
+        for _piece in file_pieces(lambda: xlsx_file("Usage", HEAD, rows)):
+            pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    # What is loaded and kept once is not counted.
+    few = max(most(10), most(10))
+    assert most(5_000) < few + 500_000

@@ -17,14 +17,23 @@ from PIL import Image
 
 from chats.models import Attachment, AuditEvent, Conversation, Message, User
 from realtime.db import in_database
-from realtime.models import Provider, ToolFunction, ToolService, VoiceModel
+from realtime.models import Price, Provider, ToolFunction, ToolService, Usage, VoiceModel
+from realtime.money.seeds import BEGINNING
 from realtime.tools.choice import toolbox_for
 from realtime.tools.trail import CALLED
 from tests.bridge.test_tools import asking, wanted
 from tests.realtime.test_consumer import finalised, messages, opened, provider_of, sign_in
 from tests.realtime.tools.services import SECRET, api, document, mcp_server
 from tests.realtime.tools.test_services import chosen, service, vouch
-from tests.scripted import Expect, Send, Step, Visit, session_created
+from tests.scripted import (
+    Expect,
+    Send,
+    Step,
+    Visit,
+    response_created,
+    response_done,
+    session_created,
+)
 from tests.site import Caller
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,10 +52,10 @@ def picture() -> str:
 
 
 @asynccontextmanager
-async def three_services() -> AsyncIterator[None]:
-    """A plugin, an MCP server and a maker of images; nothing asks first."""
+async def three_services(**image: Any) -> AsyncIterator[None]:
+    """A plugin, an MCP server and a maker of images, which says this too; nothing asks first."""
     with api() as server, mcp_server() as mcp:
-        server.image = {"data": [{"b64_json": picture()}]}
+        server.image = {"data": [{"b64_json": picture()}], **image}
         for port in (server.server_port, mcp.port):
             await sync_to_async(vouch)(port)
         make = sync_to_async(service)
@@ -123,6 +132,43 @@ async def test_functions_of_three_services_answer_in_one_turn(
     everything = json.dumps([call.events, visit.events, [m.tool for m in kept.values()]])
     rows = [event async for event in AuditEvent.objects.values_list("target", "detail")]
     assert SECRET not in everything + caplog.text + json.dumps(rows)
+
+
+async def test_what_a_picture_costs_is_in_what_the_call_costs(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    await in_database(
+        lambda: [
+            Price.objects.create(model=model, text_in=rate, text_out=rate, since=BEGINNING)
+            for model, rate in (("I", 20), ("scripted-1", 1))
+        ]
+    )
+    used = {"input_tokens": 1000, "output_tokens": 1000}
+    usage = {**used, "total_tokens": 2000, "input_token_details": {"text_tokens": 1000}}
+    steps = [
+        asking(wanted("img__generate_image", '{"prompt": "A cat"}', call="i"), usage=usage),
+        Expect("response.create"),
+        Send(response_created("resp_2"), response_done("resp_2", usage=usage)),
+    ]
+    async with three_services(usage=used), provider_of(opened(*steps)) as provider:
+        await in_database(lambda: VoiceModel.objects.update(features={"tools": True}))
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            visit = await provider.visit()
+            await call.until(lambda: len(call.of("nextvoice.cost")) == 3)
+            await call.send({"type": "nextvoice.hang_up"})
+            record = await finalised("hang_up", visit)
+    told = [(each["model"], each["cost"], each["total"]) for each in call.of("nextvoice.cost")]
+    assert told == [
+        ("scripted-1", "0.002", "0.002"),
+        ("I", "0.04", "0.042"),
+        ("scripted-1", "0.002", "0.044"),
+    ]
+    [picture] = [each for each in call.of("nextvoice.cost") if each["model"] == "I"]
+    # It is none of the conversation's answers.
+    assert (picture["context"], "re-reads" in picture["text"]) == (None, False)
+    rows = await in_database(lambda: Usage.objects.filter(call_id=record.pk).count())
+    assert rows == 3
 
 
 async def _trail_is(*expected: tuple[str, str], conversation: Conversation) -> None:

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from chats.models import Account, User
 from realtime.bridge.tools import Result, ToolFailed
-from realtime.models import AllowedEndpoint, Price, ToolFunction, ToolService, Usage
+from realtime.models import AllowedEndpoint, Price, Quota, ToolFunction, ToolService, Usage
 from realtime.tools.registry import Where
 from realtime.tools.services.listing import listed, store
 from realtime.tools.services.results import ServiceFailed
@@ -32,6 +32,7 @@ from realtime.tools.services.run import (
     plan_for,
     run,
 )
+from tests.realtime.money.test_quotas import cents, spend
 from tests.realtime.tools.services import (
     HTML,
     PNG,
@@ -76,7 +77,8 @@ async def chosen(made: ToolService) -> None:
 
 async def call(name: str, user: User, trace: Trace | None = None, /, **arguments: Any) -> Result:
     def plan() -> Plan:
-        return plan_for(ToolFunction.objects.get(name=name).pk, user.own_account.pk, user.pk)
+        function = ToolFunction.objects.get(name=name)
+        return plan_for(function.pk, user.own_account.pk, Where(user.pk))
 
     return await run(await sync_to_async(plan)(), arguments, trace)
 
@@ -386,6 +388,36 @@ async def test_a_picture_is_made_and_counted(
     assert (row.source, row.cost) == ("reported", Decimal("0.0401"))
 
 
+async def test_no_picture_is_made_without_money_for_it(
+    painter: ToolService, server: ApiServer, ann: User
+) -> None:
+    server.image = {"data": [{"b64_json": base64.b64encode(PNG).decode()}]}
+    quota = await Quota.objects.acreate(money_per_day=cents(10))
+    # Nobody has said what a picture costs.
+    with pytest.raises(ToolFailed, match="This model has no price yet"):
+        await call("generate_image", ann, prompt="A cat")
+    await Price.objects.acreate(
+        model="painter-1", text_in=5, text_out=40, since=timezone.now() - timedelta(days=1)
+    )
+    await call("generate_image", ann, prompt="A cat")
+    await sync_to_async(spend)(cents(10), timezone.now(), user_id=ann.pk)
+    with pytest.raises(ToolFailed, match=r"This site's budget for today .* is used up\."):
+        await call("generate_image", ann, prompt="A cat")
+    assert len(server.asked) == 1
+    # A refusal of ours is no failure of the service's.
+    assert (await ToolFunction.objects.aget(service=painter)).last_error == ""
+    # The account pays for its own service, whatever the site has left; and what is free is free.
+    await ToolService.objects.filter(pk=painter.pk).aupdate(account=ann.own_account)
+    await call("generate_image", ann, prompt="A cat")
+    await ToolService.objects.filter(pk=painter.pk).aupdate(account=None)
+    await Price.objects.aupdate(text_in=0, text_out=0)
+    await call("generate_image", ann, prompt="A cat")
+    quota.money_per_day = Decimal(0)
+    await quota.asave()
+    await call("generate_image", ann, prompt="A cat")
+    assert len(server.asked) == 4
+
+
 async def test_a_picture_may_be_elsewhere_and_the_secret_does_not_go_there(
     painter: ToolService, server: ApiServer, ann: User
 ) -> None:
@@ -449,7 +481,7 @@ def test_services_are_offered_to_the_accounts_they_are_for(ann: User, bob: User,
     assert names(team) == ["site__one", "team__one"]
     of_team = ToolFunction.objects.get(service__name="team", name="one")
     with pytest.raises(ServiceFailed, match="switched off"):
-        plan_for(of_team.pk, eve.own_account.pk, eve.pk)
+        plan_for(of_team.pk, eve.own_account.pk, Where(eve.pk))
 
 
 def test_a_function_says_what_it_is(ann: User) -> None:

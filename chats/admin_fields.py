@@ -1,0 +1,58 @@
+"""Fields of the admin's forms that are chosen by typing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin.options import BaseModelAdmin
+from django.contrib.admin.widgets import (
+    AutocompleteMixin,
+    AutocompleteSelect,
+    AutocompleteSelectMultiple,
+)
+from django.core.exceptions import ValidationError
+from django.db.models import ForeignKey, ManyToManyField
+from django.http import HttpRequest
+
+
+class _Known(AutocompleteMixin):
+    """Shows nothing as chosen for what can be no id; Django's own asks the database, and fails."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        field: Any = self.field
+        known = [each for each in value if _may_be(field.remote_field.model, each)]
+        return super().optgroups(name, known, attr)
+
+
+class _One(_Known, AutocompleteSelect):
+    pass
+
+
+class _Several(_Known, AutocompleteSelectMultiple):
+    pass
+
+
+def _may_be(model: Any, value: str) -> bool:
+    try:
+        model._meta.pk.clean(value, None)
+    except ValidationError:
+        return False
+    return True
+
+
+class Autocompletes(BaseModelAdmin):  # type: ignore[type-arg]
+    """With `autocomplete_fields` in which a hand-made form's nonsense is just a wrong choice."""
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", _One(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(
+        self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", _Several(db_field, self.admin_site))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)

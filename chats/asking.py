@@ -1,0 +1,81 @@
+"""What the running work is about, for whoever writes it down: the log and the audit trail.
+
+`about(call=..., conversation=..., account=..., user=...)` names what a task, or a request, works
+on from then on. Of a request the person is known without that, once anybody has asked who it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+
+Ids = dict[str, str | int]
+Answer = HttpResponseBase | Awaitable[HttpResponseBase]
+
+_about: ContextVar[Ids] = ContextVar("about", default={})  # noqa: B039 (never changed)
+_request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
+
+
+def about(**ids: str | int | None) -> None:
+    """Name what the running task works on, from now on."""
+    given = {f"{name}_id": value for name, value in ids.items() if value is not None}
+    _about.set({**_about.get(), **given})
+
+
+def current() -> HttpRequest | None:
+    """The request that is being answered; None outside of one."""
+    return _request.get()
+
+
+def ids(request: HttpRequest | None = None) -> Ids:
+    """What the running work is about, as `user_id`, `account_id`, ...; of a request that has been
+    answered, what that was about. Asks no database."""
+    over: Ids | None = getattr(request, "was_about", None)
+    return {**_person(_request.get()), **_about.get()} if over is None else over
+
+
+def _person(request: HttpRequest | None) -> Ids:
+    # Where Django keeps them once somebody has asked; to ask here would be a query for each line.
+    for name in ("_cached_user", "_acached_user"):
+        pk = getattr(getattr(request, name, None), "pk", None)
+        if pk is not None:
+            return {"user_id": pk}
+    return {}
+
+
+@contextmanager
+def _asking(request: HttpRequest) -> Iterator[None]:
+    marks = _request.set(request), _about.set({})
+    try:
+        yield
+    finally:
+        # Django says only after this what it has refused.
+        request.was_about = ids()  # type: ignore[attr-defined]
+        _request.reset(marks[0])
+        _about.reset(marks[1])
+
+
+@sync_and_async_middleware
+def remembered(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Answer]:
+    """Middleware: the request is `current` while it is answered."""
+    if iscoroutinefunction(get_response):
+
+        async def answer_later(request: HttpRequest) -> HttpResponseBase:
+            with _asking(request):
+                answered: HttpResponseBase = await get_response(request)
+                return answered
+
+        return answer_later
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        with _asking(request):
+            answered: HttpResponseBase = get_response(request)
+            return answered
+
+    return answer
