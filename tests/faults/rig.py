@@ -142,6 +142,12 @@ class Somebody:
         """How many answers they were told are complete."""
         return sum(len(call.of("response.done")) for call in self.calls)
 
+    def browser(self) -> Person:
+        """A browser of theirs that is signed in."""
+        person = Person(self.url, timeout=2 * WITHIN)
+        person.cookies["sessionid"] = self.cookie.removeprefix("sessionid=")
+        return person
+
     async def talk(self, enough: asyncio.Event) -> None:
         """Call, and go on talking; call again whenever a call ends, until it is enough."""
         while not enough.is_set():
