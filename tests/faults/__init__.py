@@ -13,17 +13,17 @@ or there twice, and whether ledger, sums and calls agree. The long versions are 
  7 queries that hang                      test_postgres; realtime/test_consumer (blocked database)
  8 a provider that cannot be reached      realtime/providers/test_circuits; bridge/test_upstream
  9 a provider that refuses                realtime/providers/test_circuits; bridge/test_errors
-10 a provider that closes mid-answer      bridge/test_reconnect (mended); realtime/test_consumer (kept)
+10 a provider that closes mid-answer      bridge/test_reconnect; realtime/test_consumer (kept)
 11 the longest session                    bridge/test_rollover, test_reconnect (limit, expired)
-12 a provider that falls silent           bridge/test_upstream (sign of life)
+12 a provider that falls silent           bridge/test_upstream, test_reconnect
 13 garbage, doubled, out of order         attack/test_fuzz_provider; bridge/test_call (properties)
 14 usage that is missing                  realtime/money/test_meter; realtime/test_dead_process
 15 a page that does not read              realtime/test_slow_reader; bridge/test_writer
-16 floods                                 attack/test_floods; bridge/test_limits; realtime/test_consumer
+16 floods                                 attack/test_floods; bridge/test_limits
 17 frames that are too large              attack/test_floods; realtime/test_consumer
-18 nonsense from a page                   attack/test_fuzz_client; realtime/test_consumer (bad frames)
+18 nonsense from a page                   attack/test_fuzz_client; realtime/test_consumer
 19 events in the wrong order              bridge/test_call, test_browser; attack/test_fuzz_client
-20 a socket on which nothing is said      bridge/test_browser (no_start), test_run (idle); test_floods
+20 a socket on which nothing is said      bridge/test_browser, test_run (idle); attack/test_floods
 21 two tabs                               e2e/test_two_tabs
 22 calls racing for one quota             grown/test_races
 23 a quota used up in a call              realtime/money/test_enforcement
