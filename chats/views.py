@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -138,10 +138,6 @@ def _conversations(request: HttpRequest, words: str) -> dict[str, Any]:
         if words
         else page(found, NEWEST_FIRST, after, PAGE)
     )
-    inside = Message.objects.filter(conversation__in=part.rows).order_by().values("conversation")
-    counts = dict(inside.annotate(n=Count("*")).values_list("conversation", "n"))
-    for each in part.rows:
-        each.message_count = counts.get(each.pk, 0)  # type: ignore[attr-defined]
     return {"conversations": part.rows, "more": part.more, "beyond": after}
 
 

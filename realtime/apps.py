@@ -8,7 +8,13 @@ class RealtimeConfig(AppConfig):
     verbose_name = _("Calls")
 
     def ready(self) -> None:
-        from realtime import checks, deploy_checks, pages, takeout  # noqa: F401  (they register)
+        from realtime import (  # noqa: F401  (they register)
+            checks,
+            deploy_checks,
+            pages,
+            recheck,
+            takeout,
+        )
         from realtime.append_only import LEDGER
         from realtime.money import anonymous  # noqa: F401  (follows deletions)
 

@@ -3,8 +3,9 @@
 Each conversation has two groups. Whoever watches is in one: it is told what is stored of the call
 (`nextvoice.saved`, `.removed`, `.title`) and that there is one (`nextvoice.call`). The calls
 themselves are in the other: they are told when another one begins, in whatever process, and are
-asked to show themselves, or to end. A call that is not kept is in a group of its own. When the
-layer is away calls go on, and nobody sees them but their own page.
+asked to show themselves, or to end. A call that is not kept is in a group of its own. Persons and
+providers have a group each, which their calls are in: it is told when they have changed. When
+the layer is away calls go on, and nobody sees them but their own page.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
 outage = logging.getLogger("nextvoice.outage")
@@ -24,8 +27,11 @@ SEND_SECONDS = 2.0
 RETRY_SECONDS = 5.0
 # A text is cut here in a hint; the page has all of it when it is loaded.
 MOST_TEXT = 200_000
+LOOK = {"type": "call.look"}
 
 Event = dict[str, Any]
+
+_loop: asyncio.AbstractEventLoop | None = None  # of this process's calls
 
 
 def watchers_of(conversation_id: str) -> str:
@@ -36,6 +42,25 @@ def watchers_of(conversation_id: str) -> str:
 def calls_of(conversation_id: str) -> str:
     """The group of a conversation's calls."""
     return f"calls.{conversation_id}"
+
+
+def person_of(pk: int | str) -> str:
+    """The group of what a person's sockets depend on."""
+    return f"person.{pk}"
+
+
+def provider_of(pk: uuid.UUID) -> str:
+    """The group of a provider's calls."""
+    return f"provider.{pk}"
+
+
+def ask_to_look(group: str) -> None:
+    """Ask all in this group to look whether they may go on. From any thread but a loop's own;
+    where calls run it does not wait."""
+    if _loop is not None and _loop.is_running():
+        asyncio.run_coroutine_threadsafe(_send(group, LOOK), _loop)
+    else:
+        async_to_sync(_send)(group, LOOK)
 
 
 async def ask_to_end(place: str, call_id: str, reason: str) -> None:
@@ -55,14 +80,23 @@ class Audience:
     """One call's way to the other tabs, and to other calls of its conversation.
 
     Make and start it on the call's loop. `stop(reason)` is called when another call has begun, or
-    somebody asks for the end; `spoken`: whether it is one that people talk in. A call without a
-    conversation shows nothing.
+    somebody asks for the end; `look()` when one of `depends_on`, which are groups, has changed.
+    `spoken`: whether it is one that people talk in. A call without a conversation shows nothing.
     """
 
     def __init__(
-        self, conversation_id: str | None, call_id: str, spoken: bool, stop: Callable[[str], None]
+        self,
+        conversation_id: str | None,
+        call_id: str,
+        spoken: bool,
+        stop: Callable[[str], None],
+        *,
+        depends_on: Sequence[str] = (),
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self._place = conversation_id or call_id
+        self._groups = (calls_of(self._place), *depends_on)
+        self._look = look
         self._watched = conversation_id is not None
         self._call_id = call_id
         self._spoken = spoken
@@ -78,6 +112,8 @@ class Audience:
 
     def start(self) -> None:
         """The call has begun: others of its conversation make room."""
+        global _loop
+        _loop = self._loop
         self._listening = asyncio.create_task(self._listen())
 
     def show(self, event: Event) -> None:
@@ -127,20 +163,25 @@ class Audience:
 
     async def _take_part(self) -> None:
         layer = get_channel_layer()
-        channel, group = await layer.new_channel(), calls_of(self._place)
-        await layer.group_add(group, channel)
+        channel = await layer.new_channel()
         try:
-            await layer.group_send(group, {"type": "call.entered", "since": self._since})
+            for group in self._groups:
+                await layer.group_add(group, channel)
+            entered = {"type": "call.entered", "since": self._since}
+            await layer.group_send(calls_of(self._place), entered)
             self.show_call()
             while True:
                 self._told(await layer.receive(channel))
         finally:
             with suppress(Exception):
-                await layer.group_discard(group, channel)
+                for group in self._groups:
+                    await layer.group_discard(group, channel)
 
     def _told(self, message: Event) -> None:
         if message["type"] == "call.ask":
             self.show_call()
+        elif message["type"] == "call.look":
+            self._look()
         elif message["type"] == "call.end":
             if message["call_id"] == self._call_id:
                 self._stop(message["reason"])

@@ -23,7 +23,7 @@ from django.utils.translation import gettext
 from chats.models import User
 from realtime import live, logs, metrics, tracks
 from realtime.attaching import AttachingBrowser, look_up
-from realtime.audience import Audience
+from realtime.audience import Audience, person_of, provider_of
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
 from realtime.bridge.browser import Browser, Resume
 from realtime.bridge.ends import End, goes_on_after
@@ -52,8 +52,9 @@ from realtime.tools.trail import Trail
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")
 
-# How soon a call notices that its person was signed out or lost the conversation.
-RECHECK_SECONDS = 4
+# How often a call shows that it lives, and looks whether it may go on. It is told to look at once
+# by `realtime.recheck`; this is for what that missed.
+BEAT_SECONDS = HEARTBEAT_SECONDS
 # The bridge gives 5 s in all to its last words, of which waiting for an answer's cost takes 1.5.
 SETTLE_SECONDS = 3.0
 DRAIN_SECONDS = 1.0
@@ -167,6 +168,7 @@ class RunningCall:
         self._loop = asyncio.get_running_loop()
         self._call: Call | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._to_look = asyncio.Event()
         self._store = store()
         self._closing: asyncio.Task[None] | None = None
         self._meter = Meter(
@@ -207,8 +209,17 @@ class RunningCall:
 
     def _new_audience(self) -> Audience:
         opening = self._opening
-        spoken = is_spoken(opening.session)
-        return Audience(opening.conversation_id, opening.call_id, spoken, self._stop)
+        depends_on = [person_of(self._user.pk)]
+        if opening.pays.provider_id is not None:
+            depends_on.append(provider_of(opening.pays.provider_id))
+        return Audience(
+            opening.conversation_id,
+            opening.call_id,
+            is_spoken(opening.session),
+            self._stop,
+            depends_on=depends_on,
+            look=self._to_look.set,
+        )
 
     def _stop(self, reason: str, words: tuple[str, str] | None = None) -> None:
         if self._call is not None:
@@ -373,6 +384,7 @@ class RunningCall:
 
     def _enter(self, call: Call) -> None:
         self._call = call
+        call.on_received = self._browser.arrived
         keeper().join(uuid.UUID(self._opening.call_id), self._allowance)
         live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
         metrics.started.inc()
@@ -390,13 +402,12 @@ class RunningCall:
 
     async def _watch(self) -> None:
         """Show the row that this call lives, and end it when the person may not go on."""
-        since = HEARTBEAT_SECONDS
         while True:
-            if since >= HEARTBEAT_SECONDS:
-                since = 0
-                self._save(state=CallRecord.State.LIVE, heartbeat=timezone.now())
-            await asyncio.sleep(RECHECK_SECONDS)
-            since += RECHECK_SECONDS
+            self._save(state=CallRecord.State.LIVE, heartbeat=timezone.now())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_SECONDS):
+                    await self._to_look.wait()
+            self._to_look.clear()
             self._meter.tick()
             self._audience.show_call()
             try:
@@ -417,7 +428,7 @@ class RunningCall:
 
     def _look(self) -> tuple[Tariff | None, bool, str]:
         """What the call costs by now, whether its person may go on, and why it is to end, if it
-        is. All in one go, since each call looks every few seconds."""
+        is. All in one go."""
         # Before the person: one who is shut out is to be told that, not of the model.
         tariff = self._tariff()
         return tariff, self._may_go_on(), asked_to_end(self._opening.call_id)

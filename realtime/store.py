@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +32,7 @@ from django.db import (
     connection,
     transaction,
 )
-from django.db.models import ForeignObject, Model
+from django.db.models import Model
 
 from realtime.background import WRITER, give_way
 from realtime.db import rest
@@ -253,8 +253,7 @@ def write_rows(rows: list[Row]) -> None:
     try:
         try:
             with transaction.atomic():
-                for row in rows:
-                    write_row(row)
+                _write_together(rows)
             return
         except (OperationalError, InterfaceError):
             connection.close()
@@ -278,6 +277,25 @@ def write_rows(rows: list[Row]) -> None:
         rest()
 
 
+def _write_together(rows: list[Row]) -> None:
+    """The same as `write_row` of each; rows that may be made, and have the same columns, go in one
+    statement. It does not matter which of them comes first: references are checked at the end."""
+    alike: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
+    for row in rows:
+        if row.gone or _appends(row) or not _complete(apps.get_model(row.model), row.fields):
+            write_row(row)
+        else:
+            alike.setdefault((row.model, tuple(row.fields)), []).append(row)
+    for (label, names), group in alike.items():
+        model = apps.get_model(label)
+        model._base_manager.bulk_create(
+            [model(pk=row.pk, **_cleaned(row.fields)) for row in group],
+            update_conflicts=True,
+            update_fields=names,
+            unique_fields=["pk"],
+        )
+
+
 def write_row(row: Row) -> None:
     """Bring one row into the state of `row.fields`, making it when it is absent."""
     if (append := _appends(row)) is not None:
@@ -287,7 +305,7 @@ def write_row(row: Row) -> None:
     if row.gone:
         model._base_manager.filter(pk=row.pk).delete()
         return
-    values = {name: _clean(value) for name, value in row.fields.items()}
+    values = _cleaned(row.fields)
     if not values or model._base_manager.filter(pk=row.pk).update(**values):
         return
     if _complete(model, values):
@@ -311,16 +329,25 @@ def _set_aside(row: Row) -> None:
 
 def _complete(model: type[Model], values: dict[str, Any]) -> bool:
     """Whether `values` can make a row: an update of a row that was deleted must not revive it."""
-    return all(
-        spec.attname in values
+    return _needed(model) <= values.keys()
+
+
+@cache
+def _needed(model: type[Model]) -> frozenset[str]:
+    """The columns without which there is no row."""
+    return frozenset(
+        spec.attname
         for spec in model._meta.concrete_fields
-        if isinstance(spec, ForeignObject) and not spec.null
+        if not spec.null and not spec.primary_key and spec.get_default() is None
     )
 
 
-def _clean(value: Any) -> Any:
+def _cleaned(fields: dict[str, Any]) -> dict[str, Any]:
     # PostgreSQL stores no NUL in text.
-    return value.replace("\0", "") if isinstance(value, str) else value
+    return {
+        name: value.replace("\0", "") if isinstance(value, str) else value
+        for name, value in fields.items()
+    }
 
 
 def write_journal(path: Path, rows: list[Row]) -> IO[bytes]:

@@ -15,7 +15,7 @@ from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
 
 from chats.models import Message as Stored
-from realtime.audience import SEND_SECONDS, ask_calls, watchers_of
+from realtime.audience import LOOK, SEND_SECONDS, ask_calls, person_of, watchers_of
 from realtime.bridge.ends import ENDS
 from realtime.consumers import AWAY, NOT_FOUND
 from realtime.db import in_database
@@ -25,7 +25,7 @@ from realtime.recorder.keeper import stored_event
 
 outage = logging.getLogger("nextvoice.outage")
 
-RECHECK_SECONDS = 4.0
+BEAT_SECONDS = 10.0
 # What may have changed since the page was made: its newest messages.
 NEWEST = 50
 MOST = 20
@@ -71,11 +71,13 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         key = session.session_key if session is not None else None
         layer = get_channel_layer()
         channel = await layer.new_channel()
-        await layer.group_add(watchers_of(str(pk)), channel)
+        groups, look = (watchers_of(str(pk)), person_of(user.pk)), asyncio.Event()
+        for group in groups:
+            await layer.group_add(group, channel)
         jobs: set[asyncio.Task[int | None]] = {
             asyncio.create_task(_until_gone(receive)),
-            asyncio.create_task(_show(pk, layer, channel, send)),
-            asyncio.create_task(_until_forbidden(partial(may_go_on, user.pk, pk, key))),
+            asyncio.create_task(_show(pk, layer, channel, send, look)),
+            asyncio.create_task(_until_forbidden(partial(may_go_on, user.pk, pk, key), look)),
         }
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
@@ -86,7 +88,8 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
             await asyncio.wait(jobs)
             # Groups forget by themselves who left while the layer was away.
             async with asyncio.timeout(SEND_SECONDS):
-                await layer.group_discard(watchers_of(str(pk)), channel)
+                for group in groups:
+                    await layer.group_discard(group, channel)
 
 
 async def _until_gone(receive: Receive) -> None:
@@ -95,18 +98,25 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def _show(pk: uuid.UUID, layer: Any, channel: str, send: Send) -> None:
+async def _show(pk: uuid.UUID, layer: Any, channel: str, send: Send, look: asyncio.Event) -> None:
     for event in await in_database(newest, pk):
         await _tell(send, event)
     await _tell(send, {"type": "nextvoice.watching"})
     await ask_calls(str(pk))
     while True:
-        await _tell(send, (await layer.receive(channel))["event"])
+        message = await layer.receive(channel)
+        if message["type"] == LOOK["type"]:
+            look.set()
+        else:
+            await _tell(send, message["event"])
 
 
-async def _until_forbidden(allowed: Callable[[], bool]) -> int:
+async def _until_forbidden(allowed: Callable[[], bool], look: asyncio.Event) -> int:
     while True:
-        await asyncio.sleep(RECHECK_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEAT_SECONDS):
+                await look.wait()
+        look.clear()
         try:
             if not await in_database(allowed):
                 return ENDS["signed_out"].close_code

@@ -73,6 +73,30 @@ def static_files() -> Path:
     return Path(folder)
 
 
+@cache
+def new_data(*environment: tuple[str, str]) -> Path:
+    """The data of a site that was just set up with these settings; to be copied."""
+    folder = Path(tempfile.mkdtemp(prefix="nextvoice-new-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _run(SETUP, folder, dict(environment) | {"DATA_DIR": str(folder)})
+    return folder
+
+
+def _run(code: str, folder: Path, environment: dict[str, str]) -> Any:
+    prelude = "import json, django; django.setup()\ndef tell(x): print('\\0' + json.dumps(x))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", prelude + code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout.rpartition("\0")[2] if "\0" in done.stdout else "null")
+
+
 class Site:
     """`manage.py serve` with its own data in `folder`. A context manager."""
 
@@ -85,19 +109,26 @@ class Site:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "site.log"
         self.process: subprocess.Popen[bytes] | None = None
-        self.environment = {
+        common = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
             "PYTHONPATH": str(ROOT),
             "DJANGO_SETTINGS_MODULE": "nextvoice.settings",
-            "DATA_DIR": str(folder / "data"),
             "STATIC_ROOT": str(static_files()),
             "LOCAL_VOICE": str(voice),
             "ALLOWED_HOSTS": "127.0.0.1,localhost,nextvoice.test",
             **environment,
         }
+        self.environment = {"DATA_DIR": str(folder / "data"), **common}
+        # What lies in files alone is set up once for all sites of a kind, and one process beside
+        # the site does what is asked of it; each time by itself takes seconds.
+        self._common = None if "DATABASE_URL" in environment else tuple(common.items())
+        self._shell: Shell | None = None
 
     def __enter__(self) -> Self:
-        self.run(SETUP)
+        if self._common is None:
+            self.run(SETUP)
+        else:
+            shutil.copytree(new_data(*self._common), self.environment["DATA_DIR"])
         self.start()
         return self
 
@@ -107,6 +138,8 @@ class Site:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._shell is not None:
+            self._shell.__exit__(None, None, None)
         self.stop()
         if kind is None:
             written = self.log.read_text()
@@ -190,18 +223,11 @@ class Site:
 
     def run(self, code: str) -> Any:
         """Run Django code beside the site; returns what it calls `tell(...)` with, if anything."""
-        prelude = "import json, django; django.setup()\ndef tell(x): print('\\0' + json.dumps(x))\n"
-        done = subprocess.run(
-            [sys.executable, "-c", prelude + code],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-        )
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return json.loads(done.stdout.rpartition("\0")[2] if "\0" in done.stdout else "null")
+        if self._common is None:
+            return _run(code, self.folder, self.environment)
+        if self._shell is None:
+            self._shell = Shell(self).__enter__()
+        return self._shell.run(code)
 
     def person(self, name: str) -> Person:
         """Make a person, password `<name>-password`, and sign them in."""

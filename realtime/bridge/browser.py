@@ -10,13 +10,12 @@ from typing import Protocol, runtime_checkable
 import orjson
 
 from .ends import ENDS, End
-from .events import MAX_ID, Event, Problem, count, need, parse, problem_event
+from .events import MAX_FRAMES, MAX_ID, Event, Problem, count, need, parse, problem_event
 from .start import Start, parse_start
 from .writer import Frame
 
 MAX_BEFORE_START = 100
 """Frames that may come before the start frame."""
-MAX_FRAMES = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ WITHOUT_PROVIDER = frozenset(
         "response.cancel",
         "nextvoice.approve",
         "nextvoice.played",
+        "nextvoice.received",
         "nextvoice.hang_up",
         "nextvoice.start",
         "nextvoice.resume",
@@ -61,6 +62,7 @@ class ClientSide:
             "nextvoice.resume": self._second_start,
             "nextvoice.approve": self._approve,
             "nextvoice.played": self._played,
+            "nextvoice.received": self._received,
             "nextvoice.hang_up": self._hang_up,
         }
 
@@ -224,6 +226,9 @@ class ClientSide:
     def _played(self, event: Event) -> None:
         item, index = self._known(event["item_id"]), event["content_index"]
         self._core.taps.on_played(item.id, index, heard(item, index, event["audio_end_ms"]))
+
+    def _received(self, event: Event) -> None:
+        self._core.on_received(event["received"])
 
     def _approve(self, event: Event) -> None:
         self._core.on_approve(event)

@@ -80,6 +80,8 @@ class Core:
         self.on_renew: Callable[[float], None] = lambda seconds: None
         # Takes a `nextvoice.approve`. Raises `Problem`.
         self.on_approve: Callable[[Event], None] = nothing_waits
+        # Told how many frames of the call have arrived at the browser.
+        self.on_received: Callable[[int], None] = lambda frames: None
         self.reconnecting = 0  # tries for another session since the last one was lost
         self.own_turns: OwnTurns | None = None  # where the provider does not find turns
         self.upstream: Leg | None = None

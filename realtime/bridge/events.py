@@ -20,6 +20,7 @@ MAX_ID = 256
 MAX_TYPED = 32_000
 MAX_AUDIO_FRAME = 65_536
 MAX_MS = 24 * 3600 * 1000
+MAX_FRAMES = 1 << 40
 
 Event = dict[str, Any]
 """A GA or `nextvoice.*` event."""
@@ -188,6 +189,10 @@ def check_place(event: Event) -> None:
     event["audio_end_ms"] = count(event, "audio_end_ms", None, MAX_MS)
 
 
+def _received(event: Event) -> None:
+    count(event, "received", None, MAX_FRAMES)
+
+
 def check_item_id(event: Event) -> None:
     """Raise `Problem` unless the event names an item."""
     if not is_id(need(event, "item_id", str)):
@@ -269,6 +274,7 @@ CLIENT_EVENTS: dict[str, Callable[[Event], None]] = {
     "nextvoice.resume": _nothing,
     "nextvoice.approve": _approve,
     "nextvoice.played": check_place,
+    "nextvoice.received": _received,
     "nextvoice.hang_up": _nothing,
 }
 """Every event a browser may send, with the check of its fields."""

@@ -50,7 +50,7 @@ class Limits:
     """So long before a session's own end another one is to take over, at a quiet moment."""
     rollover_deadline: float = 10.0
     """So long before it another one takes over whether it is quiet or not."""
-    repeated_seconds: float = 15.0
+    repeated_seconds: float = 10.0
     """How much of a turn under way another session is given again."""
     onset_seconds: float = 0.5
     """The same while nobody was found to speak: a word may just have begun."""
@@ -71,7 +71,7 @@ class Limits:
     resume_seconds: float = 15.0
     """How long a call goes on without its browser."""
     resume_bytes: int = 400_000
-    """How much is kept for a browser that may have lost it."""
+    """How much is kept for a browser that may have lost it, and has not said that it arrived."""
     remembered_letters: int = 24_000
     """How much of the conversation another session is told."""
 

@@ -30,7 +30,8 @@ UNBOUNDED = 1 << 40
 
 
 class Ring:
-    """The newest frames sent, by their number; older ones go when there are too many bytes."""
+    """The newest frames sent, by their number; older ones go when they have arrived, or when there
+    are too many bytes."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -49,7 +50,15 @@ class Ring:
         self.added += size
         self.end += 1
         while self._size > self._most:
-            self._size -= size_of(self._frames.popleft())
+            self._drop()
+
+    def forget(self, number: int) -> None:
+        """Frames before this number are not needed any more."""
+        while self._frames and self.end - len(self._frames) < number:
+            self._drop()
+
+    def _drop(self) -> None:
+        self._size -= size_of(self._frames.popleft())
 
     def since(self, number: int) -> list[Frame] | None:
         """Every frame from this number on; None when some of them are gone, or never were."""
@@ -110,6 +119,10 @@ class ResumableBrowser:
         for frame in (orjson.dumps(told).decode(), *missing):
             writer.write(frame)
         return True
+
+    def arrived(self, frames: int) -> None:
+        """The browser has so many frames of the call: no socket will have to send them again."""
+        self._ring.forget(frames)
 
     def lose(self, socket: Browser, code: int | None = None) -> None:
         """This socket is gone; nothing if another has taken its place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from realtime.bridge.audio import ms_to_bytes
@@ -9,7 +10,7 @@ from realtime.tracks import Track
 
 # How much is remembered before speech starts; providers announce the start late and dated back
 # by their prefix padding.
-PRE_ROLL_MS = 5000
+PRE_ROLL_BYTES = ms_to_bytes(3000)
 
 
 class Microphone:
@@ -22,8 +23,9 @@ class Microphone:
     def __init__(self, new_track: Callable[[], Track]) -> None:
         self._new_track = new_track
         # The newest audio, and the byte its first byte is of all that was sent.
-        self._newest = bytearray()
-        self._from = 0
+        # References: the bridge keeps the same pieces for another upstream session.
+        self._newest: deque[bytes] = deque()
+        self._from = self._size = 0
         # The turn that is being spoken, when speech has started.
         self._turn: Track | None = None
         self._manual = False
@@ -31,20 +33,21 @@ class Microphone:
 
     def hear(self, pcm: bytes, start_sample: int) -> None:
         """Take audio that begins at `start_sample` of all that was sent."""
-        if start_sample * 2 != self._from + len(self._newest):
+        if start_sample * 2 != self._from + self._size:
             self._newest.clear()
-            self._from = start_sample * 2
-        self._newest += pcm
+            self._from, self._size = start_sample * 2, 0
+        self._newest.append(pcm)
+        self._size += len(pcm)
         if self._manual:
             if self._manual_track is None:
                 self._manual_track = self._new_track()
             self._manual_track.append(pcm)
         elif self._turn is not None:
             self._turn.append(pcm)
-        spare = len(self._newest) - ms_to_bytes(PRE_ROLL_MS)
-        if spare > 0:
-            del self._newest[:spare]
-            self._from += spare
+        while self._size - len(self._newest[0]) >= PRE_ROLL_BYTES:
+            gone = len(self._newest.popleft())
+            self._from += gone
+            self._size -= gone
 
     def set_manual(self, manual: bool) -> None:
         """Follow the session's turn detection."""
@@ -56,7 +59,7 @@ class Microphone:
         """Speech started at `start_ms` of all audio sent; returns the turn's growing track."""
         self._turn = self._new_track()
         skip = max(0, ms_to_bytes(start_ms) - self._from)
-        self._turn.append(bytes(memoryview(self._newest)[skip:]))
+        self._turn.append(memoryview(b"".join(self._newest))[skip:])
         return self._turn
 
     def stop(self, track: Track | None) -> None:

@@ -229,7 +229,7 @@ async def test_parameters_without_end_are_read_as_any_others(here: str, ann: Use
 async def test_a_running_session_ends_when_its_token_does(
     here: str, ann: User, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr(running, "RECHECK_SECONDS", 0.1)
+    monkeypatch.setattr(running, "BEAT_SECONDS", 0.1)
     async with provider_of(opened()):
         async with session_of(here, await token_of(ann)) as session:
             await session.event("session.created")
@@ -246,7 +246,7 @@ async def test_a_running_session_ends_when_its_token_does(
 async def test_a_client_secret_connects_until_it_expires_and_the_session_goes_on(
     here: str, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(running, "BEAT_SECONDS", 0.05)
     token = (await in_database(ApiToken.objects.make, ann, "page"))[0]
     session = {"instructions": "Be brief.", "model": "scripted-1"}
     _secret, raw = await in_database(ClientSecret.make, token, session, 60)

@@ -78,6 +78,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "nextvoice.resume": {"call_id": "c", "token": "t", "received": 1},
     "nextvoice.approve": {"call_id": "call_1", "approve": True, "remember": True},
     "nextvoice.played": PLACE,
+    "nextvoice.received": {"received": 1},
     "nextvoice.hang_up": {},
 }
 MORE = {

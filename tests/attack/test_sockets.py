@@ -52,6 +52,7 @@ BY_GUESS = {
     "nextvoice.resume": "already_started",
     "nextvoice.approve": "not_waiting",
     "nextvoice.played": "item_not_found",
+    "nextvoice.received": None,
     "nextvoice.hang_up": None,
 }
 """What the owner is told for each event that names things of other people's calls; None: it names

@@ -25,6 +25,7 @@ from tests.bench.peers import (
 
 DELTA = b'"response.output_audio.delta"'
 PLAYED = 25  # frames between two reports of what was heard
+TOLD_BYTES = 32_000  # between two reports of what has arrived
 OPEN_SECONDS = 20.0
 
 delays: list[float] = []
@@ -76,6 +77,7 @@ class Page(Program):
     ready_mark = b'"nextvoice.ready"'
     item = ""
     heard = 0
+    received = untold = 0
 
     def handshake(self, head: bytes) -> None:
         super().handshake(head)
@@ -89,6 +91,11 @@ class Page(Program):
         self.heard += 1
 
     def frame(self, opcode: int, payload: bytes) -> None:
+        self.received += 1
+        self.untold += len(payload)
+        if self.untold >= TOLD_BYTES:
+            self.untold = 0
+            self._say({"type": "nextvoice.received", "received": self.received})
         if opcode == BINARY:
             delays.append(age_ms(payload))
         elif payload.startswith(b'{"type":"nextvoice.audio"'):

@@ -52,6 +52,7 @@ GOOD = [
     {"type": "nextvoice.start"},
     {"type": "nextvoice.resume", "call_id": "c", "token": "t", "received": 3},
     {"type": "nextvoice.played", "item_id": "a", "content_index": 1, "audio_end_ms": 250},
+    {"type": "nextvoice.received", "received": 7},
     {"type": "nextvoice.approve", "call_id": "call_1", "approve": True, "remember": False},
     {"type": "nextvoice.hang_up"},
 ]
@@ -173,6 +174,7 @@ BAD = [
         "invalid_value",
         "content_index",
     ),
+    ({"type": "nextvoice.received", "received": -1}, "invalid_value", "received"),
     ({"type": "conversation.item.delete", "item_id": ""}, "invalid_value", "item_id"),
     ({"type": "response.create", "response": 1}, "invalid_type", "response"),
     (

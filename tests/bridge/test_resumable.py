@@ -59,6 +59,18 @@ def test_the_ring_gives_what_it_still_has():
     ]
 
 
+def test_what_has_arrived_is_not_kept():
+    ring = Ring(most=100)
+    for frame in (b"aa", "b", b"ccc"):
+        ring.add(frame)
+    ring.forget(2)
+    assert [ring.since(n) for n in (0, 1, 2, 3)] == [None, None, [b"ccc"], []]
+    ring.forget(1)
+    ring.forget(99)  # more than there ever were
+    ring.add(b"d")
+    assert [ring.since(n) for n in (2, 3, 4)] == [None, [b"d"], []]
+
+
 async def test_what_was_sent_before_the_call_was_ready_is_not_counted():
     wire = Wire()
     browser = ResumableBrowser(wire, SOON)

@@ -61,7 +61,7 @@ def test_the_list_asks_the_same_number_of_queries_however_long(
             owner=conversation.owner, account=conversation.account, title=str(number)
         )
     client = signed_in(conversation.owner)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         client.get(reverse("home"))
 
 

@@ -63,13 +63,19 @@ def mine(page: Page) -> Any:
     return page.locator("[data-testid=message][data-role=user]").last
 
 
+def pictured(page: Page) -> Any:
+    """The newest message with a picture; what is said meanwhile stands after it."""
+    with_picture = page.locator("[data-attachment-picture]")
+    return page.locator("[data-testid=message][data-role=user]").filter(has=with_picture).last
+
+
 def answer(page: Page) -> Any:
     return page.locator("[data-testid=message][data-role=assistant]").last
 
 
 def picture_shown(page: Page) -> None:
-    """The newest message shows a picture that the browser could read."""
-    picture = mine(page).locator("[data-attachment-picture]")
+    """The newest picture of the thread is one that the browser could read."""
+    picture = pictured(page).locator("[data-attachment-picture]")
     expect(picture).to_be_visible(timeout=ANSWER_MS)
     page.wait_for_function(
         "(one) => one.complete && one.naturalWidth > 0", arg=picture.element_handle()
@@ -177,12 +183,12 @@ def test_one_tap_shows_the_camera_in_a_full_call_on_a_phone(visit: Open, seeing:
         panel = talk(page)
         expect(panel).to_have_attribute("data-form", "full")
         page.get_by_test_id("snap-camera").tap()
-        expect(mine(page).locator("[data-attachment-picture]")).to_have_count(1, timeout=ANSWER_MS)
+        expect(pictured(page)).to_have_count(1, timeout=ANSWER_MS)
         page.get_by_test_id("call-resize").tap()
         picture_shown(page)
         # Only its id went over the call's socket.
         sent = [event["item"]["content"] for event in wire.of(wire.sent, CREATE)]
-        expect(mine(page).get_by_test_id("attachment")).to_have_attribute(
+        expect(pictured(page).get_by_test_id("attachment")).to_have_attribute(
             "data-attachment", sent[0][0]["attachment_id"]
         )
         assert sent == [[{"type": "nextvoice.attachment", **sent[0][0]}]]

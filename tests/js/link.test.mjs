@@ -120,6 +120,15 @@ test("frames are counted over several losses, the answer to a resume is not", ()
   assert.equal(next().sent[0].received, 2);
 });
 
+test("the server is told now and then what has arrived, so that it need not keep it", () => {
+  const { socket } = dial({ resume: RESUME });
+  socket.says({ type: "nextvoice.audio", item_id: "a" });
+  for (let n = 0; n < 17; n += 1) socket.says(PCM);
+  assert.deepEqual(socket.sent.slice(1), [{ type: "nextvoice.received", received: 19 }]);
+  for (let n = 0; n < 17; n += 1) socket.says(PCM);
+  assert.deepEqual(socket.sent.slice(2), [{ type: "nextvoice.received", received: 36 }]);
+});
+
 for (const how of ["said", "closed"]) {
   test(`a call that cannot be resumed (${how}) is begun anew in the same conversation`, () => {
     const { socket, told } = dial({ resume: RESUME });

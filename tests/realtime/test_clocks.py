@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "SECONDS", 0.05)
-    monkeypatch.setattr(running, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(running, "BEAT_SECONDS", 0.05)
 
 
 async def looked() -> None:

@@ -151,13 +151,28 @@ async def test_who_is_not_signed_in_sees_nothing(here: str, conversation: Conver
         assert (tab.code, tab.events) == (4401, [])
 
 
+def _leave(user: User) -> None:
+    Membership.objects.filter(user=user).delete()
+
+
+def _deactivate_silently(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize(("change", "beat"), [(_leave, 3600), (_deactivate_silently, 0.05)])
 async def test_who_loses_the_conversation_sees_no_more(
-    here: str, ann: User, cookie: str, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+    here: str,
+    ann: User,
+    cookie: str,
+    conversation: Conversation,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[User], None],
+    beat: float,
 ) -> None:
-    monkeypatch.setattr(watching, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(watching, "BEAT_SECONDS", beat)
     async with watcher(here, conversation, cookie) as tab:
         await tab.until(lambda: tab.of("nextvoice.watching"))
-        await in_database(Membership.objects.filter(user=ann).delete)
+        await in_database(change, ann)
         await tab.until(lambda: tab.code)
         assert tab.code == 4401
 
@@ -165,7 +180,7 @@ async def test_who_loses_the_conversation_sees_no_more(
 async def test_a_call_of_another_process_takes_over_though_its_word_was_lost(
     here: str, ann: User, cookie: str, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(running, "BEAT_SECONDS", 0.05)
     async with (
         provider_of(opened(Until(asyncio.Event()))),
         Caller.dial(here, str(conversation.pk), cookie) as call,

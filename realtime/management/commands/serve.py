@@ -70,11 +70,15 @@ def _check(workers: int) -> None:
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as problem:
         raise CommandError(
             f"Cannot listen on {host}, port {port} ({problem.strerror}): choose another with PORT="
         ) from None
+    # What is accepted here has it as well. asyncio would see to that only for sockets it made
+    # itself, and without it audio waits up to 40 ms for the other side's acknowledgement.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 def _serve_alone(sock: socket.socket) -> None:

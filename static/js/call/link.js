@@ -15,6 +15,7 @@ const FIRST = { openMs: 15_000, answerMs: 30_000 };
 const AGAIN = { openMs: 4000, answerMs: 30_000 };
 const RESUME = { openMs: 4000, answerMs: 4000 };
 const PUMP_MS = 40;
+const TOLD_BYTES = 32_000; // after so much the server is told what has arrived
 const STALLED_MS = 5000; // a line that takes nothing for so long is dead
 const FAREWELL_MS = 6000; // the server stores the last words before it closes
 const HOPELESS = ["signed_out", "not_found", "not_allowed"];
@@ -38,6 +39,7 @@ export class CallLink {
   #outbox = new Outbox();
   #socket = null;
   #received = 0; // frames of the call that arrived
+  #untold = 0; // bytes of them that the server has not been told of
   #resume = null; // {call_id, token, seconds}
   #item = null; // whose audio the binary frames are
   #phase = "opening"; // then "ready" and "lost" in turns, at last "closed"
@@ -125,19 +127,28 @@ export class CallLink {
 
   #take(frame) {
     if (typeof frame !== "string") {
-      this.#received += 1;
+      this.#count(frame.byteLength);
       if (this.#item !== null) this.onaudio?.(this.#item, frame);
       return;
     }
     const event = parsed(frame);
     if (event?.type === "nextvoice.resumed") return this.#onResumed(event);
     if (event?.type === "nextvoice.ready") this.#onReady(event);
-    this.#received += 1;
+    this.#count(frame.length);
     if (!event) return;
     if (event.type === "nextvoice.audio") this.#item = event.item_id;
     if (event.type === "nextvoice.ended" && this.#goesOnAfter(event.reason)) return;
     this.onevent?.(event);
     if (event.type === "nextvoice.ready") this.#pump();
+  }
+
+  /** What has arrived need not be kept there for another socket. */
+  #count(size) {
+    this.#received += 1;
+    this.#untold += size;
+    if (this.#untold < TOLD_BYTES || this.#phase !== "ready") return;
+    this.#untold = 0;
+    this.send({ type: "nextvoice.received", received: this.#received });
   }
 
   #onReady(event) {

@@ -3,7 +3,7 @@
 import { socketUrl } from "./socket.js";
 
 const WAITS_MS = [500, 1000, 2000, 5000, 10_000]; // the last again and again
-const SILENT_MS = 12_000; // a call shows itself every 5 s; one that does not is gone
+const SILENT_MS = 25_000; // a call shows itself every 10 s; one that does not is gone
 const OVER = [4401, 4403, 4404]; // nothing more will be shown
 
 /** Callbacks: `onevent(event)` what is stored, `oncall(call)` {id, spoken}, or null: no call. */

@@ -58,7 +58,7 @@ def set_price(audio_out: int, **fields: Any) -> Price:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "SECONDS", 0.05)
-    monkeypatch.setattr(running, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(running, "BEAT_SECONDS", 0.05)
 
 
 def speech(seconds: float, name: str = "1") -> Send:
