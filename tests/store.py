@@ -12,7 +12,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from io import BytesIO
-from types import TracebackType
 from typing import Any, Self
 
 import boto3
@@ -75,12 +74,7 @@ class ObjectStore:
         self.asked.clear()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.fails = None
         self.stop()
 
