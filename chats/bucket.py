@@ -91,7 +91,10 @@ class Bucket(S3Storage):  # type: ignore[misc]  # the library has no types
         stored = self.bucket.Object(self._normalize_name(name))
         sent = _hash(file)
         # The ETag is the content's MD5, but not of each store, nor of a file sent in parts.
-        return stored.e_tag.strip('"') == sent or _hash(ObjectReader(stored)) == sent
+        if stored.e_tag.strip('"') == sent:
+            return True
+        with ObjectReader(stored) as held:
+            return _hash(held) == sent
 
     def _open(self, name: str, mode: str = "rb") -> File[bytes]:
         if mode != "rb":

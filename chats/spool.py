@@ -7,7 +7,6 @@ it to one of them at a time; it is removed by `release` only, once the store hol
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,16 +39,19 @@ class Spool:
     def put(self, name: str, content: File[bytes]) -> None:
         """Keep a file, in place of another of the same name; it is on disk afterwards."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".", delete=False) as aside:
-            try:
+        # Of one name, so that what a killed process leaves is written over by who tries again.
+        path = self.path(name)
+        aside = path.with_name(f".{path.name}.new")
+        try:
+            with aside.open("wb") as file:
                 for chunk in content.chunks():
-                    aside.write(chunk)
-                aside.flush()
-                os.fsync(aside.fileno())
-                Path(aside.name).replace(self.path(name))
-            except BaseException:
-                Path(aside.name).unlink(missing_ok=True)
-                raise
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
 
     def names(self) -> list[str]:
         """The names of the files that wait."""

@@ -23,6 +23,7 @@ from tests.servers import free_port
 Environ = dict[str, Any]
 Answer = Iterable[bytes]
 App = Callable[[Environ, Any], Answer]
+How = Callable[["ObjectStore", Environ, Any], Answer]
 DENIED = b"<Error><Code>AccessDenied</Code><Message>Not yours</Message></Error>"
 
 
@@ -43,7 +44,7 @@ class ObjectStore:
         self.name = f"recordings-{self.port}"
         self.asked: list[tuple[str, str, str]] = []
         self._moto: App = DomainDispatcherApplication(create_backend_app)
-        self._fails: Callable[[ObjectStore, Environ, Any], Answer] | None = None
+        self._fails: How | None = None
         self._changed = threading.Event()
         self._server: BaseWSGIServer | None = None
 
@@ -58,12 +59,12 @@ class ObjectStore:
         }
 
     @property
-    def fails(self) -> Callable[[ObjectStore, Environ, Any], Answer] | None:
+    def fails(self) -> How | None:
         """How it answers what it is asked; None: as it should."""
         return self._fails
 
     @fails.setter
-    def fails(self, how: Callable[[ObjectStore, Environ, Any], Answer] | None) -> None:
+    def fails(self, how: How | None) -> None:
         self._fails = how
         changed, self._changed = self._changed, threading.Event()
         changed.set()
