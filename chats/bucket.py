@@ -52,11 +52,12 @@ class Bucket(S3Storage):  # type: ignore[misc]  # the library has no types
             self.ship(name)
         return name
 
-    def ship(self, name: str) -> bool:
-        """Bring a file that waits to the store; False when it has to wait longer."""
+    def ship(self, name: str) -> bool | None:
+        """Bring a file that waits to the store; False when it has to wait longer, None when it is
+        gone or somebody else is bringing it."""
         with self._spool.taken(name) as file:
             if file is None:
-                return True
+                return None
             try:
                 with reaching():
                     super()._save(name, File(file))
@@ -78,13 +79,15 @@ class Bucket(S3Storage):  # type: ignore[misc]  # the library has no types
         # In no fixed order: one that is refused for good holds up nobody.
         names = self._spool.names()
         random.shuffle(names)
-        refused = 0
+        brought = refused = 0
         for name in names:
-            refused = 0 if self.ship(name) else refused + 1
+            there = self.ship(name)
+            brought += there is True
+            refused = refused + 1 if there is False else 0
             if refused == REFUSALS:
-                return
-        if names and not refused:
-            outage.warning("files that waited on this machine are in the store: %d", len(names))
+                break
+        if brought:
+            outage.warning("files that waited on this machine are in the store: %d", brought)
 
     def _has(self, name: str, file: BinaryIO) -> bool:
         """Whether the store holds the same bytes."""
