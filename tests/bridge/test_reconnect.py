@@ -133,8 +133,12 @@ async def test_a_provider_that_falls_silent_in_an_answer_is_replaced():
         Send(spoke("item_a", "Once upon"), audio_delta(PCM)),
         StopReading(),
     ]
-    second = [Send(session_created("sess_2"))]
-    running, provider = await mended(first, second, target={"timeouts": quick})
+    async with ScriptedProvider(first, [Send(session_created("sess_2"))]) as provider:
+        running = Running(provider, limits=SOON, target={"timeouts": quick})
+        await running.page.until("nextvoice.reconnected")
+        running.page.say(HANG_UP)
+        assert (await running.record()).reason == "hang_up"
+        await provider.visits[1].over.wait()
     assert words(provider.visits[1]) == [("assistant", "Once upon")]
     done = running.page.frames[running.page.types().index("response.done")]["response"]
     assert (done["status"], done["status_details"]["reason"]) == ("incomplete", "connection_lost")

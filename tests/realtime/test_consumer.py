@@ -377,13 +377,11 @@ async def test_a_provider_that_vanished_is_finalised(
     ("step", "reason"),
     [
         (Die(), "provider_gone"),
-        (Close(1001), "provider_gone"),
-        (Close(1011), "provider_gone"),
         (Close(1008, "policy"), "provider_error"),
         (Close(1011, "insufficient_quota"), "provider_quota"),
         (Close(4001), "provider_refused_key"),
     ],
-    ids=["cut", "1001", "1011", "1008", "quota", "key"],
+    ids=["cut", "1008", "quota", "key"],
 )
 async def test_an_answer_under_way_when_the_provider_vanished_is_interrupted(
     here: str, conversation: Conversation, cookie: str, step: Step, reason: str
