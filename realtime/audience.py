@@ -3,7 +3,8 @@
 Each conversation has two groups. Whoever watches is in one: it is told what is stored of the call
 (`nextvoice.saved`, `.removed`, `.title`) and that there is one (`nextvoice.call`). The calls
 themselves are in the other: they are told when another one begins, in whatever process, and are
-asked to show themselves, or to end. A call that is not kept is in a group of its own. Persons and
+asked to show themselves, or to end. Watchers ask again and again, and only a call that was asked
+lately shows what is stored of it. A call that is not kept is in a group of its own. Persons and
 providers have a group each, which their calls are in: it is told when they have changed. When
 the layer is away calls go on, and nobody sees them but their own page.
 """
@@ -27,6 +28,8 @@ SEND_SECONDS = 2.0
 RETRY_SECONDS = 5.0
 # A text is cut here in a hint; the page has all of it when it is loaded.
 MOST_TEXT = 200_000
+WATCHED_SECONDS = 35.0
+"""For so long somebody who has asked is taken to watch; they ask more often than that."""
 LOOK = {"type": "call.look"}
 
 Event = dict[str, Any]
@@ -104,6 +107,8 @@ class Audience:
         self._loop = asyncio.get_running_loop()
         # Of two calls that begin at once the later one stays.
         self._since = [time.time_ns(), call_id]
+        # Who watches already hears of a new call first, and only then asks it.
+        self._watched_until = time.monotonic() + WATCHED_SECONDS
         # The newest event of each item, oldest first; a newer one takes an older one's place.
         self._waiting: dict[str, Event] = {}
         self._sending: asyncio.Task[None] | None = None
@@ -117,7 +122,9 @@ class Audience:
         self._listening = asyncio.create_task(self._listen())
 
     def show(self, event: Event) -> None:
-        """Show what is stored. From any thread."""
+        """Show what is stored, if anybody watches. From any thread."""
+        if time.monotonic() > self._watched_until:
+            return
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._put, event)
 
@@ -179,6 +186,7 @@ class Audience:
 
     def _told(self, message: Event) -> None:
         if message["type"] == "call.ask":
+            self._watched_until = time.monotonic() + WATCHED_SECONDS
             self.show_call()
         elif message["type"] == "call.look":
             self._look()

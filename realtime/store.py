@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 # Captions change many times a second; one batch in this time is enough for all calls together.
-BATCH_SECONDS = 0.5
+BATCH_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Store:
         self._handed = self._taken = self._done = 0
         # How many `flush` calls wait: batches then follow each other at once.
         self._hurried = 0
-        self._urgent = False  # somebody waits for a row that was handed over
+        self._urgent = False  # somebody waits for a row of those that are only added
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -105,7 +105,7 @@ class Store:
     def append(self, model: str, key: str, fields: dict[str, Any], told: Told) -> None:
         """Hand over a row of a model that is only added to, and which has a function `append` for
         that; it must not mind being given the same twice. `told` gets what it returns, in the
-        writer's thread, None when it was refused. The next batch does not wait for more."""
+        writer's thread, None when it was refused. It is written at once, before what waits."""
         with self._changed:
             self._urgent = True
             self._hand_over(Row(model, key, fields, told=[told]))
@@ -156,10 +156,15 @@ class Store:
 
     def _run(self) -> None:
         give_way(WRITER)
+        due = 0.0  # when all that waits is to be written
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
-                self._take()
+                if time.monotonic() < due and self._urgent and not self._hurried:
+                    self._take_appended()
+                else:
+                    self._take()
+                    due = time.monotonic() + BATCH_SECONDS
             try:
                 self._write_at_last()
             except Exception:
@@ -169,11 +174,19 @@ class Store:
                 self._batch = {}
                 self._done = self._taken
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._hurried > 0 or self._urgent, BATCH_SECONDS)
+                left = max(0.0, due - time.monotonic())
+                self._changed.wait_for(lambda: self._hurried > 0 or self._urgent, left)
 
     def _take(self) -> None:
         self._batch, self._waiting, self._urgent = self._everything(), {}, False
         self._taken = self._handed
+
+    def _take_appended(self) -> None:
+        self._batch = {key: row for key, row in self._waiting.items() if _appends(row)}
+        self._waiting = {key: row for key, row in self._waiting.items() if key not in self._batch}
+        self._urgent = False
+        if not self._waiting:
+            self._taken = self._handed
 
     def _everything(self) -> Rows:
         """What is being written and what waits, as one."""

@@ -7,7 +7,9 @@ files; `realtime.janitor` turns them into recordings.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 import tempfile
 from collections import deque
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +86,7 @@ class Track:
         self._handed = self._written = 0
         # Bytes the file holds; only the append thread knows.
         self._in_file = 0
+        self._file: FileIO | None = None
         # Bytes of the item so far.
         self.size = 0
         # Whether some of it could not be kept, and who is told the first time: in any thread.
@@ -114,14 +118,18 @@ class Track:
         def work() -> None:
             done(_encode_file(path, recording_id, keep_ms))
 
+        def encode() -> None:
+            self._close()
+            _encodes.submit(work)
+
         # Through the append thread first, so that the file is whole when it is read.
-        _appends.submit(_encodes.submit, work)
+        _appends.submit(encode)
 
     def discard(self) -> None:
         """Forget the audio."""
         self._pending.clear()
         self._chunks.clear()
-        _appends.submit(self._path.unlink, missing_ok=True)
+        _appends.submit(self._remove)
 
     def _flush(self) -> None:
         if self._pending:
@@ -142,17 +150,33 @@ class Track:
             return
         audio = b"".join(chunks)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("ab") as file:
-                if file.tell() > self._in_file:
-                    # Of a piece the disk had no room for, a part that may end within a sample.
-                    file.truncate(self._in_file)
-                file.write(audio)
-            self._in_file += len(audio)
+            self._add(audio)
         except OSError as problem:
+            self._close()
             self._lose(problem)
         finally:
             self._written += len(audio)
+
+    def _add(self, audio: bytes) -> None:
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = FileIO(self._path, "ab")
+        if self._file.seek(0, os.SEEK_END) > self._in_file:
+            # Of a piece the disk had no room for, a part that may end within a sample.
+            self._file.truncate(self._in_file)
+        if self._file.write(audio) < len(audio):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._in_file += len(audio)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
+
+    def _remove(self) -> None:
+        self._close()
+        self._path.unlink(missing_ok=True)
 
     def _lose(self, why: object) -> None:
         outage.error("audio could not be kept: %s", why)

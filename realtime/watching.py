@@ -77,7 +77,7 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         jobs: set[asyncio.Task[int | None]] = {
             asyncio.create_task(_until_gone(receive)),
             asyncio.create_task(_show(pk, layer, channel, send, look)),
-            asyncio.create_task(_until_forbidden(partial(may_go_on, user.pk, pk, key), look)),
+            asyncio.create_task(_until_forbidden(pk, partial(may_go_on, user.pk, pk, key), look)),
         }
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
@@ -103,16 +103,23 @@ async def _show(pk: uuid.UUID, layer: Any, channel: str, send: Send, look: async
         await _tell(send, event)
     await _tell(send, {"type": "nextvoice.watching"})
     await ask_calls(str(pk))
+    asked = set()
     while True:
         message = await layer.receive(channel)
         if message["type"] == LOOK["type"]:
             look.set()
-        else:
-            await _tell(send, message["event"])
+            continue
+        event = message["event"]
+        if event["type"] == "nextvoice.call" and event["call_id"] not in asked:
+            # It has just begun, and does not know yet that somebody watches.
+            asked.add(event["call_id"])
+            await ask_calls(str(pk))
+        await _tell(send, event)
 
 
-async def _until_forbidden(allowed: Callable[[], bool], look: asyncio.Event) -> int:
+async def _until_forbidden(pk: uuid.UUID, allowed: Callable[[], bool], look: asyncio.Event) -> int:
     while True:
+        await ask_calls(str(pk))
         with suppress(TimeoutError):
             async with asyncio.timeout(BEAT_SECONDS):
                 await look.wait()

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Sum
 
 from realtime.models.exact import exact
@@ -238,10 +238,14 @@ def cost_at(row: Usage, counts: Counts) -> Decimal | None:
 
 def _insert(row: Usage) -> Usage | None:
     """Add the row and its sums. Returns the row that was there already, if there was one."""
-    Usage.objects.bulk_create([row], ignore_conflicts=True)
-    written = Usage.objects.get(upstream_session=row.upstream_session, key=row.key, kind=row.kind)
-    if written.pk != row.pk:
-        return written
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        same = {"upstream_session": row.upstream_session, "key": row.key, "kind": row.kind}
+        if (known := Usage.objects.filter(**same).first()) is None:
+            raise
+        return known
     _add_up(row)
     return None
 

@@ -30,7 +30,7 @@ GRACE_SECONDS = 0.5
 
 # How long a thread may keep the others waiting. Every frame that is sent or received lets go of
 # the interpreter; with Python's 5 ms each one could cost a call that much beside a busy thread.
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.00005
 
 # Stop, and leave new connections to other workers from now on. SIGTERM stops as well, but goes on
 # answering, so that probes learn that the whole site is going.

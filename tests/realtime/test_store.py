@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 from django.db import connection
 
 from chats.models import Conversation, Message
+from realtime.models import Usage
+from realtime.money.ledger import Entry, Payer
+from realtime.money.usage import Counts
 from realtime.store import Row, Store, replay_journals, write_journal
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,6 +90,27 @@ def test_the_newest_state_wins_and_all_are_told(store: Store, conversation: Conv
         )
     assert store.flush(10)
     assert (texts(), sorted(told)) == (["99"], list(range(100)))
+
+
+def test_the_ledger_waits_for_nothing_and_the_others_are_flushed(
+    store: Store, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.store.BATCH_SECONDS", 3600)
+    written, told = threading.Event(), threading.Event()
+    pk = str(uuid.uuid4())
+    store.put("chats.Message", pk, message(conversation, text="first"), written.set)
+    assert written.wait(10)  # nothing was written lately
+    store.put("chats.Message", pk, message(conversation, text="waits"))
+    entry = Entry(payer=Payer(), model="m", upstream_session="s", key="k", counts=Counts())
+    store.append("realtime.Usage", "s k", entry.fields(), lambda rows: told.set())
+    assert told.wait(10)
+    assert (texts(), Usage.objects.count()) == (["first"], 1)
+    assert store.flush(10)
+    assert texts() == ["waits"]
+    told.clear()
+    store.append("realtime.Usage", "s k", entry.fields(), lambda rows: told.set())
+    assert store.flush(10)
+    assert (told.is_set(), Usage.objects.count()) == (True, 1)
 
 
 def test_nul_characters_do_not_reach_the_database(store: Store, conversation: Conversation) -> None:
