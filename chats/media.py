@@ -13,6 +13,7 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
 from chats.models import Recording
+from chats.spool import StoreAway
 
 CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
@@ -27,9 +28,11 @@ async def recording(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         raise Http404
     try:
         file = await sync_to_async(found.file.open, thread_sensitive=False)("rb")
+        size = await sync_to_async(lambda: found.file.size, thread_sensitive=False)()
+    except StoreAway:
+        raise  # which is answered by `nextvoice.away`
     except OSError:
         raise Http404 from None
-    size = await sync_to_async(lambda: found.file.size, thread_sensitive=False)()
     response = ranged(request, cast(BinaryIO, file), size)
     response["Content-Type"] = found.content_type
     response["Content-Disposition"] = f'inline; filename="{found.pk}.mp3"'

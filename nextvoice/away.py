@@ -1,4 +1,5 @@
-"""What is answered while the database is away: 503 and to try again, which is true, and no 500."""
+"""What is answered while the database or the object store is away: 503 and to try again, which is
+true, and no 500."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 from django.views import defaults
 
+from chats.spool import StoreAway
 from realtime.db import is_away
 
 outage = logging.getLogger("nextvoice.outage")
@@ -25,11 +27,12 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Pages(MiddlewareMixin):
-    """Middleware: a view that cannot reach the database is answered for."""
+    """Middleware: a view that cannot reach its data is answered for."""
 
     def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
         """The answer, when that is what is wrong."""
-        return answer(request, problem) if is_away(problem) else None
+        away = is_away(problem) or isinstance(problem, StoreAway)
+        return answer(request, problem) if away else None
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -42,7 +45,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def answer(request: HttpRequest, problem: BaseException) -> HttpResponse:
     """503, as a page, or as JSON for programs."""
-    outage.warning("a page could not reach the database: %s", type(problem).__name__)
+    outage.warning("a page could not reach its data: %s", type(problem).__name__)
     response: HttpResponse
     if request.path.startswith("/v1/") or not request.accepts("text/html"):
         error = {"type": "server_error", "code": "unavailable", "message": "Try again in a moment."}

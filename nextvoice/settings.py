@@ -4,6 +4,7 @@ The defaults need no server and no configuration: SQLite, local files, one proce
 embedded provider. Secrets that are not given are made once and kept in `DATA_DIR`.
 """
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
-    "daphne",  # first: it gives `runserver` its ASGI server
+    # First: it gives `runserver` its ASGI server. For anything else it would be half a second more.
+    *(["daphne"] if "runserver" in sys.argv else []),
     "chats",
     "realtime",
     "django.contrib.admin",
@@ -149,7 +151,12 @@ STORAGES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         # Private: nothing serves this folder but the authorised view.
-        "OPTIONS": {"location": str(DATA_DIR / "media"), "base_url": None},
+        "OPTIONS": {
+            "location": str(DATA_DIR / "media"),
+            "base_url": None,
+            # Names are made of the keys of rows: the same name is the same thing once more.
+            "allow_overwrite": True,
+        },
     },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -162,10 +169,11 @@ STORAGES: dict[str, dict[str, Any]] = {
 # Range, so nobody else needs to reach it.
 MEDIA_S3_BUCKET = env.str("MEDIA_S3_BUCKET", default="")
 if MEDIA_S3_BUCKET:
-    from botocore.config import Config  # type: ignore[import-untyped]
+    from boto3.s3.transfer import TransferConfig
+    from botocore.config import Config
 
     STORAGES["default"] = {
-        "BACKEND": "storages.backends.s3.S3Storage",
+        "BACKEND": "chats.bucket.Bucket",
         "OPTIONS": {
             "bucket_name": MEDIA_S3_BUCKET,
             "endpoint_url": env.str("MEDIA_S3_ENDPOINT", default="") or None,
@@ -173,12 +181,14 @@ if MEDIA_S3_BUCKET:
             "access_key": env.str("MEDIA_S3_KEY", default="") or None,
             "secret_key": env.str("MEDIA_S3_SECRET", default="") or None,
             "default_acl": None,
-            "file_overwrite": False,
             "querystring_expire": 60,
+            # Files are small, and at the end of a process no thread can be started any more.
+            "transfer_config": TransferConfig(use_threads=False),
             "client_config": Config(
-                connect_timeout=5,
-                read_timeout=20,
-                retries={"max_attempts": 2},
+                # What the store does not take now waits in the spool (`chats.spool`).
+                connect_timeout=3,
+                read_timeout=10,
+                retries={"total_max_attempts": 2},
                 # MinIO, Ceph and others do not know the checksums that newer clients send.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",

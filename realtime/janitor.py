@@ -150,7 +150,8 @@ def _left_over() -> list[str]:
 def _recover(call_id: str) -> None:
     """Make recordings of the audio an ended call left."""
     whole = True
-    for recording in Recording.objects.filter(message__call_id=call_id).exclude(state__in=DONE):
+    found = Recording.objects.filter(message__call_id=call_id).exclude(state__in=DONE)
+    for recording in found.select_related("message"):
         whole = _recover_recording(call_id, recording) and whole
     if whole:
         # What no message has, nobody can hear: a turn that was never committed.
@@ -161,7 +162,9 @@ def _recover_recording(call_id: str, recording: Recording) -> bool:
     recording_id = str(recording.pk)
     try:
         path = live_folder(call_id) / f"{recording_id}.pcm"
-        encoded = encode_file(path, recording_id) or stored(recording_id)
+        encoded = encode_file(path, recording_id, recording.message.heard_ms) or stored(
+            recording_id
+        )
     except Exception as problem:
         # Storages raise errors of their own.
         log.error("recording %s cannot be recovered: %s", recording_id, problem)

@@ -30,6 +30,7 @@ from prometheus_client import (
 from redis import Redis
 from redis.exceptions import RedisError
 
+from chats.spool import spool
 from realtime import live, tracks
 from realtime.store import store
 
@@ -139,6 +140,7 @@ def _seen_now() -> CollectorRegistry:
         ("nextvoice_database_up", "Whether the database answers.", _database_answers()),
         ("nextvoice_redis_up", "Whether Redis answers, or is not used.", _redis_answers()),
         ("nextvoice_journal_bytes", "Rows on disk that wait for the database.", _journal_bytes()),
+        ("nextvoice_spooled_files", "Files that wait for the object store.", len(spool().names())),
     ):
         Gauge(name, words, registry=registry).set(value)
     return registry

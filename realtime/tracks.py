@@ -204,13 +204,10 @@ def encode_file(path: Path, recording_id: str, keep_ms: int | None = None) -> En
         size = min(size, ms_to_bytes(keep_ms))
     encoded = None
     if size:
-        name = _name(recording_id)
-        # One that a process stored just before it died would make the storage choose another name.
-        default_storage.delete(name)
         with tempfile.TemporaryFile() as file:
             mp3_size = mp3.write(file, _pieces(path, size))
             file.seek(0)
-            name = default_storage.save(name, File(file))
+            name = default_storage.save(_name(recording_id), File(file))
         encoded = Encoded(name, bytes_to_ms(size), mp3_size)
     path.unlink(missing_ok=True)
     return encoded

@@ -8,6 +8,7 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from chats.spool import spool
 from realtime import live
 
 
@@ -19,7 +20,10 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers, there is room on disk and no stop is under way, else 503."""
+    """200 when the database answers, there is room on disk and no stop is under way, else 503.
+
+    Files that wait for the object store are told of and no reason to take no calls.
+    """
     if live.stopping() and not live.retired():
         return JsonResponse({"status": "stopping"}, status=503)
     try:
@@ -29,12 +33,18 @@ def readyz(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"status": "database away"}, status=503)
     if not _has_room():
         return JsonResponse({"status": "disk nearly full"}, status=503)
-    return JsonResponse({"status": "ok", "calls": live.count()})
+    waiting = spool().names()
+    told = {"status": "ok", "calls": live.count()}
+    return JsonResponse(told | {"files_waiting": len(waiting)} if waiting else told)
 
 
 def _has_room() -> bool:
     """Whether audio of calls can be kept. A folder may be a disk of its own."""
     data = Path(settings.DATA_DIR)
     least = settings.DISK_FREE_MB * 1024 * 1024
-    folders = [folder for folder in (data, data / "live", data / "journal") if folder.is_dir()]
+    folders = [
+        folder
+        for folder in (data, data / "live", data / "journal", data / "spool")
+        if folder.is_dir()
+    ]
     return all(shutil.disk_usage(folder).free >= least for folder in folders)

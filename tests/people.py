@@ -46,7 +46,8 @@ def own_data(tmp_path: Path, settings: Any) -> None:
     settings.STORAGES = settings.STORAGES | {
         "default": {
             "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(tmp_path / "media"), "base_url": None},
+            "OPTIONS": settings.STORAGES["default"]["OPTIONS"]
+            | {"location": str(tmp_path / "media")},
         }
     }
 

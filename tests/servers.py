@@ -7,6 +7,8 @@
             postgres.stop()                     # at once, as in a power cut ("immediate")
             postgres.start()                    # the same data on the same port
 
+    redis = fixture(Redis, "redis", "module")   # in a conftest: a fixture of that name
+
 Nothing of a machine's own servers is touched, and everything is gone afterwards.
 """
 
@@ -19,9 +21,11 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, TypeVar
 
 import pytest
 
@@ -35,6 +39,7 @@ PACKAGES = {
     "npm": "npm",
 }
 START_SECONDS = 15.0
+Server = TypeVar("Server")
 
 
 def require(*parts: str) -> None:
@@ -43,6 +48,22 @@ def require(*parts: str) -> None:
         if _program(part) is None:
             say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
             say(f"{part} is missing: apt-get install {PACKAGES[part]}")
+
+
+def fixture(
+    server: Callable[[], AbstractContextManager[Server]],
+    part: str,
+    scope: Literal["session", "module"],
+) -> Callable[[], Iterator[Server]]:
+    """A fixture of a server for so long; `require` decides where its programs are missing."""
+
+    @pytest.fixture(scope=scope, name=part)
+    def run() -> Iterator[Server]:
+        require(part)
+        with server() as running:
+            yield running
+
+    return run
 
 
 def free_port() -> int:

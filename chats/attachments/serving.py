@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from chats.media import ranged
 from chats.models import Attachment
+from chats.spool import StoreAway
 
 # A file opened by itself may neither run nor fetch anything, whatever a browser takes it for.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
@@ -60,6 +61,8 @@ async def _served(request: HttpRequest, stored: FieldFile, kind: str) -> HttpRes
     try:
         file = await sync_to_async(stored.open, thread_sensitive=False)("rb")
         size = await sync_to_async(lambda: stored.size, thread_sensitive=False)()
+    except StoreAway:
+        raise  # which is answered by `nextvoice.away`
     except OSError:
         raise Http404 from None
     response = ranged(request, cast(BinaryIO, file), size)

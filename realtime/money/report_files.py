@@ -1,4 +1,4 @@
-"""Reports as text and files: the columns' names, CSV that no spreadsheet runs, and XLSX.
+"""Reports as text and files: the columns' names, and CSV that no spreadsheet runs.
 
 Amounts keep all their digits. Everything is made piece by piece, so a long report takes no more
 memory than a short one.
@@ -7,16 +7,11 @@ memory than a short one.
 from __future__ import annotations
 
 import csv
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import IO, Any
-
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from realtime.models import Usage
 from realtime.money.pricing import plain
@@ -32,11 +27,7 @@ ROW = tuple(
     if field.attname not in ("raw", "rates", "price_id")
 )
 """Columns of the ledger's own rows."""
-MOST_DIGITS = 15
-"""More than these a spreadsheet's numbers do not keep; such amounts are text there."""
-SHEET_ROWS = 1_000_000
 PIECE = 200
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 Cell = str | int | Decimal | None
 
@@ -99,44 +90,6 @@ def csv_pieces(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[
     yield b"\xef\xbb\xbf" + str(writer.writerow(head)).encode()
     while piece := list(islice(waiting, PIECE)):
         yield "".join(writer.writerow([safe(cell) for cell in row]) for row in piece).encode()
-
-
-def xlsx_file(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> IO[bytes]:
-    """An XLSX file that is gone when it is closed; more rows than a sheet holds go on in another.
-
-    Numbers are cells of numbers as long as a spreadsheet keeps all their digits, else text.
-    """
-    book = Workbook(write_only=True)
-    sheet: Any = None
-    for count, row in enumerate(rows):
-        if count % SHEET_ROWS == 0:
-            sheet = _sheet(book, title, head)
-        sheet.append([_xlsx(sheet, cell) for cell in row])
-    if sheet is None:
-        _sheet(book, title, head)
-    file = tempfile.TemporaryFile()  # noqa: SIM115  (the caller closes it)
-    book.save(file)
-    file.seek(0)
-    return file
-
-
-def _sheet(book: Workbook, title: str, head: Sequence[str]) -> Any:
-    count = len(book.worksheets)
-    sheet = book.create_sheet(f"{title[:24]} {count + 1}" if count else title[:31])
-    sheet.freeze_panes = "B2"
-    sheet.append(list(head))
-    return sheet
-
-
-def _xlsx(sheet: Any, cell: Cell) -> Any:
-    if isinstance(cell, int):
-        return cell if len(str(abs(cell))) <= MOST_DIGITS else str(cell)
-    if isinstance(cell, Decimal):
-        short = cell.normalize()
-        return short if len(short.as_tuple().digits) <= MOST_DIGITS else plain(cell)
-    text = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub(" ", safe(cell)))
-    text.data_type = "s"
-    return text
 
 
 def file_pieces(make: Callable[[], IO[bytes]]) -> Iterator[bytes]:

@@ -6,9 +6,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError
 
+from chats.spool import SHIP_SECONDS
 from realtime import janitor
 from realtime.db import with_connection
 from realtime.money import alerts
@@ -18,13 +22,18 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def chores() -> Iterator[None]:
-    """Sweep after dead processes and tell of budgets while the block runs."""
+    """Sweep after dead processes, tell of budgets and bring files to the object store, where there
+    is one, while the block runs."""
     stop = threading.Event()
-    # Loops of their own: mail servers and webhooks may be slow.
-    for name, work, seconds in (
+    # Loops of their own: mail servers, webhooks and stores may be slow.
+    loops: list[tuple[str, Callable[[], object], float]] = [
         ("janitor", janitor.sweep, janitor.PATIENCE_SECONDS),
         ("alerts", alerts.run, alerts.EVERY_SECONDS),
-    ):
+    ]
+    if settings.MEDIA_S3_BUCKET:
+        bucket: Any = default_storage
+        loops.append(("spool", bucket.ship_waiting, SHIP_SECONDS))
+    for name, work, seconds in loops:
         arguments = (stop, name, work, seconds)
         threading.Thread(target=_repeat, args=arguments, name=name, daemon=True).start()
     try:

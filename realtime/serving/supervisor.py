@@ -27,8 +27,9 @@ from realtime.serving.worker import RETIRE
 
 log = logging.getLogger(__name__)
 
-# A worker that lived this long died of something else than its start.
-HEALTHY_SECONDS = 30.0
+# A worker that took connections for so long died of something else than its start. To wait before
+# the next one would then cost more than to start one does.
+HEALTHY_SECONDS = 5.0
 # How long to wait before the next try after so many early deaths in a row, from none on.
 BACK_OFF_SECONDS = (0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 # How long a new worker may take to accept connections, and an old one to end.
@@ -95,16 +96,19 @@ class Child:
 
     @property
     def lived(self) -> float:
-        """Seconds since its start."""
+        """Seconds since its start, or since it accepted connections."""
         return asyncio.get_running_loop().time() - self._since
 
     async def ready(self) -> bool:
         """Wait until it accepts connections; False when it ends before, or takes too long."""
         try:
+            loop = asyncio.get_running_loop()
             async with asyncio.timeout(START_SECONDS):
-                return await asyncio.get_running_loop().sock_recv(self._line, 1) != b""
+                up = await loop.sock_recv(self._line, 1) != b""
         except (TimeoutError, OSError):
             return False
+        self._since = loop.time()
+        return up
 
     async def wait(self) -> int:
         """Wait for its end; the exit status, negative for a signal."""

@@ -428,6 +428,18 @@ def test_barging_in_keeps_the_order_of_events_and_audio():
     ]
 
 
+def test_cancelling_twice_asks_for_one_end_and_changes_nothing_else():
+    rig = Rig()
+    rig.provider(response_created("r1"))
+    rig.page({"type": "response.cancel"}, {"type": "response.cancel"})
+    assert [event["response_id"] for event in rig.upstream.frames] == ["r1", "r1"]
+    rig.provider(response_done("r1", "cancelled"))
+    refused = {"type": "invalid_request_error", "code": "response_cancel_not_active"}
+    rig.provider({"type": "error", "error": {**refused, "message": "No active response."}})
+    assert rig.browser.types().count("response.done") == 1
+    assert rig.call.ended is None
+
+
 def test_cancelling_an_answer_needs_one():
     rig = Rig()
     assert rig.call.cancel_answer() is False

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from realtime.bridge import Limits
+from realtime.bridge.dialects import Timeouts
 from tests.bridge.doubles import Rig
 from tests.bridge.test_run import HANG_UP, PCM, Running
 from tests.scripted import (
@@ -19,6 +20,7 @@ from tests.scripted import (
     Refuse,
     ScriptedProvider,
     Send,
+    StopReading,
     Until,
     audio_delta,
     item_added,
@@ -122,6 +124,29 @@ async def test_a_break_is_mended_with_the_conversation_so_far(step):
     assert running.tap.events[-2]["response"] == response
     # The answer broke off, so nobody is answered twice.
     assert provider.visits[1].of_type("response.create") == []
+
+
+async def test_a_provider_that_falls_silent_in_an_answer_is_replaced():
+    quick = Timeouts(ping_every=0.02, ping_wait=0.2, close=0.1)
+    first = [
+        Send(session_created(), response_created(), item_added("item_a", None, "assistant")),
+        Send(spoke("item_a", "Once upon"), audio_delta(PCM)),
+        StopReading(),
+    ]
+    async with ScriptedProvider(first, [Send(session_created("sess_2"))]) as provider:
+        running = Running(provider, limits=SOON, target={"timeouts": quick})
+        await running.page.until("nextvoice.reconnected")
+        running.page.say(HANG_UP)
+        assert (await running.record()).reason == "hang_up"
+        await provider.visits[1].over.wait()
+    assert words(provider.visits[1]) == [("assistant", "Once upon")]
+    done = running.page.frames[running.page.types().index("response.done")]["response"]
+    assert (done["status"], done["status_details"]["reason"]) == ("incomplete", "connection_lost")
+
+
+def test_silence_is_noticed_within_half_a_minute():
+    usual = Timeouts()
+    assert usual.ping_every + usual.ping_wait <= 30
 
 
 async def test_what_is_said_meanwhile_reaches_the_next_session():

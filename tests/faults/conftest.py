@@ -5,22 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.rig import settings
-from tests.servers import Postgres, Redis, require
+from tests.servers import Postgres, Redis, fixture
 from tests.site import Shell, Site
 
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    require("postgres")
-    with Postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def redis() -> Iterator[Redis]:
-    require("redis")
-    with Redis() as server:
-        yield server
+postgres = fixture(Postgres, "postgres", "session")
+redis = fixture(Redis, "redis", "session")
 
 
 @pytest.fixture(scope="session")

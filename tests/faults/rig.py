@@ -17,7 +17,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -141,6 +141,12 @@ class Somebody:
     def answers(self) -> int:
         """How many answers they were told are complete."""
         return sum(len(call.of("response.done")) for call in self.calls)
+
+    def browser(self) -> Person:
+        """A browser of theirs that is signed in."""
+        person = Person(self.url, timeout=2 * WITHIN)
+        person.cookies["sessionid"] = self.cookie.removeprefix("sessionid=")
+        return person
 
     async def talk(self, enough: asyncio.Event) -> None:
         """Call, and go on talking; call again whenever a call ends, until it is enough."""
@@ -385,17 +391,19 @@ async def gone(found: Callable[[], Any], seconds: float = WITHIN) -> None:
 @asynccontextmanager
 async def open_watchers(people: list[Somebody], each: int) -> AsyncIterator[list[ClientConnection]]:
     """So many tabs of each of these people, which watch and do nothing else."""
-    async with AsyncExitStack() as stack:
 
-        async def watch(one: Somebody) -> ClientConnection:
-            url = f"{one.url.replace('http', 'ws', 1)}/ws/watch/{one.thread}/"
-            origin: Any = one.url
-            dialling = connect(
-                url, origin=origin, additional_headers={"Cookie": one.cookie}, open_timeout=WITHIN
-            )
-            return await stack.enter_async_context(dialling)
+    async def watch(one: Somebody) -> ClientConnection:
+        url = f"{one.url.replace('http', 'ws', 1)}/ws/watch/{one.thread}/"
+        origin: Any = one.url
+        headers = {"Cookie": one.cookie}
+        return await connect(url, origin=origin, additional_headers=headers, open_timeout=WITHIN)
 
-        yield list(await asyncio.gather(*(watch(one) for one in people for _ in range(each))))
+    watching = await asyncio.gather(*(watch(one) for one in people for _ in range(each)))
+    try:
+        yield watching
+    finally:
+        # Together: one after another they would take a minute.
+        await asyncio.gather(*(socket.close() for socket in watching))
 
 
 def percentile(values: list[float], share: float) -> float:

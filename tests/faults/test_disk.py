@@ -17,6 +17,7 @@ from tests.site import Caller, Shell, Site
 pytestmark = pytest.mark.postgres
 
 TOLD_SECONDS = 5.0
+HAS_ROW = "from chats.models import Recording\ntell(Recording.objects.filter(pk={pk!r}).exists())"
 ROOM_KB = 64  # less than one answer
 
 
@@ -62,12 +63,17 @@ async def _was_told(call: Caller) -> None:
 
 async def test_a_cut_off_file_is_a_recording_up_to_there(site: Site, shell: Shell) -> None:
     """A power cut: the process is gone, and so is the end of what it wrote."""
-    async with Rig.around(site, shell, people=1, pieces=20) as rig:
+    async with Rig.around(site, shell, people=1, pieces=40) as rig:
         live = site.folder / "data" / "live"
+
+        def growing() -> list[Path]:
+            """Files of some length whose rows are written, which is done now and then."""
+            found = [path for path in live.glob("*/*.pcm") if path.stat().st_size > 50_000]
+            return [path for path in found if shell.run(HAS_ROW.format(pk=path.stem))]
+
         async with rig.talking():
-            await eventually(lambda: [p for p in live.glob("*/*.pcm") if p.stat().st_size > 50_000])
+            (cut,) = await eventually(growing)
             await asyncio.to_thread(site.kill)
-            (cut,) = [path for path in live.glob("*/*.pcm") if path.stat().st_size > 50_000]
             os.truncate(cut, 48_001)  # one second, and half a sample
             await asyncio.to_thread(site.start)
             await rig.turns(1)

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.faults.rig import BESIDE, POOL, WITHIN, WORKERS, Rig, eventually, open_watchers
+from tests.faults.rig import BESIDE, POOL, WORKERS, Rig, eventually, open_watchers
 from tests.servers import Postgres
-from tests.site import Caller, Person, Shell, Site
+from tests.site import Caller, Shell, Site
 
 pytestmark = pytest.mark.postgres
 
@@ -20,18 +20,12 @@ RECOVERY_SECONDS = 10.0
 CLIENTS = "backend_type = 'client backend'"
 
 
-def signed_in(site: Site, cookie: str) -> Person:
-    person = Person(site.url, timeout=2 * WITHIN)
-    person.cookies["sessionid"] = cookie.removeprefix("sessionid=")
-    return person
-
-
 async def test_calls_go_on_while_postgresql_is_away(
     site: Site, shell: Shell, postgres: Postgres
 ) -> None:
     async with Rig.around(site, shell, people=4) as rig:
         other = rig.people.pop()
-        page = signed_in(site, other.cookie)
+        page = other.browser()
         async with rig.talking():
             await rig.turns(1)
             async with rig.away(postgres.stop, postgres.start):
@@ -70,7 +64,7 @@ async def test_queries_that_hang_and_a_full_pool_hold_up_no_call(
 ) -> None:
     """Answers are heard, and ended, while every connection of the process waits for a lock."""
     async with Rig.around(site, shell, people=3) as rig:
-        pages = [signed_in(site, rig.people[0].cookie) for _ in range(4 * POOL)]
+        pages = [rig.people[0].browser() for _ in range(4 * POOL)]
         threads = ThreadPoolExecutor(len(pages))
         async with rig.talking():
             await rig.turns(1)

@@ -18,6 +18,11 @@ from tests.site import Caller, Shell, Site
 pytestmark = pytest.mark.postgres
 
 KICK_SECONDS = 15.0
+ONE_AT_ONCE = """
+from chats.models import User
+from realtime.models import Quota
+Quota.objects.create(user=User.objects.get(username={name!r}), calls_at_once=1)
+"""
 
 
 @pytest.mark.parametrize(
@@ -66,6 +71,13 @@ async def _a_tab_that_watches_is_told(each: Somebody) -> None:
                             return
 
 
+async def _has_no_second_call(each: Somebody) -> None:
+    thread = await asyncio.to_thread(each.browser().new_conversation)
+    async with Caller.dial(each.url, thread, each.cookie) as call:
+        await call.start()
+        assert await call.ended(WITHIN) == ("too_many_calls", 4402)
+
+
 async def test_an_emptied_or_full_redis_takes_nothing_away(
     site: Site, shell: Shell, redis: Redis
 ) -> None:
@@ -73,12 +85,16 @@ async def test_an_emptied_or_full_redis_takes_nothing_away(
     async with Rig.around(site, shell, people=3) as rig:
         async with rig.talking():
             await rig.turns(1)
+            await asyncio.to_thread(shell.run, ONE_AT_ONCE.format(name=rig.people[0].name))
             await client.flushall()
             await rig.turns(1)
+            # What is used of a quota is not forgotten with it.
+            await _has_no_second_call(rig.people[0])
             await client.config_set("maxmemory", "1")
             try:
                 await rig.turns(1)
                 await rig.newcomer()
+                await _has_no_second_call(rig.people[0])
             finally:
                 await client.config_set("maxmemory", "0")
         assert [len(each.calls) for each in rig.people] == [1, 1, 1]

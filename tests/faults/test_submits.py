@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.rig import WITHIN, Rig
-from tests.site import Caller, Person, Shell, Site
+from tests.site import Caller, Shell, Site
 
 pytestmark = pytest.mark.postgres
 
@@ -49,9 +49,7 @@ async def test_a_button_that_is_pressed_many_times_at_once_does_its_work_once(
 ) -> None:
     async with Rig.around(site, shell, people=1) as rig:
         (each,) = rig.people
-        pages = [Person(site.url, timeout=WITHIN) for _ in range(TIMES)]
-        for page in pages:
-            page.cookies["sessionid"] = each.cookie.removeprefix("sessionid=")
+        pages = [each.browser() for _ in range(TIMES)]
         press = asyncio.get_running_loop().run_in_executor
         with ThreadPoolExecutor(TIMES) as threads:
             path = f"/c/{each.thread}/delete/"

@@ -5,22 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Postgres, Redis, require
+from tests.servers import Postgres, Redis, fixture
 from tests.site import Site
 
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    require("postgres")
-    with Postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Redis]:
-    require("redis")
-    with Redis() as server:
-        yield server
+postgres = fixture(Postgres, "postgres", "module")
+redis = fixture(Redis, "redis", "module")
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ from realtime.db import in_database
 from realtime.models import CallRecord, Provider, VoiceModel
 from realtime.recorder import Recorder
 from tests.scripted import (
+    Close,
     Die,
     Expect,
     Hear,
@@ -372,17 +373,27 @@ async def test_a_provider_that_vanished_is_finalised(
     assert [(m.text, m.recording.state) for m in await messages()] == [("Hello there.", "ready")]
 
 
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (Die(), "provider_gone"),
+        (Close(1008, "policy"), "provider_error"),
+        (Close(1011, "insufficient_quota"), "provider_quota"),
+        (Close(4001), "provider_refused_key"),
+    ],
+    ids=["cut", "1008", "quota", "key"],
+)
 async def test_an_answer_under_way_when_the_provider_vanished_is_interrupted(
-    here: str, conversation: Conversation, cookie: str
+    here: str, conversation: Conversation, cookie: str, step: Step, reason: str
 ) -> None:
     begun = Send(
         response_created(), item_added("item_a", None, "assistant"), audio_delta(bytes(96))
     )
-    async with provider_of(opened(begun, Die()), [Refuse(503)]):
+    async with provider_of(opened(begun, step), [Refuse(503)]):
         async with Caller.dial(here, str(conversation.pk), cookie) as call:
             await call.start()
-            assert await call.ended() == ("provider_gone", 4502)
-            await finalised("provider_gone")
+            assert await call.ended() == (reason, ENDS[reason].close_code)
+            await finalised(reason)
     assert [(m.status, m.recording.state) for m in await messages()] == [("interrupted", "ready")]
 
 

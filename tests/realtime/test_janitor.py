@@ -75,6 +75,14 @@ def test_what_was_being_said_is_interrupted_and_can_be_heard(conversation: Conve
     assert not live_folder(str(call.pk)).exists()
 
 
+def test_of_an_answer_that_was_cut_only_what_was_heard_is_recovered(
+    conversation: Conversation,
+) -> None:
+    recording = spoken(call_of(conversation), tone(2000), status="interrupted", heard_ms=1200)
+    assert sweep(patience=0) == 1
+    assert facts(recording) == ("interrupted", "ready", 1200)
+
+
 def test_sweeping_again_changes_nothing(conversation: Conversation) -> None:
     recording = spoken(call_of(conversation), tone(500))
     assert [sweep(patience=0) for _ in range(3)] == [1, 0, 0]

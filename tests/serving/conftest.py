@@ -1,14 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from tests.servers import Redis, fixture
 
-import pytest
-
-from tests.servers import Redis, require
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Redis]:
-    require("redis")
-    with Redis() as server:
-        yield server
+redis = fixture(Redis, "redis", "module")

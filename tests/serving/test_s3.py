@@ -5,38 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.site import Site
+from tests.store import ObjectStore
 
 
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[dict[str, str]]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = {
-        "MEDIA_S3_BUCKET": "recordings",
-        "MEDIA_S3_ENDPOINT": f"http://{host}:{port}",
-        "MEDIA_S3_REGION": "us-east-1",
-        "MEDIA_S3_KEY": "key",
-        "MEDIA_S3_SECRET": "secret",
-    }
-    names = {"region_name": "us-east-1", "aws_access_key_id": "k", "aws_secret_access_key": "s"}
-    client = boto3.client("s3", endpoint_url=settings["MEDIA_S3_ENDPOINT"], **names)
-    client.create_bucket(Bucket="recordings")
-    try:
-        yield settings
-    finally:
-        server.stop()
+@pytest.fixture
+def store() -> Iterator[ObjectStore]:
+    with ObjectStore() as running:
+        yield running
 
 
 def test_a_recording_is_kept_in_the_bucket_and_played_from_any_point(
-    tmp_path: Path, bucket: dict[str, str]
+    tmp_path: Path, store: ObjectStore
 ) -> None:
-    with Site(tmp_path, **bucket) as site:
+    with Site(tmp_path, **store.settings) as site:
         ann, eve = site.person("ann"), site.person("eve")
         thread = ann.new_conversation()
         url, whole = site.run(
@@ -54,8 +38,11 @@ def test_a_recording_is_kept_in_the_bucket_and_played_from_any_point(
             "row.refresh_from_db()\n"
             "tell([row.url, row.file.open('rb').read().hex()])"
         )
+        store.asked.clear()
         part = ann.get(url, Range="bytes=100-299")
+        assert [asked for method, _key, asked in store.asked if method == "GET"] == ["bytes=100-"]
         assert (part.status, part.body) == (206, bytes.fromhex(whole)[100:300])
         assert ann.get(url).body == bytes.fromhex(whole)
         assert eve.get(url).status == 404
-        assert not list((tmp_path / "data").glob("media/**/*.mp3"))
+        for folder in ("media", "spool"):
+            assert not list((tmp_path / "data" / folder).glob("**/*"))

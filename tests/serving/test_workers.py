@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
+from django.test import RequestFactory
 
+from realtime import live
+from realtime.serving import supervisor
 from realtime.serving.supervisor import Program, Supervisor
+from realtime.serving.worker import Server, config_of_server
+from realtime.views import readyz
 from tests.scripted import Expect, ScriptedProvider, Send, session_created
 from tests.servers import Redis
 from tests.site import Caller, Person, Site
@@ -151,12 +158,15 @@ async def test_stopping_is_known_at_once_and_ends_every_call(site: Site, ann: Pe
             workers = site.workers()
             assert site.process is not None
             site.process.send_signal(signal.SIGTERM)
-            asked, answer = time.monotonic(), 200
-            while answer == 200:
-                answer = await asyncio.to_thread(site.ready)
-            assert (answer, time.monotonic() - asked < 0.5) == (503, True)
+            ended = asyncio.create_task(asyncio.to_thread(site.process.wait, 30))
+            answers = [200]
+            while not ended.done():
+                answers.append(await asyncio.to_thread(site.ready))
+            # It says that it is going while it still answers, and never takes that back.
+            assert list(dict.fromkeys(answers)) == [200, 503, 0]
+            assert 200 not in answers[answers.index(503) :]
             assert await call.ended(WITHIN) == ("server_stopping", 1012)
-        assert await asyncio.to_thread(site.process.wait, 30) == 0
+        assert await ended == 0
     assert not any(map(runs, workers))
     site.kill()
     rows = site.run(
@@ -168,6 +178,22 @@ async def test_stopping_is_known_at_once_and_ends_every_call(site: Site, ann: Pe
     site.start()
 
 
+def test_probes_hear_of_a_stop_before_anything_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the signal's own handler: no event loop has to come round to it."""
+    monkeypatch.setattr(live, "_stopping", False)
+    told: list[tuple[bool, bool]] = []
+    server = Server(config_of_server(), lambda: None)
+
+    def next_handler(self: object, sig: int, frame: object) -> None:
+        told.append((live.stopping(), server.should_exit))
+
+    monkeypatch.setattr(uvicorn.Server, "handle_exit", next_handler)
+    server.handle_exit(signal.SIGTERM, None)
+    assert told == [(True, False)]
+    answer = readyz(RequestFactory().get("/readyz"))
+    assert (answer.status_code, answer.content) == (503, b'{"status": "stopping"}')
+
+
 def test_workers_end_with_their_supervisor(site: Site) -> None:
     """A supervisor that is killed leaves no process that would hold the port."""
     workers = site.workers()
@@ -177,6 +203,47 @@ def test_workers_end_with_their_supervisor(site: Site) -> None:
     site.process = None
     eventually(lambda: not any(map(runs, workers)))
     site.start()
+
+
+UP = "import os, time; os.write(0, b'r'); time.sleep(600)"
+
+
+@pytest.mark.parametrize(
+    ("code", "healthy", "waits"),
+    [
+        # Who comes up and is killed later, again and again, is replaced at once each time.
+        (UP, 0.0, ["0"] * 5),
+        (UP, 600.0, ["0", "0.01", "0.02", "0.02", "0.02"]),
+        # Who does not come up would only be the next one to fail.
+        ("raise SystemExit(3)", 600.0, ["0", "0.01", "0.02", "0.02", "0.02"]),
+    ],
+    ids=["killed later", "killed at once", "never up"],
+)
+async def test_only_who_dies_early_is_waited_for(
+    code: str,
+    healthy: float,
+    waits: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(supervisor, "HEALTHY_SECONDS", healthy)
+    monkeypatch.setattr(supervisor, "BACK_OFF_SECONDS", (0.0, 0.0, 0.01, 0.02))
+    place = supervisor.Place(Program("worker", ["-c", code]))
+    keeping = asyncio.create_task(place.keep(asyncio.get_running_loop().create_future()))
+
+    def ends() -> list[str]:
+        return re.findall(r"starts in (\S+) s", caplog.text)
+
+    async with asyncio.timeout(WITHIN):
+        for number in range(len(waits)):
+            while len(ends()) <= number:
+                if caplog.text.count(" is ready") > number:
+                    place.send(signal.SIGKILL)
+                await asyncio.sleep(0.02)
+    await place.stop(signal.SIGKILL)
+    await keeping
+    assert ends()[: len(waits)] == waits
 
 
 async def test_a_supervisor_gives_up_when_no_worker_comes_up() -> None:

@@ -25,14 +25,12 @@ from realtime.money.charts import every_day, of_lines, shares
 from realtime.money.prices import reporting_currency
 from realtime.money.report_files import (
     ROW,
-    XLSX,
     Cell,
     cells,
     columns,
     csv_pieces,
     file_pieces,
     row_cells,
-    xlsx_file,
 )
 from realtime.money.reports import BY, TIMES, Filters, Line, call_ids, call_lines, lines, totals
 
@@ -91,6 +89,8 @@ class CostReport:
         by, filters, _problems = asked(request.GET)
         name = f"usage-by-{by}"
         if request.GET.get("format") == "xlsx":
+            from realtime.money.report_xlsx import XLSX, xlsx_file
+
             pieces = file_pieces(lambda: xlsx_file(name, columns(by), _rows(by, filters)))
             return sent(request, pieces, f"{name}.xlsx", XLSX, "usage.exported")
         pieces = csv_pieces(columns(by), _rows(by, filters))

@@ -19,7 +19,8 @@ from chats.downloads import sent
 from chats.models import Account, User
 from realtime.models import Usage
 from realtime.money.admin.reports import NEXT, query_of
-from realtime.money.report_files import csv_pieces, safe, xlsx_file
+from realtime.money.report_files import csv_pieces, safe
+from realtime.money.report_xlsx import xlsx_file
 from realtime.money.reports import BY, Filters, lines
 from tests.realtime.money.spending import at, call, prices, used
 
