@@ -32,13 +32,8 @@ from realtime.models.providers import END_NEAR
 from realtime.money import admin as money_admin  # noqa: F401
 from realtime.providers.connection_admin import ConnectionTestAdmin
 from realtime.providers.describe import end_words
-from realtime.providers.forms import (
-    AdminProviderForm,
-    ModelSet,
-    VoiceModelForm,
-    dialect_labels,
-    form_data,
-)
+from realtime.providers.forms import AdminProviderForm, dialect_labels, form_data
+from realtime.providers.model_forms import ModelSet, VoiceModelForm
 from realtime.providers.presets import preset_of
 from realtime.tools.forms import AccountSettingsForm
 from realtime.tools.services import admin as services_admin  # noqa: F401

@@ -14,11 +14,11 @@ from django.utils import timezone
 from chats import retention
 from chats.models import Attachment, Message, Recording
 from realtime import live
+from realtime.journal import replay_journals
 from realtime.models import CallRecord
 from realtime.money import anonymous
 from realtime.money.ledger import entry_of, record
 from realtime.money.quotas import release_dead
-from realtime.store import replay_journals
 from realtime.tracks import encode_file, live_folder, recording_columns, stored
 
 log = logging.getLogger(__name__)

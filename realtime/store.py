@@ -16,60 +16,21 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any
 
-import orjson
-from django.apps import apps
 from django.conf import settings
-from django.core.files import locks
-from django.db import (
-    InterfaceError,
-    OperationalError,
-    close_old_connections,
-    connection,
-    transaction,
-)
-from django.db.models import Model
+from django.db import InterfaceError, OperationalError
 
 from realtime.background import WRITER, give_way
-from realtime.db import rest
+from realtime.journal import write_journal
+from realtime.rows import Row, appends, tell_written, write_rows
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 # Captions change many times a second; one batch in this time is enough for all calls together.
 BATCH_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class Row:
-    """The state of one row: model label such as "chats.Message", primary key, column values."""
-
-    model: str
-    pk: str
-    fields: dict[str, Any]
-    # Whether the row is to be removed; then nothing brings it back.
-    gone: bool = False
-    # Called in the writer's thread once the row is in the database.
-    written: list[Callable[[], None]] = field(default_factory=list)
-    # The same, with what the model's `append` gave; None: it was refused.
-    told: list[Callable[[Any], None]] = field(default_factory=list)
-    outcome: Any = None
-
-    def then(self, new: Row) -> Row:
-        """This row with a newer state of it."""
-        return Row(
-            self.model,
-            self.pk,
-            self.fields | new.fields,
-            self.gone or new.gone,
-            self.written + new.written,
-            self.told + new.told,
-        )
-
 
 Told = Callable[[Any], None]
 Rows = dict[tuple[str, str], Row]
@@ -182,7 +143,7 @@ class Store:
         self._taken = self._handed
 
     def _take_appended(self) -> None:
-        self._batch = {key: row for key, row in self._waiting.items() if _appends(row)}
+        self._batch = {key: row for key, row in self._waiting.items() if appends(row)}
         self._waiting = {key: row for key, row in self._waiting.items() if key not in self._batch}
         self._urgent = False
         if not self._waiting:
@@ -198,7 +159,7 @@ class Store:
 
     def _appended(self) -> Rows:
         """The same, only what is never changed: an old state of it can do no harm."""
-        return {key: row for key, row in self._everything().items() if _appends(row)}
+        return {key: row for key, row in self._everything().items() if appends(row)}
 
     def _write_at_last(self) -> None:
         """Write the batch, waiting for the database as long as it takes."""
@@ -243,179 +204,6 @@ class Store:
                 self._path.unlink(missing_ok=True)
                 self._journal.close()
                 self._journal = None
-
-
-def tell_written(row: Row) -> None:
-    """Call those who asked to know that a row was written."""
-    tells: list[Callable[[], None]] = [*row.written]
-    tells += [partial(told, row.outcome) for told in row.told]
-    for tell in tells:
-        try:
-            tell()
-        except Exception:
-            log.exception("nobody could be told that %s was written", row.model)
-
-
-def write_rows(rows: list[Row]) -> None:
-    """Write rows in one transaction; one by one when the batch is refused.
-
-    Raises OperationalError or InterfaceError while the database is away. A row that the database
-    refuses for good (its conversation was deleted meanwhile) is logged and left out.
-    """
-    close_old_connections()
-    try:
-        try:
-            with transaction.atomic():
-                _write_together(rows)
-            return
-        except (OperationalError, InterfaceError):
-            connection.close()
-            raise
-        except Exception:
-            # Not only DatabaseError: drivers refuse some values with ValueError or OverflowError.
-            pass
-        for row in rows:
-            try:
-                with transaction.atomic():
-                    write_row(row)
-            except (OperationalError, InterfaceError):
-                connection.close()
-                raise
-            except Exception as problem:
-                log.error("%s %s was refused: %s", row.model, row.pk, problem)
-                row.outcome = None
-                if _appends(row):
-                    _set_aside(row)
-    finally:
-        rest()
-
-
-def _write_together(rows: list[Row]) -> None:
-    """The same as `write_row` of each; rows that may be made, and have the same columns, go in one
-    statement. It does not matter which of them comes first: references are checked at the end."""
-    alike: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
-    for row in rows:
-        if row.gone or _appends(row) or not _complete(apps.get_model(row.model), row.fields):
-            write_row(row)
-        else:
-            alike.setdefault((row.model, tuple(row.fields)), []).append(row)
-    for (label, names), group in alike.items():
-        model = apps.get_model(label)
-        model._base_manager.bulk_create(
-            [model(pk=row.pk, **_cleaned(row.fields)) for row in group],
-            update_conflicts=True,
-            update_fields=names,
-            unique_fields=["pk"],
-        )
-
-
-def write_row(row: Row) -> None:
-    """Bring one row into the state of `row.fields`, making it when it is absent."""
-    if (append := _appends(row)) is not None:
-        row.outcome = append(row.fields)
-        return
-    model = apps.get_model(row.model)
-    if row.gone:
-        model._base_manager.filter(pk=row.pk).delete()
-        return
-    values = _cleaned(row.fields)
-    if not values or model._base_manager.filter(pk=row.pk).update(**values):
-        return
-    if _complete(model, values):
-        model._base_manager.create(pk=row.pk, **values)
-
-
-def _appends(row: Row) -> Callable[[dict[str, Any]], Any] | None:
-    return getattr(apps.get_model(row.model), "append", None)
-
-
-def _set_aside(row: Row) -> None:
-    """Keep what the database refused for good: a row of the ledger is money."""
-    path = Path(settings.DATA_DIR) / "journal" / "refused.txt"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write(orjson.dumps([row.model, row.pk, row.fields]) + b"\n")
-    except OSError as problem:
-        log.error("it could not be set aside either: %s: %s", row.fields, problem)
-
-
-def _complete(model: type[Model], values: dict[str, Any]) -> bool:
-    """Whether `values` can make a row: an update of a row that was deleted must not revive it."""
-    return _needed(model) <= values.keys()
-
-
-@cache
-def _needed(model: type[Model]) -> frozenset[str]:
-    """The columns without which there is no row."""
-    return frozenset(
-        spec.attname
-        for spec in model._meta.concrete_fields
-        if not spec.null and not spec.primary_key and spec.get_default() is None
-    )
-
-
-def _cleaned(fields: dict[str, Any]) -> dict[str, Any]:
-    # PostgreSQL stores no NUL in text.
-    return {
-        name: value.replace("\0", "") if isinstance(value, str) else value
-        for name, value in fields.items()
-    }
-
-
-def write_journal(path: Path, rows: list[Row]) -> IO[bytes]:
-    """Replace `path` by the states of `rows`, one JSON object a line, and sync it to disk.
-
-    Returns the file, locked: as long as it is open its process lives and `replay_journals` leaves
-    it alone. (A process id would not tell: containers use the same few again.)
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".new")
-    file = aside.open("wb")
-    try:
-        locks.lock(file, locks.LOCK_EX)
-        for row in rows:
-            file.write(orjson.dumps([row.model, row.pk, None if row.gone else row.fields]) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def replay_journals(journals: Path) -> int:
-    """Write what dead processes left behind; returns the number of rows. Safe to repeat."""
-    total = 0
-    for path in sorted(journals.glob("*.jsonl")):
-        try:
-            with path.open("rb") as file:
-                # Its process may have put another file in this one's place meanwhile.
-                if locks.lock(file, locks.LOCK_EX | locks.LOCK_NB) and _is_at(file, path):
-                    rows = _journalled(file.read())
-                    write_rows(rows)
-                    path.unlink()
-                    total += len(rows)
-        except FileNotFoundError:
-            continue
-    return total
-
-
-def _is_at(file: IO[bytes], path: Path) -> bool:
-    return os.path.samestat(os.fstat(file.fileno()), path.stat())
-
-
-def _journalled(content: bytes) -> list[Row]:
-    rows = []
-    for line in content.splitlines():
-        try:
-            model, pk, fields = orjson.loads(line)
-        except ValueError:
-            log.error("a line of a journal is broken and was skipped")
-            continue
-        rows.append(Row(model, pk, fields or {}, gone=fields is None))
-    return rows
 
 
 _store: Store | None = None

@@ -33,7 +33,8 @@ from realtime.providers.availability import (
     own_providers,
 )
 from realtime.providers.describe import Card, cards
-from realtime.providers.forms import ModelSet, OwnModelForm, OwnProviderForm, form_data
+from realtime.providers.forms import OwnProviderForm, form_data
+from realtime.providers.model_forms import ModelSet, OwnModelForm
 from realtime.providers.presets import preset_of
 
 MOST_PER_ACCOUNT = 50

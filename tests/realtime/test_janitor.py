@@ -15,8 +15,9 @@ from django.utils import timezone
 from chats.models import Conversation, Message, Recording
 from realtime import janitor, live, mp3
 from realtime.janitor import sweep
+from realtime.journal import write_journal
 from realtime.models import CallRecord
-from realtime.store import Row, write_journal
+from realtime.rows import Row
 from realtime.tracks import live_folder
 from tests.realtime.test_tracks import length_ms, tone
 

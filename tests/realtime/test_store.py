@@ -14,10 +14,12 @@ import pytest
 from django.db import connection
 
 from chats.models import Conversation, Message
+from realtime.journal import replay_journals, write_journal
 from realtime.models import Usage
 from realtime.money.ledger import Entry, Payer
 from realtime.money.usage import Counts
-from realtime.store import Row, Store, replay_journals, write_journal
+from realtime.rows import Row
+from realtime.store import Store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,8 @@ from realtime.bridge.guard import check_url
 from realtime.features import check_features
 from realtime.fields import PROBLEMS
 from realtime.models import AllowedEndpoint, Provider, VoiceModel
-from realtime.providers.forms import AdminProviderForm, OwnProviderForm, VoiceModelForm, form_data
+from realtime.providers.forms import AdminProviderForm, OwnProviderForm, form_data
+from realtime.providers.model_forms import VoiceModelForm
 from realtime.providers.presets import PRESETS, placeholders, preset_of, presets, within
 from realtime.providers.targets import target_for
 from realtime.providers.tidy import KEPT

@@ -1,0 +1,172 @@
+"""Rows as calls hand them over, and how they get into the database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.apps import apps
+from django.conf import settings
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    transaction,
+)
+from django.db.models import Model
+
+from realtime.db import rest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Row:
+    """The state of one row: model label such as "chats.Message", primary key, column values."""
+
+    model: str
+    pk: str
+    fields: dict[str, Any]
+    # Whether the row is to be removed; then nothing brings it back.
+    gone: bool = False
+    # Called in the writer's thread once the row is in the database.
+    written: list[Callable[[], None]] = field(default_factory=list)
+    # The same, with what the model's `append` gave; None: it was refused.
+    told: list[Callable[[Any], None]] = field(default_factory=list)
+    outcome: Any = None
+
+    def then(self, new: Row) -> Row:
+        """This row with a newer state of it."""
+        return Row(
+            self.model,
+            self.pk,
+            self.fields | new.fields,
+            self.gone or new.gone,
+            self.written + new.written,
+            self.told + new.told,
+        )
+
+
+def tell_written(row: Row) -> None:
+    """Call those who asked to know that a row was written."""
+    tells: list[Callable[[], None]] = [*row.written]
+    tells += [partial(told, row.outcome) for told in row.told]
+    for tell in tells:
+        try:
+            tell()
+        except Exception:
+            log.exception("nobody could be told that %s was written", row.model)
+
+
+def write_rows(rows: list[Row]) -> None:
+    """Write rows in one transaction; one by one when the batch is refused.
+
+    Raises OperationalError or InterfaceError while the database is away. A row that the database
+    refuses for good (its conversation was deleted meanwhile) is logged and left out.
+    """
+    close_old_connections()
+    try:
+        try:
+            with transaction.atomic():
+                _write_together(rows)
+            return
+        except (OperationalError, InterfaceError):
+            connection.close()
+            raise
+        except Exception:
+            # Not only DatabaseError: drivers refuse some values with ValueError or OverflowError.
+            pass
+        for row in rows:
+            try:
+                with transaction.atomic():
+                    write_row(row)
+            except (OperationalError, InterfaceError):
+                connection.close()
+                raise
+            except Exception as problem:
+                log.error("%s %s was refused: %s", row.model, row.pk, problem)
+                row.outcome = None
+                if appends(row):
+                    _set_aside(row)
+    finally:
+        rest()
+
+
+def _write_together(rows: list[Row]) -> None:
+    """The same as `write_row` of each; rows that may be made, and have the same columns, go in one
+    statement. It does not matter which of them comes first: references are checked at the end."""
+    alike: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
+    for row in rows:
+        if row.gone or appends(row) or not _complete(apps.get_model(row.model), row.fields):
+            write_row(row)
+        else:
+            alike.setdefault((row.model, tuple(row.fields)), []).append(row)
+    for (label, names), group in alike.items():
+        model = apps.get_model(label)
+        model._base_manager.bulk_create(
+            [model(pk=row.pk, **_cleaned(row.fields)) for row in group],
+            update_conflicts=True,
+            update_fields=names,
+            unique_fields=["pk"],
+        )
+
+
+def write_row(row: Row) -> None:
+    """Bring one row into the state of `row.fields`, making it when it is absent."""
+    if (append := appends(row)) is not None:
+        row.outcome = append(row.fields)
+        return
+    model = apps.get_model(row.model)
+    if row.gone:
+        model._base_manager.filter(pk=row.pk).delete()
+        return
+    values = _cleaned(row.fields)
+    if not values or model._base_manager.filter(pk=row.pk).update(**values):
+        return
+    if _complete(model, values):
+        model._base_manager.create(pk=row.pk, **values)
+
+
+def appends(row: Row) -> Callable[[dict[str, Any]], Any] | None:
+    """What adds the row, if its model is one that is only added to."""
+    return getattr(apps.get_model(row.model), "append", None)
+
+
+def _set_aside(row: Row) -> None:
+    """Keep what the database refused for good: a row of the ledger is money."""
+    path = Path(settings.DATA_DIR) / "journal" / "refused.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(orjson.dumps([row.model, row.pk, row.fields]) + b"\n")
+    except OSError as problem:
+        log.error("it could not be set aside either: %s: %s", row.fields, problem)
+
+
+def _complete(model: type[Model], values: dict[str, Any]) -> bool:
+    """Whether `values` can make a row: an update of a row that was deleted must not revive it."""
+    return _needed(model) <= values.keys()
+
+
+@cache
+def _needed(model: type[Model]) -> frozenset[str]:
+    """The columns without which there is no row."""
+    return frozenset(
+        spec.attname
+        for spec in model._meta.concrete_fields
+        if not spec.null and not spec.primary_key and spec.get_default() is None
+    )
+
+
+def _cleaned(fields: dict[str, Any]) -> dict[str, Any]:
+    # PostgreSQL stores no NUL in text.
+    return {
+        name: value.replace("\0", "") if isinstance(value, str) else value
+        for name, value in fields.items()
+    }
