@@ -107,7 +107,7 @@ class FloodGuard:
     def admits(self, now: float, *, frames: int = 1, audio: int = 0, text: int = 0) -> bool:
         """Count `audio` bytes and `text` characters; False when it is too much."""
         return (
-            self._audio.admits(now, audio)
-            and self._text.admits(now, text)
+            (not audio or self._audio.admits(now, audio))
+            and (not text or self._text.admits(now, text))
             and self._frames.admits(now, frames)
         )

@@ -133,18 +133,23 @@ class Keeper:
             track.finish(keep_ms, lambda encoded: self._recorded(item, track, encoded))
 
     def _recorded(self, item: Item, track: Track, encoded: Encoded | None) -> None:
-        """In the encoder's thread: write the finished recording and tell the browser."""
-        if encoded is not None:
-            item.recording = {
-                "url": reverse("recording", args=[track.recording_id]),
-                "duration_ms": encoded.duration_ms,
-                "partial": track.partial,
-            }
+        """In the encoder's thread: write the finished recording, then tell the browser."""
+
+        def written() -> None:
+            # Not before: what a page is told of it can ask for.
+            if encoded is not None:
+                item.recording = {
+                    "url": reverse("recording", args=[track.recording_id]),
+                    "duration_ms": encoded.duration_ms,
+                    "partial": track.partial,
+                }
+            self._tell(saved_event(item))
+
         self._store.put(
             "chats.Recording",
             track.recording_id,
             {"message_id": item.message_id, **recording_columns(encoded)},
-            lambda: self._tell(saved_event(item)),
+            written,
         )
 
     def _save_conversation(self, item: Item) -> None:

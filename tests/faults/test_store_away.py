@@ -55,8 +55,6 @@ async def test_recordings_wait_for_a_store_that_is_away(stored: Site, store: Obj
                     new = await a_recording(listener, known)
                     await eventually(lambda: len(waiting()) >= 3)
                     # What waits can be heard, what is in the store later; calls can begin.
-                    # It is told of together with its row, at times just before.
-                    await eventually(lambda: page.get(new).status != 404)
                     heard = await asyncio.to_thread(page.get, new)
                     assert (heard.status, heard.headers["content-type"]) == (200, "audio/mpeg")
                     not_now = await asyncio.to_thread(page.get, old)
