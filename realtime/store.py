@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 # Captions change many times a second; one batch in this time is enough for all calls together.
-BATCH_SECONDS = 1.0
+BATCH_SECONDS = 0.5
 
 Told = Callable[[Any], None]
 Rows = dict[tuple[str, str], Row]
@@ -53,6 +53,7 @@ class Store:
         self._handed = self._taken = self._done = 0
         # How many `flush` calls wait: batches then follow each other at once.
         self._hurried = 0
+        self._idle = True  # the thread waits for the next row, whatever it is
         self._urgent = False  # somebody waits for a row of those that are only added
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -84,7 +85,9 @@ class Store:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="store", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            # Otherwise it has a time to wake at, or is awake: each wake-up costs calls a switch.
+            if self._idle or self._urgent:
+                self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything handed over so far is written; False after `timeout` seconds."""
@@ -120,7 +123,9 @@ class Store:
         due = 0.0  # when all that waits is to be written
         while True:
             with self._changed:
+                self._idle = True
                 self._changed.wait_for(lambda: bool(self._waiting))
+                self._idle = False
                 if time.monotonic() < due and self._urgent and not self._hurried:
                     self._take_appended()
                 else:

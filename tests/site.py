@@ -140,6 +140,7 @@ class Site:
     ) -> None:
         if self._shell is not None:
             self._shell.__exit__(None, None, None)
+            self._shell = None
         self.stop()
         if kind is None:
             written = self.log.read_text()

@@ -161,6 +161,7 @@ async def test_a_killed_site_s_call_is_interrupted_and_can_be_heard(
         await call.until(lambda: len(call.of("input_audio_buffer.speech_started")) == 2, WITHIN)
         live = site.folder / "data" / "live"
         await eventually(lambda: sum(path.stat().st_size for path in live.glob("*/*.pcm")) > 24_000)
+        await eventually(lambda: kept(site, thread)["messages"][-1][4] == "live")
         site.kill()
         speaking.cancel()
         await call.until(lambda: call.over, WITHIN)

@@ -130,9 +130,9 @@ async def test_a_request_s_lines_name_its_person_and_what_it_is_about(
         for who in (person, visitor):
             await asyncio.to_thread(who.post, f"/c/{thread}/attachments/")
     told = [{name: line[name] for name in line if name.endswith("_id")} for line in kept.lines]
-    owner = conversation.owner_id
+    owner, account = conversation.owner_id, conversation.account_id
     assert told == [
-        {"user_id": owner, "conversation_id": str(conversation.pk), "account_id": owner},
+        {"user_id": owner, "conversation_id": str(conversation.pk), "account_id": account},
         {},
         {"user_id": owner},
         {},

@@ -6,7 +6,8 @@ import tracemalloc
 from collections.abc import Iterator
 from itertools import islice
 
-from realtime.money.report_files import PIECE, Cell, csv_pieces, file_pieces, xlsx_file
+from realtime.money.report_files import PIECE, Cell, csv_pieces, file_pieces
+from realtime.money.report_xlsx import xlsx_file
 
 HEAD = ["formula", "number", "word"]
 MANY = 1_000_000
