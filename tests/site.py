@@ -125,10 +125,11 @@ class Site:
         self._shell: Shell | None = None
 
     def __enter__(self) -> Self:
-        if self._common is None:
+        data = Path(self.environment["DATA_DIR"])
+        if self._common is None or data.exists():
             self.run(SETUP)
         else:
-            shutil.copytree(new_data(*self._common), self.environment["DATA_DIR"])
+            shutil.copytree(new_data(*self._common), data)
         self.start()
         return self
 
