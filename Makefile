@@ -15,7 +15,7 @@ run: install
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
 
 test: .venv/.dev
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(APART) || $(AGAIN) $(APART)
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(APART) || $(AGAIN) $(APART)
 	@# Browsers and faults are given the machine for themselves, or time runs out here and there.
 	@$(BIN)/pytest tests/faults tests/e2e || $(AGAIN) tests/faults tests/e2e
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,15 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 
 from chats.append_only import TRAIL
 from realtime.append_only import LEDGER
+
+# With several processes these begin first, or one of them is still at it when the others are done.
+SLOW = ("grown", "serving", "sdk")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(here).parts[0] not in SLOW)
 
 
 @pytest.fixture(autouse=True, scope="session")
