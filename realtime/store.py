@@ -67,7 +67,8 @@ class Store:
     def append(self, model: str, key: str, fields: dict[str, Any], told: Told) -> None:
         """Hand over a row of a model that is only added to, and which has a function `append` for
         that; it must not mind being given the same twice. `told` gets what it returns, in the
-        writer's thread, None when it was refused. It is written at once, before what waits."""
+        writer's thread, None when it was refused. It is written at once, and all that waits with
+        it: who is told that an answer is over finds all of it stored."""
         with self._changed:
             self._urgent = True
             self._hand_over(Row(model, key, fields, told=[told]))
@@ -120,17 +121,12 @@ class Store:
 
     def _run(self) -> None:
         give_way(WRITER)
-        due = 0.0  # when all that waits is to be written
         while True:
             with self._changed:
                 self._idle = True
                 self._changed.wait_for(lambda: bool(self._waiting))
                 self._idle = False
-                if time.monotonic() < due and self._urgent and not self._hurried:
-                    self._take_appended()
-                else:
-                    self._take()
-                    due = time.monotonic() + BATCH_SECONDS
+                self._take()
             try:
                 self._write_at_last()
             except Exception:
@@ -140,19 +136,11 @@ class Store:
                 self._batch = {}
                 self._done = self._taken
                 self._changed.notify_all()
-                left = max(0.0, due - time.monotonic())
-                self._changed.wait_for(lambda: self._hurried > 0 or self._urgent, left)
+                self._changed.wait_for(lambda: self._hurried > 0 or self._urgent, BATCH_SECONDS)
 
     def _take(self) -> None:
         self._batch, self._waiting, self._urgent = self._everything(), {}, False
         self._taken = self._handed
-
-    def _take_appended(self) -> None:
-        self._batch = {key: row for key, row in self._waiting.items() if appends(row)}
-        self._waiting = {key: row for key, row in self._waiting.items() if key not in self._batch}
-        self._urgent = False
-        if not self._waiting:
-            self._taken = self._handed
 
     def _everything(self) -> Rows:
         """What is being written and what waits, as one."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Open
+from tests.e2e.conftest import Launch, signed_in
 from tests.e2e.provider import opened, scripted
 from tests.e2e.test_options import Wire, new_conversation, until
 from tests.scripted import Close, Die, Expect, Refuse, Send, Step
@@ -46,6 +46,21 @@ STATUSES = {
 STAY = Expect("response.create", seconds=30)
 
 
+# A microphone in a silent room.
+SILENT = """
+navigator.mediaDevices.getUserMedia = async () =>
+  new AudioContext().createMediaStreamDestination().stream;
+"""
+
+
+@pytest.fixture(scope="module")
+def page(site: Site, launch: Launch) -> Iterator[Page]:
+    """One page for all calls: each begins in a conversation of its own."""
+    with launch(None) as browser:
+        with signed_in(browser, site.url, "errors_speak", script=SILENT) as page:
+            yield page
+
+
 def code_of(entry: dict[str, Any]) -> str:
     event = entry["event"]
     error = event.get("error") or event["response"]["status_details"]["error"]
@@ -77,8 +92,8 @@ def ended(page: Page, wire: Wire) -> str:
     return str(reasons[0])
 
 
-def check_ends(visit: Open, site: Site, script: Sequence[Step], reason: str) -> None:
-    with scripted(site, script), visit("sum.wav") as page:
+def check_ends(page: Page, site: Site, script: Sequence[Step], reason: str) -> None:
+    with scripted(site, script):
         assert ended(page, call(page)) == reason
 
 
@@ -93,17 +108,17 @@ def check_lives(page: Page) -> None:
 @pytest.mark.parametrize(
     "entry", [e for e in ERRORS if e["class"] == "fatal" and code_of(e) in FATAL], ids=code_of
 )
-def test_a_fatal_error_is_named(visit: Open, site: Site, entry: dict[str, Any]) -> None:
-    check_ends(visit, site, after(entry), FATAL[code_of(entry)])
+def test_a_fatal_error_is_named(page: Page, site: Site, entry: dict[str, Any]) -> None:
+    check_ends(page, site, after(entry), FATAL[code_of(entry)])
 
 
 @pytest.mark.parametrize(
     "entry", [e for e in ERRORS if e["class"] in ("benign", "client_bug")], ids=code_of
 )
 def test_an_error_that_is_not_fatal_ends_no_call(
-    visit: Open, site: Site, entry: dict[str, Any]
+    page: Page, site: Site, entry: dict[str, Any]
 ) -> None:
-    with scripted(site, after(entry)), visit(None, script=SILENT) as page:
+    with scripted(site, after(entry)):
         wire = call(page)
         until(page, lambda: wire.of(wire.received, "nextvoice.ready"))
         if entry["class"] == "client_bug":
@@ -112,16 +127,16 @@ def test_an_error_that_is_not_fatal_ends_no_call(
 
 
 @pytest.mark.parametrize("entry", [e for e in ERRORS if e["class"] == "turn_failed"], ids=code_of)
-def test_an_answer_that_failed_is_said(visit: Open, site: Site, entry: dict[str, Any]) -> None:
-    with scripted(site, after(entry)), visit(None, script=SILENT) as page:
+def test_an_answer_that_failed_is_said(page: Page, site: Site, entry: dict[str, Any]) -> None:
+    with scripted(site, after(entry)):
         call(page)
         expect(page.locator("[data-call-notice]")).to_contain_text("Ask again in a moment")
         check_lives(page)
 
 
-def test_an_expired_session_is_followed_by_another_one(visit: Open, site: Site) -> None:
+def test_an_expired_session_is_followed_by_another_one(page: Page, site: Site) -> None:
     (entry,) = [e for e in ERRORS if code_of(e) == "session_expired"]
-    with scripted(site, after(entry), opened(STAY)) as provider, visit(None, script=SILENT) as page:
+    with scripted(site, after(entry), opened(STAY)) as provider:
         wire = call(page)
         until(page, lambda: wire.of(wire.received, "nextvoice.ready"))
         until(page, lambda: len(provider.visits) == 2)
@@ -137,18 +152,18 @@ def test_every_error_of_the_sample_is_tested() -> None:
 
 @pytest.mark.parametrize(("close", "reason"), CLOSES.items())
 def test_a_provider_that_hangs_up_for_good_is_named(
-    visit: Open, site: Site, close: int, reason: str
+    page: Page, site: Site, close: int, reason: str
 ) -> None:
-    check_ends(visit, site, opened(Close(close)), reason)
+    check_ends(page, site, opened(Close(close)), reason)
 
 
 @pytest.mark.parametrize("close", MENDED)
 def test_a_line_that_broke_is_mended_and_the_call_goes_on(
-    visit: Open, site: Site, close: int
+    page: Page, site: Site, close: int
 ) -> None:
     broken = Die() if close == 1006 else Close(close)
     scripts = (opened(broken), opened(STAY))
-    with scripted(site, *scripts) as provider, visit(None, script=SILENT) as page:
+    with scripted(site, *scripts) as provider:
         wire = call(page)
         until(page, lambda: wire.of(wire.received, "nextvoice.reconnected"))
         assert len(provider.visits) == 2
@@ -157,13 +172,6 @@ def test_a_line_that_broke_is_mended_and_the_call_goes_on(
 
 @pytest.mark.parametrize(("status", "reason"), STATUSES.items())
 def test_a_refused_handshake_names_the_step(
-    visit: Open, site: Site, status: int, reason: str
+    page: Page, site: Site, status: int, reason: str
 ) -> None:
-    check_ends(visit, site, [Refuse(status)], reason)
-
-
-# A microphone in a silent room.
-SILENT = """
-navigator.mediaDevices.getUserMedia = async () =>
-  new AudioContext().createMediaStreamDestination().stream;
-"""
+    check_ends(page, site, [Refuse(status)], reason)

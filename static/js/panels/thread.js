@@ -105,7 +105,8 @@ export class Thread {
   /** Show what is stored of a message, whoever's tab it was said in. @param {object} saved */
   stored(saved) {
     const known = find(`[data-message="${CSS.escape(saved.message_id)}"]`, this.#list) ?? this.#element(saved.item_id);
-    if (!known && !saved.text && saved.status === "completed" && !saved.recording && !saved.card) return;
+    const empty = !saved.text && !saved.recording && !saved.card && !saved.attachments?.length;
+    if (!known && empty && saved.status === "completed") return;
     if (!known && !this.#pages.covers(saved.position)) return;
     const element = known ?? makeMessage({ id: saved.item_id }, saved.call_id);
     showStored(element, saved);
