@@ -16,6 +16,6 @@ class RealtimeConfig(AppConfig):
             takeout,
         )
         from realtime.append_only import LEDGER
-        from realtime.money import anonymous  # noqa: F401  (follows deletions)
+        from realtime.money import anonymous, ledger  # noqa: F401  (deletions; how rows are added)
 
         post_migrate.connect(LEDGER.after_migrate, sender=self)

@@ -25,6 +25,11 @@ from realtime.db import rest
 
 log = logging.getLogger(__name__)
 
+Append = Callable[[dict[str, Any]], Any]
+ADDED: dict[str, Append] = {}
+"""Models that are only added to, by their labels, with what adds a row; it must not mind being
+given the same one twice."""
+
 
 @dataclass(slots=True)
 class Row:
@@ -37,7 +42,7 @@ class Row:
     gone: bool = False
     # Called in the writer's thread once the row is in the database.
     written: list[Callable[[], None]] = field(default_factory=list)
-    # The same, with what the model's `append` gave; None: it was refused.
+    # The same, with what adding it gave; None: it was refused.
     told: list[Callable[[Any], None]] = field(default_factory=list)
     outcome: Any = None
 
@@ -133,9 +138,9 @@ def write_row(row: Row) -> None:
         model._base_manager.create(pk=row.pk, **values)
 
 
-def appends(row: Row) -> Callable[[dict[str, Any]], Any] | None:
+def appends(row: Row) -> Append | None:
     """What adds the row, if its model is one that is only added to."""
-    return getattr(apps.get_model(row.model), "append", None)
+    return ADDED.get(row.model)
 
 
 def _set_aside(row: Row) -> None:

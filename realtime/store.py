@@ -65,10 +65,9 @@ class Store:
         self._hand_over(Row(model, pk, fields, written=[written] if written else []))
 
     def append(self, model: str, key: str, fields: dict[str, Any], told: Told) -> None:
-        """Hand over a row of a model that is only added to, and which has a function `append` for
-        that; it must not mind being given the same twice. `told` gets what it returns, in the
-        writer's thread, None when it was refused. It is written at once, and all that waits with
-        it: who is told that an answer is over finds all of it stored."""
+        """Hand over a row of one of `rows.ADDED`. `told` gets what adding it gives, in the writer's
+        thread, None when it was refused. It is written at once, and all that waits with it: who
+        is told that an answer is over finds all of it stored."""
         with self._changed:
             self._urgent = True
             self._hand_over(Row(model, key, fields, told=[told]))

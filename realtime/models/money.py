@@ -262,15 +262,6 @@ class Usage(Payer, Measured):
     def __str__(self) -> str:
         return f"{self.get_kind_display()} · {self.model} · {self.created:%Y-%m-%d %H:%M:%S}"
 
-    @staticmethod
-    def append(fields: dict[str, Any]) -> list[Usage]:
-        """Record the entry that `Entry.fields` made plain, for `realtime.store`. Returns the rows
-        that say what it cost, whether they are new or not."""
-        from realtime.money.ledger import entry_of, record, rows_of
-
-        entry = entry_of(fields)
-        return record(entry) or rows_of(entry)
-
 
 class UsageDay(Payer, Measured):
     """The sums of one UTC day of the ledger, kept in the transaction of each ledger row.

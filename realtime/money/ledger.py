@@ -23,6 +23,7 @@ from realtime.models.money import Price, Source, Usage, UsageDay
 from realtime.money.prices import Rates, price_for
 from realtime.money.pricing import EXACT, Prices, Unpriced, cost, costs, priced_part
 from realtime.money.usage import MEASURES, NOTHING, Counts, counts_of, tame
+from realtime.rows import ADDED
 
 SPENT_PLACES = 6  # of seconds, in the daily sums
 IMAGES = "images"
@@ -123,6 +124,16 @@ def record(entry: Entry) -> list[Usage]:
             return []
         correction = _correction(known, row)
         return [] if _insert(correction) else [correction]
+
+
+def append(fields: Mapping[str, Any]) -> list[Usage]:
+    """Record the entry that `Entry.fields` made plain, for `realtime.store`. Returns the rows that
+    say what it cost, whether they are new or not."""
+    entry = entry_of(fields)
+    return record(entry) or rows_of(entry)
+
+
+ADDED["realtime.Usage"] = append
 
 
 def rows_of(entry: Entry) -> list[Usage]:
