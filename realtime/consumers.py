@@ -27,9 +27,10 @@ from realtime.bridge.ends import ENDS, End, ended_event
 from realtime.bridge.start import Start
 from realtime.db import in_database, is_away
 from realtime.opening import Refused, find_conversation, may_go_on, open_call
+from realtime.past_calls import known_here, why_over
 from realtime.places import TOO_MANY, Places
 from realtime.quick import QUICK
-from realtime.running import RunningCall, known_here, why_over
+from realtime.running import RunningCall
 
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")

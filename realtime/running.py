@@ -11,9 +11,8 @@ import logging
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from secrets import compare_digest
 from typing import Any
 
 from django.conf import settings
@@ -21,12 +20,12 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from chats.models import User
-from realtime import live, logs, metrics, tracks
+from realtime import live, logs, metrics, past_calls, tracks
 from realtime.attaching import AttachingBrowser, look_up
 from realtime.audience import Audience, person_of, provider_of
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
 from realtime.bridge.browser import Browser, Resume
-from realtime.bridge.ends import End, goes_on_after
+from realtime.bridge.ends import End
 from realtime.bridge.limits import Limits
 from realtime.db import in_database
 from realtime.janitor import HEARTBEAT_SECONDS
@@ -44,6 +43,7 @@ from realtime.opening import (
     note_key,
     tariff_of,
 )
+from realtime.past_calls import PastCall
 from realtime.providers.circuits import circuit_of
 from realtime.recorder import Recorder
 from realtime.store import store
@@ -68,35 +68,6 @@ Message = dict[str, Any]
 
 # Tasks nobody holds are collected while they run.
 _tasks: set[asyncio.Task[None]] = set()
-# Who asks for one of the newest calls that are over may learn why it ended.
-MAX_OVER = 500
-_over: dict[str, Over] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """A call that has ended."""
-
-    user_pk: int
-    conversation_id: str | None
-    token: str = field(repr=False)
-    end: End
-
-
-def known_here(wish: Resume) -> bool:
-    """Whether the call ended in this process, as far as that is remembered."""
-    return wish.call_id in _over
-
-
-def why_over(user: User, conversation_id: str, wish: Resume) -> str:
-    """The end reason to tell a page that wishes to resume a call which cannot be: its own, if it
-    would be wrong to go on with another call."""
-    over = _over.get(wish.call_id)
-    if over is None or (over.user_pk, over.conversation_id) != (user.pk, conversation_id):
-        return "not_resumable"
-    if goes_on_after(over.end) or not compare_digest(over.token.encode(), wish.token.encode()):
-        return "not_resumable"
-    return over.end.reason
 
 
 def _idle_seconds(terms: Terms) -> float:
@@ -320,9 +291,8 @@ class RunningCall:
     def _remember(self) -> None:
         if self._record is not None:
             place, token = self._opening.conversation_id, self._browser.token
-            _over[self._opening.call_id] = Over(self._user.pk, place, token, self._record.end)
-            for oldest in list(_over)[:-MAX_OVER]:
-                del _over[oldest]
+            past = PastCall(self._user.pk, place, token, self._record.end)
+            past_calls.remember(self._opening.call_id, past)
 
     async def _call_to_its_end(self) -> EndRecord:
         opening = self._opening
