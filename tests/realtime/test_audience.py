@@ -51,3 +51,30 @@ async def test_a_call_that_is_over_waits_for_no_layer(
         await made.close()
         # Nothing of it stays behind.
         await asyncio.gather(*asyncio.all_tasks() - before, return_exceptions=True)
+
+
+async def test_what_nobody_watches_is_not_shown_until_somebody_asks(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{__name__}.Hanging"}}
+    monkeypatch.setattr(audience, "WATCHED_SECONDS", -1)
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(audience.watchers_of("conversation"), channel)
+
+    async def told() -> str:
+        async with asyncio.timeout(10):
+            kind: str = (await layer.receive(channel))["event"]["type"]
+            return kind
+
+    made = Audience("conversation", "call", True, lambda reason: None)
+    made.start()
+    assert await told() == "nextvoice.call"  # that it has begun is shown to whoever is there
+    made.show({"type": "nextvoice.saved", "item_id": "unseen"})
+    monkeypatch.setattr(audience, "WATCHED_SECONDS", 60)
+    await audience.ask_calls("conversation")
+    assert await told() == "nextvoice.call"
+    made.show({"type": "nextvoice.saved", "item_id": "seen"})
+    assert await told() == "nextvoice.saved"
+    await made.close()
+    assert await told() == "nextvoice.call"
