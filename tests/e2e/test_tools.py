@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from realtime.tools.registry import MAX_TEXT
 from tests.e2e.conftest import Open, picture
 from tests.e2e.provider import opened, scripted
 from tests.e2e.test_options import ANSWER_MS, PHONE, new_conversation, talk
@@ -104,7 +105,7 @@ def asks_for_a_note(text: str) -> list[dict[str, Any]]:
 def test_a_card_appears_while_the_answer_is_spoken_and_no_attack_in_it_works(
     visit: Open, site: Site
 ) -> None:
-    evil = "\n".join(CORPUS)
+    evil = "\n".join(CORPUS)[:MAX_TEXT]  # all of it: test_stored_attacks
     script = opened(
         Send(
             response_created(),
