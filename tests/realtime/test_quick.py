@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket as sockets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
+from realtime.management.commands.serve import listening
 from realtime.quick import QUICK, QuickProtocol
 
 App = Callable[[dict[str, Any], Callable[..., Any], Callable[..., Any]], Awaitable[None]]
@@ -116,3 +118,9 @@ async def test_a_client_that_reads_nothing_has_to_be_waited_for() -> None:
     async with served(app):
         async with asyncio.timeout(10):
             await full.wait()
+
+
+def test_on_what_is_accepted_nothing_waits_for_an_acknowledgement() -> None:
+    with listening("127.0.0.1", 0) as server:
+        with sockets.create_connection(server.getsockname()), server.accept()[0] as accepted:
+            assert accepted.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY)

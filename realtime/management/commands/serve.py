@@ -45,7 +45,7 @@ class Command(BaseCommand):
         if workers < 1:
             raise CommandError("--workers must be 1 or more")
         _check(workers)
-        with _listening(host, options["port"]) as sock:
+        with listening(host, options["port"]) as sock:
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{sock.getsockname()[1]}"
             self.stdout.write(f"\n  NextVoice is on  {where}  (Ctrl-C stops it)\n")
@@ -67,7 +67,8 @@ def _check(workers: int) -> None:
         raise CommandError("\n".join(f"{each.msg} {each.hint}" for each in serious))
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that takes connections. Raises CommandError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
