@@ -111,7 +111,12 @@ def serve_for_supervisor(fd: int) -> None:
     """Serve on an inherited socket. Standard input is the line to the supervisor: it is told there
     when connections are accepted, and its end is the supervisor's, with which a worker retires."""
     threading.Thread(target=_retire_at_end_of_line, name="supervisor", daemon=True).start()
-    serve(socket.socket(fileno=fd), on_started=lambda: os.write(0, b"r"))
+    serve(socket.socket(fileno=fd), on_started=_say_ready)
+
+
+def _say_ready() -> None:
+    with suppress(BrokenPipeError):  # the supervisor has ended meanwhile, and so will this worker
+        os.write(0, b"r")
 
 
 def _retire_at_end_of_line() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.realtime.test_tracks import length_ms
@@ -56,6 +57,17 @@ def kept(site: Site, conversation: str) -> dict[str, Any]:
         " 'calls': list(CallRecord.objects.filter(**mine).values_list('state', 'end_reason'))})"
     )
     return found
+
+
+def is_recorded(postgres: Postgres, conversation: str) -> bool:
+    """Whether the turn that somebody speaks just now has the row of its recording."""
+    with psycopg.connect(postgres.url) as database:
+        rows = database.execute(
+            "SELECT 1 FROM chats_recording r JOIN chats_message m ON m.id = r.message_id"
+            " WHERE r.state = 'live' AND m.role = 'user' AND m.conversation_id = %s",
+            [conversation],
+        )
+        return rows.fetchone() is not None
 
 
 def told(call: Caller) -> dict[str, tuple[str, str]]:
@@ -151,7 +163,7 @@ async def test_a_call_goes_on_while_the_database_is_away(
 
 
 async def test_a_killed_site_s_call_is_interrupted_and_can_be_heard(
-    site: Site, ann: Person
+    site: Site, ann: Person, postgres: Postgres
 ) -> None:
     thread = ann.new_conversation()
     async with Caller.dial(site.url, thread, ann.cookie) as call:
@@ -161,7 +173,7 @@ async def test_a_killed_site_s_call_is_interrupted_and_can_be_heard(
         await call.until(lambda: len(call.of("input_audio_buffer.speech_started")) == 2, WITHIN)
         live = site.folder / "data" / "live"
         await eventually(lambda: sum(path.stat().st_size for path in live.glob("*/*.pcm")) > 24_000)
-        await eventually(lambda: kept(site, thread)["messages"][-1][4] == "live")
+        await eventually(lambda: is_recorded(postgres, thread))
         site.kill()
         speaking.cancel()
         await call.until(lambda: call.over, WITHIN)

@@ -104,6 +104,7 @@ def test_arguments_are_taken_as_the_function_has_them() -> None:
     assert taken == {"words": "ab", "most": 3}
 
 
+@pytest.mark.django_db(transaction=True)  # functions run in the threads of the database
 def test_a_box_offers_what_it_is_given_and_runs_it() -> None:
     box = SiteToolbox(NOBODY, [TOOLS["calculator"]])
     assert [tool["name"] for tool in box.offered] == ["calculator"]
