@@ -1,4 +1,4 @@
-"""Private audio over HTTP, with the Range requests that browsers seek by (RFC 9110, section 14)."""
+"""Private files over HTTP, with the Range requests that browsers seek by (RFC 9110, section 14)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import BinaryIO, cast
 
 from asgiref.sync import sync_to_async
+from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
@@ -26,18 +27,25 @@ async def recording(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     found = await Recording.objects.visible_to(user).filter(pk=pk, state="ready").afirst()
     if found is None:
         raise Http404
+    response = await served(request, found.file, found.content_type)
+    response["Content-Disposition"] = f'inline; filename="{found.pk}.mp3"'
+    return response
+
+
+async def served(request: HttpRequest, stored: FieldFile, kind: str) -> HttpResponseBase:
+    """A stored file of this content type, or the `Range` of it. Raises Http404 when it is gone and
+    `StoreAway`, which `nextvoice.away` answers, when nobody can say."""
     try:
-        file = await sync_to_async(found.file.open, thread_sensitive=False)("rb")
-        size = await sync_to_async(lambda: found.file.size, thread_sensitive=False)()
+        file = await sync_to_async(stored.open, thread_sensitive=False)("rb")
+        size = await sync_to_async(lambda: stored.size, thread_sensitive=False)()
     except StoreAway:
-        raise  # which is answered by `nextvoice.away`
+        raise
     except OSError:
         raise Http404 from None
     response = ranged(request, cast(BinaryIO, file), size)
-    response["Content-Type"] = found.content_type
-    response["Content-Disposition"] = f'inline; filename="{found.pk}.mp3"'
+    response["Content-Type"] = kind
     response["X-Content-Type-Options"] = "nosniff"
-    # A recording never changes, but only this person may keep a copy of it.
+    # It never changes, but only this person may keep a copy of it.
     patch_cache_control(response, private=True, max_age=3600)
     return response
 

@@ -66,6 +66,14 @@ def ask_to_look(group: str) -> None:
         async_to_sync(_send)(group, LOOK)
 
 
+async def until_asked(look: asyncio.Event, seconds: float) -> None:
+    """Wait until somebody asks to look, but no longer than this."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await look.wait()
+    look.clear()
+
+
 async def ask_to_end(place: str, call_id: str, reason: str) -> None:
     """Ask a call, wherever it runs, to end. `place`: its conversation, or itself if it has none.
 
@@ -188,7 +196,7 @@ class Audience:
         if message["type"] == "call.ask":
             self._watched_until = time.monotonic() + WATCHED_SECONDS
             self.show_call()
-        elif message["type"] == "call.look":
+        elif message["type"] == LOOK["type"]:
             self._look()
         elif message["type"] == "call.end":
             if message["call_id"] == self._call_id:

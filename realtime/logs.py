@@ -1,7 +1,7 @@
 """The log: lines for people or JSON for machines, with the call a line is about, without secrets.
 
-A task binds what it works on with `about(call=..., conversation=..., account=..., user=...)`; each
-line that it, or what it starts, writes then has these ids as JSON. Secrets are taken out of the
+A task binds what it works on with `chats.asking.about(call=..., account=..., ...)`; each line
+that it, or what it starts, writes then has these ids as JSON. Secrets are taken out of the
 finished text, so that messages, arguments, tracebacks and extra fields are all covered; and out of
 what a crash, or a program of ours beside the site, writes on standard error.
 """
@@ -19,7 +19,6 @@ from typing import Any
 from pythonjsonlogger.json import JsonFormatter
 
 from chats import asking
-from chats.asking import about as about
 from realtime.bridge.redact import without_secrets
 
 

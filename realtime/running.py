@@ -19,10 +19,11 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from chats.asking import about
 from chats.models import User
-from realtime import live, logs, metrics, past_calls, tracks
+from realtime import live, metrics, past_calls, tracks
 from realtime.attaching import AttachingBrowser, look_up
-from realtime.audience import Audience, person_of, provider_of
+from realtime.audience import Audience, person_of, provider_of, until_asked
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
 from realtime.bridge.browser import Browser, Resume
 from realtime.bridge.ends import End
@@ -251,7 +252,7 @@ class RunningCall:
 
     async def _run(self) -> None:
         opening = self._opening
-        logs.about(
+        about(
             call=opening.call_id,
             conversation=opening.conversation_id,
             account=opening.pays.account_id,
@@ -374,10 +375,7 @@ class RunningCall:
         """Show the row that this call lives, and end it when the person may not go on."""
         while True:
             self._save(state=CallRecord.State.LIVE, heartbeat=timezone.now())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(BEAT_SECONDS):
-                    await self._to_look.wait()
-            self._to_look.clear()
+            await until_asked(self._to_look, BEAT_SECONDS)
             self._meter.tick()
             self._audience.show_call()
             try:

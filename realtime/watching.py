@@ -15,7 +15,14 @@ from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
 
 from chats.models import Message as Stored
-from realtime.audience import LOOK, SEND_SECONDS, ask_calls, person_of, watchers_of
+from realtime.audience import (
+    LOOK,
+    SEND_SECONDS,
+    ask_calls,
+    person_of,
+    until_asked,
+    watchers_of,
+)
 from realtime.bridge.ends import ENDS
 from realtime.consumers import AWAY, NOT_FOUND
 from realtime.db import in_database
@@ -119,11 +126,8 @@ async def _show(pk: uuid.UUID, layer: Any, channel: str, send: Send, look: async
 
 async def _until_forbidden(pk: uuid.UUID, allowed: Callable[[], bool], look: asyncio.Event) -> int:
     while True:
+        await until_asked(look, BEAT_SECONDS)
         await ask_calls(str(pk))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(BEAT_SECONDS):
-                await look.wait()
-        look.clear()
         try:
             if not await in_database(allowed):
                 return ENDS["signed_out"].close_code

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import BinaryIO, cast
 
-from asgiref.sync import sync_to_async
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.cache import patch_cache_control
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
 
-from chats.media import ranged
+from chats.media import served
 from chats.models import Attachment
-from chats.spool import StoreAway
 
 # A file opened by itself may neither run nor fetch anything, whatever a browser takes it for.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
@@ -58,18 +54,7 @@ async def _visible(request: HttpRequest, pk: uuid.UUID) -> Attachment:
 
 
 async def _served(request: HttpRequest, stored: FieldFile, kind: str) -> HttpResponseBase:
-    try:
-        file = await sync_to_async(stored.open, thread_sensitive=False)("rb")
-        size = await sync_to_async(lambda: stored.size, thread_sensitive=False)()
-    except StoreAway:
-        raise  # which is answered by `nextvoice.away`
-    except OSError:
-        raise Http404 from None
-    response = ranged(request, cast(BinaryIO, file), size)
-    response["Content-Type"] = kind
+    response = await served(request, stored, kind)
     response["Content-Security-Policy"] = POLICY
-    response["X-Content-Type-Options"] = "nosniff"
     response["Cross-Origin-Resource-Policy"] = "same-origin"
-    # It never changes, but only this person may keep a copy of it.
-    patch_cache_control(response, private=True, max_age=3600)
     return response

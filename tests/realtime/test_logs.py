@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from chats.asking import about
 from chats.models import Conversation, User
 from realtime import logs
 from tests.site import ROOT, Person
@@ -82,7 +83,7 @@ async def test_each_task_s_lines_name_its_own_call() -> None:
     formatter = logs.Json()
 
     async def call(number: int) -> dict[str, object]:
-        logs.about(call=f"call-{number}", conversation=None, account=number, user=1)
+        about(call=f"call-{number}", conversation=None, account=number, user=1)
         await asyncio.sleep(0)
         told: dict[str, object] = await asyncio.create_task(asyncio.to_thread(line))
         return {name: told[name] for name in told if name.endswith("_id")}
