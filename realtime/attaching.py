@@ -79,7 +79,8 @@ class AttachingBrowser:
         tell: Callable[[Event], None],
     ) -> None:
         self._browser = browser
-        self._send_now = send_now_of(browser)
+        self.send_now = send_now_of(browser)
+        """Send one frame at once, if the browser can."""
         self._look = look
         self._put = put
         self._tell = tell
@@ -93,13 +94,18 @@ class AttachingBrowser:
         """Send one frame."""
         await self._browser.send(frame)
 
-    def send_now(self, frame: Frame, /) -> bool:
-        """Send one frame at once, if the browser can."""
-        return self._send_now(frame)
-
     def offer_to(self, take: Take | None, /) -> None:
-        """Offer binary frames, which are no messages and wait for none."""
-        offer(self._browser, take)
+        """Offer frames that are no messages with attachments, and wait for none."""
+        if take is None:
+            offer(self._browser, None)
+            return
+
+        def take_plain(frame: Frame) -> bool:
+            if isinstance(frame, str) and (self._looking or self._released or PART in frame):
+                return False
+            return take(frame)
+
+        offer(self._browser, take_plain)
 
     async def receive(self) -> Frame | Gone:
         """The next frame that is not a message with attachments, nor has to wait for one."""

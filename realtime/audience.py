@@ -30,6 +30,8 @@ RETRY_SECONDS = 5.0
 MOST_TEXT = 200_000
 WATCHED_SECONDS = 35.0
 """For so long somebody who has asked is taken to watch; they ask more often than that."""
+BEGUN_SECONDS = 5.0
+"""The same when a call begins: who watches then asks as soon as they hear of it."""
 LOOK = {"type": "call.look"}
 
 Event = dict[str, Any]
@@ -115,8 +117,7 @@ class Audience:
         self._loop = asyncio.get_running_loop()
         # Of two calls that begin at once the later one stays.
         self._since = [time.time_ns(), call_id]
-        # Who watches already hears of a new call first, and only then asks it.
-        self._watched_until = time.monotonic() + WATCHED_SECONDS
+        self._watched_until = time.monotonic() + BEGUN_SECONDS
         # The newest event of each item, oldest first; a newer one takes an older one's place.
         self._waiting: dict[str, Event] = {}
         self._sending: asyncio.Task[None] | None = None

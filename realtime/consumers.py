@@ -46,6 +46,10 @@ _waiting = Places()
 AWAY = 1013  # the page tries again
 
 
+def _never(frame: bytes | str, /) -> bool:
+    return False
+
+
 class BrowserSocket:
     """The ASGI socket as the bridge wants it. A server of ours gives frames a short way past ASGI
     (`quick`); any other's all go the long one."""
@@ -59,14 +63,12 @@ class BrowserSocket:
         self._receive = receive
         self._send = send
         self._quick: Quick | None = (scope.get("extensions") or {}).get(QUICK)
+        self.send_now = self._quick.send_now if self._quick is not None else _never
+        """Send one frame at once, if the server can."""
         self._gone: Gone | None = None
 
-    def send_now(self, frame: bytes | str, /) -> bool:
-        """Send one frame at once, if the server can."""
-        return self._quick is not None and self._quick.send_now(frame)
-
     def offer_to(self, take: Take | None, /) -> None:
-        """Offer binary frames to `take` as they come, if the server can."""
+        """Offer frames to `take` as they come, if the server can."""
         if self._quick is not None:
             self._quick.offer_to(take)
 

@@ -42,7 +42,7 @@ class QuickProtocol(WebSocketsSansIOProtocol):
         return True
 
     def offer_to(self, take: Take | None, /) -> None:
-        """Offer binary messages to `take` while the application waits for the next one."""
+        """Offer messages to `take` while the application waits for the next one."""
         self._take = take
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -91,16 +91,16 @@ class QuickProtocol(WebSocketsSansIOProtocol):
     def _message(self, frame: Frame) -> None:
         if self.close_sent:
             return  # as uvicorn does, so that the close's answer is read
+        if self._offered(frame):
+            return
         if isinstance(frame, str):
             self.queue.put_nowait({"type": "websocket.receive", "text": frame})
-        elif self._offered(frame):
-            return
         else:
             self.queue.put_nowait({"type": "websocket.receive", "bytes": frame})
         if not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
 
-    def _offered(self, frame: bytes) -> bool:
+    def _offered(self, frame: Frame) -> bool:
         free = self._asked and self.queue.empty()
         return free and self._take is not None and self._take(frame)

@@ -12,7 +12,8 @@ from .items import Item
 
 def take_audio(item: Item, content_index: int, pcm: bytes) -> bytes:
     """Count audio of an answer. Returns whole samples; half a sample waits for the next piece."""
-    pcm = item.odd_byte.pop(content_index, b"") + pcm
+    if item.odd_byte:
+        pcm = item.odd_byte.pop(content_index, b"") + pcm
     if len(pcm) % SAMPLE_BYTES:
         item.odd_byte[content_index] = pcm[-1:]
         pcm = pcm[:-1]

@@ -25,8 +25,8 @@ class Gone:
     code: int | None = None
 
 
-Take = Callable[[bytes], bool]
-"""Takes a binary frame in the transport's callback; False: it has to come by `receive`."""
+Take = Callable[[Frame], bool]
+"""Takes a frame in the transport's callback; False: it has to come by `receive`."""
 
 
 class Browser(Protocol):
@@ -46,13 +46,13 @@ class Browser(Protocol):
 
 @runtime_checkable
 class Quick(Protocol):
-    """A `Browser` that audio passes without a queue or a task on its way."""
+    """A `Browser` that frames pass without a queue or a task on their way."""
 
     def send_now(self, frame: Frame, /) -> bool:
         """Send a frame at once; False, and nothing is done, when only `send` can tell how."""
 
     def offer_to(self, take: Take | None, /) -> None:
-        """Offer binary frames to `take` while somebody waits in `receive`, and nothing that came
+        """Offer frames to `take` while somebody waits in `receive`, and nothing that came
         before is on its way to them."""
 
 

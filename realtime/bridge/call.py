@@ -123,13 +123,12 @@ class Call(Core):
         if self.dialect is not None and (answers := self.dialect.answers()):
             self._provider.take(answers)
 
-    def from_browser_audio(self, pcm: bytes) -> None:
-        """One binary frame of the browser: microphone audio."""
-        self._client.take_audio(pcm)
-
-    def from_browser_text(self, text: str) -> None:
-        """One text frame of the browser: a client event."""
-        self._client.take_text(text)
+    def from_browser(self, frame: Frame) -> None:
+        """One frame of the browser: binary ones are microphone audio, text ones client events."""
+        if isinstance(frame, bytes):
+            self._client.take_audio(frame)
+        else:
+            self._client.take_text(frame)
 
     def put(self, event: Event, shown: list[Event]) -> None:
         """A `conversation.item.create` that the site makes for the browser: its item has an id,

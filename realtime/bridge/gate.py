@@ -48,15 +48,18 @@ class Gate:
             self._pass(frame)
 
     def send_text(self, text: str) -> None:
-        self._take(text)
+        if self._shut:
+            self._keep(text)
+        else:
+            self._leg.send_text(text)
 
     def send_bytes(self, data: bytes) -> None:
-        self._take(data)
+        if self._shut:
+            self._keep(data)
+        else:
+            self._leg.send_bytes(data)
 
-    def _take(self, frame: Frame) -> None:
-        if not self._shut:
-            self._pass(frame)
-            return
+    def _keep(self, frame: Frame) -> None:
         self._waiting.append(frame)
         self._size += size_of(frame)
         if self._size > self._most:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from .answers import answers_turns, take_audio
@@ -17,6 +18,7 @@ from .ids import new_id
 from .session import shown_session
 
 AUDIO_PLACE = ("item_id", "response_id", "output_index", "content_index")
+_audio_place = itemgetter(*AUDIO_PLACE)
 ALREADY_ANSWERING = "conversation_already_has_active_response"
 TRANSCRIPTION_FAILED = "conversation.item.input_audio_transcription.failed"
 CONNECTION_LOST = "connection_lost"
@@ -60,21 +62,18 @@ class ProviderSide:
         self._taking = True
         try:
             while self._coming:
-                for event in self._own(self._coming.popleft()):
-                    self._take(event)
+                self._take(self._coming.popleft())
         finally:
             self._taking = False
 
-    def _own(self, event: Event) -> Iterable[Event]:
-        own = self._core.own_turns
-        return (event,) if own is None else own.sift(event)
-
     def _take(self, event: Event) -> None:
-        if self._flips.resting:
-            self._follow(event)
-        else:
-            for each in self._flips.sift(event):
+        own, flips = self._core.own_turns, self._flips
+        for each in (event,) if own is None else own.sift(event):
+            if flips.resting:
                 self._follow(each)
+            else:
+                for decided in flips.sift(each):
+                    self._follow(decided)
 
     def _follow(self, event: Event) -> None:
         self._handlers.get(event["type"], self._pass_on)(event)
@@ -143,14 +142,14 @@ class ProviderSide:
         if not pcm:
             return
         core.received += len(pcm)
-        core.answering.owed = False
-        core.answering.speaks(item.id)
         core.playing_until = max(core.playing_until, core.clock()) + len(pcm) / BYTES_PER_SECOND
         core.taps.on_assistant_audio(item.id, index, pcm)
-        place = tuple(event[name] for name in AUDIO_PLACE)
+        place = _audio_place(event)
         if place != self._announced:
             self._announced = place
             core.tell({"type": "nextvoice.audio"} | dict(zip(AUDIO_PLACE, place, strict=True)))
+        core.answering.speaks(item.id)
+        core.answering.owed = False
         core.send_to_browser(pcm)
 
     def _renew(self, event: Event) -> None:

@@ -177,7 +177,7 @@ class ResumableBrowser:
         return True
 
     def offer_to(self, take: Take | None, /) -> None:
-        """Offer binary frames of whichever socket there is, while `receive` waits for them."""
+        """Offer frames of whichever socket there is, while `receive` waits for them."""
         self._take = take
 
     async def drain(self) -> None:
@@ -197,7 +197,7 @@ class ResumableBrowser:
         if self._ready:
             self._ring.add(frame)
 
-    def _offered(self, frame: bytes) -> bool:
+    def _offered(self, frame: Frame) -> bool:
         # Who waits in `receive` is waited for by nobody else, so nothing is overtaken.
         if self._take is None or self._reading is None or not self._take(frame):
             return False

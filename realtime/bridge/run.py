@@ -26,7 +26,7 @@ from .taps import EndRecord, Tap
 from .tool_loop import ToolLoop
 from .tools import Toolbox
 from .words import Translate, untranslated
-from .writer import Writer
+from .writer import Frame, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -195,23 +195,20 @@ class _Running:
     async def _read_browser(self) -> None:
         # Always drained, also while the call winds down: a server that is not asked for frames
         # does not notice that a browser has gone.
-        offer(self._browser, self._take_audio)
+        offer(self._browser, self._take)
         while True:
             frame = await self._browser.receive()
             if isinstance(frame, Gone):
                 self.call.end("browser_gone", detail=f"closed with {frame.code}")
                 return
-            if isinstance(frame, bytes):
-                self.call.from_browser_audio(frame)
-            else:
-                self.call.from_browser_text(frame)
+            self.call.from_browser(frame)
             await self.line.relieved()
 
-    def _take_audio(self, pcm: bytes) -> bool:
+    def _take(self, frame: Frame) -> bool:
         if self.line.strained:
             return False
         try:
-            self.call.from_browser_audio(pcm)
+            self.call.from_browser(frame)
         except Exception as error:
             self._failed(error)
         return True

@@ -7,9 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from .audio import BYTES_PER_SECOND
 from .ends import End
 
 logger = logging.getLogger(__name__)
+
+TOGETHER_BYTES = BYTES_PER_SECOND // 5
+"""So much audio of one side is told at once. What a tap needs to work has left the processor's
+cache when the next frame comes, so each one by itself costs several times as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,10 @@ class EndRecord:
 class Tap:
     """Synchronous watcher. Each method appends somewhere and returns at once; it never blocks,
     never awaits and never changes what it is given. What it raises is logged and counted and
-    does not reach the call. A tap is told before the other leg is, so what it has appended is
-    never older than what a person has seen. Subclass it and override what you need: by default
-    every method ignores what it is told.
+    does not reach the call. A tap is told of an event before the other leg is, so what it has
+    appended is never older than what a person has seen; of audio up to `TOGETHER_BYTES` later, but
+    before any event that comes after it. Subclass it and override what you need: by default every
+    method ignores what it is told.
     """
 
     lingers: ClassVar[bool] = False
@@ -89,6 +95,13 @@ class Taps:
     def __init__(self, taps: Sequence[Tap]) -> None:
         self.errors = 0
         self._record: EndRecord | None = None
+        # Audio the taps are not told of yet: the person's pieces with their places, and those of
+        # one part of an answer.
+        self._heard: list[tuple[bytes, int]] = []
+        self._heard_size = 0
+        self._said: list[bytes] = []
+        self._said_size = 0
+        self._place: tuple[str, int] | None = None
         self._watch(taps)
 
     def _watch(self, taps: Sequence[Tap]) -> None:
@@ -111,36 +124,70 @@ class Taps:
         return any(tap.awaits_usage for tap in self._taps if tap.lingers)
 
     def on_user_audio(self, pcm: bytes, start_sample: int) -> None:
-        self._tell(self._user_audio, pcm, start_sample)
+        self._heard.append((pcm, start_sample))
+        self._heard_size += len(pcm)
+        if self._heard_size >= TOGETHER_BYTES:
+            self._tell_heard()
 
     def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
-        self._tell(self._assistant_audio, item_id, content_index, pcm)
+        place = (item_id, content_index)
+        if place != self._place:
+            self._tell_said()
+            self._place = place
+        self._said.append(pcm)
+        self._said_size += len(pcm)
+        if self._said_size >= TOGETHER_BYTES:
+            self._tell_said()
+
+    def catch_up(self) -> None:
+        """Tell of all the audio there was."""
+        if self._heard:
+            self._tell_heard()
+        if self._said:
+            self._tell_said()
+
+    def _tell_heard(self) -> None:
+        # Piece by piece: whoever keeps them shares them with the call.
+        heard, self._heard, self._heard_size = self._heard, [], 0
+        for pcm, start in heard:
+            self._tell(self._user_audio, pcm, start)
+
+    def _tell_said(self) -> None:
+        if self._said and self._place is not None:
+            pcm, self._said, self._said_size = b"".join(self._said), [], 0
+            self._tell(self._assistant_audio, *self._place, pcm)
 
     def on_aside_audio(self, response_id: str, pcm: bytes) -> None:
         self._tell(self._aside_audio, response_id, pcm)
 
     def on_late_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
         """Audio that came after the call's end, which only taps that linger are told of."""
+        self.catch_up()
         late = [tap.on_assistant_audio for tap in self._taps if tap.lingers]
         self._tell(late, item_id, content_index, pcm)
 
     def on_event(self, event: Mapping[str, Any]) -> None:
+        self.catch_up()
         self._tell(self._event, event)
 
     def on_client_event(self, event: Mapping[str, Any]) -> None:
+        self.catch_up()
         self._tell(self._client_event, event)
 
     def on_played(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
+        self.catch_up()
         self._tell(self._played, item_id, content_index, audio_end_ms)
 
     def on_end(self, record: EndRecord) -> None:
         """The call is over; who lingers is told by `close`."""
         self._record = record
+        self.catch_up()
         self._tell([tap.on_end for tap in self._taps if not tap.lingers], record)
         self._watch([tap for tap in self._taps if tap.lingers])
 
     def close(self) -> None:
         """Nothing more comes from the provider."""
+        self.catch_up()
         if self._record is not None:
             self._tell([tap.on_end for tap in self._taps], self._record)
             self._watch(())

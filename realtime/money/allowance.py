@@ -2,7 +2,7 @@
 
 What the call has used beyond the ledger is estimated from what was received. It is compared with
 what was left at the last look at the quotas (once a second, `money.keeper`): there, when an
-answer begins, and with each half second of its audio, because providers send faster than they
+answer begins, and with each second of its audio, because providers send faster than they
 speak. So an answer goes on for at most a second of audio beyond what is left.
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 from django.utils import timezone
 
 from realtime.bridge import Tap
+from realtime.bridge.audio import BYTES_PER_SECOND
 from realtime.models import Price, Usage
 from realtime.money.prices import Rates, reporting_currency
 from realtime.money.pricing import Prices, Unpriced, cost, per_minute, plain, priced_part
@@ -31,8 +32,8 @@ log = logging.getLogger(__name__)
 
 AHEAD_SECONDS = 10
 """How much talk is reserved ahead."""
-LOOK_BYTES = 24_000
-"""Audio between two looks at what an answer costs: half a second."""
+LOOK_BYTES = BYTES_PER_SECOND
+"""Audio between two looks at what an answer costs."""
 GOODBYE = timedelta(minutes=1)
 """How long before the longest call is over its person is warned."""
 NOTHING = Decimal(0)

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 HOLD_SECONDS = 1.0
 """How long an answer's end waits for the database before the journal has to do."""
-OWING_BYTES = BYTES_PER_SECOND // 2
-OWING_LETTERS = 100
+OWING_BYTES = BYTES_PER_SECOND
+OWING_LETTERS = 200
 """How much more may be received of an answer than is kept of it."""
 SLICE_SECONDS = 15
 """How much connected time a row has, where time is billed."""

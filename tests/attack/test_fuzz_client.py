@@ -142,9 +142,9 @@ def storm(rig: Rig, mutants: Mutants, right: list[dict[str, Any]]) -> None:
         event = mutants.random.choice(right)
         frame = mutants.make(event) if mutants.random.random() < 0.9 else json.dumps(event)
         if isinstance(frame, bytes):
-            rig.call.from_browser_audio(frame)
+            rig.call.from_browser(frame)
         else:
-            rig.call.from_browser_text(frame)
+            rig.call.from_browser(frame)
         for told in rig.browser.take():
             if isinstance(told, dict) and told["type"] == "error":
                 assert isinstance(told["error"]["code"], str), frame
@@ -218,7 +218,7 @@ def test_whatever_comes_before_the_start_is_a_problem_or_a_start() -> None:
 )
 def test_each_kind_of_bad_frame_has_its_own_answer(frame: str, code: str | None) -> None:
     rig = in_an_answer()
-    rig.call.from_browser_text(frame)
+    rig.call.from_browser(frame)
     assert [told["error"]["code"] for told in rig.browser.take()] == ([code] if code else [])
     assert rig.call.ended is None
 
@@ -235,11 +235,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(event=st.sampled_from([e for e in RIGHT if e["type"] != "nextvoice.hang_up"]))
     def the_page_sends(self, event: dict[str, Any]) -> None:
-        self.rig.call.from_browser_text(orjson.dumps(event).decode())
+        self.rig.call.from_browser(orjson.dumps(event).decode())
 
     @rule(pcm=st.sampled_from([b"", b"\0", bytes(960), bytes(70_000)]))
     def the_page_speaks(self, pcm: bytes) -> None:
-        self.rig.call.from_browser_audio(pcm)
+        self.rig.call.from_browser(pcm)
 
     @rule()
     def the_provider_answers(self) -> None:

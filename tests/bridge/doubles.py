@@ -117,7 +117,7 @@ class Rig:
     def page(self, *events: Mapping[str, Any]) -> None:
         """The browser sends events."""
         for event in events:
-            self.call.from_browser_text(orjson.dumps(event).decode())
+            self.call.from_browser(orjson.dumps(event).decode())
 
 
 class Page:

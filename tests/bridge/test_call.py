@@ -96,9 +96,9 @@ def test_history_the_provider_repeats_is_shown_to_nobody_but_ordered():
 
 def test_what_came_before_the_provider_is_sent_on_in_order_after_the_opening():
     rig = Rig(attached=False)
-    rig.call.from_browser_audio(PCM)
+    rig.call.from_browser(PCM)
     rig.page(typed())
-    rig.call.from_browser_audio(PCM)
+    rig.call.from_browser(PCM)
     assert rig.upstream.frames == []
     rig.attach()
     assert rig.upstream.types() == [
@@ -107,6 +107,7 @@ def test_what_came_before_the_provider_is_sent_on_in_order_after_the_opening():
         "conversation.item.create",
         "input_audio_buffer.append",
     ]
+    rig.call.taps.catch_up()
     assert rig.tap.user_audio == [(PCM, 0), (PCM, 960)]
 
 
@@ -114,7 +115,7 @@ def test_only_two_seconds_wait_and_the_loss_is_told_once():
     rig = Rig(attached=False)
     for n in range(60):
         rig.clock.now += 0.04
-        rig.call.from_browser_audio(bytes([n, 0]) * 960)
+        rig.call.from_browser(bytes([n, 0]) * 960)
     assert rig.browser.types() == ["nextvoice.notice"]
     assert rig.browser.frames[0]["code"] == "audio_dropped"
     rig.attach()
@@ -138,11 +139,26 @@ def test_a_change_before_the_provider_is_part_of_the_opening():
 # From the browser
 
 
+def test_taps_hear_of_audio_a_little_later_but_before_what_comes_after_it():
+    rig = Rig()
+    for _ in range(4):
+        rig.call.from_browser(PCM)
+    rig.provider(audio_delta(b"\1\2", "item_a"))
+    assert (rig.tap.user_audio, rig.tap.assistant_audio) == ([], [])
+    rig.call.from_browser(PCM)
+    assert rig.tap.user_audio == [(PCM, 960 * n) for n in range(5)]
+    rig.call.from_browser(PCM)
+    rig.page({"type": "input_audio_buffer.commit"})
+    assert len(rig.tap.user_audio) == 6
+    assert rig.tap.assistant_audio == [("item_a", 0, b"\1\2")]
+
+
 def test_microphone_audio_goes_up_as_it_is_and_is_timed():
     rig = Rig()
-    rig.call.from_browser_audio(PCM)
+    rig.call.from_browser(PCM)
     rig.page(append_event(PCM))
     assert [base64.b64decode(f["audio"]) for f in rig.upstream.frames] == [PCM, PCM]
+    rig.call.taps.catch_up()
     assert rig.tap.user_audio == [(PCM, 0), (PCM, 960)]
     assert rig.tap.client_events == []
 
@@ -183,7 +199,7 @@ BAD_TEXT = ["", "{", "[]", "{}", '{"type":"no"}', '{"type":"input_audio_buffer.a
 @pytest.mark.parametrize("frame", BAD_TEXT)
 def test_a_bad_text_frame_is_answered_and_changes_nothing(frame):
     rig = Rig()
-    rig.call.from_browser_text(frame)
+    rig.call.from_browser(frame)
     assert rig.browser.types() == ["error"]
     assert rig.upstream.frames == []
     assert rig.call.ended is None
@@ -192,7 +208,7 @@ def test_a_bad_text_frame_is_answered_and_changes_nothing(frame):
 @pytest.mark.parametrize("pcm", [b"", b"abc", bytes(65_538)])
 def test_a_bad_audio_frame_is_answered_and_changes_nothing(pcm):
     rig = Rig()
-    rig.call.from_browser_audio(pcm)
+    rig.call.from_browser(pcm)
     assert rig.browser.types() == ["error"]
     assert rig.upstream.frames == []
 
@@ -242,7 +258,7 @@ def test_after_the_end_the_page_is_not_heard():
     rig = Rig()
     rig.call.end("idle")
     rig.call.end("flood")
-    rig.call.from_browser_audio(PCM)
+    rig.call.from_browser(PCM)
     rig.page(typed())
     assert rig.upstream.frames == []
     assert rig.call.ended is ENDS["idle"]
@@ -252,7 +268,7 @@ def test_a_flood_of_audio_ends_the_call():
     rig = Rig()
     for _ in range(250):
         rig.clock.now += 0.01
-        rig.call.from_browser_audio(PCM)
+        rig.call.from_browser(PCM)
     assert rig.call.ended is ENDS["flood"]
 
 
@@ -267,7 +283,7 @@ def test_a_flood_in_base64_ends_the_call_too():
 def test_a_flood_of_bad_frames_ends_the_call():
     rig = Rig()
     for _ in range(600):
-        rig.call.from_browser_text("{")
+        rig.call.from_browser("{")
     assert rig.call.ended is ENDS["flood"]
     assert rig.browser.types() == ["error"] * 500
 
@@ -299,7 +315,9 @@ def test_audio_is_announced_once_for_each_item_and_sent_as_bytes():
         announced | {"item_id": "item_b"},
         b"\5\6",
     ]
-    assert [pcm for _, _, pcm in rig.tap.assistant_audio] == [b"\1\2", b"\3\4", b"\5\6"]
+    rig.call.taps.catch_up()
+    heard = [(item_id, pcm) for item_id, _, pcm in rig.tap.assistant_audio]
+    assert heard == [("item_a", b"\1\2"), ("item_a", b"\3\4"), ("item_b", b"\5\6")]
     assert [e for e in rig.tap.events if e["type"] == "response.output_audio.delta"] == []
 
 
@@ -458,7 +476,7 @@ def test_without_a_provider_the_page_waits_and_the_open_answer_is_closed():
     rig.call.detach()
     assert rig.browser.frames[0]["response"]["status"] == "incomplete"
     assert rig.browser.frames[0]["response"]["usage"] is None
-    rig.call.from_browser_audio(PCM)
+    rig.call.from_browser(PCM)
     assert rig.upstream.frames == []
 
 
@@ -466,9 +484,9 @@ def test_a_call_goes_on_with_another_session_on_one_timeline():
     rig = Rig(limits=Limits(onset_seconds=0))
     for _ in range(25):
         rig.clock.now += 0.04
-        rig.call.from_browser_audio(PCM)  # one second in all
+        rig.call.from_browser(PCM)  # one second in all
     rig.call.detach()
-    rig.call.from_browser_audio(PCM)
+    rig.call.from_browser(PCM)
     rig.browser.take()
     rig.upstream.take()
     rig.attach("sess_2")
@@ -495,7 +513,7 @@ def heard_again(rig):
 def speak(rig, seconds):
     for _ in range(round(seconds * 25)):
         rig.clock.now += 0.04
-        rig.call.from_browser_audio(PCM)
+        rig.call.from_browser(PCM)
 
 
 def test_a_turn_under_way_is_heard_again_by_the_next_session_and_taped_once():
@@ -599,7 +617,7 @@ class Failing(Tap):
 
 
 def exercise(rig):
-    rig.call.from_browser_audio(PCM)
+    rig.call.from_browser(PCM)
     rig.page(typed(id="t"))
     rig.provider(audio_delta(bytes(960)), response_created())
     rig.page(played(5))
@@ -621,7 +639,7 @@ def test_a_failing_tap_reaches_neither_the_call_nor_other_taps(caplog):
 def test_the_account_says_how_it_was():
     rig = Rig()
     rig.clock.now += 3
-    rig.call.from_browser_audio(PCM)
+    rig.call.from_browser(PCM)
     rig.provider(audio_delta(bytes(960)), {"type": "unheard.of"})
     rig.call.end("provider_quota", "Pay\n sk-abcdefghijkl now", "closed with 1008")
     record = rig.call.finish()
@@ -752,7 +770,7 @@ def test_whatever_happens_a_call_keeps_its_promises(steps):
         elif kind == "provider":
             rig.provider(event)
         elif kind == "audio":
-            rig.call.from_browser_audio(PCM)
+            rig.call.from_browser(PCM)
         elif kind == "detach":
             rig.call.detach()
         elif rig.call.upstream is None:

@@ -40,7 +40,7 @@ def rig():
 def speak(rig, pcm):
     for at in range(0, len(pcm), FRAME):
         rig.clock.now += 0.02
-        rig.call.from_browser_audio(pcm[at : at + FRAME])
+        rig.call.from_browser(pcm[at : at + FRAME])
 
 
 def detect(rig, **settings):
@@ -85,6 +85,7 @@ def test_a_turn_is_told_committed_and_answered(rig):
 
 def test_taps_hear_everything_and_the_provider_only_the_turn(rig):
     speak(rig, HELLO)
+    rig.call.taps.catch_up()
     assert b"".join(pcm for pcm, _ in rig.tap.user_audio) == HELLO
     sent = sum(len(f["audio"]) * 3 // 4 for f in rig.upstream.take() if "audio" in f)
     started, stopped = told(rig, STARTED, STOPPED)

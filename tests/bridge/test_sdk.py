@@ -40,7 +40,7 @@ def attached(dialect: Any = None) -> tuple[SdkCall, RecordingLeg, RecordingTap, 
 
 
 def say(call: SdkCall, **event: Any) -> None:
-    call.from_browser_text(json.dumps(event))
+    call.from_browser(json.dumps(event))
 
 
 def hear(call: SdkCall, *events: dict[str, Any]) -> None:
@@ -244,6 +244,7 @@ def test_a_format_is_not_taken_with_a_change_that_is_refused() -> None:
     error = {"type": "invalid_request_error", "code": "invalid_value", "message": "No."}
     hear(call, {"type": "error", "error": error | {"event_id": "mine"}})
     appended(call, bytes(4800), 4800)
+    call.taps.catch_up()
     assert [len(pcm) for pcm, _start in tap.user_audio] == [4800]
 
 

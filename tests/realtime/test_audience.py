@@ -57,7 +57,7 @@ async def test_what_nobody_watches_is_not_shown_until_somebody_asks(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{__name__}.Hanging"}}
-    monkeypatch.setattr(audience, "WATCHED_SECONDS", -1)
+    monkeypatch.setattr(audience, "BEGUN_SECONDS", -1)
     layer = get_channel_layer()
     channel = await layer.new_channel()
     await layer.group_add(audience.watchers_of("conversation"), channel)
@@ -71,7 +71,6 @@ async def test_what_nobody_watches_is_not_shown_until_somebody_asks(
     made.start()
     assert await told() == "nextvoice.call"  # that it has begun is shown to whoever is there
     made.show({"type": "nextvoice.saved", "item_id": "unseen"})
-    monkeypatch.setattr(audience, "WATCHED_SECONDS", 60)
     await audience.ask_calls("conversation")
     assert await told() == "nextvoice.call"
     made.show({"type": "nextvoice.saved", "item_id": "seen"})

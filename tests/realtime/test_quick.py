@@ -1,4 +1,4 @@
-"""The short way for audio, past ASGI, on a real uvicorn: nothing is overtaken, nothing lost."""
+"""The short way for frames, past ASGI, on a real uvicorn: nothing is overtaken, nothing lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ async def served(app: App) -> AsyncIterator[ClientConnection]:
 
 
 class Listening:
-    """An application that takes audio the short way, if `takes` says so, and all else by ASGI.
+    """An application that takes frames the short way, if `takes` says so, and all but "wait" and
+    "end". These it is given by ASGI.
 
     It answers "done" to "end"; to "wait" after a while in which it asks for nothing.
     """
@@ -45,10 +46,11 @@ class Listening:
         self.seen: list[tuple[str, str | bytes]] = []
         self._takes = takes
 
-    def _take(self, frame: bytes) -> bool:
-        if self._takes:
-            self.seen.append(("short", frame))
-        return self._takes
+    def _take(self, frame: str | bytes) -> bool:
+        if not self._takes or frame in ("wait", "end"):
+            return False
+        self.seen.append(("short", frame))
+        return True
 
     async def __call__(
         self, scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]
@@ -67,18 +69,18 @@ class Listening:
                 assert quick.send_now(b"done") is True
 
 
-async def test_audio_takes_the_short_way_and_words_the_long_one() -> None:
+async def test_what_is_taken_takes_the_short_way_and_all_else_the_long_one() -> None:
     app = Listening()
     async with served(app) as socket:
-        for frame in (b"1", b"2"):
+        for frame in (b"1", "2"):
             await socket.send(frame)
             await asyncio.sleep(0.05)
         await socket.send("end")
         assert [await socket.recv(), await socket.recv()] == ["done", b"done"]
-    assert app.seen == [("short", b"1"), ("short", b"2"), ("asgi", "end")]
+    assert app.seen == [("short", b"1"), ("short", "2"), ("asgi", "end")]
 
 
-async def test_audio_never_overtakes_what_is_still_being_dealt_with() -> None:
+async def test_nothing_overtakes_what_is_still_being_dealt_with() -> None:
     app = Listening()
     async with served(app) as socket:
         await socket.send("wait")
@@ -91,7 +93,7 @@ async def test_audio_never_overtakes_what_is_still_being_dealt_with() -> None:
     assert app.seen[1][0] == "asgi"
 
 
-async def test_audio_that_is_refused_comes_by_asgi() -> None:
+async def test_what_is_refused_comes_by_asgi() -> None:
     app = Listening(takes=False)
     async with served(app) as socket:
         await socket.send(b"1")

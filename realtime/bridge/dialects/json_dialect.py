@@ -2,6 +2,7 @@
 
 decode: a frame -> read -> translated (a subclass's words to GA's) -> checked and filled
         -> completed (unless the provider is known to be complete) -> audio as our PCM
+        (more audio of the same part of an answer needs only the last of these: `_more`)
 encode: a GA event -> answered here, or fitted to what the provider has -> told (in its words)
 """
 
@@ -39,6 +40,8 @@ from .traits import Traits
 
 ENDS_AUDIO = ("response.output_audio.done", "response.content_part.done", "response.done")
 TRANSCRIPTION_FAILED = "conversation.item.input_audio_transcription.failed"
+CAPTIONS = ("response.output_audio_transcript.delta", "response.audio_transcript.delta")
+"""Words between an answer's audio, in GA's name and the older one: they change nothing about it."""
 NO_SUCH_ITEM = "item_retrieve_invalid_item_id"
 
 
@@ -69,6 +72,10 @@ class JsonDialect(Endpoint):
         self._began_ms = 0
         self._spoke_ms: dict[str, int] = {}
         self._samples = 0  # of the microphone, in this session
+        # The place of the audio that came last, in the provider's words (None once something came
+        # that may have changed what such audio means), and the event it was passed on in.
+        self._more_of: tuple[Any, ...] | None = None
+        self._audio_event: Event = {}
 
     @property
     def heard_ms(self) -> int:
@@ -183,10 +190,29 @@ class JsonDialect(Endpoint):
         event = _read(frame)
         found: list[Event] = []
         if event is not None and not self._repeats.seen(event, len(frame)):
-            for each in self.translated(event):
-                found += self._checked(each)
+            found = self._more(event) or self._whole(event)
         if not found:
             self.skipped += 1
+        return found
+
+    def _more(self, event: Event) -> list[Event]:
+        """More audio of the same part of the same answer: nothing else is new about it."""
+        if self._more_of is None or self._more_of != _place(event):
+            return []
+        try:
+            data = decode_base64(event["delta"])
+        except ValueError:
+            return []
+        return [self._audio_event | {"event_id": event["event_id"], "delta": data}]
+
+    def _whole(self, event: Event) -> list[Event]:
+        place, found = _place(event), list[Event]()
+        for each in self.translated(event):
+            found += self._checked(each)
+        if len(found) == 1 and found[0]["type"] == AUDIO_DELTA and self._sound.speaks_plainly:
+            self._more_of = place
+        elif not (place[0] in CAPTIONS and len(found) == 1):
+            self._more_of = None
         return found
 
     def translated(self, event: Event) -> Iterable[Event]:
@@ -315,6 +341,17 @@ class JsonDialect(Endpoint):
             return []
         last, pcm = self._audio_event, self._sound.finish()
         return [last | {"event_id": new_id("event"), "delta": pcm}] if pcm else []
+
+
+def _place(event: Event) -> tuple[Any, ...]:
+    """A provider's own words for what an event is, and of which part of which answer."""
+    return (
+        event["type"],
+        event.get("item_id"),
+        event.get("response_id"),
+        event.get("content_index"),
+        event.get("output_index"),
+    )
 
 
 def _read(frame: Frame) -> Event | None:

@@ -108,6 +108,11 @@ class Sound:
 
     # Answers
 
+    @property
+    def speaks_plainly(self) -> bool:
+        """Whether the answer's audio comes as ours."""
+        return (self._answer or self._mouth).plain
+
     def from_wire(self, place: tuple[str, int], data: bytes) -> bytes:
         """Audio of an answer's item and content index as ours."""
         wire = self._answer or self._mouth

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from realtime.bridge.audio import BYTES_PER_SECOND
 from realtime.models import Usage
 from realtime.money.allowance import Allowance, Tariff
 from realtime.money.pricing import Prices
@@ -63,19 +64,19 @@ def money(most: Decimal, used: Decimal = Decimal(0), what: str = "money_day") ->
     return Limit("person", what, most, used, NOON + timedelta(hours=12))
 
 
-def half_a_second(bench: Bench) -> None:
-    bench.allowance.on_assistant_audio("item", 0, bytes(24_000))
+def a_second(bench: Bench) -> None:
+    bench.allowance.on_assistant_audio("item", 0, bytes(BYTES_PER_SECOND))
 
 
-def test_it_looks_with_each_half_second_of_audio() -> None:
+def test_it_looks_with_each_second_of_audio() -> None:
     bench = Bench()
     bench.allowance.told(Terms([money(CENT)], began=NOON))
     bench.speaks(99)
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == []
     bench.speaks(100)
-    half_a_second(bench)
-    half_a_second(bench)
+    a_second(bench)
+    a_second(bench)
     assert bench.ends == ["quota_used_up"]
 
 
@@ -83,10 +84,10 @@ def test_amounts_are_compared_in_the_reporting_currency() -> None:
     bench = Bench(rate=7)
     bench.allowance.told(Terms([money(7 * CENT)], began=NOON))
     bench.speaks(99)
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == []
     bench.speaks(100)
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == ["quota_used_up"]
 
 
@@ -96,10 +97,10 @@ def test_what_went_into_the_ledger_since_the_last_look_counts_too() -> None:
     bench.allowance.costs("1", Usage(cost=CENT / 2, currency="USD"))
     bench.allowance.costs("2", Usage(cost=CENT, currency="CNY"))
     bench.speaks(49)
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == []
     bench.speaks(50)
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == ["quota_used_up"]
 
 
@@ -124,14 +125,14 @@ def test_a_row_that_the_quotas_read_before_the_call_knew_is_counted_once(
     bench.allowance.told(
         Terms([limit], over=None if asked_before else OverQuota(limit), began=NOON)
     )
-    half_a_second(bench)
+    a_second(bench)
     bench.unsettled.clear()
     bench.allowance.costs("row", Usage(cost=CENT * 8 / 10, currency="USD"))
     bench.speaks(19)
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == []
     bench.speaks(20)
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == ["quota_used_up"]
 
 
@@ -140,10 +141,10 @@ def test_a_row_that_does_not_reach_the_ledger_counts_from_the_second_look_on() -
     bench.unsettled["row"] = Counts(audio_out=100)
     terms = Terms([money(CENT)], began=NOON)
     bench.allowance.told(terms)
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == []
     bench.allowance.told(terms)
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == ["quota_used_up"]
 
 
@@ -151,10 +152,10 @@ def test_the_price_of_now_is_what_counts() -> None:
     bench = Bench()
     bench.allowance.told(Terms([money(CENT)], began=NOON))
     bench.speaks(50)
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == []
     bench.allowance.costs_now(Tariff(replace(PRICES, audio_out=Decimal(200))))
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == ["quota_used_up"]
 
 
@@ -208,7 +209,7 @@ def test_without_a_price_money_ends_nothing_by_itself() -> None:
     bench = Bench(prices=None)
     bench.allowance.told(Terms([money(CENT, used=CENT)], began=NOON))
     bench.speaks(1000)
-    half_a_second(bench)
+    a_second(bench)
     assert bench.ends == []
     event = next(event for event in bench.told if event["type"] == "nextvoice.quota")
     assert (event["priced"], event["prices_in"], event["free"]) == (False, None, False)
