@@ -28,6 +28,7 @@ from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFail
 from realtime.bridge.browser import Browser, Resume
 from realtime.bridge.ends import End
 from realtime.bridge.limits import Limits
+from realtime.bridge.waiting import Recall
 from realtime.db import in_database
 from realtime.janitor import HEARTBEAT_SECONDS
 from realtime.models import CallRecord, Usage
@@ -175,9 +176,11 @@ class RunningCall:
             Connected(self._save, self._provider_worked),
         ]
         self._audience = self._new_audience()
+        self._recall: Recall | None = None
         if opening.conversation_id is not None:
-            self._taps.append(self._recorder(opening.conversation_id))
-            self._taps.append(Trail(user, opening.conversation_id))
+            recorder = self._recorder(opening.conversation_id)
+            self._taps += [recorder, Trail(user, opening.conversation_id)]
+            self._recall = recorder.recall
 
     def _new_audience(self) -> Audience:
         opening = self._opening
@@ -356,6 +359,7 @@ class RunningCall:
     def _enter(self, call: Call) -> None:
         self._call = call
         call.on_received = self._browser.arrived
+        call.tail.recall = self._recall
         keeper().join(uuid.UUID(self._opening.call_id), self._allowance)
         live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
         metrics.started.inc()

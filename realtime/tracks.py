@@ -125,6 +125,16 @@ class Track:
         # Through the append thread first, so that the file is whole when it is read.
         _appends.submit(encode)
 
+    def read(self, start: int, count: int) -> bytes:
+        """So many bytes of what has reached the disk, from byte `start` on; fewer when there are
+        not so many."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(start)
+                return file.read(count)
+        except OSError:
+            return b""
+
     def discard(self) -> None:
         """Forget the audio."""
         self._pending.clear()

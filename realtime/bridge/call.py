@@ -47,6 +47,8 @@ class Call(Core):
 
     def listen_with(self, vad: Vad) -> None:
         """Find the ends of turns here, because the provider does not."""
+        # What is sent then is not all that is heard, and nobody else keeps just that.
+        self.tail.recall = None
         self.own_turns = OwnTurns(self, vad, self._provider.make)
 
     def attach(

@@ -10,7 +10,7 @@ import orjson
 
 from .answers import Answering
 from .approvals import nothing_waits
-from .audio import bytes_to_ms, bytes_to_samples, samples_to_ms
+from .audio import SAMPLE_BYTES, bytes_to_ms, bytes_to_samples, samples_to_ms
 from .dialects.base import Dialect
 from .ends import ENDS, End, ended_event
 from .events import Event
@@ -237,6 +237,7 @@ class Core:
     def plug(self, upstream: Leg, dialect: Dialect) -> None:
         """Take up a provider."""
         self.upstream, self.dialect = upstream, dialect
+        self.tail.gather(self.samples * SAMPLE_BYTES)
         self.samples_before = self.samples - bytes_to_samples(self.tail.size)
         self.expired = False
         self.packed = self.packed or dialect.history_mode == "packed"

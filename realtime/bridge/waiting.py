@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from .audio import BYTES_PER_SECOND
 from .events import Event
 from .limits import Limits
+
+IN_MEMORY_BYTES = 2 * BYTES_PER_SECOND
+"""What somebody else keeps is there after this time."""
 
 
 class Waiting:
@@ -54,14 +57,22 @@ class Waiting:
                 return
 
 
+Recall = Callable[[int, int], bytes]
+"""Gives microphone audio that was sent before: so many bytes from this byte of the call on, or
+fewer when they are gone."""
+
+
 class Tail:
     """The newest microphone audio of a turn that is not over: a provider that is lost takes it
     along, so the next one hears it again. Keeps references, and no more than `seconds` of them."""
 
     def __init__(self) -> None:
         self._kept: deque[bytes] = deque()
+        self._in_memory = 0
         self.size = 0
-        """Bytes kept."""
+        """Bytes there are, here or to be recalled."""
+        self.recall: Recall | None = None
+        """Where somebody else keeps what was sent: then only the newest is kept here."""
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._kept)
@@ -69,11 +80,26 @@ class Tail:
     def add(self, pcm: bytes, seconds: float) -> None:
         """Keep audio that was sent."""
         self._kept.append(pcm)
-        self.size += len(pcm)
-        while self.size > seconds * BYTES_PER_SECOND:
-            self.size -= len(self._kept.popleft())
+        self._in_memory += len(pcm)
+        most = int(seconds * BYTES_PER_SECOND)
+        self.size = min(self.size + len(pcm), most)
+        here = most if self.recall is None else min(most, IN_MEMORY_BYTES)
+        while self._in_memory > here:
+            self._in_memory -= len(self._kept.popleft())
+        if self.recall is None or self.size < self._in_memory:
+            self.size = self._in_memory
+
+    def gather(self, end: int) -> None:
+        """Have all of it here. `end`: how many bytes were sent in the whole call."""
+        missing = self.size - self._in_memory
+        if missing and self.recall is not None:
+            pcm = self.recall(end - self.size, missing)
+            if len(pcm) == missing:
+                self._kept.appendleft(pcm)
+                self._in_memory = self.size
+        self.size = self._in_memory
 
     def clear(self) -> None:
         """The turn is over."""
         self._kept.clear()
-        self.size = 0
+        self._in_memory = self.size = 0

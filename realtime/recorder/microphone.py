@@ -28,6 +28,7 @@ class Microphone:
         self._from = self._size = 0
         # The turn that is being spoken, when speech has started.
         self._turn: Track | None = None
+        self._began = 0  # the byte its audio begins at, or that of the turn by hand
         self._manual = False
         self._manual_track: Track | None = None
 
@@ -41,6 +42,7 @@ class Microphone:
         if self._manual:
             if self._manual_track is None:
                 self._manual_track = self._new_track()
+                self._began = start_sample * 2
             self._manual_track.append(pcm)
         elif self._turn is not None:
             self._turn.append(pcm)
@@ -59,8 +61,17 @@ class Microphone:
         """Speech started at `start_ms` of all audio sent; returns the turn's growing track."""
         self._turn = self._new_track()
         skip = max(0, ms_to_bytes(start_ms) - self._from)
+        self._began = self._from + min(skip, self._size)
         self._turn.append(memoryview(b"".join(self._newest))[skip:])
         return self._turn
+
+    def recall(self, start: int, count: int) -> bytes:
+        """So many bytes of the turn that is spoken, from byte `start` of all that was sent on;
+        fewer, or none, when they are not in its file."""
+        track = self._manual_track if self._manual else self._turn
+        if track is None or start < self._began:
+            return b""
+        return track.read(start - self._began, count)
 
     def stop(self, track: Track | None) -> None:
         """The turn of this track is over."""

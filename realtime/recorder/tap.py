@@ -42,6 +42,10 @@ class Recorder(Tap):
         self._items = Items(last_position)
         self._microphone = Microphone(self._keeper.new_track)
 
+    def recall(self, start: int, count: int) -> bytes:
+        """What the person said a while ago in the turn that is not over: see `Microphone`."""
+        return self._microphone.recall(start, count)
+
     # --- audio --------------------------------------------------------------------------------
 
     def on_user_audio(self, pcm: bytes, start_sample: int) -> None:

@@ -534,6 +534,42 @@ def test_of_a_very_long_turn_only_the_newest_is_heard_again():
     assert heard_again(rig) == 1000
 
 
+def recorded(rig):
+    """Give the call somebody who keeps all that was sent; what they were asked for."""
+    asked = []
+
+    def recall(start, count):
+        asked.append((start, count))
+        return b"".join(pcm for pcm, _ in rig.tap.user_audio)[start : start + count]
+
+    rig.call.tail.recall = recall
+    return asked
+
+
+def test_what_somebody_else_keeps_of_a_long_turn_is_fetched_when_it_is_needed():
+    rig = Rig()
+    asked = recorded(rig)
+    rig.provider(speech("started", audio_start_ms=0))
+    speak(rig, 6)
+    assert (sum(map(len, rig.call.tail)), asked) == (96_000, [])
+    assert heard_again(rig) == 6000
+    assert asked == [(0, 192_000)]
+    rig.provider(speech("stopped", audio_end_ms=6000))
+    assert rig.browser.frames[-1]["audio_end_ms"] == 6000
+    speak(rig, 1)
+    assert heard_again(rig) == 500
+
+
+def test_of_a_long_turn_that_is_kept_by_nobody_any_more_the_newest_is_heard_again():
+    rig = Rig()
+    rig.call.tail.recall = lambda start, count: b""
+    rig.provider(speech("started", audio_start_ms=0))
+    speak(rig, 6)
+    assert heard_again(rig) == 2000
+    rig.provider(speech("stopped", audio_end_ms=2000))
+    assert rig.browser.frames[-1]["audio_end_ms"] == 6000
+
+
 @pytest.mark.parametrize(
     "end", [{"type": "input_audio_buffer.commit"}, {"type": "input_audio_buffer.clear"}]
 )

@@ -404,7 +404,7 @@ def _fail(*_: object) -> None:
 async def test_an_error_in_a_handler_is_finalised(
     here: str, conversation: Conversation, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Call, "from_browser_audio", _fail)
+    monkeypatch.setattr(Call, "from_browser", _fail)
     async with provider_of(opened()) as provider:
         async with Caller.dial(here, str(conversation.pk), cookie) as call:
             await call.start()

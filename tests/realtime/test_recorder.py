@@ -186,6 +186,18 @@ def test_late_items_find_their_place(call: Call) -> None:
     assert [m.item_id for m in Message.objects.all()] == ["a1", "a0", "u2", "u1"]
 
 
+def test_the_turn_that_is_spoken_can_be_had_again_and_no_other(call: Call) -> None:
+    call.speak(1000)
+    call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=400)
+    call.speak(4000)
+    tracks.settle(10)
+    whole = tone(20) * 250
+    assert call.recorder.recall(48 * 600, 96_000) == whole[48 * 600 :][:96_000]
+    assert call.recorder.recall(48 * 399, 96_000) == b""
+    call.event("input_audio_buffer.committed", item_id="u1", previous_item_id=None)
+    assert call.recorder.recall(48 * 600, 96_000) == b""
+
+
 def test_a_repeated_item_makes_no_second_row(call: Call) -> None:
     for _ in range(3):
         call.turn("u1", 0, 200)
