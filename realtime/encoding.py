@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +29,10 @@ class Encoder:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
 
     def encode(self, raw: Path, size: int, to: Path) -> int:
         """Make an MP3 of the first `size` bytes of raw audio, whole samples; returns its size.
@@ -66,8 +71,9 @@ class Encoder:
     def _end(self, process: subprocess.Popen[bytes]) -> int:
         self._process = None
         process.kill()
-        with process:
-            pass  # closes its pipes and waits for it
+        # Its pipes are closed; into one of them what was asked may not have gone.
+        with suppress(OSError), process:
+            pass
         return process.returncode
 
 
