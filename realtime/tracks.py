@@ -199,8 +199,9 @@ def encode_file(path: Path, recording_id: str, keep_ms: int | None = None) -> En
         size = min(size, ms_to_bytes(keep_ms))
     encoded = None
     if size:
-        # Beside it: a process that is killed now leaves it to be removed with the folder.
-        made = path.with_suffix(".mp3")
+        # Beside it: what a killed process leaves goes with the folder. Of a name of its own: the
+        # janitor of another process may have lost its patience with this one.
+        made = path.with_suffix(f".{os.getpid()}.mp3")
         try:
             mp3_size = _encoder.encode(path, size, made)
             with made.open("rb") as file:

@@ -19,7 +19,6 @@ from realtime import mp3, tracks
 from realtime.bridge import audio
 from realtime.encoding import Encoder
 from realtime.tracks import Encoded, Track, encode_file, live_folder, stored
-from tests.processes import children, command
 
 FRAME_BYTES = 144  # MPEG-2 layer III, 48 kbit/s, 24 kHz
 FRAME_SAMPLES = 576
@@ -179,9 +178,8 @@ def test_a_recording_comes_though_its_encoder_was_killed() -> None:
         track.append(tone(1000))
         encoded = finished(track)
         assert (encoded and encoded.duration_ms, length_ms(read(encoded))) == (1000, 1000)
-        killed = [pid for pid in children(os.getpid()) if "realtime.encoder" in command(pid)]
-        assert len(killed) == 1
-        os.kill(killed[0], signal.SIGKILL)
+        assert tracks._encoder.pid is not None
+        os.kill(tracks._encoder.pid, signal.SIGKILL)
 
 
 def test_without_an_encoder_the_raw_audio_stays(
