@@ -4,7 +4,8 @@ Two workers on PostgreSQL and Redis, a provider that talks with everybody, and p
 talking: `rig`. After each fault `Rig.truth` asks whether anything that they were told is missing,
 or there twice, and whether ledger, sums and calls agree. The long versions are in `soak`.
 
- 1 kill -9 of workers, of everything      test_processes; soak kills; realtime/test_janitor, test_encoding
+ 1 kill -9 of workers, of everything      test_processes; soak kills; realtime/test_janitor;
+                                         realtime/test_encoding
  2 SIGTERM, deploys                       test_processes; soak deploys; serving/test_workers (order)
  3 Redis dead, hanging                    test_redis; soak
  4 Redis emptied, full                    test_redis
