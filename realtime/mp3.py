@@ -12,7 +12,7 @@ from typing import IO
 
 import lameenc
 
-# The bridge's, which is not loaded for it: the encoder's own process is a quarter as large without.
+# The bridge's, which is not loaded for it: the encoder's own process is a third as large without.
 RATE = 24_000
 BITRATE = 48
 SAMPLES_PER_FRAME = 576  # MPEG-2 layer III
