@@ -1,8 +1,8 @@
 """The audio of running calls on disk: raw PCM while an item is spoken, one MP3 when it is complete.
 
-Nothing here runs on the event loop: appends go through one thread in order, encoding through
-another, so that a long encode holds up nobody's append. A process that dies leaves its `.pcm`
-files; `realtime.janitor` turns them into recordings.
+Nothing here waits on the event loop: one thread appends for all tracks, another has them encoded,
+in another process, so that a long encode holds up nobody's append and no call. A process that dies
+leaves its `.pcm` files; `realtime.janitor` turns them into recordings.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import errno
 import logging
 import os
 import shutil
-import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
@@ -27,21 +25,27 @@ from django.core.files.storage import default_storage
 
 from chats.models import Recording
 from realtime import mp3
-from realtime.background import ENCODER, WRITER, give_way
+from realtime.background import Jobs
 from realtime.bridge.audio import SAMPLE_BYTES, bytes_to_ms, ms_to_bytes
+from realtime.encoding import Encoder, NotEncoded
 
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")
 
-# How much audio is gathered before it goes to disk: what a killed process loses at most.
-FLUSH_BYTES = ms_to_bytes(500)
 # Above this much unwritten audio the disk is not keeping up, and the rest is not recorded.
 MAX_PENDING_BYTES = 8 * 1024 * 1024
-# How much of a recording is in memory while it is encoded.
-PIECE_BYTES = 48_000
 
-_appends = ThreadPoolExecutor(1, "track-append", give_way, (WRITER,))
-_encodes = ThreadPoolExecutor(1, "track-encode", give_way, (ENCODER,))
+_appends = Jobs("track-append")
+_encodes = Jobs("track-encode")
+_encoder = Encoder()
+
+
+class Movable(File):  # type: ignore[type-arg]
+    """A file that a storage on the same disk takes as it is, not a copy of it."""
+
+    def temporary_file_path(self) -> str:
+        """Where it is; `FileSystemStorage` asks."""
+        return str(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +80,11 @@ class Track:
     def __init__(self, call_id: str, recording_id: str) -> None:
         self.recording_id = recording_id
         self._path = live_folder(call_id) / f"{recording_id}.pcm"
-        # Audio that is not on its way to the disk yet.
-        self._pending = bytearray()
-        # Audio for the append thread, and whether that was asked to come for it. However fast a
-        # provider sends, one job writes all there is by then.
-        self._chunks: deque[bytes] = deque()
-        self._asked = False
-        # Bytes handed to the append thread, and bytes it is done with; each is its thread's own.
-        self._handed = self._written = 0
-        # Bytes the file holds; only the append thread knows.
-        self._in_file = 0
+        # Audio for the append thread, and whether that will come for it.
+        self._pieces: deque[bytes | memoryview] = deque()
+        self._awaited = False
+        # Bytes the append thread is done with, and bytes the file holds; both are its own.
+        self._written = self._in_file = 0
         self._file: FileIO | None = None
         # Bytes of the item so far.
         self.size = 0
@@ -98,32 +97,32 @@ class Track:
         return bytes_to_ms(self.size)
 
     def append(self, pcm: bytes | memoryview) -> None:
-        """Add PCM16; it reaches the disk within half a second of audio."""
-        if self._handed - self._written > MAX_PENDING_BYTES:
+        """Add PCM16, which must not change any more; it reaches the disk within half a second."""
+        if self.size - self._written > MAX_PENDING_BYTES:
             self._lose("the disk is too slow")
             return
-        self._pending += pcm
+        self._pieces.append(pcm)
         self.size += len(pcm)
-        if len(self._pending) >= FLUSH_BYTES:
-            self._flush()
+        if not self._awaited:
+            self._awaited = True
+            _appends.soon(self._write)
 
     def finish(self, keep_ms: int | None, done: Callable[[Encoded | None], None]) -> None:
         """Encode the first `keep_ms` (all when None) and call `done`, in another thread.
 
         `done` gets None when there was nothing to keep or the disk refused it.
         """
-        self._flush()
-        path, recording_id = self._path, self.recording_id
-
-        def work() -> None:
-            done(_encode_file(path, recording_id, keep_ms))
 
         def encode() -> None:
-            self._close()
-            _encodes.submit(work)
+            done(_encode_file(self._path, self.recording_id, keep_ms))
 
-        # Through the append thread first, so that the file is whole when it is read.
-        _appends.submit(encode)
+        def close() -> None:
+            self._write()
+            self._close()
+            _encodes.now(encode)
+
+        # By the append thread, so that the file is whole when it is read.
+        _appends.now(close)
 
     def read(self, start: int, count: int) -> bytes:
         """So many bytes of what has reached the disk, from byte `start` on; fewer when there are
@@ -137,28 +136,18 @@ class Track:
 
     def discard(self) -> None:
         """Forget the audio."""
-        self._pending.clear()
-        self._chunks.clear()
-        _appends.submit(self._remove)
-
-    def _flush(self) -> None:
-        if self._pending:
-            self._chunks.append(bytes(self._pending))
-            self._handed += len(self._pending)
-            self._pending.clear()
-            if not self._asked:
-                self._asked = True
-                _appends.submit(self._write)
+        self._pieces.clear()
+        _appends.now(self._remove)
 
     def _write(self) -> None:
-        self._asked = False
-        chunks = []
+        self._awaited = False
+        pieces = []
         with suppress(IndexError):
             while True:
-                chunks.append(self._chunks.popleft())
-        if not chunks:
+                pieces.append(self._pieces.popleft())
+        if not pieces:
             return
-        audio = b"".join(chunks)
+        audio = b"".join(pieces)
         try:
             self._add(audio)
         except OSError as problem:
@@ -171,9 +160,9 @@ class Track:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = FileIO(self._path, "ab")
-        if self._file.seek(0, os.SEEK_END) > self._in_file:
-            # Of a piece the disk had no room for, a part that may end within a sample.
-            self._file.truncate(self._in_file)
+            if self._file.seek(0, os.SEEK_END) > self._in_file:
+                # Of a piece the disk had no room for, a part that may end within a sample.
+                self._file.truncate(self._in_file)
         if self._file.write(audio) < len(audio):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._in_file += len(audio)
@@ -198,6 +187,9 @@ class Track:
 def _encode_file(path: Path, recording_id: str, keep_ms: int | None) -> Encoded | None:
     try:
         return encode_file(path, recording_id, keep_ms)
+    except NotEncoded as problem:
+        log.error("recording %s stays raw for the time being: %s", recording_id, problem)
+        return None
     except Exception:
         # The raw audio stays; the janitor tries again.
         log.exception("recording %s could not be encoded", recording_id)
@@ -205,7 +197,10 @@ def _encode_file(path: Path, recording_id: str, keep_ms: int | None) -> Encoded 
 
 
 def encode_file(path: Path, recording_id: str, keep_ms: int | None = None) -> Encoded | None:
-    """Turn a raw `.pcm` file into a stored MP3 and remove it; None when it is empty or absent."""
+    """Turn a raw `.pcm` file into a stored MP3 and remove it; None when it is empty or absent.
+
+    Raises NotEncoded, or what the storage does; the raw file is there then.
+    """
     try:
         size = path.stat().st_size // SAMPLE_BYTES * SAMPLE_BYTES
     except FileNotFoundError:
@@ -214,10 +209,15 @@ def encode_file(path: Path, recording_id: str, keep_ms: int | None = None) -> En
         size = min(size, ms_to_bytes(keep_ms))
     encoded = None
     if size:
-        with tempfile.TemporaryFile() as file:
-            mp3_size = mp3.write(file, _pieces(path, size))
-            file.seek(0)
-            name = default_storage.save(_name(recording_id), File(file))
+        # Beside it: what a killed process leaves goes with the folder. Of a name of its own: the
+        # janitor of another process may have lost its patience with this one.
+        made = path.with_suffix(f".{os.getpid()}.mp3")
+        try:
+            mp3_size = _encoder.encode(path, size, made)
+            with made.open("rb") as file:
+                name = default_storage.save(_name(recording_id), Movable(file))
+        finally:
+            made.unlink(missing_ok=True)
         encoded = Encoded(name, bytes_to_ms(size), mp3_size)
     path.unlink(missing_ok=True)
     return encoded
@@ -237,22 +237,16 @@ def _name(recording_id: str) -> str:
     return f"recordings/{recording_id[:2]}/{recording_id}.mp3"
 
 
-def _pieces(path: Path, size: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while size > 0 and (piece := file.read(min(size, PIECE_BYTES))):
-            size -= len(piece)
-            yield piece
-
-
 def waiting() -> int:
     """How many recordings are to be encoded, beside the one that is."""
-    return _encodes._work_queue.qsize()
+    return _encodes.waiting
 
 
 def settle(timeout: float) -> None:
-    """Wait until all audio handed over so far is on disk and encoded, at most `timeout` seconds."""
-    _appends.submit(lambda: None).result(timeout)
-    _encodes.submit(lambda: None).result(timeout)
+    """Wait until all audio handed over so far is on disk, and encoded what is finished of it, each
+    at most `timeout` seconds. Raises TimeoutError."""
+    _appends.settle(timeout)
+    _encodes.settle(timeout)
 
 
 def remove_folder(call_id: str) -> None:

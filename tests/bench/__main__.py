@@ -142,6 +142,8 @@ def measure(bench: Bench, relay: Relay, wanted: list[int], seconds: float) -> di
             break
         if figures.good:
             good = calls
+    if beside := relay.beside_kb():
+        print(f"      beside it: {beside / 1024:.0f} MB")
     found["calls"] = good
     if bad < len(relay.urls) or good < bad:
         found["calls"] = _between(bench, relay, good, bad, seconds)

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from tests.processes import children
+
 ROOT = Path(__file__).resolve().parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
 PEERS = ROOT / ".bench"
@@ -56,12 +58,36 @@ class Relay:
     database: Path | None = None
 
     def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Of its process and of those that it started."""
+        return sum(map(_cpu_ticks, [self.pid, *_descendants(self.pid)])) / TICKS
 
     def memory_kb(self) -> int:
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
+        """Of its process alone."""
+        return _memory_kb(self.pid)
+
+    def beside_kb(self) -> int:
+        """Of the processes that it started."""
+        return sum(map(_memory_kb, _descendants(self.pid)))
+
+
+def _descendants(pid: int) -> list[int]:
+    found = children(pid)
+    return found + [each for child in found for each in _descendants(child)]
+
+
+def _cpu_ticks(pid: int) -> int:
+    """Of a process, and of its children that are gone."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return sum(map(int, fields[11:15]))
+    return 0
+
+
+def _memory_kb(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        if found := re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()):
+            return int(found[1])
+    return 0
 
 
 @contextlib.contextmanager

@@ -4,7 +4,8 @@ Two workers on PostgreSQL and Redis, a provider that talks with everybody, and p
 talking: `rig`. After each fault `Rig.truth` asks whether anything that they were told is missing,
 or there twice, and whether ledger, sums and calls agree. The long versions are in `soak`.
 
- 1 kill -9 of workers, of everything      test_processes; soak kills; realtime/test_janitor
+ 1 kill -9 of workers, of everything      test_processes; soak kills; realtime/test_janitor;
+                                         realtime/test_encoding
  2 SIGTERM, deploys                       test_processes; soak deploys; serving/test_workers (order)
  3 Redis dead, hanging                    test_redis; soak
  4 Redis emptied, full                    test_redis
@@ -30,7 +31,7 @@ or there twice, and whether ledger, sums and calls agree. The long versions are 
 24 sent twice, pressed twice              test_submits; realtime/test_resume; money/test_ledger
 25 the ledger                             after every test here; realtime/money/test_ledger
 26 clocks that are set                    realtime/test_clocks; realtime/test_janitor (patience)
-27 a disk that is full or read-only       test_disk
+27 a disk that is full, read-only, hangs   test_disk; realtime/test_tracks (hangs)
 28 a file that was cut off                test_disk; realtime/test_tracks
 29 an object store that is away           test_store_away; chats/test_bucket; serving/test_s3
 49 leaks                                  soak churn

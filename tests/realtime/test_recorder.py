@@ -123,12 +123,12 @@ def test_rows_appear_while_the_call_runs(call: Call) -> None:
     assert Recording.objects.get().state == "live"
 
 
-def test_raw_audio_is_on_disk_within_half_a_second_of_speech(call: Call, tmp_path: Path) -> None:
+def test_raw_audio_is_on_disk_while_it_is_spoken(call: Call, tmp_path: Path) -> None:
     call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
     call.speak(1100)
     call.wait()
     (raw,) = tmp_path.glob("live/*/*.pcm")
-    assert raw.stat().st_size == 1000 * 48
+    assert raw.stat().st_size == 1100 * 48
 
 
 def test_an_interrupted_answer_ends_where_it_was_heard(call: Call) -> None:

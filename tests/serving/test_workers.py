@@ -22,6 +22,7 @@ from realtime.serving import supervisor
 from realtime.serving.supervisor import Program, Supervisor
 from realtime.serving.worker import Server, config_of_server
 from realtime.views import readyz
+from tests.processes import children, command
 from tests.scripted import Expect, ScriptedProvider, Send, session_created
 from tests.servers import Redis
 from tests.site import Caller, Person, Site
@@ -57,24 +58,16 @@ def test_each_worker_answers_and_the_embedded_provider_runs_once(site: Site, ann
             assert [ann.get("/livez").status for _ in range(3)] == [200] * 3
         finally:
             os.kill(silent, signal.SIGCONT)
-    running = [command_of(pid) for pid in children(site)]
-    assert sum("realtime.local" in command for command in running) == 1
-    assert sum("--inherit" in command for command in running) == 2
-    theirs = [command_of(pid) for worker in (first, second) for pid in kin(worker)]
-    assert not any("realtime.local" in command for command in theirs)
+    running = [command(pid) for pid in beside(site)]
+    assert sum("realtime.local" in each for each in running) == 1
+    assert sum("--inherit" in each for each in running) == 2
+    theirs = [command(pid) for worker in (first, second) for pid in children(worker)]
+    assert not any("realtime.local" in each for each in theirs)
 
 
-def children(site: Site) -> list[int]:
+def beside(site: Site) -> list[int]:
     assert site.process is not None
-    return kin(site.process.pid)
-
-
-def kin(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
+    return children(site.process.pid)
 
 
 def runs(pid: int) -> bool:
@@ -117,8 +110,8 @@ def test_a_killed_worker_is_replaced_while_the_other_goes_on(site: Site, ann: Pe
 
 def test_a_killed_embedded_provider_is_replaced_at_the_same_address(site: Site) -> None:
     def embedded() -> list[int]:
-        found = children(site)
-        return [pid for pid in found if "realtime.local" in command_of(pid)]
+        found = beside(site)
+        return [pid for pid in found if "realtime.local" in command(pid)]
 
     (killed,) = embedded()
     os.kill(killed, signal.SIGKILL)
