@@ -22,13 +22,14 @@ from django.db import (
 from django.db.models import Model
 
 from realtime.db import rest
+from realtime.statements import Names, update, upsert
 
 log = logging.getLogger(__name__)
 
-Append = Callable[[dict[str, Any]], Any]
+Append = Callable[[list[dict[str, Any]]], list[Any]]
 ADDED: dict[str, Append] = {}
-"""Models that are only added to, by their labels, with what adds a row; it must not mind being
-given the same one twice."""
+"""Models that are only added to, by their labels, with what adds rows of it, in the transaction it
+is called in, and returns what adding each gave; it must not mind being given the same one twice."""
 
 
 @dataclass(slots=True)
@@ -104,38 +105,36 @@ def write_rows(rows: list[Row]) -> None:
 
 
 def _write_together(rows: list[Row]) -> None:
-    """The same as `write_row` of each; rows that may be made, and have the same columns, go in one
-    statement. It does not matter which of them comes first: references are checked at the end."""
-    alike: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
+    """The same as `write_row` of each; rows that are only added go together, and so do those that
+    may be made and have the same columns. It does not matter which of them comes first:
+    references are checked at the end."""
+    added: dict[str, list[Row]] = {}
+    alike: dict[tuple[str, Names], list[Row]] = {}
     for row in rows:
-        if row.gone or appends(row) or not _complete(apps.get_model(row.model), row.fields):
+        if appends(row):
+            added.setdefault(row.model, []).append(row)
+        elif row.gone or not _complete(apps.get_model(row.model), row.fields):
             write_row(row)
         else:
             alike.setdefault((row.model, tuple(row.fields)), []).append(row)
     for (label, names), group in alike.items():
-        model = apps.get_model(label)
-        model._base_manager.bulk_create(
-            [model(pk=row.pk, **_cleaned(row.fields)) for row in group],
-            update_conflicts=True,
-            update_fields=names,
-            unique_fields=["pk"],
-        )
+        upsert(apps.get_model(label), ("pk", *names), [_values(row) for row in group])
+    # Last: other processes wait for the sums that it changes.
+    for label, group in added.items():
+        for row, outcome in zip(group, ADDED[label]([row.fields for row in group]), strict=True):
+            row.outcome = outcome
 
 
 def write_row(row: Row) -> None:
     """Bring one row into the state of `row.fields`, making it when it is absent."""
     if (append := appends(row)) is not None:
-        row.outcome = append(row.fields)
+        [row.outcome] = append([row.fields])
         return
-    model = apps.get_model(row.model)
+    model, names = apps.get_model(row.model), ("pk", *row.fields)
     if row.gone:
         model._base_manager.filter(pk=row.pk).delete()
-        return
-    values = _cleaned(row.fields)
-    if not values or model._base_manager.filter(pk=row.pk).update(**values):
-        return
-    if _complete(model, values):
-        model._base_manager.create(pk=row.pk, **values)
+    elif row.fields and not update(model, names, _values(row)) and _complete(model, row.fields):
+        upsert(model, names, [_values(row)])
 
 
 def appends(row: Row) -> Append | None:
@@ -169,9 +168,10 @@ def _needed(model: type[Model]) -> frozenset[str]:
     )
 
 
-def _cleaned(fields: dict[str, Any]) -> dict[str, Any]:
-    # PostgreSQL stores no NUL in text.
-    return {
-        name: value.replace("\0", "") if isinstance(value, str) else value
-        for name, value in fields.items()
-    }
+def _values(row: Row) -> list[Any]:
+    """The row's primary key and its columns' values. PostgreSQL stores no NUL in text."""
+    values = (
+        value.replace("\0", "") if isinstance(value, str) else value
+        for value in row.fields.values()
+    )
+    return [row.pk, *values]
