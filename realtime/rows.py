@@ -80,7 +80,7 @@ def write_rows(rows: list[Row]) -> None:
     try:
         try:
             with transaction.atomic():
-                _write_together(rows)
+                _write(rows)
             return
         except (OperationalError, InterfaceError):
             connection.close()
@@ -91,7 +91,7 @@ def write_rows(rows: list[Row]) -> None:
         for row in rows:
             try:
                 with transaction.atomic():
-                    write_row(row)
+                    _write([row])
             except (OperationalError, InterfaceError):
                 connection.close()
                 raise
@@ -104,37 +104,28 @@ def write_rows(rows: list[Row]) -> None:
         rest()
 
 
-def _write_together(rows: list[Row]) -> None:
-    """The same as `write_row` of each; rows that are only added go together, and so do those that
-    may be made and have the same columns. It does not matter which of them comes first:
-    references are checked at the end."""
+def _write(rows: list[Row]) -> None:
+    """Bring rows into the states of their `fields`, making those that are absent. Rows that are
+    alike go together, whichever comes first: references are checked at the end."""
     added: dict[str, list[Row]] = {}
     alike: dict[tuple[str, Names], list[Row]] = {}
     for row in rows:
         if appends(row):
             added.setdefault(row.model, []).append(row)
-        elif row.gone or not _complete(apps.get_model(row.model), row.fields):
-            write_row(row)
-        else:
+        elif row.gone:
+            apps.get_model(row.model)._base_manager.filter(pk=row.pk).delete()
+        elif row.fields:
             alike.setdefault((row.model, tuple(row.fields)), []).append(row)
     for (label, names), group in alike.items():
-        upsert(apps.get_model(label), ("pk", *names), [_values(row) for row in group])
+        model = apps.get_model(label)
+        if _complete(model, names):
+            upsert(model, ("pk", *names), [[row.pk, *_values(row)] for row in group])
+        else:
+            update(model, (*names, "pk"), [[*_values(row), row.pk] for row in group])
     # Last: other processes wait for the sums that it changes.
     for label, group in added.items():
         for row, outcome in zip(group, ADDED[label]([row.fields for row in group]), strict=True):
             row.outcome = outcome
-
-
-def write_row(row: Row) -> None:
-    """Bring one row into the state of `row.fields`, making it when it is absent."""
-    if (append := appends(row)) is not None:
-        [row.outcome] = append([row.fields])
-        return
-    model, names = apps.get_model(row.model), ("pk", *row.fields)
-    if row.gone:
-        model._base_manager.filter(pk=row.pk).delete()
-    elif row.fields and not update(model, names, _values(row)) and _complete(model, row.fields):
-        upsert(model, names, [_values(row)])
 
 
 def appends(row: Row) -> Append | None:
@@ -153,9 +144,10 @@ def _set_aside(row: Row) -> None:
         log.error("it could not be set aside either: %s: %s", row.fields, problem)
 
 
-def _complete(model: type[Model], values: dict[str, Any]) -> bool:
-    """Whether `values` can make a row: an update of a row that was deleted must not revive it."""
-    return _needed(model) <= values.keys()
+def _complete(model: type[Model], names: Names) -> bool:
+    """Whether values of `names` can make a row: an update of one that was deleted must not revive
+    it."""
+    return _needed(model) <= set(names)
 
 
 @cache
@@ -169,9 +161,8 @@ def _needed(model: type[Model]) -> frozenset[str]:
 
 
 def _values(row: Row) -> list[Any]:
-    """The row's primary key and its columns' values. PostgreSQL stores no NUL in text."""
-    values = (
+    """What is in the row's columns. PostgreSQL stores no NUL in text."""
+    return [
         value.replace("\0", "") if isinstance(value, str) else value
         for value in row.fields.values()
-    )
-    return [row.pk, *values]
+    ]

@@ -22,27 +22,16 @@ from django.db.models import Sum
 from realtime.models.money import Price, Source, Usage, UsageDay
 from realtime.money.prices import Rates, price_for
 from realtime.money.pricing import EXACT, Prices, Unpriced, cost, costs, priced_part
+from realtime.money.rollups import NAMES, PLACE
 from realtime.money.usage import MEASURES, NOTHING, Counts, counts_of, tame
 from realtime.rows import ADDED
 from realtime.statements import add_up, insert_new
 
 ONCE = ("upstream_session", "key", "kind")
 """There is one row of these."""
-DAY_PLACE = (
-    "day",
-    "provider_key",
-    "account_id",
-    "user_id",
-    "own",
-    "model",
-    "kind",
-    "corrects",
-    "status",
-    "currency",
-    "source",
-)
+DAY_PLACE = ("day", "provider_key", *(name for name in PLACE if name != "provider_id"))
 """There is one sum of these; all but the first two are the ledger row's own."""
-DAY_NAMES = ("account_name", "user_name", "provider_id", "provider_name")
+DAY_NAMES = (*NAMES, "provider_id")
 DAY_SUMS = (*MEASURES, "cost", "rows")
 IMAGES = "images"
 """The dialect, in the ledger, of services that make pictures."""
@@ -302,19 +291,16 @@ def replace_row(row: Usage, **changes: Any) -> Usage:
 
 def _add_up(rows: list[Usage]) -> None:
     """Add new rows to their days' sums."""
-    sums = [_summands(row) for row in rows]
     # All processes in the same order: else two could wait for each other's sums for ever.
-    for place, names, amounts in sorted(sums, key=itemgetter(0)):
-        add_up(UsageDay, DAY_PLACE, DAY_NAMES, DAY_SUMS, [*place, *names, *amounts])
+    sums = sorted((_summands(row) for row in rows), key=itemgetter(slice(len(DAY_PLACE))))
+    add_up(UsageDay, DAY_PLACE, DAY_NAMES, DAY_SUMS, sums)
 
 
-def _summands(row: Usage) -> tuple[tuple[Any, ...], list[Any], list[Any]]:
+def _summands(row: Usage) -> list[Any]:
     """What a row gives the daily sums: the values of DAY_PLACE, DAY_NAMES and DAY_SUMS."""
-    place = (row.created.astimezone(UTC).date(), _text(row.provider_id) or "")
-    place += tuple(getattr(row, name) for name in DAY_PLACE[2:])
-    names = [getattr(row, name) for name in DAY_NAMES]
-    measures = [getattr(row, name) for name in MEASURES]
-    return place, names, [*measures, row.cost or NOTHING, 1]
+    own = [getattr(row, name) for name in (*DAY_PLACE[2:], *DAY_NAMES, *MEASURES)]
+    day = row.created.astimezone(UTC).date()
+    return [day, _text(row.provider_id) or "", *own, row.cost or NOTHING, 1]
 
 
 @dataclass(frozen=True, slots=True)
