@@ -25,7 +25,8 @@ def price_for(
     """The price of a model at a moment; None when it has none.
 
     `kind`: "realtime" or "transcription". An admin's row wins over a seeded one, the provider's
-    over a general one, then a dialect's, then the more exact name, then the newest.
+    over a general one, then a dialect's, then the more exact name, then the newest. The row may be
+    shared with others who asked: it is not to be changed.
     """
     return best(select(Price, FITTING, FITTED, (provider_id, model, dialect, kind, at)), model)
 

@@ -17,21 +17,15 @@ import time
 import uuid
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from tests.faults.provider import HEARD, USAGE
 from tests.servers import Postgres
 
 ANSWERS = 400
 CALLS = 24
 CAPTIONS = 15
 OWING = 3
-USAGE = {
-    "total_tokens": 360,
-    "input_tokens": 200,
-    "output_tokens": 160,
-    "input_token_details": {"text_tokens": 40, "audio_tokens": 160, "cached_tokens": 0},
-    "output_token_details": {"text_tokens": 30, "audio_tokens": 130},
-}
-HEARD = {"type": "duration", "seconds": 8}
 
 
 def main(answers: int = ANSWERS) -> None:
@@ -68,64 +62,79 @@ def measure(answers: int) -> None:
 
 
 def _feed(answers: int, beside: int) -> float:
-    """Seconds of processor that the writer needs for so many answers."""
+    """Seconds of processor that the writer needs for so many answers; `beside`: 1 or 0."""
     from django.conf import settings
+    from django.utils import timezone
+
+    from realtime.store import Store
+
+    talks, calls, payer = _people()
+    messages = [str(uuid.uuid4()) for _ in range(CALLS)]
+    store = Store(Path(settings.DATA_DIR) / "bench")
+    times: list[float] = []
+    for number in range(answers):
+        entries = _entries(payer, number)
+        for at in range(CAPTIONS * beside):
+            place = (number + at) % CALLS
+            columns = _message(talks[place], calls[place], number)
+            store.put("chats.Message", messages[place], columns)
+        for at in range(OWING * beside):
+            place = (number + at) % CALLS
+            store.put("realtime.CallRecord", calls[place], {"owing": [entries[0].fields()]})
+            store.put("chats.Conversation", talks[place], {"updated": timezone.now()})
+        for entry in entries:
+            written = threading.Event()
+            told = partial(_told, times, written)
+            store.append("realtime.Usage", entry.key, entry.fields(), told)
+        assert written.wait(60)
+    return times[-1] - times[0]
+
+
+def _people() -> tuple[list[str], list[str], Any]:
+    """Conversations and calls of somebody new, by their ids, and who pays for them."""
     from django.utils import timezone
 
     from chats.models import Conversation, User
     from realtime.models import CallRecord
-    from realtime.money.ledger import Entry, Payer
-    from realtime.store import Store
+    from realtime.money.ledger import Payer
 
-    name = uuid.uuid4().hex
-    user = User.objects.create(username=name)
-    account = user.own_account
-    talks = [Conversation.objects.create(owner=user, account=account) for _ in range(CALLS)]
-    now = timezone.now()
-    calls = [
-        CallRecord.objects.create(account=account, user=user, started=now, heartbeat=now)
-        for _ in range(CALLS)
+    user, now = User.objects.create(username=uuid.uuid4().hex), timezone.now()
+    whose = {"user": user, "account": user.own_account}
+    talks = [
+        Conversation.objects.create(owner=user, account=user.own_account) for _ in range(CALLS)
     ]
-    messages = [str(uuid.uuid4()) for _ in range(CALLS)]
-    payer = Payer(account.pk, "Team", user.pk, name, uuid.uuid4(), "OpenAI", "openai_ga")
-    store = Store(Path(settings.DATA_DIR) / "bench")
-    times: list[float] = []
-    for number in range(answers):
-        for at in range(CAPTIONS * beside):
-            place = (number + at) % CALLS
-            columns = {
-                "conversation_id": str(talks[place].pk),
-                "call_id": str(calls[place].pk),
-                "item_id": "item_1",
-                "position": 1.0,
-                "role": "assistant",
-                "kind": "spoken",
-                "status": "in_progress",
-                "text": "so many words " * (number % 40),
-                "unheard": "",
-                "heard_ms": None,
-            }
-            store.put("chats.Message", messages[place], columns)
-        entries = [
-            Entry(payer, model, f"{name}/1", f"{kind}_{number}", kind=kind, raw=raw)
-            for kind, model, raw in (
-                ("response", "gpt-realtime", USAGE),
-                ("transcription", "whisper-1", HEARD),
-            )
-        ]
-        for at in range(OWING * beside):
-            owing = [entries[0].fields()]
-            store.put("realtime.CallRecord", str(calls[(number + at) % CALLS].pk), {"owing": owing})
-        for at in range(2 * beside):
-            talk = str(talks[(number + at) % CALLS].pk)
-            store.put("chats.Conversation", talk, {"updated": timezone.now()})
-        for entry in reversed(entries):
-            written = threading.Event()
-            store.append(
-                "realtime.Usage", entry.key, entry.fields(), partial(_told, times, written)
-            )
-        assert written.wait(60)
-    return times[-1] - times[0]
+    calls = [CallRecord.objects.create(**whose, started=now, heartbeat=now) for _ in range(CALLS)]
+    payer = Payer(user.own_account.pk, "Team", user.pk, "ann", uuid.uuid4(), "OpenAI", "openai_ga")
+    return [str(each.pk) for each in talks], [str(each.pk) for each in calls], payer
+
+
+def _message(talk: str, call: str, number: int) -> dict[str, Any]:
+    """An answer that grows, as the recorder keeps it."""
+    return {
+        "conversation_id": talk,
+        "call_id": call,
+        "item_id": "item_1",
+        "position": 1.0,
+        "role": "assistant",
+        "kind": "spoken",
+        "status": "in_progress",
+        "text": "so many words " * (number % 40),
+        "unheard": "",
+        "heard_ms": None,
+    }
+
+
+def _entries(payer: Any, number: int) -> list[Any]:
+    """The person's words and the answer to them."""
+    from realtime.money.ledger import Entry
+
+    return [
+        Entry(payer, model, f"{payer.user_id}/1", f"{kind}_{number}", kind=kind, raw=raw)
+        for kind, model, raw in (
+            ("transcription", "gpt-4o-transcribe", HEARD),
+            ("response", "gpt-realtime", USAGE),
+        )
+    ]
 
 
 def _told(times: list[float], written: threading.Event, rows: object) -> None:

@@ -15,7 +15,6 @@ import pytest
 from django.db import connection
 
 from chats.models import Conversation, Message, Recording
-from realtime.db import with_connection
 from realtime.journal import replay_journals, write_journal
 from realtime.models import Price, Usage
 from realtime.money.ledger import Entry, Payer
@@ -23,6 +22,7 @@ from realtime.money.rollups import differences
 from realtime.money.usage import Counts
 from realtime.rows import Row, write_rows
 from realtime.store import Store
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -320,28 +320,15 @@ def test_sums_of_several_days_and_payers_at_once_are_those_of_the_ledger(price: 
 
 
 def test_processes_that_write_at_once_do_not_wait_for_each_other_for_ever(price: Price) -> None:
-    together = threading.Barrier(3)
-    failures: list[Exception] = []
-
     def write(number: int) -> None:
-        together.wait()
-        try:
-            for at in range(15):
-                # The same sums, and one entry that all of them know of.
-                models = [f"m{each}" for each in range(6)][:: -1 if number == 1 else 1]
-                rows = [used(f"{number} {at} {model}", model=model) for model in models]
-                write_rows([*rows, used(f"everybody's {at}")])
-        except Exception as problem:
-            failures.append(problem)
+        for at in range(15):
+            # The same sums in another order, and one entry that all of them know of.
+            models = [f"m{each}" for each in range(6)][:: -1 if number == 1 else 1]
+            rows = [used(f"{number} {at} {model}", model=model) for model in models]
+            write_rows([*rows, used(f"everybody's {at}")])
 
-    writers = [
-        threading.Thread(target=with_connection, args=(write, number)) for number in range(3)
-    ]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert (failures, len(ledger())) == ([], 3 * 15 * 6 + 15)
+    assert at_once(3, write) == []
+    assert len(ledger()) == 3 * 15 * 6 + 15
 
 
 def test_rows_are_stored_as_django_stores_them(conversation: Conversation) -> None:
