@@ -32,6 +32,7 @@ format: .venv/.dev
 bench: .venv/.dev
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.money
+	@$(BIN)/python -m tests.bench.writer
 
 # SOAK_MINUTES and SOAK_PEOPLE say for how long, and with how many callers.
 soak: .venv/.dev

@@ -22,13 +22,14 @@ from django.db import (
 from django.db.models import Model
 
 from realtime.db import rest
+from realtime.statements import Names, update, upsert
 
 log = logging.getLogger(__name__)
 
-Append = Callable[[dict[str, Any]], Any]
+Append = Callable[[list[dict[str, Any]]], list[Any]]
 ADDED: dict[str, Append] = {}
-"""Models that are only added to, by their labels, with what adds a row; it must not mind being
-given the same one twice."""
+"""Models that are only added to, by their labels, with what adds rows of it, in the transaction it
+is called in, and returns what adding each gave; it must not mind being given the same one twice."""
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ def write_rows(rows: list[Row]) -> None:
     try:
         try:
             with transaction.atomic():
-                _write_together(rows)
+                _write(rows)
             return
         except (OperationalError, InterfaceError):
             connection.close()
@@ -90,7 +91,7 @@ def write_rows(rows: list[Row]) -> None:
         for row in rows:
             try:
                 with transaction.atomic():
-                    write_row(row)
+                    _write([row])
             except (OperationalError, InterfaceError):
                 connection.close()
                 raise
@@ -103,39 +104,28 @@ def write_rows(rows: list[Row]) -> None:
         rest()
 
 
-def _write_together(rows: list[Row]) -> None:
-    """The same as `write_row` of each; rows that may be made, and have the same columns, go in one
-    statement. It does not matter which of them comes first: references are checked at the end."""
-    alike: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
+def _write(rows: list[Row]) -> None:
+    """Bring rows into the states of their `fields`, making those that are absent. Rows that are
+    alike go together, whichever comes first: references are checked at the end."""
+    added: dict[str, list[Row]] = {}
+    alike: dict[tuple[str, Names], list[Row]] = {}
     for row in rows:
-        if row.gone or appends(row) or not _complete(apps.get_model(row.model), row.fields):
-            write_row(row)
-        else:
+        if appends(row):
+            added.setdefault(row.model, []).append(row)
+        elif row.gone:
+            apps.get_model(row.model)._base_manager.filter(pk=row.pk).delete()
+        elif row.fields:
             alike.setdefault((row.model, tuple(row.fields)), []).append(row)
     for (label, names), group in alike.items():
         model = apps.get_model(label)
-        model._base_manager.bulk_create(
-            [model(pk=row.pk, **_cleaned(row.fields)) for row in group],
-            update_conflicts=True,
-            update_fields=names,
-            unique_fields=["pk"],
-        )
-
-
-def write_row(row: Row) -> None:
-    """Bring one row into the state of `row.fields`, making it when it is absent."""
-    if (append := appends(row)) is not None:
-        row.outcome = append(row.fields)
-        return
-    model = apps.get_model(row.model)
-    if row.gone:
-        model._base_manager.filter(pk=row.pk).delete()
-        return
-    values = _cleaned(row.fields)
-    if not values or model._base_manager.filter(pk=row.pk).update(**values):
-        return
-    if _complete(model, values):
-        model._base_manager.create(pk=row.pk, **values)
+        if _complete(model, names):
+            upsert(model, ("pk", *names), [[row.pk, *_values(row)] for row in group])
+        else:
+            update(model, (*names, "pk"), [[*_values(row), row.pk] for row in group])
+    # Last: other processes wait for the sums that it changes.
+    for label, group in added.items():
+        for row, outcome in zip(group, ADDED[label]([row.fields for row in group]), strict=True):
+            row.outcome = outcome
 
 
 def appends(row: Row) -> Append | None:
@@ -154,9 +144,10 @@ def _set_aside(row: Row) -> None:
         log.error("it could not be set aside either: %s: %s", row.fields, problem)
 
 
-def _complete(model: type[Model], values: dict[str, Any]) -> bool:
-    """Whether `values` can make a row: an update of a row that was deleted must not revive it."""
-    return _needed(model) <= values.keys()
+def _complete(model: type[Model], names: Names) -> bool:
+    """Whether values of `names` can make a row: an update of one that was deleted must not revive
+    it."""
+    return _needed(model) <= set(names)
 
 
 @cache
@@ -169,9 +160,9 @@ def _needed(model: type[Model]) -> frozenset[str]:
     )
 
 
-def _cleaned(fields: dict[str, Any]) -> dict[str, Any]:
-    # PostgreSQL stores no NUL in text.
-    return {
-        name: value.replace("\0", "") if isinstance(value, str) else value
-        for name, value in fields.items()
-    }
+def _values(row: Row) -> list[Any]:
+    """What is in the row's columns. PostgreSQL stores no NUL in text."""
+    return [
+        value.replace("\0", "") if isinstance(value, str) else value
+        for value in row.fields.values()
+    ]

@@ -9,7 +9,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import DecimalValidator
 from django.db import models
-from django.db.models.expressions import Combinable, register_combinable_fields
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -19,8 +18,8 @@ class ExactField(models.Field):  # type: ignore[type-arg]
 
     PostgreSQL has `numeric` for it. SQLite has only floats, which lose digits beyond the 15th and
     drift when they are added; there the column is a whole number of units of the last digit.
-    Filters and `Sum` work as with any field. In an expression beside `F(...)` write
-    `exact(field, amount)`: a bare Decimal is refused, since it would be in other units.
+    Filters and `Sum` work as with any field. An expression such as `F("cost") + amount` is
+    refused: a bare Decimal would be in other units. `realtime.statements.add_up` adds.
     """
 
     description = _("Exact decimal")
@@ -90,12 +89,3 @@ class ExactField(models.Field):  # type: ignore[type-arg]
         if fitting != value:
             raise ValueError(f"{value} has more than {self.places} digits after the point")
         return fitting
-
-
-def exact(value: Decimal | int, places: int = 12) -> models.Value:
-    """An amount to add to, or take from, an ExactField of so many places."""
-    return models.Value(Decimal(value), output_field=ExactField(places=places))
-
-
-for _connector in (Combinable.ADD, Combinable.SUB):
-    register_combinable_fields(ExactField, _connector, ExactField, ExactField)

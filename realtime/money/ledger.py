@@ -13,19 +13,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import F, Sum
+from django.db import transaction
+from django.db.models import Sum
 
-from realtime.models.exact import exact
 from realtime.models.money import Price, Source, Usage, UsageDay
 from realtime.money.prices import Rates, price_for
 from realtime.money.pricing import EXACT, Prices, Unpriced, cost, costs, priced_part
+from realtime.money.rollups import NAMES, PLACE
 from realtime.money.usage import MEASURES, NOTHING, Counts, counts_of, tame
 from realtime.rows import ADDED
+from realtime.statements import add_up, insert_new
 
-SPENT_PLACES = 6  # of seconds, in the daily sums
+ONCE = ("upstream_session", "key", "kind")
+"""There is one row of these."""
+DAY_PLACE = ("day", "provider_key", *(name for name in PLACE if name != "provider_id"))
+"""There is one sum of these; all but the first two are the ledger row's own."""
+DAY_NAMES = (*NAMES, "provider_id")
+DAY_SUMS = (*MEASURES, "cost", "rows")
 IMAGES = "images"
 """The dialect, in the ledger, of services that make pictures."""
 
@@ -116,21 +123,18 @@ def record(entry: Entry) -> list[Usage]:
     Raises DatabaseError like any query. Runs in a transaction of its own, or in the caller's.
     """
     with transaction.atomic():
-        row = _row(entry)
-        known = _insert(row)
-        if known is None:
-            return [row]
-        if not _was_estimated(known) or _was_estimated(row):
-            return []
-        correction = _correction(known, row)
-        return [] if _insert(correction) else [correction]
+        new = _new_row(entry)
+        _add_up(new)
+    return new
 
 
-def append(fields: Mapping[str, Any]) -> list[Usage]:
-    """Record the entry that `Entry.fields` made plain, for `realtime.store`. Returns the rows that
-    say what it cost, whether they are new or not."""
-    entry = entry_of(fields)
-    return record(entry) or rows_of(entry)
+def append(entries: list[dict[str, Any]]) -> list[list[Usage]]:
+    """Record entries that `Entry.fields` made plain, for `realtime.store`. Returns the rows that
+    say what each cost, whether they are new or not."""
+    read = [entry_of(fields) for fields in entries]
+    new = [_new_row(entry) for entry in read]
+    _add_up([row for rows in new for row in rows])
+    return [rows or rows_of(entry) for entry, rows in zip(read, new, strict=True)]
 
 
 ADDED["realtime.Usage"] = append
@@ -142,6 +146,19 @@ def rows_of(entry: Entry) -> list[Usage]:
     session = entry.upstream_session[:200]
     rows = Usage.objects.filter(upstream_session=session, key=entry.key[:200], kind__in=kinds)
     return list(rows.order_by("created"))
+
+
+def _new_row(entry: Entry) -> list[Usage]:
+    """Write the row of an entry, or the correction of what is known of it, unless it is there.
+    Returns what is new, which the daily sums have not yet."""
+    row = _row(entry)
+    if insert_new(row, ONCE):
+        return [row]
+    known = Usage.objects.get(**{name: getattr(row, name) for name in ONCE})
+    if not _was_estimated(known) or _was_estimated(row):
+        return []
+    correction = _correction(known, row)
+    return [correction] if insert_new(correction, ONCE) else []
 
 
 def _row(entry: Entry) -> Usage:
@@ -249,20 +266,6 @@ def cost_at(row: Usage, counts: Counts) -> Decimal | None:
         return None
 
 
-def _insert(row: Usage) -> Usage | None:
-    """Add the row and its sums. Returns the row that was there already, if there was one."""
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError:
-        same = {"upstream_session": row.upstream_session, "key": row.key, "kind": row.kind}
-        if (known := Usage.objects.filter(**same).first()) is None:
-            raise
-        return known
-    _add_up(row)
-    return None
-
-
 def _correction(known: Usage, truth: Usage) -> Usage:
     """The row that turns an estimate into the truth, at the price the estimate had."""
     row = replace_row(truth, kind=Usage.Kind.CORRECTION, corrects=known.kind)
@@ -286,35 +289,18 @@ def replace_row(row: Usage, **changes: Any) -> Usage:
     return Usage(**{name: getattr(row, name) for name in names} | changes)
 
 
-def _add_up(row: Usage) -> None:
-    """Add a new row to its day's sums."""
-    place = {
-        "day": row.created.astimezone(UTC).date(),
-        "account_id": row.account_id,
-        "user_id": row.user_id,
-        "provider_key": _text(row.provider_id) or "",
-        "own": row.own,
-        "model": row.model,
-        "kind": row.kind,
-        "corrects": row.corrects,
-        "status": row.status,
-        "currency": row.currency,
-        "source": row.source,
-    }
-    more: dict[str, Any] = {name: F(name) + getattr(row, name) for name in MEASURES}
-    more["seconds"] = F("seconds") + exact(row.seconds, SPENT_PLACES)
-    more["cost"] = F("cost") + exact(row.cost or NOTHING)
-    more["rows"] = F("rows") + 1
-    sums = UsageDay.objects.filter(**place)
-    if not sums.update(**more):
-        names = {
-            "account_name": row.account_name,
-            "user_name": row.user_name,
-            "provider_id": row.provider_id,
-            "provider_name": row.provider_name,
-        }
-        UsageDay.objects.bulk_create([UsageDay(**place, **names)], ignore_conflicts=True)
-        sums.update(**more)
+def _add_up(rows: list[Usage]) -> None:
+    """Add new rows to their days' sums."""
+    # All processes in the same order: else two could wait for each other's sums for ever.
+    sums = sorted((_summands(row) for row in rows), key=itemgetter(slice(len(DAY_PLACE))))
+    add_up(UsageDay, DAY_PLACE, DAY_NAMES, DAY_SUMS, sums)
+
+
+def _summands(row: Usage) -> list[Any]:
+    """What a row gives the daily sums: the values of DAY_PLACE, DAY_NAMES and DAY_SUMS."""
+    own = [getattr(row, name) for name in (*DAY_PLACE[2:], *DAY_NAMES, *MEASURES)]
+    day = row.created.astimezone(UTC).date()
+    return [day, _text(row.provider_id) or "", *own, row.cost or NOTHING, 1]
 
 
 @dataclass(frozen=True, slots=True)

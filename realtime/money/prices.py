@@ -10,12 +10,13 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from django.conf import settings
-from django.db.models import Q, Sum
+from django.db.models import Sum
 from django.utils import timezone
 
 from realtime.models.money import ExchangeRate, Price, Source, UsageDay
 from realtime.models.providers import Provider, VoiceModel
 from realtime.money.pricing import EXACT
+from realtime.statements import select
 
 
 def price_for(
@@ -24,16 +25,18 @@ def price_for(
     """The price of a model at a moment; None when it has none.
 
     `kind`: "realtime" or "transcription". An admin's row wins over a seeded one, the provider's
-    over a general one, then a dialect's, then the more exact name, then the newest.
+    over a general one, then a dialect's, then the more exact name, then the newest. The row may be
+    shared with others who asked: it is not to be changed.
     """
-    rows = Price.objects.filter(
-        Q(provider_id=provider_id) | Q(provider=None),
-        Q(model=model) | Q(model__contains="*"),
-        dialect__in=["", dialect],
-        kind=kind,
-        since__lte=at,
-    )
-    return best(rows, model)
+    return best(select(Price, FITTING, FITTED, (provider_id, model, dialect, kind, at)), model)
+
+
+# Asked with every answer.
+FITTING = (
+    "(provider_id IS NULL OR provider_id = %s) AND (model LIKE '%%*%%' OR model = %s)"
+    " AND dialect IN ('', %s) AND kind = %s AND since <= %s"
+)
+FITTED = ("provider_id", "model", "dialect", "kind", "since")
 
 
 class Begun:

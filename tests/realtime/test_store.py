@@ -6,6 +6,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,19 @@ import orjson
 import pytest
 from django.db import connection
 
-from chats.models import Conversation, Message
+from chats.models import Conversation, Message, Recording
 from realtime.journal import replay_journals, write_journal
-from realtime.models import Usage
+from realtime.models import Price, Usage
 from realtime.money.ledger import Entry, Payer
+from realtime.money.rollups import differences
 from realtime.money.usage import Counts
-from realtime.rows import Row
+from realtime.rows import Row, write_rows
 from realtime.store import Store
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -237,3 +242,113 @@ def test_a_removal_is_journalled_and_replayed(tmp_path: Path, conversation: Conv
     ).close()
     assert replay_journals(tmp_path) == 1
     assert Message.objects.count() == 0
+
+
+# Many rows at once
+
+
+@pytest.fixture
+def price() -> Price:
+    return Price.objects.create(model="m", text_in=1, since=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def used(key: str, tokens: int | None = 10, **fields: Any) -> Row:
+    """A row of the ledger, as a call hands it over; without `tokens` it estimates 7."""
+    raw = None if tokens is None else {"input_token_details": {"text_tokens": tokens}}
+    given: dict[str, Any] = {"payer": Payer(), "model": "m", "raw": raw}
+    given["counts"] = Counts(text_in=7)
+    entry = Entry(upstream_session="session", key=key, **given | fields)
+    return Row("realtime.Usage", str(uuid.uuid4()), entry.fields())
+
+
+def outcomes(rows: list[Row]) -> list[list[tuple[str, str, int]]]:
+    """Of each row, what its ledger rows are: key, kind, tokens."""
+    return [[(each.key, each.kind, each.text_in) for each in row.outcome] for row in rows]
+
+
+def ledger() -> list[tuple[str, str, int]]:
+    """The whole ledger, which the daily sums equal."""
+    assert list(differences()) == []
+    return sorted((each.key, each.kind, each.text_in) for each in Usage.objects.all())
+
+
+def test_of_two_entries_with_the_same_key_at_once_the_first_counts(price: Price) -> None:
+    rows = [used("a", 10), used("a", 20), used("b", 30)]
+    write_rows(rows)
+    assert ledger() == [("a", "response", 10), ("b", "response", 30)]
+    assert outcomes(rows) == [[("a", "response", 10)]] * 2 + [[("b", "response", 30)]]
+
+
+def test_what_is_in_the_ledger_already_is_told_and_not_counted_again(price: Price) -> None:
+    write_rows([used("a", 10)])
+    rows = [used("b", 20), used("a", 10)]
+    write_rows(rows)
+    assert ledger() == [("a", "response", 10), ("b", "response", 20)]
+    assert outcomes(rows) == [[("b", "response", 20)], [("a", "response", 10)]]
+
+
+def test_an_estimate_and_its_report_at_once_are_a_row_and_its_correction(price: Price) -> None:
+    rows = [used("a", None), used("a", 10), used("a", None)]
+    write_rows(rows)
+    estimate, correction = ("a", "response", 7), ("a", "correction", 3)
+    assert ledger() == [correction, estimate]
+    assert outcomes(rows) == [[estimate], [correction], [estimate, correction]]
+
+
+def test_one_entry_that_is_refused_costs_only_itself(
+    price: Price, settings: Any, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    rows = [used("a", 10), used("b", payer=Payer(account_id=2**63)), used("c", 30)]
+    write_rows(rows)
+    assert ledger() == [("a", "response", 10), ("c", "response", 30)]
+    assert [row.outcome and len(row.outcome) for row in rows] == [1, None, 1]
+    [refused] = (tmp_path / "journal" / "refused.txt").read_bytes().splitlines()
+    assert orjson.loads(refused)[2]["key"] == "b"
+
+
+def test_sums_of_several_days_and_payers_at_once_are_those_of_the_ledger(price: Price) -> None:
+    days = [datetime(2026, 11, day, 23, 59, tzinfo=UTC) for day in (1, 2, 1, 3, 2)]
+    rows = [
+        used(f"{at} {account}", 10 + at, created=day, payer=Payer(account_id=account))
+        for at, day in enumerate(days)
+        for account in (2, 1, 2)
+    ]
+    write_rows(rows)
+    write_rows([used("later", 1, created=days[0], payer=Payer(account_id=2))])
+    assert (len(ledger()), sum(tokens for _, _, tokens in ledger())) == (11, 121)
+
+
+def test_processes_that_write_at_once_do_not_wait_for_each_other_for_ever(price: Price) -> None:
+    def write(number: int) -> None:
+        for at in range(15):
+            # The same sums in another order, and one entry that all of them know of.
+            models = [f"m{each}" for each in range(6)][:: -1 if number == 1 else 1]
+            rows = [used(f"{number} {at} {model}", model=model) for model in models]
+            write_rows([*rows, used(f"everybody's {at}")])
+
+    assert at_once(3, write) == []
+    assert len(ledger()) == 3 * 15 * 6 + 15
+
+
+def test_rows_are_stored_as_django_stores_them(conversation: Conversation) -> None:
+    tool = {"name": "clock", "arguments": {"a": [1, None]}}
+    pk, call = uuid.uuid4(), uuid.uuid4()
+    fields = message(conversation, text="a", call_id=str(call), tool=tool, heard_ms=5)
+    write_rows(
+        [
+            Row("chats.Message", str(pk), fields),
+            Row("chats.Recording", str(call), {"message_id": str(pk), "state": "live"}),
+            Row("chats.Conversation", str(conversation.pk), {"title": "new", "updated": NOON}),
+        ]
+    )
+    theirs = Message.objects.create(**fields)
+    made = Message.objects.get(pk=pk)
+    same = [f.attname for f in Message._meta.concrete_fields if f.attname not in ("id", "created")]
+    theirs.refresh_from_db()
+    assert [getattr(made, name) for name in same] == [getattr(theirs, name) for name in same]
+    assert abs(theirs.created - made.created) < timedelta(seconds=30)
+    conversation.refresh_from_db()
+    assert (conversation.title, conversation.updated) == ("new", NOON)
+    recording = Recording.objects.get(message_id=pk)
+    assert (recording.pk, recording.state, recording.size) == (call, "live", 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,10 +11,10 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Sum
 
-from realtime.db import with_connection
 from realtime.models import ExchangeRate, Price, Usage, UsageDay
 from realtime.money.ledger import Entry, Payer, Scope, entry_of, record, spent
 from realtime.money.usage import MEASURES, Counts
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -181,26 +180,12 @@ def test_sums_do_not_drift() -> None:
 
 
 def test_writers_at_once_count_once() -> None:
-    together = threading.Barrier(4)
-    failures: list[Exception] = []
-
     def write(number: int) -> None:
-        together.wait()
-        try:
-            for each in range(10):
-                record(entry(f"resp_{each}"))
-                record(entry(f"own_{number}_{each}"))
-        except Exception as problem:
-            failures.append(problem)
+        for each in range(10):
+            record(entry(f"resp_{each}"))
+            record(entry(f"own_{number}_{each}"))
 
-    writers = [
-        threading.Thread(target=with_connection, args=(write, number)) for number in range(4)
-    ]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert failures == []
+    assert at_once(4, write) == []
     assert (Usage.objects.count(), balanced()) == (50, 50 * COST)
 
 
