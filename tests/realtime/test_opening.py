@@ -9,8 +9,9 @@ import pytest
 from chats.models import Conversation, User
 from realtime.bridge.session import changes_of
 from realtime.bridge.start import Start
+from realtime.going_on import PagePass, may_go_on
 from realtime.models import CallRecord, Provider, VoiceModel
-from realtime.opening import Refused, may_go_on, open_call
+from realtime.opening import Refused, open_call
 
 pytestmark = pytest.mark.django_db
 
@@ -122,12 +123,12 @@ def test_a_key_that_cannot_be_opened_is_refused_without_showing_it(
 
 def test_a_person_may_go_on_while_active_and_a_member(conversation: Conversation) -> None:
     ann = conversation.owner
-    assert may_go_on(ann.pk, conversation.pk, None)
-    assert not may_go_on(ann.pk, conversation.pk, "a session that ended")
+    assert may_go_on(PagePass(ann.pk, conversation.pk, None))
+    assert not may_go_on(PagePass(ann.pk, conversation.pk, "a session that ended"))
     ann.memberships.all().delete()
-    assert not may_go_on(ann.pk, conversation.pk, None)
+    assert not may_go_on(PagePass(ann.pk, conversation.pk, None))
 
 
 def test_a_deactivated_person_may_not(conversation: Conversation) -> None:
     User.objects.update(is_active=False)
-    assert not may_go_on(conversation.owner.pk, conversation.pk, None)
+    assert not may_go_on(PagePass(conversation.owner.pk, conversation.pk, None))
