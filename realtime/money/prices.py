@@ -10,12 +10,13 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from django.conf import settings
-from django.db.models import Q, Sum
+from django.db.models import CharField, DateTimeField, Q, Sum, UUIDField
 from django.utils import timezone
 
 from realtime.models.money import ExchangeRate, Price, Source, UsageDay
 from realtime.models.providers import Provider, VoiceModel
 from realtime.money.pricing import EXACT
+from realtime.prepared import Given, Prepared
 
 
 def price_for(
@@ -26,14 +27,19 @@ def price_for(
     `kind`: "realtime" or "transcription". An admin's row wins over a seeded one, the provider's
     over a general one, then a dialect's, then the more exact name, then the newest.
     """
-    rows = Price.objects.filter(
-        Q(provider_id=provider_id) | Q(provider=None),
-        Q(model=model) | Q(model__contains="*"),
-        dialect__in=["", dialect],
-        kind=kind,
-        since__lte=at,
-    )
+    rows = _begun.all(provider=provider_id, model=model, dialect=dialect, kind=kind, at=at)
     return best(rows, model)
+
+
+_begun = Prepared(
+    lambda: Price.objects.filter(
+        Q(provider=Given("provider", UUIDField())) | Q(provider=None),
+        Q(model=Given("model", CharField())) | Q(model__contains="*"),
+        Q(dialect=Given("dialect", CharField())) | Q(dialect=""),
+        kind=Given("kind", CharField()),
+        since__lte=Given("at", DateTimeField()),
+    ).order_by()
+)
 
 
 class Begun:
@@ -132,14 +138,23 @@ def reporting_currency() -> str:
     return str(settings.REPORTING_CURRENCY)
 
 
+_rates = Prepared(
+    lambda: (
+        ExchangeRate.objects.filter(into=Given("into", CharField()))
+        .order_by("since")
+        .values_list("currency", "since", "rate")
+    )
+)
+
+
 class Rates:
     """Exchange rates into the reporting currency, read once."""
 
     def __init__(self) -> None:
         self.into = reporting_currency()
         self._rates: dict[str, list[tuple[date, Decimal]]] = {}
-        for row in ExchangeRate.objects.filter(into=self.into).order_by("since"):
-            self._rates.setdefault(row.currency, []).append((row.since, row.rate))
+        for currency, since, rate in _rates.all(into=self.into):
+            self._rates.setdefault(currency, []).append((since, rate))
 
     def known(self) -> list[str]:
         """The other currencies that can be converted."""
