@@ -174,9 +174,7 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
             log.warning("a call was refused: %s: %s", refused.reason, refused)
             await self._refuse(browser, refused.reason, refused.words)
             return
-        session = scope.get("session")
-        key = session.session_key if session is not None else None
-        person_pass = PagePass(scope["user"].pk, conversation.pk, key)
+        person_pass = PagePass(scope["user"].pk, conversation.pk, scope["session_key"])
         running = RunningCall(browser, scope["user"], opening, person_pass)
         running.start()
         await self._attend(browser, running)

@@ -80,15 +80,14 @@ class PagePass:
         """As of `Pass`."""
         owners = owners_of({each.conversation_pk for each in passes})
         keys = {each.session_key for each in passes if each.session_key is not None}
-        found = _sessions.all(keys=keys, now=timezone.now()) if keys else []
-        sessions = {each.session_key: each.get_decoded() for each in found}
+        sessions = session_data(keys) if keys else {}
         return {each for each in passes if each._holds(owners, sessions)}
 
     def _holds(self, owners: Mapping[uuid.UUID, User], sessions: Mapping[str, Any]) -> bool:
         owner = owners.get(self.conversation_pk)
         if owner is None or owner.pk != self.user_pk:
             return False
-        return self.session_key is None or _is_of(owner, sessions.get(self.session_key, {}))
+        return self.session_key is None or is_of(owner, sessions.get(self.session_key, {}))
 
 
 def owners_of(conversations: Collection[uuid.UUID]) -> dict[uuid.UUID, User]:
@@ -96,7 +95,14 @@ def owners_of(conversations: Collection[uuid.UUID]) -> dict[uuid.UUID, User]:
     return {each.pk: each.owner for each in _kept.all(pks=conversations)}
 
 
-def _is_of(user: User, session: Mapping[str, Any]) -> bool:
+def session_data(keys: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What is in these sessions, of those that live, by their keys."""
+    found = _sessions.all(keys=keys, now=timezone.now())
+    return {each.session_key: each.get_decoded() for each in found}
+
+
+def is_of(user: User, session: Mapping[str, Any]) -> bool:
+    """Whether the session is this person's, and was not ended by a new password."""
     if session.get(SESSION_KEY) != str(user.pk):
         return False
     given = session.get(HASH_SESSION_KEY, "")

@@ -104,11 +104,12 @@ def _maker(compiler: SQLCompiler) -> Callable[[Any], Any]:
     first, last = info["select_fields"][0], info["select_fields"][-1]
     columns: Collection[Any] = compiler.select[first : last + 1]
     names = [column[0].target.attname for column in columns]
+    alias, model = connection.alias, info["model"]
     # The types are a later Django's.
-    related = get_related_populators(info, compiler.select, connection.alias)  # type: ignore[call-arg]
+    related = get_related_populators(info, compiler.select, alias)  # type: ignore[call-arg]
 
     def make(row: Any) -> Any:
-        made = info["model"].from_db(connection.alias, names, row[first : last + 1])
+        made = model.from_db(alias, names, row[first : last + 1])
         for each in related:
             each.populate(row, made)
         return made

@@ -75,9 +75,7 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         user, pk = scope["user"], scope["url_route"]["kwargs"]["conversation"]
         if await in_database(find_conversation, user, pk) is None:
             return NOT_FOUND
-        session = scope.get("session")
-        key = session.session_key if session is not None else None
-        allowed = partial(may_go_on, PagePass(user.pk, pk, key))
+        allowed = partial(may_go_on, PagePass(user.pk, pk, scope["session_key"]))
         layer = get_channel_layer()
         channel = await layer.new_channel()
         groups, look = (watchers_of(str(pk)), person_of(user.pk)), asyncio.Event()
