@@ -345,9 +345,9 @@ class Spent:
 @cache
 def _sums(*scope: str) -> Prepared[tuple[date, str, str, Decimal, int]]:
     """The daily sums, by day, currency and source; by the columns of a scope."""
-    filters = {name: Given(name, BigIntegerField()) for name in scope} or {"own": False}
+    filters: dict[str, Any] = {name: Given(name, BigIntegerField()) for name in scope}
     since, until = Given("since", DateField()), Given("until", DateField())
-    days = UsageDay.objects.filter(**filters, day__gte=since, day__lte=until)
+    days = UsageDay.objects.filter(**filters or {"own": False}, day__gte=since, day__lte=until)
     sums = days.values_list("day", "currency", "source").annotate(Sum("cost"), Sum("rows"))
     return Prepared(lambda: sums.order_by("day"))
 

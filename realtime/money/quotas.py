@@ -239,7 +239,7 @@ def _talked(*scope: str) -> Prepared[tuple[int]]:
 
 
 @cache
-def _through_midnight(*scope: str) -> Prepared[tuple[datetime, int]]:
+def _through_midnight(*scope: str) -> Prepared[tuple[datetime | None, int]]:
     """End and milliseconds of those that ended today and began before."""
     calls = _ended_today(scope).filter(started__lt=Given("day", DateTimeField()))
     return Prepared(lambda: calls.values_list("ended", "duration_ms"))
@@ -446,6 +446,7 @@ class Books:
             given = {**scope.filters(), "day": self.day}
             milliseconds = Decimal(sum(ms for (ms,) in _talked(*scope.filters()).all(**given)))
             for ended, duration_ms in _through_midnight(*scope.filters()).all(**given):
+                assert ended is not None
                 milliseconds += min(duration_ms, _milliseconds(ended - self.day))
             milliseconds += self._running.get(holder, Running()).milliseconds
             known = self._minutes[scope] = milliseconds / MINUTE_MS

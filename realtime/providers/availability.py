@@ -59,7 +59,7 @@ def _people(own_providers: str) -> Prepared[tuple[int]]:
     )
 
 
-def settings_of(account: Account) -> AccountSettings:
+def account_settings(account: Account) -> AccountSettings:
     """What was decided about an account's calls; the defaults, not saved, when nothing was."""
     return _settings_of.first(account=account.pk) or AccountSettings(account=account)
 
@@ -94,7 +94,7 @@ def default_model(user: User, account: Account) -> VoiceModel | None:
     usual = model_id(user.call_settings.get("model"))
     if usual in found:
         return found[usual]
-    usual = settings_of(account).default_model_id
+    usual = account_settings(account).default_model_id
     return found[usual] if usual in found else next(iter(found.values()), None)
 
 

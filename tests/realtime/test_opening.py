@@ -10,8 +10,8 @@ from chats.models import Conversation, User
 from realtime.bridge.session import changes_of
 from realtime.bridge.start import Start
 from realtime.going_on import PagePass, may_go_on
-from realtime.models import CallRecord, Provider, VoiceModel
-from realtime.opening import Refused, open_call
+from realtime.models import CallRecord, Provider, Quota, VoiceModel
+from realtime.opening import Refused, find_conversation, open_call
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +43,19 @@ def test_the_default_model_is_chosen_and_configured(conversation: Conversation) 
         "connecting",
         "b",
     )
+
+
+def test_opening_a_call_takes_so_many_queries(
+    conversation: Conversation, django_assert_num_queries: Any
+) -> None:
+    model("b", default=True)
+    Quota.objects.create(money_per_day=5, unpriced_allowed=True)
+    found = find_conversation(conversation.owner, conversation.pk)
+    # The models and the account's settings, the endpoint and the price; other calls of the
+    # conversation; in a transaction the quotas, places, rates and sums, and the place that is
+    # taken; the call's row; what was said before, and where it ended.
+    with django_assert_num_queries(15):
+        open_call(conversation.owner, found, Start())
 
 
 def test_a_chosen_model_voice_and_mode_are_honoured(conversation: Conversation) -> None:
