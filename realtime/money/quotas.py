@@ -129,7 +129,7 @@ def admit(
         terms = books.judge(wish, starting=True)
         if terms.over is not None:
             raise terms.over
-        _write([books.lease_of(wish, began=now)])
+        _write([books.lease_of(wish, terms.limits, began=now)])
     return terms
 
 
@@ -152,8 +152,8 @@ def renew(wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
         books = Books(wishes, now)
         kept = {lease.call_id: (lease.reserved, lease.heartbeat) for lease in books.leases.values()}
         for wish in wishes:
-            told[wish.call_id] = books.judge(wish)
-            books.lease_of(wish, began=now)
+            terms = told[wish.call_id] = books.judge(wish)
+            books.lease_of(wish, terms.limits, began=now)
         mine = [books.leases[wish.call_id] for wish in wishes]
         _write([lease for lease in mine if _is_news(lease, kept.get(lease.call_id))])
     return told
@@ -348,16 +348,12 @@ class Books:
             began=self.leases[wish.call_id].began if wish.call_id in self.leases else self.now,
         )
 
-    def lease_of(self, wish: Wish, began: datetime) -> Lease:
-        """The call's lease, with what it reserves now: what it needs, or what is left of it."""
+    def lease_of(self, wish: Wish, limits: Iterable[Limit], began: datetime) -> Lease:
+        """The call's lease, with what it reserves now: what it needs, or what is left of it by
+        these limits, which are those that it was judged by."""
         lease = self.leases.get(wish.call_id) or self._enter(wish, began)
         needs = (wish.running or NOTHING) + (wish.ahead or NOTHING)
-        lefts = [
-            limit.left
-            for quota in self._quotas_of(wish)
-            for limit in self._limits(quota, wish)
-            if limit.of_money
-        ]
+        lefts = [limit.left for limit in limits if limit.of_money]
         reserves = min([needs, *lefts]) if lefts else NOTHING
         for holder in _holders(lease, money=True):
             self._reserved[holder] += reserves - lease.reserved
