@@ -46,6 +46,7 @@ class Lookout:
         self._asked: set[uuid.UUID] = set()
         self._to_look = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._showing: asyncio.Task[None] | None = None
 
     def join(self, call_id: uuid.UUID, member: Member) -> None:
         """Look after a call from now on."""
@@ -73,32 +74,45 @@ class Lookout:
             if now() < next_beat:
                 await self._look(asked)
             else:
-                fine = await self._beat()
-                next_beat = now() + (BEAT_SECONDS if fine else min(RETRY_SECONDS, BEAT_SECONDS))
+                next_beat = now() + BEAT_SECONDS
+                await self._beat()
 
-    async def _beat(self) -> bool:
-        """Whether the database could be asked."""
+    async def _beat(self) -> None:
+        # For itself: while somebody writes for long, calls can be looked at all the same.
+        if self._showing is None or self._showing.done():
+            self._showing = asyncio.create_task(self._show_alive())
         for call_id in list(self._members):
             self._tell(call_id, lambda member: member.beat())
             # Audio goes first.
             await asyncio.sleep(0)
-        return await self._look(list(self._members), alive=True)
+        await self._look(list(self._members))
 
-    async def _look(self, calls: Collection[uuid.UUID], alive: bool = False) -> bool:
+    async def _show_alive(self) -> None:
+        while self._members:
+            try:
+                await in_database(show_alive, list(self._members))
+                return
+            except Exception as problem:
+                outage.warning("calls cannot show that they live: %s", type(problem).__name__)
+            # Soon after the database is back the janitor takes who is silent for dead.
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _look(self, calls: Collection[uuid.UUID]) -> None:
         questions = [self._members[each].question for each in calls if each in self._members]
+        if not questions:
+            return
         try:
-            answers = await in_database(_asked, questions, alive)
+            answers = await in_database(look, questions)
         except Exception as problem:
             # A database that is away ends no call.
             outage.warning("calls cannot be checked: %s", type(problem).__name__)
-            if is_away(problem) or len(questions) == 1:
-                return False
-            # What is wrong with one is not to let the others go on for ever.
-            fine = [await self._look([each.call_id], alive) for each in questions]
-            return all(fine)
+            if not is_away(problem) and len(questions) > 1:
+                # What is wrong with one is not to let the others go on for ever.
+                for each in questions:
+                    await self._look([each.call_id])
+            return
         for call_id, answer in answers.items():
             self._tell(call_id, partial(_told, answer))
-        return True
 
     def _tell(self, call_id: uuid.UUID, tell: Callable[[Member], None]) -> None:
         member = self._members.get(call_id)
@@ -112,12 +126,6 @@ class Lookout:
 
 def _told(answer: Answer, member: Member) -> None:
     member.told(answer)
-
-
-def _asked(questions: Collection[Question], alive: bool) -> dict[uuid.UUID, Answer]:
-    if alive:
-        show_alive([each.call_id for each in questions])
-    return look(questions)
 
 
 _lookouts: WeakKeyDictionary[asyncio.AbstractEventLoop, Lookout] = WeakKeyDictionary()
