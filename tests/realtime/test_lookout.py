@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from chats.models import Conversation, User
@@ -15,6 +16,7 @@ from realtime import lookout
 from realtime.going_on import Answer, PagePass, Question
 from realtime.lookout import Lookout
 from realtime.models import CallRecord, Provider, VoiceModel
+from tests.realtime.test_consumer import database_blocked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,3 +101,22 @@ async def test_only_who_is_asked_about_is_looked_at_before_the_time(
         ours.leave(member.question.call_id)
     assert ours._task is not None
     await asyncio.wait_for(ours._task, 5)
+
+
+async def test_a_write_that_waits_holds_up_no_look(
+    monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Question]
+) -> None:
+    if connection.vendor == "postgresql":
+        pytest.skip("its writers hold no reader up, and the block of tests does")
+    monkeypatch.setattr(lookout, "BEAT_SECONDS", 0.01)
+    ours, member = Lookout(), Member(await asyncio.to_thread(ask))
+    with database_blocked():
+        ours.join(member.question.call_id, member)
+        for _time in range(3):
+            assert (await asyncio.wait_for(member.answers.get(), 10)).allowed
+        assert ours._showing is not None
+        assert not ours._showing.done()
+    await asyncio.wait_for(ours._showing, 10)
+    ours.leave(member.question.call_id)
+    call = await CallRecord.objects.aget()
+    assert (timezone.now() - call.heartbeat).seconds < 60
