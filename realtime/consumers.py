@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import orjson
@@ -26,7 +25,8 @@ from realtime.bridge.browser import Quick, Take
 from realtime.bridge.ends import ENDS, End, ended_event
 from realtime.bridge.start import Start
 from realtime.db import in_database, is_away
-from realtime.opening import Refused, find_conversation, may_go_on, open_call
+from realtime.going_on import PagePass
+from realtime.opening import Refused, find_conversation, open_call
 from realtime.past_calls import known_here, why_over
 from realtime.places import TOO_MANY, Places
 from realtime.quick import QUICK
@@ -176,10 +176,8 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
             log.warning("a call was refused: %s: %s", refused.reason, refused)
             await self._refuse(browser, refused.reason, refused.words)
             return
-        session = scope.get("session")
-        key = session.session_key if session is not None else None
-        may = partial(may_go_on, scope["user"].pk, conversation.pk, key)
-        running = RunningCall(browser, scope["user"], opening, may)
+        person_pass = PagePass(scope["user"].pk, conversation.pk, scope["session_key"])
+        running = RunningCall(browser, scope["user"], opening, person_pass)
         running.start()
         await self._attend(browser, running)
 

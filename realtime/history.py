@@ -6,12 +6,21 @@ few, to a model that sees; all others are told of by name.
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import (
+    Exists,
+    OuterRef,
+    Q,
+    QuerySet,
+    UUIDField,
+    prefetch_related_objects,
+)
 
 from chats.models import Attachment, Conversation, Message
 from realtime.attachments import PICTURE_TOKENS, part_of, tokens, told, unseen
+from realtime.prepared import Given, Prepared
 
 # History is sent, and billed, with every response of a call.
 BUDGET_TOKENS = 4000
@@ -30,10 +39,11 @@ def opening_items(
     a provider again, and a person's is not, because it costs audio tokens in each response.
     `sees`: the model can be shown pictures.
     """
-    newest = worth_telling(conversation).order_by("-position", "-created")
+    newest = _newest.all(conversation=conversation.pk)
+    prefetch_related_objects(newest, "attachments")
     memory = _Budget(budget, PICTURES if sees else 0)
     chosen: list[dict[str, Any]] = []
-    for message in newest.prefetch_related("attachments")[:MAX_MESSAGES]:
+    for message in newest:
         attachments = message.attachments.all() if message.role == Message.Role.USER else ()
         if not message.text.strip() and not attachments:
             continue  # spoken, but nobody has words for it
@@ -49,9 +59,20 @@ def worth_telling(conversation: Conversation) -> QuerySet[Message]:
 
     Calls of functions are left out, and their outputs with them: what came of them was said.
     """
+    return _worth_telling(conversation.pk)
+
+
+def _worth_telling(conversation: uuid.UUID | Given) -> QuerySet[Message]:
     attached = Attachment.objects.filter(message=OuterRef("pk"))
-    told = conversation.messages.exclude(kind=Message.Kind.TOOL)
+    told = Message.objects.filter(conversation=conversation).exclude(kind=Message.Kind.TOOL)
     return told.filter(~Q(text="") | Exists(attached))
+
+
+_newest = Prepared(
+    lambda: _worth_telling(Given("conversation", UUIDField())).order_by("-position", "-created")[
+        :MAX_MESSAGES
+    ]
+)
 
 
 class _Budget:

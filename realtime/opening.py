@@ -5,20 +5,16 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from importlib import import_module
 from math import ceil
 from typing import Any
 
-from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Max
+from django.db.models import BigIntegerField, UUIDField
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext, ngettext
 
 from chats import audit
-from chats.models import Account, Conversation, User
+from chats.models import Account, Conversation, Message, User
 from realtime import live
 from realtime.attachments import sees_pictures
 from realtime.bridge.dialects import Target
@@ -33,7 +29,8 @@ from realtime.money.ledger import Payer
 from realtime.money.prices import price_for
 from realtime.money.quota_words import over_words
 from realtime.money.quotas import NOTHING, OverQuota, Terms, Wish, admit
-from realtime.providers.availability import default_model, payer
+from realtime.prepared import Given, Prepared
+from realtime.providers.availability import default_model, model_of, payer
 from realtime.providers.circuits import circuit_of
 from realtime.providers.targets import Refused as Refused
 from realtime.providers.targets import target_for
@@ -77,9 +74,32 @@ class Opening:
         return self.tariff.prices is not None and bool(self.tariff.prices.per_minute)
 
 
+_seen = Prepared(
+    lambda: (
+        Conversation.objects.visible()
+        .filter(pk=Given("pk", UUIDField()), owner=Given("owner", BigIntegerField()))
+        .select_related("account")
+    )
+)
+_open_calls = Prepared(
+    lambda: (
+        CallRecord.objects.filter(conversation=Given("conversation", UUIDField()))
+        .exclude(state=CallRecord.State.ENDED)
+        .values_list("pk")
+    )
+)
+_last_position = Prepared(
+    lambda: (
+        Message.objects.filter(conversation=Given("conversation", UUIDField()))
+        .order_by("-position")
+        .values_list("position")[:1]
+    )
+)
+
+
 def find_conversation(user: Person, pk: uuid.UUID) -> Conversation | None:
-    """The conversation, if the person may see it."""
-    return Conversation.objects.visible_to(user).filter(pk=pk).first()
+    """The conversation with its account, if the person may see it."""
+    return _seen.first(pk=pk, owner=user.pk)
 
 
 def open_call(
@@ -128,7 +148,7 @@ def open_call(
             "model": {"id": str(model.pk), "name": str(model)},
             "provider": {"name": model.provider.name},
         },
-        last_position=_last_position(conversation) if conversation else 0.0,
+        last_position=_position_in(conversation) if conversation else 0.0,
         titled=bool(conversation and conversation.title),
         sees=sees,
         offered=_offered(model),
@@ -176,23 +196,10 @@ def _payer(user: User, account: Account, model: VoiceModel) -> Payer:
     )
 
 
-def available(user_pk: int, model_pk: int) -> VoiceModel | None:
-    """The model, if the person may still use it: its provider is enabled, and they are in the
-    account that owns it."""
-    user = User.objects.filter(pk=user_pk, is_active=True).first()
-    models = VoiceModel.objects.available_to(user) if user else VoiceModel.objects.none()
-    return models.filter(pk=model_pk).select_related("provider").first()
-
-
 def tariff_of(model: VoiceModel, now: datetime) -> Tariff:
     """What a call with the model costs now."""
     price = price_for(model.provider_id, model.provider.dialect, model.name, "realtime", now)
     return tariff_at(price, now)
-
-
-def _open_calls(conversation: Conversation) -> list[uuid.UUID]:
-    calls = CallRecord.objects.filter(conversation=conversation)
-    return list(calls.exclude(state=CallRecord.State.ENDED).values_list("pk", flat=True))
 
 
 def _admitted(
@@ -200,7 +207,8 @@ def _admitted(
 ) -> Terms:
     """Take the call's place. Raises Refused when no quota has one, or nothing is left of it."""
     # A call of the same conversation makes room for this one.
-    leaving = _open_calls(conversation) if conversation else []
+    found = _open_calls.all(conversation=conversation.pk) if conversation else []
+    leaving = [pk for (pk,) in found]
     try:
         return admit(wish, now, leaving, live.ending())
     except OverQuota as over:
@@ -208,8 +216,9 @@ def _admitted(
         raise Refused(reason, str(over), over_words(over, tariff.currency)) from None
 
 
-def _last_position(conversation: Conversation) -> float:
-    return conversation.messages.aggregate(last=Max("position"))["last"] or 0.0
+def _position_in(conversation: Conversation) -> float:
+    last = _last_position.first(conversation=conversation.pk)
+    return last[0] if last is not None else 0.0
 
 
 def base_session(model: VoiceModel) -> dict[str, Any]:
@@ -244,9 +253,7 @@ def _chosen(user: User, account: Account, start: Start) -> VoiceModel:
         model = default_model(user, account)
     else:
         # An id that is no number is as unknown as one that does not exist.
-        wanted = model_id(start.model)
-        known = VoiceModel.objects.available_to(user).filter(pk=wanted or 0)
-        model = known.first()
+        model = model_of(user, model_id(start.model) or 0)
     if model is None:
         raise Refused("provider_unknown_model", "no such model for this person")
     voice, transcription = start.asked_voice, start.asked_transcription
@@ -263,37 +270,3 @@ def is_spoken(session: dict[str, Any]) -> bool:
     """Whether a call with this session is one that somebody talks or listens in."""
     audio_in = (session.get("audio") or {}).get("input") or {}
     return session.get("output_modalities") != ["text"] or bool(audio_in.get("turn_detection"))
-
-
-def asked_to_end(call_id: str) -> str:
-    """Why the call is to end as the database has it, "" if it may go on: somebody asked for it,
-    or a later call of the same conversation is open."""
-    rows = CallRecord.objects.filter(pk=call_id)
-    mine = rows.values("conversation", "started", "end_asked").first()
-    if mine is None or mine["end_asked"]:
-        return mine["end_asked"] if mine else ""
-    if mine["conversation"] is None:
-        return ""
-    later = CallRecord.objects.filter(
-        conversation=mine["conversation"], started__gt=mine["started"]
-    )
-    return "taken_over" if later.exclude(state=CallRecord.State.ENDED).exists() else ""
-
-
-def may_go_on(user_pk: int, conversation_pk: uuid.UUID, session_key: str | None) -> bool:
-    """Whether the person is still active, signed in and allowed to see the conversation."""
-    user = User.objects.filter(pk=user_pk, is_active=True).first()
-    if user is None or find_conversation(user, conversation_pk) is None:
-        return False
-    return session_key is None or _signed_in(user, session_key)
-
-
-def _signed_in(user: User, session_key: str) -> bool:
-    """Whether the session lives, is this person's and was not ended by a new password."""
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    session = store(session_key).load()
-    if session.get(SESSION_KEY) != str(user.pk):
-        return False
-    given = session.get(HASH_SESSION_KEY, "")
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    return any(constant_time_compare(given, each) for each in hashes)

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from urllib.parse import urlsplit
 
 import httpx2
 
 from realtime.bridge.connect import Resolve, resolve
 from realtime.bridge.guard import Forbidden, check_url, is_allowed
+from realtime.bridge.trust import trusted
 
 SECONDS = 14.0
 """A little less than a tool may take, so that who waits is told what was waited for."""
@@ -131,7 +130,7 @@ class _Guarded(httpx2.AsyncBaseTransport):
         self._to = to
         self._origin = _origin(httpx2.URL(to.url))
         self._host, self._port, _tls = check_url(to.url, to.vouched, SCHEMES)
-        self._inner = httpx2.AsyncHTTPTransport(verify=_trust(), trust_env=False)
+        self._inner = httpx2.AsyncHTTPTransport(verify=trusted("http"), trust_env=False)
         self._addresses: list[str] = []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -220,12 +219,3 @@ def _because_of(problem: BaseException | None, kind: type[BaseException]) -> boo
             return True
         problem = problem.__cause__ or problem.__context__
     return False
-
-
-def _trust() -> ssl.SSLContext:
-    return _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-
-
-@lru_cache(maxsize=2)
-def _context(_file: str | None, _folder: str | None) -> ssl.SSLContext:
-    return ssl.create_default_context()

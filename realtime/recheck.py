@@ -2,7 +2,7 @@
 changed: their person, a session, a membership, the conversation, the token, the provider.
 
 It is a hint across the channel layer. Whoever misses one looks every few seconds all the same
-(`running.BEAT_SECONDS`), so that nothing rests on it, nor on every change being seen here.
+(`lookout.BEAT_SECONDS`), so that nothing rests on it, nor on every change being seen here.
 """
 
 from __future__ import annotations

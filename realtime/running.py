@@ -23,28 +23,22 @@ from chats.asking import about
 from chats.models import User
 from realtime import live, metrics, past_calls, tracks
 from realtime.attaching import AttachingBrowser, look_up
-from realtime.audience import Audience, person_of, provider_of, until_asked
+from realtime.audience import Audience, person_of, provider_of
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
 from realtime.bridge.browser import Browser, Resume
 from realtime.bridge.ends import End
 from realtime.bridge.limits import Limits
 from realtime.bridge.waiting import Recall
 from realtime.db import in_database
-from realtime.janitor import HEARTBEAT_SECONDS
+from realtime.going_on import Answer, Pass, Question
+from realtime.lookout import lookout
 from realtime.models import CallRecord, Usage
-from realtime.money.allowance import Allowance, Tariff
+from realtime.money.allowance import Allowance
 from realtime.money.keeper import keeper
 from realtime.money.meter import Meter
 from realtime.money.quota_words import withdrawn_words
 from realtime.money.quotas import Terms
-from realtime.opening import (
-    Opening,
-    asked_to_end,
-    available,
-    is_spoken,
-    note_key,
-    tariff_of,
-)
+from realtime.opening import Opening, is_spoken, note_key
 from realtime.past_calls import PastCall
 from realtime.providers.circuits import circuit_of
 from realtime.recorder import Recorder
@@ -54,9 +48,6 @@ from realtime.tools.trail import Trail
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")
 
-# How often a call shows that it lives, and looks whether it may go on. It is told to look at once
-# by `realtime.recheck`; this is for what that missed.
-BEAT_SECONDS = HEARTBEAT_SECONDS
 # The bridge gives 5 s in all to its last words, of which waiting for an answer's cost takes 1.5.
 SETTLE_SECONDS = 3.0
 DRAIN_SECONDS = 1.0
@@ -112,8 +103,8 @@ class Connected(Tap):
 class RunningCall:
     """A call while it runs: the bridge, its recorder, its row and its watchers.
 
-    `may_go_on` is asked now and then whether it may; it may ask the database. `call_type` is the
-    leg: what language whoever is at `socket` is spoken to in. `limits` are its leg's.
+    `person_pass` lets it go on for as long as it holds. `call_type` is the leg: what language
+    whoever is at `socket` is spoken to in. `limits` are its leg's.
     """
 
     def __init__(
@@ -121,7 +112,7 @@ class RunningCall:
         socket: Browser,
         user: User,
         opening: Opening,
-        may_go_on: Callable[[], bool],
+        person_pass: Pass,
         *,
         call_type: Callable[..., Call] = Call,
         limits: Limits | None = None,
@@ -137,11 +128,9 @@ class RunningCall:
         self._over = asyncio.Event()
         self._user = user
         self._opening = opening
-        self._may_go_on = may_go_on
+        self._person_pass = person_pass
         self._loop = asyncio.get_running_loop()
         self._call: Call | None = None
-        self._watcher: asyncio.Task[None] | None = None
-        self._to_look = asyncio.Event()
         self._store = store()
         self._closing: asyncio.Task[None] | None = None
         self._meter = Meter(
@@ -193,7 +182,7 @@ class RunningCall:
             is_spoken(opening.session),
             self._stop,
             depends_on=depends_on,
-            look=self._to_look.set,
+            look=partial(lookout().ask, uuid.UUID(opening.call_id)),
         )
 
     def _stop(self, reason: str, words: tuple[str, str] | None = None) -> None:
@@ -300,7 +289,8 @@ class RunningCall:
 
     async def _call_to_its_end(self) -> EndRecord:
         opening = self._opening
-        self._watcher = asyncio.create_task(self._watch())
+        self._save(state=CallRecord.State.LIVE)
+        lookout().join(uuid.UUID(opening.call_id), self)
         try:
             record = await run_call(
                 self._leg(),
@@ -321,7 +311,7 @@ class RunningCall:
                 call_type=self._call_type,
             )
         finally:
-            self._watcher.cancel()
+            lookout().leave(uuid.UUID(opening.call_id))
         metrics.ended.labels(record.reason).inc()
         if record.detail and record.end.severity == "error":
             log.warning("call %s: %s: %s", opening.call_id, record.reason, record.detail)
@@ -375,46 +365,37 @@ class RunningCall:
         if self._call is not None:
             self._call.tell(event)
 
-    async def _watch(self) -> None:
-        """Show the row that this call lives, and end it when the person may not go on."""
-        while True:
-            self._save(state=CallRecord.State.LIVE, heartbeat=timezone.now())
-            await until_asked(self._to_look, BEAT_SECONDS)
-            self._meter.tick()
-            self._audience.show_call()
-            try:
-                tariff, allowed, asked = await in_database(self._look)
-            except Exception as problem:
-                # A database that is away ends no call.
-                outage.warning("calls cannot be checked: %s", type(problem).__name__)
-                continue
-            if not allowed:
-                self._stop("signed_out")
-            elif tariff is None:
-                self._stop("provider_unknown_model", withdrawn_words())
-            elif asked:
-                # The word of another process was lost on the way.
-                self._stop(asked)
-            else:
-                self._allowance.costs_now(tariff)
+    # What the lookout asks and tells
 
-    def _look(self) -> tuple[Tariff | None, bool, str]:
-        """What the call costs by now, whether its person may go on, and why it is to end, if it
-        is. All in one go."""
-        # Before the person: one who is shut out is to be told that, not of the model.
-        tariff = self._tariff()
-        return tariff, self._may_go_on(), asked_to_end(self._opening.call_id)
+    @property
+    def question(self) -> Question:
+        """What its going on depends on."""
+        opening = self._opening
+        return Question(
+            uuid.UUID(opening.call_id), self._user.pk, opening.model_id, self._person_pass
+        )
 
-    def _tariff(self) -> Tariff | None:
-        """What its model costs by now; None when the person may not use it any more."""
-        model = available(self._user.pk, self._opening.model_id)
-        return tariff_of(model, timezone.now()) if model is not None else None
+    def beat(self) -> None:
+        """Count the time, and show who watches that there is a call."""
+        self._meter.tick()
+        self._audience.show_call()
+
+    def told(self, answer: Answer) -> None:
+        """End it when it may not go on."""
+        if not answer.allowed:
+            self._stop("signed_out")
+        elif answer.tariff is None:
+            self._stop("provider_unknown_model", withdrawn_words())
+        elif answer.asked:
+            # The word of another process was lost on the way.
+            self._stop(answer.asked)
+        else:
+            self._allowance.costs_now(answer.tariff)
 
     async def _finalise(self, record: EndRecord) -> None:
         """Let the recordings and rows of the call reach disk and database before its last word."""
-        if self._watcher is not None:
-            # It would write that the call lives.
-            self._watcher.cancel()
+        # It would write that the call lives.
+        lookout().leave(uuid.UUID(self._opening.call_id))
         self._save(
             state=CallRecord.State.ENDED,
             end_reason=record.reason,

@@ -8,26 +8,16 @@ are stored and read as the models say.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, Model
 
-M = TypeVar("M", bound=Model)
 Names = tuple[str, ...]
 """Columns of a model, as it names them; "pk" is its primary key."""
 Values = Sequence[Any]
 """What is in these columns, in their order."""
-
-
-def select(model: type[M], where: str, names: Names, values: Values) -> list[M]:
-    """The rows of a model without JSON for which `where` holds, a condition in which each %s stands
-    for a value of one of `names`. A row that is as it was the last time is the same object: it is
-    not to be changed."""
-    with connection.cursor() as cursor:
-        cursor.execute(_select(model, where), _stored(model, names, values))
-        return [_made(model, row) for row in cursor.fetchall()]
 
 
 def insert_new(row: Model, unique: Names) -> bool:
@@ -83,21 +73,6 @@ def _stored(model: type[Model], names: Names, row: Values) -> list[Any]:
     ]
 
 
-@lru_cache(maxsize=1000)
-def _made(model: type[M], row: tuple[Any, ...]) -> M:
-    """The object of a row as the driver gives it."""
-    values = []
-    for field, value in zip(model._meta.concrete_fields, row, strict=True):
-        column = field.get_col(model._meta.db_table)
-        for convert in (
-            *connection.ops.get_db_converters(column),
-            *field.get_db_converters(connection),
-        ):
-            value = convert(value, column, connection)
-        values.append(value)
-    return model.from_db(connection.alias, _all(model), values)
-
-
 @cache
 def _all(model: type[Model]) -> Names:
     return tuple(field.attname for field in model._meta.concrete_fields)
@@ -114,12 +89,6 @@ def _rest(model: type[Model], names: Names) -> list[Field[Any, Any]]:
     """The columns that are not named."""
     given = _fields(model, names)
     return [field for field in model._meta.concrete_fields if field not in given]
-
-
-@cache
-def _select(model: type[Model], where: str) -> str:
-    columns = ", ".join(_columns(_fields(model, _all(model))))
-    return f"SELECT {columns} FROM {_table(model)} WHERE {where}"
 
 
 @cache

@@ -26,7 +26,8 @@ from realtime.audience import (
 from realtime.bridge.ends import ENDS
 from realtime.consumers import AWAY, NOT_FOUND
 from realtime.db import in_database
-from realtime.opening import find_conversation, may_go_on
+from realtime.going_on import PagePass, may_go_on
+from realtime.opening import find_conversation
 from realtime.places import TOO_MANY, Places
 from realtime.recorder.keeper import stored_event
 
@@ -74,8 +75,7 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         user, pk = scope["user"], scope["url_route"]["kwargs"]["conversation"]
         if await in_database(find_conversation, user, pk) is None:
             return NOT_FOUND
-        session = scope.get("session")
-        key = session.session_key if session is not None else None
+        allowed = partial(may_go_on, PagePass(user.pk, pk, scope["session_key"]))
         layer = get_channel_layer()
         channel = await layer.new_channel()
         groups, look = (watchers_of(str(pk)), person_of(user.pk)), asyncio.Event()
@@ -84,7 +84,7 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         jobs: set[asyncio.Task[int | None]] = {
             asyncio.create_task(_until_gone(receive)),
             asyncio.create_task(_show(pk, layer, channel, send, look)),
-            asyncio.create_task(_until_forbidden(pk, partial(may_go_on, user.pk, pk, key), look)),
+            asyncio.create_task(_until_forbidden(pk, allowed, look)),
         }
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -23,12 +24,19 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Conversations of an active person who is still in the account, deleted ones too."""
         if not user.is_authenticated or not user.is_active:
             return self.none()
-        mine = Membership.objects.filter(user=user).values("account")
-        return self.filter(owner=user, account__in=mine)
+        return self._owned().filter(owner=user)
 
     def visible_to(self, user: User | AnonymousUser) -> ConversationQuerySet:
         """Every conversation the person may see. What is not in here is 404."""
         return self.owned_by(user).filter(deleted__isnull=True)
+
+    def visible(self) -> ConversationQuerySet:
+        """Every conversation that its owner may see: `visible_to` of all of them."""
+        return self._owned().filter(owner__is_active=True, deleted__isnull=True)
+
+    def _owned(self) -> ConversationQuerySet:
+        member = Membership.objects.filter(user=OuterRef("owner"), account=OuterRef("account"))
+        return self.filter(Exists(member))
 
 
 class Conversation(models.Model):

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from chats.models import Conversation
+from django.db.models import BigIntegerField, DateTimeField
+from django.utils import timezone
+
+from chats.models import Conversation, User
 from realtime.api.keys import Key
 from realtime.api.models import model_of
 from realtime.bridge.events import Problem
 from realtime.bridge.sdk import Terms, checked_session, formats_of, merged
 from realtime.bridge.start import Start
+from realtime.going_on import owners_of
 from realtime.models import ApiToken, CallRecord
-from realtime.opening import Opening, find_conversation, open_call
+from realtime.opening import Opening, open_call
+from realtime.prepared import Given, Prepared
+
+_tokens = Prepared(
+    lambda: ApiToken.objects.valid(Given("now", DateTimeField())).filter(
+        pk__in=Given("pks", BigIntegerField(), many=True)
+    )
+)
 
 
 def open_session(key: Key, model_name: str | None) -> tuple[Opening, Terms]:
@@ -51,15 +63,27 @@ def open_session(key: Key, model_name: str | None) -> tuple[Opening, Terms]:
     return replace(opening, session=session), terms
 
 
-def token_may_go_on(token_pk: int, conversation_pk: str | None) -> bool:
-    """Whether a program's call may: its token works, its person is active and keeps the
-    conversation."""
-    token = ApiToken.objects.valid().select_related("user").filter(pk=token_pk).first()
-    if token is None:
-        return False
-    if conversation_pk is None:
-        return True
-    return find_conversation(token.user, UUID(conversation_pk)) is not None
+@dataclass(frozen=True, slots=True)
+class TokenPass:
+    """A program's token works, and its person is active and keeps the conversation, if any."""
+
+    token_pk: int
+    conversation_pk: str | None
+
+    @classmethod
+    def valid(cls, passes: Collection[TokenPass]) -> set[TokenPass]:
+        """As of `Pass`."""
+        pks = {each.token_pk for each in passes}
+        tokens = {each.pk: each for each in _tokens.all(pks=pks, now=timezone.now())}
+        owners = owners_of({UUID(each.conversation_pk) for each in passes if each.conversation_pk})
+        return {each for each in passes if each._holds(tokens, owners)}
+
+    def _holds(self, tokens: Mapping[int, ApiToken], owners: Mapping[UUID, User]) -> bool:
+        token = tokens.get(self.token_pk)
+        if token is None or self.conversation_pk is None:
+            return token is not None
+        owner = owners.get(UUID(self.conversation_pk))
+        return owner is not None and owner.pk == token.user_id
 
 
 def tidy_up(conversation_pk: str | None) -> None:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 from chats.asking import about
 from realtime import live, metrics
 from realtime.api.keys import SUBPROTOCOL, Key, address_of, check_key, presented
-from realtime.api.opening import open_session, tidy_up, token_may_go_on
+from realtime.api.opening import TokenPass, open_session, tidy_up
 from realtime.api.shapes import REQUEST, ApiError
 from realtime.bridge.ends import ENDS
 from realtime.bridge.sdk import SDK_LIMITS, SdkCall, closing
@@ -114,7 +114,7 @@ class Visit:
             self._socket,
             key.token.user,
             opening,
-            partial(token_may_go_on, key.token.pk, opening.conversation_id),
+            TokenPass(key.token.pk, opening.conversation_id),
             call_type=partial(SdkCall, terms=terms),
             limits=SDK_LIMITS,
         )

@@ -24,6 +24,7 @@ from .guard import Forbidden, check_url, is_allowed
 from .progress import Progress, StepName
 from .redact import shown_message
 from .stream import Stream
+from .trust import trusted
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Host and port to IP addresses. Raises `OSError`."""
@@ -156,9 +157,11 @@ class Connecting:
                 super().connection_made(transport)
 
         options: dict[str, Any] = {"sock": sock}
-        if secure:
-            options |= {"ssl": self._tls or ssl.create_default_context(), "server_hostname": host}
         try:
+            if secure:
+                # Others' audio is not to wait while certificates are read, the first time.
+                tls = self._tls or await asyncio.to_thread(trusted, "socket")
+                options |= {"ssl": tls, "server_hostname": host}
             connection = await ws_connect(
                 url,
                 additional_headers=dict(self._dialect.headers(self._target)),

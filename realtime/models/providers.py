@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chats.models import Account
+from chats.models import Account, Membership
 from realtime.bridge.dialects import DIALECTS
 from realtime.features import check_features, usual_features
 from realtime.sealing import seal, unseal
@@ -179,10 +179,11 @@ class VoiceModelQuerySet(models.QuerySet["VoiceModel"]):
         """
         if not user.is_authenticated or not user.is_active:
             return self.none()
-        accounts = Account.objects.of(user).values("pk")
+        # Ids, for who asks about many people at once (`availability.who_may_use`).
+        accounts = Membership.objects.filter(user=user.pk).values("account")
         # By key, so that a provider for several of the person's accounts is not listed twice.
         for_some = Provider.objects.filter(accounts__isnull=False).values("pk")
-        for_mine = Provider.objects.filter(accounts__in=accounts).values("pk")
+        for_mine = Provider.objects.filter(accounts__memberships__user=user.pk).values("pk")
         of_site = models.Q(provider__account__isnull=True) & (
             ~models.Q(provider__in=for_some) | models.Q(provider__in=for_mine)
         )

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Expression
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -32,7 +33,7 @@ def digest(raw: str) -> str:
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
-    def valid(self, now: datetime | None = None) -> Self:
+    def valid(self, now: datetime | Expression | None = None) -> Self:
         """Tokens that work now: neither revoked nor expired, of an active person."""
         now = now or timezone.now()
         unexpired = models.Q(expires__isnull=True) | models.Q(expires__gt=now)

@@ -24,11 +24,11 @@ class ToolServiceQuerySet(models.QuerySet["ToolService"]):
         # By key, so that a service for several accounts is not listed twice.
         through = ToolService.accounts.through.objects
         for_some = through.values("toolservice_id")
-        for_it = through.filter(account=account).values("toolservice_id")
+        for_it = through.filter(account=account.pk).values("toolservice_id")
         of_site = models.Q(account__isnull=True) & (
             ~models.Q(pk__in=for_some) | models.Q(pk__in=for_it)
         )
-        return self.filter(models.Q(account=account) | of_site, enabled=True)
+        return self.filter(models.Q(account=account.pk) | of_site, enabled=True)
 
 
 class ToolService(models.Model):

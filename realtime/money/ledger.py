@@ -13,17 +13,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import BigIntegerField, DateField, Sum
 
 from realtime.models.money import Price, Source, Usage, UsageDay
 from realtime.money.prices import Rates, price_for
 from realtime.money.pricing import EXACT, Prices, Unpriced, cost, costs, priced_part
 from realtime.money.rollups import NAMES, PLACE
 from realtime.money.usage import MEASURES, NOTHING, Counts, counts_of, tame
+from realtime.prepared import Given, Prepared
 from realtime.rows import ADDED
 from realtime.statements import add_up, insert_new
 
@@ -326,26 +328,32 @@ class Spent:
     unpriced: int = 0
 
 
+@cache
+def _sums(*scope: str) -> Prepared[tuple[date, str, str, Decimal, int]]:
+    """The daily sums, by day, currency and source; by the columns of a scope."""
+    filters: dict[str, Any] = {name: Given(name, BigIntegerField()) for name in scope}
+    since, until = Given("since", DateField()), Given("until", DateField())
+    days = UsageDay.objects.filter(**filters or {"own": False}, day__gte=since, day__lte=until)
+    sums = days.values_list("day", "currency", "source").annotate(Sum("cost"), Sum("rows"))
+    return Prepared(lambda: sums.order_by("day"))
+
+
 def spent(scope: Scope, since: date, until: date | None = None) -> Spent:
     """What was spent from the UTC day `since` to `until` (both included; None: up to now).
 
     The site does not pay for what goes over providers of accounts' own: only they do. From the
     daily sums, so it takes a few indexed rows however long the ledger is.
     """
-    filters = scope.filters() or {"own": False}
-    days = UsageDay.objects.filter(**filters, day__gte=since)
-    if until is not None:
-        days = days.filter(day__lte=until)
-    sums = days.values("day", "currency", "source").annotate(sum=Sum("cost"), count=Sum("rows"))
+    filters = scope.filters()
+    sums = _sums(*filters).all(**filters, since=since, until=until or date.max)
     rates, result, unconverted = Rates(), Spent(), dict[str, Decimal]()
-    for each in sums.order_by("day"):
-        if each["source"] == Source.UNPRICED:
-            result = replace(result, unpriced=result.unpriced + each["count"])
+    for day, currency, source, money, count in sums:
+        if source == Source.UNPRICED:
+            result = replace(result, unpriced=result.unpriced + count)
             continue
-        amount = rates.convert(each["sum"], each["currency"], each["day"])
+        amount = rates.convert(money, currency, day)
         if amount is None:
-            currency = each["currency"]
-            unconverted[currency] = unconverted.get(currency, NOTHING) + each["sum"]
+            unconverted[currency] = unconverted.get(currency, NOTHING) + money
         else:
             result = replace(result, amount=EXACT.add(result.amount, amount))
     return replace(result, unconverted=unconverted)

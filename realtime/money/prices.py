@@ -10,13 +10,13 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import CharField, DateTimeField, Q, Sum, UUIDField
 from django.utils import timezone
 
 from realtime.models.money import ExchangeRate, Price, Source, UsageDay
 from realtime.models.providers import Provider, VoiceModel
 from realtime.money.pricing import EXACT
-from realtime.statements import select
+from realtime.prepared import Given, Prepared
 
 
 def price_for(
@@ -25,18 +25,21 @@ def price_for(
     """The price of a model at a moment; None when it has none.
 
     `kind`: "realtime" or "transcription". An admin's row wins over a seeded one, the provider's
-    over a general one, then a dialect's, then the more exact name, then the newest. The row may be
-    shared with others who asked: it is not to be changed.
+    over a general one, then a dialect's, then the more exact name, then the newest.
     """
-    return best(select(Price, FITTING, FITTED, (provider_id, model, dialect, kind, at)), model)
+    rows = _begun.all(provider=provider_id, model=model, dialect=dialect, kind=kind, at=at)
+    return best(rows, model)
 
 
-# Asked with every answer.
-FITTING = (
-    "(provider_id IS NULL OR provider_id = %s) AND (model LIKE '%%*%%' OR model = %s)"
-    " AND dialect IN ('', %s) AND kind = %s AND since <= %s"
+_begun = Prepared(
+    lambda: Price.objects.filter(
+        Q(provider=Given("provider", UUIDField())) | Q(provider=None),
+        Q(model=Given("model", CharField())) | Q(model__contains="*"),
+        Q(dialect=Given("dialect", CharField())) | Q(dialect=""),
+        kind=Given("kind", CharField()),
+        since__lte=Given("at", DateTimeField()),
+    ).order_by()
 )
-FITTED = ("provider_id", "model", "dialect", "kind", "since")
 
 
 class Begun:
@@ -135,14 +138,23 @@ def reporting_currency() -> str:
     return str(settings.REPORTING_CURRENCY)
 
 
+_rates = Prepared(
+    lambda: (
+        ExchangeRate.objects.filter(into=Given("into", CharField()))
+        .order_by("since")
+        .values_list("currency", "since", "rate")
+    )
+)
+
+
 class Rates:
     """Exchange rates into the reporting currency, read once."""
 
     def __init__(self) -> None:
         self.into = reporting_currency()
         self._rates: dict[str, list[tuple[date, Decimal]]] = {}
-        for row in ExchangeRate.objects.filter(into=self.into).order_by("since"):
-            self._rates.setdefault(row.currency, []).append((row.since, row.rate))
+        for currency, since, rate in _rates.all(into=self.into):
+            self._rates.setdefault(currency, []).append((since, rate))
 
     def known(self) -> list[str]:
         """The other currencies that can be converted."""

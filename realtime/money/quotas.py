@@ -20,13 +20,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import BigIntegerField, DateTimeField, Q, QuerySet, Sum, UUIDField
 
 from realtime.models import CallRecord, Lease, Quota
 from realtime.money.ledger import Scope, spent
+from realtime.prepared import Given, Prepared
 
 DEAD_AFTER = timedelta(seconds=60)
 """A lease without a sign of life for so long is of a process that died."""
@@ -123,22 +124,12 @@ def admit(
     """
     with transaction.atomic():
         books = Books([wish], now, ending, leaving)
-        Lease.objects.filter(pk__in=leaving).delete()
+        if leaving:
+            Lease.objects.filter(pk__in=leaving).delete()
         terms = books.judge(wish, starting=True)
         if terms.over is not None:
             raise terms.over
-        lease = books.lease_of(wish, began=now)
-        Lease.objects.update_or_create(
-            call_id=wish.call_id,
-            defaults={
-                "account_id": lease.account_id,
-                "user_id": lease.user_id,
-                "own": lease.own,
-                "reserved": lease.reserved,
-                "began": lease.began,
-                "heartbeat": now,
-            },
-        )
+        _write([books.lease_of(wish, terms.limits, began=now)])
     return terms
 
 
@@ -161,8 +152,8 @@ def renew(wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
         books = Books(wishes, now)
         kept = {lease.call_id: (lease.reserved, lease.heartbeat) for lease in books.leases.values()}
         for wish in wishes:
-            told[wish.call_id] = books.judge(wish)
-            books.lease_of(wish, began=now)
+            terms = told[wish.call_id] = books.judge(wish)
+            books.lease_of(wish, terms.limits, began=now)
         mine = [books.leases[wish.call_id] for wish in wishes]
         _write([lease for lease in mine if _is_news(lease, kept.get(lease.call_id))])
     return told
@@ -205,6 +196,55 @@ class Used:
     calls: int
 
 
+def _quotas_for(quotas: QuerySet[Quota]) -> QuerySet[Quota]:
+    """The site's, and those of accounts and people, always in the same order."""
+    accounts, people = (
+        Given(each, BigIntegerField(), many=True) for each in ("accounts", "people")
+    )
+    of_site = Q(account=None, user=None)
+    return quotas.filter(of_site | Q(account__in=accounts) | Q(user__in=people)).order_by("pk")
+
+
+_quotas = Prepared(lambda: _quotas_for(Quota.objects.all()))
+_locked_quotas = Prepared(lambda: _quotas_for(Quota.objects.select_for_update()))
+_leases = Prepared(
+    lambda: Lease.objects.filter(
+        Q(pk__in=Given("mine", UUIDField(), many=True))
+        | Q(heartbeat__gte=Given("alive", DateTimeField()))
+    ).order_by()
+)
+_ended = Prepared(
+    lambda: (
+        CallRecord.objects.filter(
+            pk__in=Given("calls", UUIDField(), many=True), state=CallRecord.State.ENDED
+        )
+        .values_list("pk")
+        .order_by()
+    )
+)
+
+
+def _ended_today(names: tuple[str, ...]) -> QuerySet[CallRecord]:
+    scope = {name: Given(name, BigIntegerField()) for name in names}
+    return CallRecord.objects.filter(**scope, ended__gte=Given("day", DateTimeField())).order_by()
+
+
+@cache
+def _talked(*scope: str) -> Prepared[tuple[int]]:
+    """The milliseconds of calls that began and ended today; by the columns of a scope. One row, or
+    none without any call."""
+    today = _ended_today(scope).filter(started__gte=Given("day", DateTimeField()))
+    of_state = today.values("state").annotate(ms=Sum("duration_ms"))
+    return Prepared(lambda: of_state.values_list("ms"))
+
+
+@cache
+def _through_midnight(*scope: str) -> Prepared[tuple[datetime | None, int]]:
+    """End and milliseconds of those that ended today and began before."""
+    calls = _ended_today(scope).filter(started__lt=Given("day", DateTimeField()))
+    return Prepared(lambda: calls.values_list("ended", "duration_ms"))
+
+
 Holder = tuple[str, int]
 """Whose limits they are: the site, an account or a person, with its id."""
 SITE: Holder = ("site", 0)
@@ -236,27 +276,22 @@ class Books:
     _minutes: dict[Scope, Decimal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        accounts = {wish.account_id for wish in self.wishes}
-        people = {wish.user_id for wish in self.wishes}
-        quotas = (
-            (Quota.objects.select_for_update() if self.locking else Quota.objects)
-            .filter(Q(account=None, user=None) | Q(account__in=accounts) | Q(user__in=people))
-            .order_by("pk")
+        quotas = (_locked_quotas if self.locking else _quotas).all(
+            accounts={wish.account_id for wish in self.wishes},
+            people={wish.user_id for wish in self.wishes},
         )
         self.quotas = {_holder(quota): quota for quota in quotas}
         # Read after the lock, or another step's leases are missed.
-        mine = Q(pk__in=[wish.call_id for wish in self.wishes])
-        alive = Q(heartbeat__gte=self.now - DEAD_AFTER)
-        leases = Lease.objects.filter(mine | alive).exclude(pk__in=self.leaving)
-        self.leases = {lease.call_id: lease for lease in leases}
+        mine = [wish.call_id for wish in self.wishes]
+        leases = _leases.all(mine=mine, alive=self.now - DEAD_AFTER)
+        self.leases = {each.call_id: each for each in leases if each.call_id not in self.leaving}
         self.day = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         self.month = self.day.replace(day=1)
 
     @cached_property
     def over(self) -> set[uuid.UUID]:
         """Calls that are over but for what they cost: they take no place and no time."""
-        ended = CallRecord.objects.filter(pk__in=self.leases, state=CallRecord.State.ENDED)
-        return {*ended.values_list("pk", flat=True), *self.ending}
+        return {*(pk for (pk,) in _ended.all(calls=list(self.leases))), *self.ending}
 
     # Sums over all leases are made once and kept, or each of a thousand calls would walk a
     # thousand leases.
@@ -313,16 +348,12 @@ class Books:
             began=self.leases[wish.call_id].began if wish.call_id in self.leases else self.now,
         )
 
-    def lease_of(self, wish: Wish, began: datetime) -> Lease:
-        """The call's lease, with what it reserves now: what it needs, or what is left of it."""
+    def lease_of(self, wish: Wish, limits: Iterable[Limit], began: datetime) -> Lease:
+        """The call's lease, with what it reserves now: what it needs, or what is left of it by
+        these limits, which are those that it was judged by."""
         lease = self.leases.get(wish.call_id) or self._enter(wish, began)
         needs = (wish.running or NOTHING) + (wish.ahead or NOTHING)
-        lefts = [
-            limit.left
-            for quota in self._quotas_of(wish)
-            for limit in self._limits(quota, wish)
-            if limit.of_money
-        ]
+        lefts = [limit.left for limit in limits if limit.of_money]
         reserves = min([needs, *lefts]) if lefts else NOTHING
         for holder in _holders(lease, money=True):
             self._reserved[holder] += reserves - lease.reserved
@@ -408,12 +439,11 @@ class Books:
         """Minutes of calls since midnight: those that ended, and those that run."""
         known = self._minutes.get(scope)
         if known is None:
-            calls = CallRecord.objects.filter(**scope.filters(), ended__gte=self.day)
-            whole = calls.filter(started__gte=self.day).aggregate(ms=Sum("duration_ms"))["ms"]
-            milliseconds = Decimal(whole or 0)
-            for call in calls.filter(started__lt=self.day).only("ended", "duration_ms"):
-                assert call.ended is not None
-                milliseconds += min(call.duration_ms, _milliseconds(call.ended - self.day))
+            given = {**scope.filters(), "day": self.day}
+            milliseconds = Decimal(sum(ms for (ms,) in _talked(*scope.filters()).all(**given)))
+            for ended, duration_ms in _through_midnight(*scope.filters()).all(**given):
+                assert ended is not None
+                milliseconds += min(duration_ms, _milliseconds(ended - self.day))
             milliseconds += self._running.get(holder, Running()).milliseconds
             known = self._minutes[scope] = milliseconds / MINUTE_MS
         return known

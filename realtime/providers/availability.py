@@ -12,8 +12,11 @@ team's key.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import cache
+
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
@@ -21,6 +24,60 @@ from chats.asking import about
 from chats.models import Account, Membership, User
 from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.models.providers import model_id, own_allowed
+from realtime.prepared import Given, Prepared
+
+PK = BigIntegerField()
+ANYBODY = User(pk=Given("user", PK))
+
+_settings_of = Prepared(lambda: AccountSettings.objects.filter(account=Given("account", PK)))
+_known = Prepared(
+    lambda: VoiceModel.objects.filter(pk__in=Given("pks", PK, many=True)).select_related("provider")
+)
+
+
+# What `own_allowed` makes of its setting is in their SQL.
+@cache
+def _all(own_providers: str) -> Prepared[VoiceModel]:
+    models = VoiceModel.objects
+    return Prepared(lambda: models.available_to(ANYBODY).select_related("provider__account"))
+
+
+@cache
+def _one(own_providers: str) -> Prepared[VoiceModel]:
+    models = VoiceModel.objects.filter(pk=Given("model", PK))
+    return Prepared(lambda: models.available_to(ANYBODY).select_related("provider__account"))
+
+
+@cache
+def _people(own_providers: str) -> Prepared[tuple[int]]:
+    # They are asked about in subqueries of a subquery.
+    each = User(pk=OuterRef(OuterRef("pk")))
+    models = VoiceModel.objects.filter(pk=Given("model", PK))
+    people = User.objects.filter(pk__in=Given("people", PK, many=True), is_active=True)
+    return Prepared(
+        lambda: people.filter(Exists(models.available_to(each))).values_list("pk").order_by()
+    )
+
+
+def account_settings(account: Account) -> AccountSettings:
+    """What was decided about an account's calls; the defaults, not saved, when nothing was."""
+    return _settings_of.first(account=account.pk) or AccountSettings(account=account)
+
+
+def model_of(user: User, pk: int) -> VoiceModel | None:
+    """The model, if the person may use it; with its provider and whose that is."""
+    return _one(settings.OWN_PROVIDERS).first(user=user.pk, model=pk) if user.is_active else None
+
+
+def models_by_id(pks: Collection[int]) -> dict[int, VoiceModel]:
+    """These models with their providers, whoever may use them."""
+    return {model.pk: model for model in _known.all(pks=pks)}
+
+
+def who_may_use(model_pk: int, people: Collection[int]) -> set[int]:
+    """Which of these people may use a model."""
+    found = _people(settings.OWN_PROVIDERS).all(model=model_pk, people=people)
+    return {pk for (pk,) in found}
 
 
 def payer(model: VoiceModel, account: Account) -> Account:
@@ -31,18 +88,14 @@ def payer(model: VoiceModel, account: Account) -> Account:
 def default_model(user: User, account: Account) -> VoiceModel | None:
     """What a call in a conversation of `account` takes when nothing was chosen: the person's
     usual model, else the account's, else the site's."""
-    available = VoiceModel.objects.available_to(user)
-    wanted = [
-        model_id(user.call_settings.get("model")),
-        AccountSettings.objects.filter(account=account)
-        .values_list("default_model", flat=True)
-        .first(),
-    ]
-    found = {model.pk: model for model in available}
-    for pk in wanted:
-        if pk in found:
-            return found[pk]
-    return next(iter(found.values()), None)
+    if not user.is_active:
+        return None
+    found = {model.pk: model for model in _all(settings.OWN_PROVIDERS).all(user=user.pk)}
+    usual = model_id(user.call_settings.get("model"))
+    if usual in found:
+        return found[usual]
+    usual = account_settings(account).default_model_id
+    return found[usual] if usual in found else next(iter(found.values()), None)
 
 
 def models_for(account: Account) -> QuerySet[VoiceModel]:

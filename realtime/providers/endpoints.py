@@ -5,11 +5,19 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import CharField, IntegerField
 
 from realtime.bridge.dialects import Target, dialect_for
 from realtime.bridge.guard import Forbidden, check_url, plain_host
 from realtime.models import AllowedEndpoint
 from realtime.outbound import origin_of
+from realtime.prepared import Given, Prepared
+
+_allowed = Prepared(
+    lambda: AllowedEndpoint.objects.filter(
+        host=Given("host", CharField()), port=Given("port", IntegerField())
+    )
+)
 
 
 def is_allowed(target: Target) -> bool:
@@ -25,7 +33,7 @@ def vouched(host: str, port: int) -> bool:
     """Whether this host (as `plain_host` spells it) and port were allowed."""
     if (host, port) in of_operator():
         return True
-    return AllowedEndpoint.objects.filter(host=host, port=port).exists()
+    return _allowed.first(host=host, port=port) is not None
 
 
 def vouched_url(url: str) -> bool:

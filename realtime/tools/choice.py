@@ -8,7 +8,8 @@ from typing import Any
 from chats.models import Account, Conversation, User
 from realtime.bridge.dialects import traits_of
 from realtime.call_settings import settings_of
-from realtime.models import AccountSettings, VoiceModel
+from realtime.models import VoiceModel
+from realtime.providers.availability import account_settings
 from realtime.tools.box import SiteToolbox, Usable
 from realtime.tools.registry import TOOLS, Where
 from realtime.tools.services.remote import is_passed_on, servers_of
@@ -27,8 +28,7 @@ def usable(account: Account | None) -> list[Usable]:
 
 def allowed(account: Account) -> list[Usable]:
     """What the account's admins have left on."""
-    settings = AccountSettings.objects.filter(account=account).first()
-    off = settings.tools_off if settings is not None else []
+    off = account_settings(account).tools_off
     return [tool for tool in usable(account) if tool.name not in off]
 
 

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from chats.models import Conversation, User
-from realtime import running
+from realtime import lookout
 from realtime.api.keys import BAD_PER_MINUTE, address_of
 from realtime.api.socket import RealtimeSocket
 from realtime.db import in_database
@@ -249,7 +249,7 @@ async def test_parameters_without_end_are_read_as_any_others(here: str, ann: Use
 async def test_a_running_session_ends_when_its_token_does(
     here: str, ann: User, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr(running, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(lookout, "BEAT_SECONDS", 0.1)
     async with provider_of(opened()):
         async with session_of(here, await token_of(ann)) as session:
             await session.event("session.created")
@@ -266,7 +266,7 @@ async def test_a_running_session_ends_when_its_token_does(
 async def test_a_client_secret_connects_until_it_expires_and_the_session_goes_on(
     here: str, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(lookout, "BEAT_SECONDS", 0.05)
     token = (await in_database(ApiToken.objects.make, ann, "page"))[0]
     session = {"instructions": "Be brief.", "model": "scripted-1"}
     _secret, raw = await in_database(ClientSecret.make, token, session, 60)

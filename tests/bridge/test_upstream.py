@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import ssl
 import traceback
 
 import pytest
@@ -187,6 +188,17 @@ async def test_tls_to_a_trusted_server(certificates):
         upstream = await open_upstream(provider.target(), SESSION, tls=client)
         await upstream.close()
         assert provider.visits[0].headers["Host"] == f"localhost:{provider.port}"
+
+
+async def test_the_trusted_certificates_are_read_once(certificates, monkeypatch, tmp_path):
+    made = []
+    make = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", lambda: made.append(make()) or made[-1])
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # as nobody has read them before
+    async with ScriptedProvider(tls=certificates[0]) as provider:
+        for _time in range(2):
+            await failure(provider)
+    assert len(made) == 1
 
 
 async def test_tls_to_a_server_nobody_vouches_for(certificates):

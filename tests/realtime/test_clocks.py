@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from chats.models import Conversation, User
-from realtime import janitor, running
+from realtime import janitor, lookout
 from realtime.db import in_database
 from realtime.models import CallRecord, Lease, Quota, Usage
 from realtime.money import keeper
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "SECONDS", 0.05)
-    monkeypatch.setattr(running, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(lookout, "BEAT_SECONDS", 0.05)
 
 
 async def looked() -> None:

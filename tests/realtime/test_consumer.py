@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chats.models import Conversation, Membership, Message, User
-from realtime import live, running
+from realtime import live, lookout, running
 from realtime.bridge import ENDS, Call
 from realtime.db import in_database
 from realtime.models import CallRecord, Provider, VoiceModel
@@ -304,7 +304,7 @@ async def test_a_blocked_database_delays_no_audio(
 async def test_a_call_that_ended_while_the_database_was_blocked_stays_ended(
     here: str, conversation: Conversation, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(lookout, "BEAT_SECONDS", 0.01)
     async with provider_of(opened()):
         async with Caller.dial(here, str(conversation.pk), cookie) as call:
             await call.start()
@@ -521,7 +521,7 @@ async def test_who_may_no_longer_go_on_does_not(
     change: Callable[[User], None],
     beat: float,
 ) -> None:
-    monkeypatch.setattr(running, "BEAT_SECONDS", beat)
+    monkeypatch.setattr(lookout, "BEAT_SECONDS", beat)
     async with provider_of(opened()) as provider:
         async with Caller.dial(here, str(conversation.pk), cookie) as call:
             await call.start()

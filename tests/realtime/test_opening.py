@@ -9,8 +9,9 @@ import pytest
 from chats.models import Conversation, User
 from realtime.bridge.session import changes_of
 from realtime.bridge.start import Start
-from realtime.models import CallRecord, Provider, VoiceModel
-from realtime.opening import Refused, may_go_on, open_call
+from realtime.going_on import PagePass, may_go_on
+from realtime.models import CallRecord, Provider, Quota, VoiceModel
+from realtime.opening import Refused, find_conversation, open_call
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +43,19 @@ def test_the_default_model_is_chosen_and_configured(conversation: Conversation) 
         "connecting",
         "b",
     )
+
+
+def test_opening_a_call_takes_so_many_queries(
+    conversation: Conversation, django_assert_num_queries: Any
+) -> None:
+    model("b", default=True)
+    Quota.objects.create(money_per_day=5, unpriced_allowed=True)
+    found = find_conversation(conversation.owner, conversation.pk)
+    # The models and the account's settings, the endpoint and the price; other calls of the
+    # conversation; in a transaction the quotas, places, rates and sums, and the place that is
+    # taken; the call's row; what was said before, and where it ended.
+    with django_assert_num_queries(15):
+        open_call(conversation.owner, found, Start())
 
 
 def test_a_chosen_model_voice_and_mode_are_honoured(conversation: Conversation) -> None:
@@ -122,12 +136,12 @@ def test_a_key_that_cannot_be_opened_is_refused_without_showing_it(
 
 def test_a_person_may_go_on_while_active_and_a_member(conversation: Conversation) -> None:
     ann = conversation.owner
-    assert may_go_on(ann.pk, conversation.pk, None)
-    assert not may_go_on(ann.pk, conversation.pk, "a session that ended")
+    assert may_go_on(PagePass(ann.pk, conversation.pk, None))
+    assert not may_go_on(PagePass(ann.pk, conversation.pk, "a session that ended"))
     ann.memberships.all().delete()
-    assert not may_go_on(ann.pk, conversation.pk, None)
+    assert not may_go_on(PagePass(ann.pk, conversation.pk, None))
 
 
 def test_a_deactivated_person_may_not(conversation: Conversation) -> None:
     User.objects.update(is_active=False)
-    assert not may_go_on(conversation.owner.pk, conversation.pk, None)
+    assert not may_go_on(PagePass(conversation.owner.pk, conversation.pk, None))

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from chats.models import Conversation, Membership, Message, User
-from realtime import running, watching
+from realtime import lookout, watching
 from realtime.db import in_database
 from realtime.models import CallRecord
 from realtime.opening import is_spoken
@@ -180,7 +180,7 @@ async def test_who_loses_the_conversation_sees_no_more(
 async def test_a_call_of_another_process_takes_over_though_its_word_was_lost(
     here: str, ann: User, cookie: str, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(lookout, "BEAT_SECONDS", 0.05)
     async with (
         provider_of(opened(Until(asyncio.Event()))),
         Caller.dial(here, str(conversation.pk), cookie) as call,

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from django.db.models import BigIntegerField, QuerySet
 from django.utils import timezone
 
 from chats.models import Account, User
 from realtime.bridge.tools import Result, ToolFailed
 from realtime.db import in_database
 from realtime.models import Price, ToolFunction, ToolService
+from realtime.models.tools import ToolServiceQuerySet
 from realtime.money.allowance import tariff_at
 from realtime.money.ledger import IMAGES, Entry, Payer
 from realtime.money.meter import charge
@@ -24,6 +26,7 @@ from realtime.money.quota_words import over_words
 from realtime.money.quotas import NOTHING, OverQuota, Wish, look
 from realtime.money.usage import Counts
 from realtime.outbound import Destination, NoAnswer, fetch
+from realtime.prepared import Given, Prepared
 from realtime.providers import endpoints
 from realtime.sealing import SealBroken
 from realtime.tools.registry import Where
@@ -115,13 +118,21 @@ class ServiceTool:
             raise
 
 
+def _chosen(services: ToolServiceQuerySet) -> QuerySet[ToolFunction]:
+    rows = ToolFunction.objects.filter(service__in=services, chosen=True)
+    return rows.select_related("service").order_by("service__name", "name")
+
+
+_chosen_for = Prepared(
+    lambda: _chosen(ToolService.objects.of(Account(pk=Given("account", BigIntegerField()))))
+)
+
+
 def offered_to(account: Account | None) -> list[ServiceTool]:
     """The chosen functions of the services that are on for an account; None: for any."""
-    enabled = ToolService.objects.filter(enabled=True)
-    services = ToolService.objects.of(account) if account else enabled
-    rows = ToolFunction.objects.filter(service__in=services, chosen=True)
-    chosen = rows.select_related("service").order_by("service__name", "name")
-    return [ServiceTool(row, account.pk if account else None) for row in chosen]
+    if account is None:
+        return [ServiceTool(row, None) for row in _chosen(ToolService.objects.filter(enabled=True))]
+    return [ServiceTool(row, account.pk) for row in _chosen_for.all(account=account.pk)]
 
 
 def seconds_of(service: ToolService) -> float | None:

@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from chats.models import Account, Conversation, Membership, User
-from realtime import janitor, running
+from realtime import janitor, lookout
 from realtime.db import in_database
 from realtime.models import Lease, Price, Provider, Quota, Usage, VoiceModel
 from realtime.money import keeper, ledger
@@ -58,7 +58,7 @@ def set_price(audio_out: int, **fields: Any) -> Price:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "SECONDS", 0.05)
-    monkeypatch.setattr(running, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(lookout, "BEAT_SECONDS", 0.05)
 
 
 def speech(seconds: float, name: str = "1") -> Send:

@@ -413,8 +413,9 @@ def test_the_leases_are_walked_as_often_for_many_calls_as_for_few() -> None:
         books = Books(wishes, NOON, locking=False)
         books.leases, Counted.walks = Counted(books.leases), 0
         for each in wishes:
-            assert books.judge(each).over is None
-            books.lease_of(each, began=NOON)
+            terms = books.judge(each)
+            assert terms.over is None
+            books.lease_of(each, terms.limits, began=NOON)
         walks.append(Counted.walks)
     assert walks == [2, 2]
 
