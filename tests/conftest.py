@@ -6,15 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.db.backends.base.operations import BaseDatabaseOperations
-
-from chats.append_only import TRAIL
-from realtime.append_only import LEDGER
-from tests.site import migrated
 
 # With several processes these begin first, or one of them is still at it when the others are done.
-SLOW = ("grown", "serving", "sdk")
+SLOW = ("e2e", "faults", "grown", "serving", "sdk")
 
 
 @pytest.hookimpl(trylast=True)
@@ -23,20 +17,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.relative_to(here).parts[0] not in SLOW)
 
 
+# What follows is for tests with a database alone: the others run without Django.
+
+
 @pytest.fixture(scope="session")
 def django_db_keepdb(django_db_modify_db_settings: None) -> bool:
     """A database in a file begins as a copy of one that is migrated once for all processes."""
+    from django.conf import settings
+
+    from tests.site import migrated
+
     database = settings.DATABASES["default"]
     if not database["ENGINE"].endswith("sqlite3"):
         return False
-    shutil.copy(migrated() / "nextvoice.sqlite3", database["TEST"]["NAME"])
+    shutil.copy(migrated(), database["TEST"]["NAME"])
     return True
 
 
-@pytest.fixture(autouse=True, scope="session")
-def append_only_between_tests() -> Iterator[None]:
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """The database refuses to delete from the ledger and the audit trail; emptying them after a
     test is another thing."""
+    from django.db.backends.base.operations import BaseDatabaseOperations
+
+    from chats.append_only import TRAIL
+    from realtime.append_only import LEDGER
+
     flush = BaseDatabaseOperations.execute_sql_flush
 
     def unguarded(self: Any, statements: Any) -> None:

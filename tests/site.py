@@ -58,6 +58,8 @@ INHERITED = {
     "DJANGO_SETTINGS_MODULE": "nextvoice.settings",
 }
 PIECE = 4800  # bytes of PCM in 100 ms
+DATABASE = "nextvoice.sqlite3"
+
 CALL = "from django.core.management import call_command\ncall_command"
 SETUP = """
 from chats.models import User
@@ -77,19 +79,20 @@ def static_files() -> Path:
     """Where all sites of this test run have their collected static files."""
 
     def collect(folder: Path) -> None:
-        here = {"STATIC_ROOT": str(folder), "DATA_DIR": str(migrated())}
+        here = {"STATIC_ROOT": str(folder / "static"), "DATA_DIR": str(folder / "data")}
         _run(f"{CALL}('collectstatic', interactive=False, verbosity=0)", folder, INHERITED | here)
 
-    return once("static", collect)
+    return once("collected", collect) / "static"
 
 
 def migrated() -> Path:
-    """The data folder of a site whose database is made and as yet empty; to be copied."""
+    """The database of a site with all tables and nothing in them; to be copied."""
 
     def migrate(folder: Path) -> None:
-        _run(f"{CALL}('migrate', verbosity=0)", folder, INHERITED | {"DATA_DIR": str(folder)})
+        here = {"DATA_DIR": str(folder / "data")}
+        _run(f"{CALL}('migrate', verbosity=0)", folder, INHERITED | here)
 
-    return once("migrated", migrate)
+    return once("migrated", migrate) / "data" / DATABASE
 
 
 def new_data(people: tuple[str, ...], environment: dict[str, str]) -> tuple[Path, dict[str, str]]:
@@ -97,7 +100,8 @@ def new_data(people: tuple[str, ...], environment: dict[str, str]) -> tuple[Path
     the people's sessions."""
 
     def set_up(folder: Path) -> None:
-        shutil.copytree(migrated(), folder / "data")
+        (folder / "data").mkdir()
+        shutil.copy(migrated(), folder / "data" / DATABASE)
         sessions = _set_up(people, folder, environment | {"DATA_DIR": str(folder / "data")})
         (folder / "sessions.json").write_text(json.dumps(sessions))
 
@@ -160,12 +164,7 @@ class Site:
         self._shell: Shell | None = None
 
     def __enter__(self) -> Self:
-        data = Path(self.environment["DATA_DIR"])
-        if self._common is None or data.exists():
-            self.sessions = _set_up(self._people, self.folder, self.environment)
-        else:
-            new, self.sessions = new_data(self._people, self._common)
-            shutil.copytree(new, data)
+        self.set_up()
         self.start()
         return self
 
@@ -182,6 +181,15 @@ class Site:
         if kind is None:
             written = self.log.read_text()
             assert "Traceback" not in written, written
+
+    def set_up(self) -> None:
+        """Make its database and what `manage.py setup` puts into it."""
+        data = Path(self.environment["DATA_DIR"])
+        if self._common is None or data.exists():
+            self.sessions = _set_up(self._people, self.folder, self.environment)
+        else:
+            new, self.sessions = new_data(self._people, self._common)
+            shutil.copytree(new, data)
 
     def start(self) -> None:
         """Serve, again after `stop` or `kill` with the same data, and wait until it is ready."""
