@@ -6,7 +6,7 @@ BIN := .venv/bin
 # What failed is tried once more, one test after another: on a busy machine some come too late.
 AGAIN := $(BIN)/pytest --last-failed --last-failed-no-failures none
 
-.PHONY: run test lint bench soak install lock format clean
+.PHONY: run test quick lint bench soak install lock format clean
 
 run: install
 	@$(BIN)/python manage.py setup
@@ -17,6 +17,10 @@ run: install
 test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder || $(AGAIN)
+
+# What needs no Django, no sockets, no other processes and no speech models.
+quick: .venv/.dev
+	@$(BIN)/pytest -p no:django -m "not outside" tests/bridge tests/local tests/hearing
 
 lint: .venv/.dev
 	@$(BIN)/ruff check .

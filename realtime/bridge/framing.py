@@ -84,13 +84,16 @@ class Splitter:
         if len(data) < body:
             return body
         first, second = data[at], data[at + 1]
+        if first not in KNOWN or second & MASKED != self._mask_bit:
+            self._gave_up = True
+            return at
         size = second & 0x7F
         if size >= 126:
             body += 2 if size == 126 else 8
             if len(data) < body:
                 return body
             size = int.from_bytes(data[at + 2 : body], "big")
-        if first not in KNOWN or second & MASKED != self._mask_bit or size > self._most:
+        if size > self._most:
             self._gave_up = True
             return at
         if self._mask_bit:
