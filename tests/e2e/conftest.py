@@ -67,17 +67,13 @@ def launch(chromium: str) -> Iterator[Launch]:
     with sync_playwright() as driver:
 
         def started(wav: str | None, *flags: str) -> Browser:
-            args = [*QUIET, *flags]
-            if wav is not None:
-                args += [
-                    *FAKE_MICROPHONE,
-                    f"--use-file-for-fake-audio-capture={AUDIO / wav}%noloop",
-                ]
-            if tuple(args) not in running:
-                running[tuple(args)] = driver.chromium.launch(
-                    executable_path=chromium, headless=True, args=args
+            wanted = (wav, *flags)
+            if wanted not in running:
+                heard = [*FAKE_MICROPHONE, f"{FROM_FILE}={AUDIO / wav}%noloop"] if wav else []
+                running[wanted] = driver.chromium.launch(
+                    executable_path=chromium, headless=True, args=[*QUIET, *flags, *heard]
                 )
-            return running[tuple(args)]
+            return running[wanted]
 
         yield started
         for browser in running.values():
