@@ -6,9 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 # With several processes these begin first, or one of them is still at it when the others are done.
 SLOW = ("e2e", "faults", "grown", "serving", "sdk")
+
+
+class Scheduling(LoadFileScheduling):
+    """A file's tests go to one process; those with browsers all go to the same one, since two
+    browsers in a call at once, each with its site, are more than two processors can do."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "e2e" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return Scheduling(config, log) if config.option.dist == "loadfile" else None
 
 
 @pytest.hookimpl(trylast=True)
