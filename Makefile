@@ -3,21 +3,24 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
-APART := --ignore tests/e2e --ignore tests/faults
 # What failed is tried once more, one test after another: on a busy machine some come too late.
 AGAIN := $(BIN)/pytest --last-failed --last-failed-no-failures none
 
-.PHONY: run test lint bench soak install lock format clean
+.PHONY: run test quick lint bench soak install lock format clean
 
 run: install
 	@$(BIN)/python manage.py setup
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
 
+# Compiled tests are kept, or every process compiles all of them again.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(APART) || $(AGAIN) $(APART)
-	@# Browsers and faults are given the machine for themselves, or time runs out here and there.
-	@$(BIN)/pytest tests/faults tests/e2e || $(AGAIN) tests/faults tests/e2e
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder || $(AGAIN)
+
+# What needs no Django, no sockets, no other processes and no speech models.
+quick: .venv/.dev
+	@$(BIN)/pytest -p no:django -m "not outside" tests/bridge tests/local tests/hearing
 
 lint: .venv/.dev
 	@$(BIN)/ruff check .

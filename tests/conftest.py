@@ -1,17 +1,28 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db.backends.base.operations import BaseDatabaseOperations
-
-from chats.append_only import TRAIL
-from realtime.append_only import LEDGER
+from xdist.scheduler import LoadFileScheduling
 
 # With several processes these begin first, or one of them is still at it when the others are done.
-SLOW = ("grown", "serving", "sdk")
+SLOW = ("e2e", "faults", "grown", "serving", "sdk")
+
+
+class Scheduling(LoadFileScheduling):
+    """A file's tests go to one process; those with browsers all go to the same one, since two
+    browsers in a call at once, each with its site, are more than two processors can do."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "e2e" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return Scheduling(config, log) if config.option.dist == "loadfile" else None
 
 
 @pytest.hookimpl(trylast=True)
@@ -20,10 +31,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.relative_to(here).parts[0] not in SLOW)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def append_only_between_tests() -> Iterator[None]:
+# What follows is for tests with a database alone: the others run without Django.
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_modify_db_settings: None) -> bool:
+    """A database in a file begins as a copy of one that is migrated once for all processes."""
+    from django.conf import settings
+
+    from tests.site import migrated
+
+    database = settings.DATABASES["default"]
+    if not database["ENGINE"].endswith("sqlite3"):
+        return False
+    shutil.copy(migrated(), database["TEST"]["NAME"])
+    return True
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """The database refuses to delete from the ledger and the audit trail; emptying them after a
     test is another thing."""
+    from django.db.backends.base.operations import BaseDatabaseOperations
+
+    from chats.append_only import TRAIL
+    from realtime.append_only import LEDGER
+
     flush = BaseDatabaseOperations.execute_sql_flush
 
     def unguarded(self: Any, statements: Any) -> None:

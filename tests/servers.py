@@ -18,8 +18,10 @@ import os
 import shutil
 import signal
 import socket
+import socketserver
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -64,6 +66,13 @@ def fixture(
             yield running
 
     return run
+
+
+def serve(server: socketserver.BaseServer, name: str = "server") -> None:
+    """Let it serve in a thread of its own, until it is shut down: which it hears of soon, not
+    after half a second as by itself."""
+    serving = threading.Thread(target=server.serve_forever, args=(0.01,), name=name, daemon=True)
+    serving.start()
 
 
 def free_port() -> int:

@@ -4,7 +4,9 @@ import os
 import tempfile
 from pathlib import Path
 
-DATA = Path(os.environ.get("NEXTVOICE_TEST_DATA") or tempfile.mkdtemp(prefix="nextvoice-test-"))
+from tests.once import run_folder
+
+DATA = Path(os.environ.get("NEXTVOICE_TEST_DATA") or tempfile.mkdtemp(dir=run_folder()))
 os.environ["DATA_DIR"] = str(DATA)
 (DATA / "static").mkdir(parents=True, exist_ok=True)
 

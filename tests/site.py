@@ -11,14 +11,15 @@
     # leaving ends it by SIGTERM, then checks that it wrote no traceback
 
 `Site(tmp_path, voice=True)` brings the embedded provider; `workers=2` (with a `REDIS_URL`) serves
-with as many processes, `site.workers()` are their ids; other keyword arguments are settings of its
-environment. `Caller` works with any server of the site, one inside a test as well.
+with as many processes, `site.workers()` are their ids; `people=("ann",)` are there from the start,
+and `site.sessions` has a session of each; other keyword arguments are settings of its environment.
+`Caller` works with any server of the site, one inside a test as well.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
+import hashlib
 import http.client
 import json
 import os
@@ -26,7 +27,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 import wave
@@ -34,7 +34,6 @@ from array import array
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -43,6 +42,7 @@ from urllib.parse import urlencode
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.once import once
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,34 +52,67 @@ STOP_SECONDS = 30.0
 # A restore migrates from the beginning, which takes a while where much else runs.
 COMMAND_SECONDS = 180.0
 TOKEN = "t" * 32
+INHERITED = {
+    **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+    "PYTHONPATH": str(ROOT),
+    "DJANGO_SETTINGS_MODULE": "nextvoice.settings",
+}
 PIECE = 4800  # bytes of PCM in 100 ms
+DATABASE = "nextvoice.sqlite3"
 
-
+CALL = "from django.core.management import call_command\ncall_command"
 SETUP = """
-from pathlib import Path
-from django.conf import settings
+from chats.models import User
 from django.core.management import call_command
+from django.test import Client
 call_command("setup")
-if not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
-    call_command("collectstatic", interactive=False, verbosity=0)
+sessions = {}
+for name in PEOPLE:
+    client = Client(headers={"host": "127.0.0.1"})
+    client.force_login(User.objects.create_user(name, password=f"{name}-password"))
+    sessions[name] = client.cookies["sessionid"].value
+tell(sessions)
 """
 
 
-@cache
 def static_files() -> Path:
     """Where all sites of this test run have their collected static files."""
-    folder = tempfile.mkdtemp(prefix="nextvoice-static-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
+
+    def collect(folder: Path) -> None:
+        here = {"STATIC_ROOT": str(folder / "static"), "DATA_DIR": str(folder / "data")}
+        _run(f"{CALL}('collectstatic', interactive=False, verbosity=0)", folder, INHERITED | here)
+
+    return once("collected", collect) / "static"
 
 
-@cache
-def new_data(*environment: tuple[str, str]) -> Path:
-    """The data of a site that was just set up with these settings; to be copied."""
-    folder = Path(tempfile.mkdtemp(prefix="nextvoice-new-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _run(SETUP, folder, dict(environment) | {"DATA_DIR": str(folder)})
-    return folder
+def migrated() -> Path:
+    """The database of a site with all tables and nothing in them; to be copied."""
+
+    def migrate(folder: Path) -> None:
+        here = {"DATA_DIR": str(folder / "data")}
+        _run(f"{CALL}('migrate', verbosity=0)", folder, INHERITED | here)
+
+    return once("migrated", migrate) / "data" / DATABASE
+
+
+def new_data(people: tuple[str, ...], environment: dict[str, str]) -> tuple[Path, dict[str, str]]:
+    """The data of a site that was just set up with these settings and people, to be copied; and
+    the people's sessions."""
+
+    def set_up(folder: Path) -> None:
+        (folder / "data").mkdir()
+        shutil.copy(migrated(), folder / "data" / DATABASE)
+        sessions = _set_up(people, folder, environment | {"DATA_DIR": str(folder / "data")})
+        (folder / "sessions.json").write_text(json.dumps(sessions))
+
+    kind = json.dumps([people, environment], sort_keys=True)
+    made = once(f"site-{hashlib.sha256(kind.encode()).hexdigest()}", set_up)
+    return made / "data", json.loads((made / "sessions.json").read_text())
+
+
+def _set_up(people: tuple[str, ...], folder: Path, environment: dict[str, str]) -> dict[str, str]:
+    sessions: dict[str, str] = _run(f"PEOPLE = {people!r}\n{SETUP}", folder, environment)
+    return sessions
 
 
 def _run(code: str, folder: Path, environment: dict[str, str]) -> Any:
@@ -101,7 +134,13 @@ class Site:
     """`manage.py serve` with its own data in `folder`. A context manager."""
 
     def __init__(
-        self, folder: Path, *, voice: bool = False, workers: int = 1, **environment: str
+        self,
+        folder: Path,
+        *,
+        voice: bool = False,
+        workers: int = 1,
+        people: tuple[str, ...] = (),
+        **environment: str,
     ) -> None:
         self.folder = folder
         self.count = workers
@@ -110,9 +149,7 @@ class Site:
         self.log = folder / "site.log"
         self.process: subprocess.Popen[bytes] | None = None
         common = {
-            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
-            "PYTHONPATH": str(ROOT),
-            "DJANGO_SETTINGS_MODULE": "nextvoice.settings",
+            **INHERITED,
             "STATIC_ROOT": str(static_files()),
             "LOCAL_VOICE": str(voice),
             "ALLOWED_HOSTS": "127.0.0.1,localhost,nextvoice.test",
@@ -121,15 +158,13 @@ class Site:
         self.environment = {"DATA_DIR": str(folder / "data"), **common}
         # What lies in files alone is set up once for all sites of a kind, and one process beside
         # the site does what is asked of it; each time by itself takes seconds.
-        self._common = None if "DATABASE_URL" in environment else tuple(common.items())
+        self._common = None if "DATABASE_URL" in environment else common
+        self._people = people
+        self.sessions: dict[str, str] = {}
         self._shell: Shell | None = None
 
     def __enter__(self) -> Self:
-        data = Path(self.environment["DATA_DIR"])
-        if self._common is None or data.exists():
-            self.run(SETUP)
-        else:
-            shutil.copytree(new_data(*self._common), data)
+        self.set_up()
         self.start()
         return self
 
@@ -146,6 +181,15 @@ class Site:
         if kind is None:
             written = self.log.read_text()
             assert "Traceback" not in written, written
+
+    def set_up(self) -> None:
+        """Make its database and what `manage.py setup` puts into it."""
+        data = Path(self.environment["DATA_DIR"])
+        if self._common is None or data.exists():
+            self.sessions = _set_up(self._people, self.folder, self.environment)
+        else:
+            new, self.sessions = new_data(self._people, self._common)
+            shutil.copytree(new, data)
 
     def start(self) -> None:
         """Serve, again after `stop` or `kill` with the same data, and wait until it is ready."""

@@ -18,7 +18,7 @@ import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from tests.servers import free_port
+from tests.servers import free_port, serve
 
 Environ = dict[str, Any]
 Answer = Iterable[bytes]
@@ -86,7 +86,7 @@ class ObjectStore:
         self._server = make_server(
             "127.0.0.1", self.port, self._answer, threaded=True, request_handler=Quiet
         )
-        threading.Thread(target=self._server.serve_forever, name="store", daemon=True).start()
+        serve(self._server, "store")
 
     def stop(self) -> None:
         """Nobody listens any more."""

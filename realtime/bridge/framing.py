@@ -84,6 +84,9 @@ class Splitter:
         if len(data) < body:
             return body
         first, second = data[at], data[at + 1]
+        if first not in KNOWN or second & MASKED != self._mask_bit:
+            self._gave_up = True
+            return at
         size = second & 0x7F
         if first not in KNOWN or second & MASKED != self._mask_bit:
             self._gave_up = True

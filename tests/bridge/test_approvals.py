@@ -29,6 +29,8 @@ from tests.scripted import (
     session_created,
 )
 
+pytestmark = pytest.mark.outside
+
 ASKED = [("call_1", "awaiting_approval")]
 TO = '{"to": "Ben"}'
 

@@ -20,6 +20,8 @@ from tests.scripted import (
     session_created,
 )
 
+pytestmark = pytest.mark.outside
+
 SAMPLES = json.loads((WIRE / "errors.json").read_text())["errors"]
 FATAL = {
     "beta_api_shape_disabled": "provider_wrong_dialect",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from realtime.bridge import Limits
 from tests.bridge.test_gemini import (
     CALL,
@@ -18,6 +20,8 @@ from tests.bridge.test_gemini import (
 )
 from tests.bridge.test_run import HANG_UP, Running
 from tests.scripted import Close, Expect, Hear, Raw, ScriptedProvider, Send, Until
+
+pytestmark = pytest.mark.outside
 
 SETUP = Expect("setup")
 READY = Send({"setupComplete": {"sessionId": "s1"}})

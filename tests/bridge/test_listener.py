@@ -10,6 +10,8 @@ from realtime.hearing.turns import Started, Stopped
 from realtime.hearing.vad import shared_pool
 from tests.local.recordings import microphone
 
+pytestmark = pytest.mark.outside
+
 SPEECH = microphone("hello_what_time.wav")
 """1.5 s of quiet, about 1.8 s of speech, 3 s of quiet."""
 FRAME = ms_to_bytes(20)

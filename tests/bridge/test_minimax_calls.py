@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from realtime.bridge.audio import ms_to_bytes
 from tests.bridge.test_run import HANG_UP, Running
 from tests.local.recordings import microphone
 from tests.scripted import Expect, ScriptedProvider, Send, load_wire
+
+pytestmark = pytest.mark.outside
 
 PIECE = ms_to_bytes(40)
 SPEECH = microphone("hello_what_time.wav")[: ms_to_bytes(4_500)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from realtime.bridge import Limits
 from realtime.bridge.audio import ms_to_bytes
 from tests.bridge.test_run import HANG_UP, Running
@@ -20,6 +22,8 @@ from tests.scripted import (
     response_created,
     response_done,
 )
+
+pytestmark = pytest.mark.outside
 
 PIECE = ms_to_bytes(40)
 HELLO = microphone("hello_what_time.wav")

@@ -18,6 +18,8 @@ from tests.scripted import (
     session_created,
 )
 
+pytestmark = pytest.mark.outside
+
 HELLO = microphone("hello_what_time.wav")
 SUM = microphone("sum.wav")
 FRAME = ms_to_bytes(20)

@@ -31,6 +31,8 @@ from tests.scripted import (
     session_created,
 )
 
+pytestmark = pytest.mark.outside
+
 CANARY = "sk-canary-0123456789abcdef"
 QUICK = Timeouts(dns=0.1, tcp=0.1, total=0.2, close=0.1)
 USAGE = {"total_tokens": 12, "input_tokens": 10, "output_tokens": 2}

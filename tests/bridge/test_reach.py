@@ -186,6 +186,7 @@ async def test_a_name_that_flips_is_looked_up_once_and_connected_to_as_checked(d
     assert dialled == [("8.8.8.8", 443)]
 
 
+@pytest.mark.outside
 async def test_a_redirect_leads_nowhere():
     async with ScriptedProvider() as inner:
         for location in (inner.url, "ws://127.0.0.1:6379/", "unix:///run/x.sock"):
@@ -197,6 +198,7 @@ async def test_a_redirect_leads_nowhere():
         assert inner.visits == []
 
 
+@pytest.mark.outside
 async def test_no_proxy_of_the_environment_is_used(monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")
@@ -256,6 +258,7 @@ def test_no_further_header_carries_another(name, value):
     assert "X-B" not in str(caught.value)
 
 
+@pytest.mark.outside
 async def test_what_is_in_the_query_stays_in_it():
     async with ScriptedProvider([Refuse(401)]) as provider:
         spoiled = provider.target(query={"a": "b c\r\nX-Evil: 1", "d&e": "#?é"}, model="m&x=1 2")

@@ -29,6 +29,8 @@ from tests.scripted import (
     session_created,
 )
 
+pytestmark = pytest.mark.outside
+
 SOON = Limits(reconnect_waits=(0.0, 0.01, 0.02), reconnect_try=0.3, drain_seconds=0.05)
 
 

@@ -23,6 +23,8 @@ from tests.scripted import (
     session_created,
 )
 
+pytestmark = pytest.mark.outside
+
 PLACE = {"response_id": "resp_1", "output_index": 0}
 ASKING = {"id": "mcpr_1", "type": "mcp_approval_request", "server_label": "Wiki", "name": "edit"}
 ASKING |= {"arguments": '{"page": "Home"}'}

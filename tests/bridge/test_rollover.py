@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from realtime.bridge import Limits
 from tests.bridge.test_run import HANG_UP, Running
 from tests.scripted import (
@@ -20,6 +22,8 @@ from tests.scripted import (
     response_done,
     session_created,
 )
+
+pytestmark = pytest.mark.outside
 
 SOON = Limits(reconnect_waits=(0.0,), rollover_seconds=60.0, rollover_deadline=0.05)
 

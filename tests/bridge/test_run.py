@@ -29,6 +29,8 @@ from tests.scripted import (
     session_created,
 )
 
+pytestmark = pytest.mark.outside
+
 CANARY = "sk-canary-0123456789abcdef"
 PCM = bytes(1920)
 HANG_UP = {"type": "nextvoice.hang_up"}

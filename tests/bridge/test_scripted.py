@@ -22,6 +22,8 @@ from tests.scripted import (
     session_created,
 )
 
+pytestmark = pytest.mark.outside
+
 APPEND = '{"type":"input_audio_buffer.append","audio":"AAAA"}'
 
 

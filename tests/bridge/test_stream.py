@@ -17,6 +17,8 @@ from websockets.frames import Frame, Opcode
 from realtime.bridge.framing import framed
 from realtime.bridge.stream import FRAMES_AHEAD, Stream
 
+pytestmark = pytest.mark.outside
+
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 

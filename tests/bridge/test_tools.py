@@ -42,6 +42,8 @@ from tests.scripted import (
     session_created,
 )
 
+pytestmark = pytest.mark.outside
+
 OPENING = [Send(session_created()), Expect("session.update")]
 SLOW = 0.05
 

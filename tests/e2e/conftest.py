@@ -30,8 +30,9 @@ FAKE_MICROPHONE = [
     "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 ]
+FROM_FILE = "--use-file-for-fake-audio-capture"
 
-Launch = Callable[..., AbstractContextManager[Browser]]
+Launch = Callable[..., Browser]
 Open = Callable[..., AbstractContextManager[Page]]
 
 
@@ -49,46 +50,47 @@ def chromium() -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site(tmp_path_factory.mktemp("site"), voice=True) as site:
-        site.person("ann")
+    with Site(tmp_path_factory.mktemp("site"), voice=True, people=("ann",)) as site:
         yield site
 
 
-@pytest.fixture(scope="session")
-def launch(chromium: str) -> Launch:
-    """Start Chromium with a recording of `tests/audio` as its microphone, or without one."""
+@pytest.fixture(scope="module")
+def launch(chromium: str) -> Iterator[Launch]:
+    """A Chromium with a recording of `tests/audio` as its microphone, or without one.
 
-    @contextmanager
-    def start(wav: str | None, *flags: str) -> Iterator[Browser]:
-        args = [*QUIET, *flags]
-        if wav is not None:
-            args += [*FAKE_MICROPHONE, f"--use-file-for-fake-audio-capture={AUDIO / wav}%noloop"]
-        # One driver a test: while it lives its loop counts as running in this thread, which the
-        # asynchronous tests of other folders would trip over.
-        with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=chromium, headless=True, args=args)
-            try:
-                yield browser
-            finally:
-                browser.close()
+    Tests of a file that ask for the same get the same; each page has its own session and hears the
+    recording from its beginning.
+    """
+    running: dict[tuple[str | None, ...], Browser] = {}
+    # One driver a file: while it lives its loop counts as running in this thread, which the
+    # asynchronous tests of other folders would trip over.
+    with sync_playwright() as driver:
 
-    return start
+        def started(wav: str | None, *flags: str) -> Browser:
+            wanted = (wav, *flags)
+            if wanted not in running:
+                heard = [*FAKE_MICROPHONE, f"{FROM_FILE}={AUDIO / wav}%noloop"] if wav else []
+                running[wanted] = driver.chromium.launch(
+                    executable_path=chromium, headless=True, args=[*QUIET, *flags, *heard]
+                )
+            return running[wanted]
+
+        yield started
+        for browser in running.values():
+            browser.close()
 
 
 @pytest.fixture
 def visit(site: Site, launch: Launch, request: pytest.FixtureRequest) -> Open:
-    """Open the site as Ann, signed in through the page; fails on errors in the browser's console.
+    """Open the site as Ann; fails on errors in the browser's console.
 
     A picture of the last state is kept in `NEXTVOICE_SCREENSHOTS`, if that names a folder.
     """
 
-    @contextmanager
     def opened(
-        wav: str | None = "sum.wav", *flags: str, url: str = "", **options: Any
-    ) -> Iterator[Page]:
-        with launch(wav, *flags) as browser:
-            with signed_in(browser, url or site.url, request.node.name, **options) as page:
-                yield page
+        wav: str | None = "sum.wav", *flags: str, **options: Any
+    ) -> AbstractContextManager[Page]:
+        return signed_in(launch(wav, *flags), site, request.node.name, **options)
 
     return opened
 
@@ -96,28 +98,32 @@ def visit(site: Site, launch: Launch, request: pytest.FixtureRequest) -> Open:
 @contextmanager
 def signed_in(
     browser: Browser,
-    url: str,
+    site: Site,
     name: str,
     *,
+    url: str = "",
     script: str = "",
     expected: tuple[str, ...] = (),
     **context: Any,
 ) -> Iterator[Page]:
-    """A page of its own for Ann; fails on errors in the console but those `expected`.
+    """A page of its own for Ann, at `url` if that is not the site's own address; fails on errors
+    in the console but those `expected`.
 
     `script` runs in the page before its own, `context` is the browser's; `name` is the picture's.
     """
+    url = url or site.url
     problems: list[str] = []
     tab = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | context)
     if script:
         tab.add_init_script(script)
+    tab.add_cookies([{"name": "sessionid", "value": site.sessions["ann"], "url": url}])
     page = tab.new_page()
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on(
         "console",
         lambda message: problems.append(message.text) if message.type == "error" else None,
     )
-    sign_in(page, url)
+    page.goto(f"{url}/")
     try:
         yield page
     finally:

@@ -56,9 +56,8 @@ navigator.mediaDevices.getUserMedia = async () =>
 @pytest.fixture(scope="module")
 def page(site: Site, launch: Launch) -> Iterator[Page]:
     """One page for all calls: each begins in a conversation of its own."""
-    with launch(None) as browser:
-        with signed_in(browser, site.url, "errors_speak", script=SILENT) as page:
-            yield page
+    with signed_in(launch(None), site, "errors_speak", script=SILENT) as page:
+        yield page
 
 
 def code_of(entry: dict[str, Any]) -> str:

@@ -63,7 +63,7 @@ def visit(site: Site, firefox: Browser, request: pytest.FixtureRequest) -> Open:
 
     def opened(microphone: str = MICROPHONE, **context: Any) -> AbstractContextManager[Page]:
         script = microphone + UNASKED
-        return signed_in(firefox, site.url, request.node.name, script=script, **context)
+        return signed_in(firefox, site, request.node.name, script=script, **context)
 
     return opened
 

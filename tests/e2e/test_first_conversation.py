@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Open
+from tests.e2e.conftest import Open, sign_in
 from tests.site import Site
 
 PHONE = {"width": 390, "height": 844}
@@ -67,6 +67,8 @@ def speaker(page: Page) -> dict[str, Any]:
 
 def test_a_spoken_question_is_answered_aloud_and_kept(visit: Open, site: Site) -> None:
     with visit("sum.wav") as page:
+        page.context.clear_cookies()
+        sign_in(page, site.url)
         start_talking(page)
         panel = page.get_by_test_id("call-panel")
         expect(panel).to_have_attribute("data-state", "speaking", timeout=ANSWER_MS)

@@ -98,8 +98,8 @@ def camera(visit: Open, request: pytest.FixtureRequest) -> Iterator[Camera]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_pages_for_strangers(site: Site, launch: Launch, form: str) -> None:
-    with launch(None) as browser:
-        page = browser.new_context(**FORMS[form]).new_page()
+    with launch(None).new_context(**FORMS[form]) as tab:
+        page = tab.new_page()
         page.goto(site.url)
         camera = Camera(page, form)
         camera.take("30_sign_in")

@@ -106,8 +106,7 @@ tell({"ann": pages, "root": of_admin})
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, dict[str, list[str]]]]:
-    with Site(tmp_path_factory.mktemp("site")) as site:
-        site.person("ann")
+    with Site(tmp_path_factory.mktemp("site"), people=("ann",)) as site:
         yield site, site.run(STORE)
 
 
@@ -150,8 +149,8 @@ def test_nothing_that_is_stored_runs_on_any_page(
     who: str, pages: tuple[Site, dict[str, list[str]]], launch: Launch
 ) -> None:
     site, paths = pages
-    with launch(None) as browser:
-        page = browser.new_context().new_page()
+    with launch(None).new_context() as tab:
+        page = tab.new_page()
         watched = Watched(page)
         sign_in(page, site.url, who)
         for path in paths[who]:
@@ -163,8 +162,8 @@ def test_the_browser_refuses_text_as_html(
     pages: tuple[Site, dict[str, list[str]]], launch: Launch
 ) -> None:
     site, _ = pages
-    with launch(None) as browser:
-        page = browser.new_context().new_page()
+    with launch(None).new_context() as tab:
+        page = tab.new_page()
         watched = Watched(page)
         sign_in(page, site.url, "root")
         attack = "document.body.innerHTML = '<img src=x onerror=window.hit=1>'"

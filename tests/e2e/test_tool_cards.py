@@ -26,8 +26,7 @@ STAY = Expect("session.update", seconds=120)
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site with functions of its own, in the real registry."""
     settings = {"DJANGO_SETTINGS_MODULE": "tests.e2e.drawing.settings"}
-    with Site(tmp_path_factory.mktemp("site"), **settings) as site:
-        site.person("ann")
+    with Site(tmp_path_factory.mktemp("site"), people=("ann",), **settings) as site:
         yield site
 
 

@@ -11,6 +11,8 @@ from playwright.sync_api import expect
 
 from tests.e2e.conftest import Open
 from tests.e2e.provider import opened, scripted
+from tests.e2e.test_firefox import MICROPHONE as SAYS
+from tests.e2e.test_firefox import SUM, say
 from tests.e2e.test_options import ANSWER_MS, Wire, new_conversation, talk, until
 from tests.scripted import (
     Expect,
@@ -36,7 +38,7 @@ def said(wire: Wire) -> list[str]:
 
 
 def test_one_tap_begins_a_turn_and_the_next_one_sends_it(visit: Open) -> None:
-    with visit("sum.wav") as page:
+    with visit(None, script=SAYS) as page:
         wire = Wire(page)
         new_conversation(page)
         page.get_by_test_id("open-options").click()
@@ -48,7 +50,7 @@ def test_one_tap_begins_a_turn_and_the_next_one_sends_it(visit: Open) -> None:
         button.click()
         expect(panel).to_have_attribute("data-state", "hearing")
         expect(button).to_have_text("Tap to send")
-        page.wait_for_timeout(3000)
+        say(page, SUM)
         panel.focus()
         page.keyboard.press(" ")
         messages = page.get_by_test_id("message")

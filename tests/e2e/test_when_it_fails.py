@@ -39,8 +39,9 @@ def test_a_blocked_microphone_is_named_with_the_way_to_unblock_it(visit: Open) -
 def test_a_page_without_https_says_so(site: Site, launch: Launch) -> None:
     host = "nextvoice.test"
     url = site.url.replace("127.0.0.1", host)
-    with launch("sum.wav", f"--host-resolver-rules=MAP {host} 127.0.0.1") as browser:
-        page = browser.new_page()
+    browser = launch("sum.wav", f"--host-resolver-rules=MAP {host} 127.0.0.1")
+    with browser.new_context() as tab:
+        page = tab.new_page()
         sign_in(page, url)
         page.get_by_test_id("start-talking").click()
         assert "https" in failure(page)

@@ -1,8 +1,9 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.local.clauses import LONGEST, ClauseCutter
+from tests.examples import examples
 
 
 def cut(*texts: str) -> list[str]:
@@ -36,6 +37,7 @@ def test_chinese_sentences_need_no_space() -> None:
     ]
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(st.text(max_size=80), max_size=12))
 def test_nothing_is_lost_and_no_piece_is_endless(texts: list[str]) -> None:
     pieces = cut(*texts)

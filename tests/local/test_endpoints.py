@@ -17,6 +17,8 @@ from tests.local.conftest import Rooms
 from tests.local.fake_http import plain
 from tests.local.room import quick_engine
 
+pytestmark = pytest.mark.outside
+
 VOICE = voice("marin", "en-us", 1.25)
 
 

@@ -105,6 +105,7 @@ async def test_five_minutes_of_audio_are_the_limit(rooms: Rooms) -> None:
     assert room.send("input_audio_buffer.clear")[0]["type"] == "input_audio_buffer.cleared"
 
 
+@pytest.mark.outside
 async def test_words_come_beside_the_response(rooms: Rooms, fake_http: Any) -> None:
     server = await fake_http()
     server.scripts = [plain(200, b'{"text": "What is two plus three, dear machine?"}')]
@@ -123,6 +124,7 @@ async def test_words_come_beside_the_response(rooms: Rooms, fake_http: Any) -> N
     assert transcript(done["response"]) == "2 plus 3 is 5."
 
 
+@pytest.mark.outside
 async def test_without_transcription_asked_for_there_are_no_such_events(
     rooms: Rooms, fake_http: Any
 ) -> None:
@@ -135,6 +137,7 @@ async def test_without_transcription_asked_for_there_are_no_such_events(
     assert [kind for kind in room.kinds() if "transcription" in kind] == []
 
 
+@pytest.mark.outside
 async def test_failed_recognition_is_told_and_still_answered(rooms: Rooms, fake_http: Any) -> None:
     server = await fake_http()
     server.scripts = [plain(500, b"broken")]
@@ -152,6 +155,7 @@ async def test_failed_recognition_is_told_and_still_answered(rooms: Rooms, fake_
     assert transcript(done["response"]).startswith("I heard you, but I could not understand")
 
 
+@pytest.mark.outside
 async def test_a_slow_recogniser_does_not_hold_the_answer_back(
     rooms: Rooms, fake_http: Any
 ) -> None:

@@ -6,6 +6,8 @@ import pytest
 from realtime.local.http import Endpoint, HttpFailed, post
 from tests.local.fake_http import plain, raw, stream
 
+pytestmark = pytest.mark.outside
+
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 

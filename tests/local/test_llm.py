@@ -16,6 +16,8 @@ from tests.local.conftest import Rooms
 from tests.local.fake_http import called, plain, said, stream
 from tests.local.room import quick_engine, quiet, tone, transcript
 
+pytestmark = pytest.mark.outside
+
 NOW = datetime(2026, 11, 22, 12, 0)
 
 

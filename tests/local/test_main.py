@@ -10,6 +10,8 @@ import pytest
 
 from realtime.local.__main__ import write_port
 
+pytestmark = pytest.mark.outside
+
 ENVIRONMENT = {
     **os.environ,
     "NEXTVOICE_ASR_URL": "http://127.0.0.1:9/v1",

@@ -7,6 +7,7 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.local.room import Room, b64, quick_engine
 
 TYPES = [
@@ -56,7 +57,7 @@ EVENTS = st.builds(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(EVENTS, min_size=1, max_size=8))
 def test_no_sequence_of_events_breaks_a_session(events: list[dict[str, Any]]) -> None:
     asyncio.run(_send(events))

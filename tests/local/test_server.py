@@ -14,6 +14,8 @@ from realtime.local.outbox import HIGH_WATER, LIMIT, Outbox
 from realtime.local.server import Provider, serve
 from tests.local.room import b64, official, quick_engine, quiet, tone
 
+pytestmark = pytest.mark.outside
+
 
 @contextlib.asynccontextmanager
 async def calling(provider: Provider, **options: Any) -> AsyncIterator[ClientConnection]:

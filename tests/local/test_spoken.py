@@ -17,7 +17,7 @@ from realtime.local.settings import engine_from
 from tests.local.conftest import require
 from tests.local.recordings import microphone
 
-pytestmark = pytest.mark.voice
+pytestmark = [pytest.mark.voice, pytest.mark.outside]
 TYPES: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 TOOL: Any = {
     "type": "function",

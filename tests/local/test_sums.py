@@ -1,10 +1,11 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.local import sums
+from tests.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,7 @@ def test_a_sum_without_an_answer_says_why(text: str) -> None:
         sums.compute(sums.tokens(text))
 
 
+@settings(max_examples=examples(100))
 @given(st.text(alphabet="0123456789 +-*/()xa.,", max_size=200) | st.text(max_size=60))
 def test_no_text_breaks_the_parser(text: str) -> None:
     try:

@@ -1,8 +1,9 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.local.conversation import Word
 from realtime.local.word_times import spread_words, timed_words
+from tests.examples import examples
 
 
 def test_espeak_events_become_words_with_their_spaces() -> None:
@@ -26,6 +27,7 @@ def test_numbers_said_as_several_words_stay_one_piece() -> None:
     ]
 
 
+@settings(max_examples=examples(100))
 @given(
     st.text(max_size=60),
     st.lists(st.tuples(st.integers(-2, 70), st.integers(0, 9), st.integers(0, 5000)), max_size=20),
@@ -38,6 +40,7 @@ def test_timed_words_always_join_to_the_text_in_order(
     assert "".join(word.text for word in words) == text
 
 
+@settings(max_examples=examples(100))
 @given(st.text(max_size=80), st.floats(1, 60_000))
 def test_spread_words_join_to_the_text_and_never_overlap(text: str, ms: float) -> None:
     words = spread_words(text, ms)

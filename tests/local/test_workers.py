@@ -16,7 +16,7 @@ from realtime.local.voices import voice
 from tests.local.conftest import require
 from tests.local.recordings import phrase_16k
 
-pytestmark = pytest.mark.voice
+pytestmark = [pytest.mark.voice, pytest.mark.outside]
 PATIENCE_S = 30.0
 
 

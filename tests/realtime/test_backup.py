@@ -15,10 +15,6 @@ import pytest
 from realtime.backup import archive
 from tests.site import COMMAND_SECONDS, ROOT, Shell, Site
 
-SETUP = """
-from django.core.management import call_command
-call_command("setup")
-"""
 FILL = r"""
 from datetime import timedelta
 from django.core.files.base import ContentFile
@@ -59,7 +55,8 @@ tell({tables.label(m): tables.digest(m) for m in tables.models_kept()})
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A filled site that does not run, and its backup as `whole.tar`."""
     site = Site(tmp_path_factory.mktemp("kept"))
-    site.run(SETUP + FILL)
+    site.set_up()
+    site.run(FILL)
     return site
 
 
@@ -144,7 +141,7 @@ def test_people_are_replaced_only_when_asked_for(
     site: Site, whole: Path, empty: tuple[Site, Shell]
 ) -> None:
     there, shell = empty
-    shell.manage("setup")
+    there.set_up()
     before = shell.run(STATE)
     said = shell.manage("restore", str(whole))
     assert "This site has people already: 1. --replace puts the backup in their place." in said
@@ -159,8 +156,8 @@ def test_people_are_replaced_only_when_asked_for(
 
 
 def test_a_running_call_keeps_its_site(whole: Path, empty: tuple[Site, Shell]) -> None:
-    _there, shell = empty
-    shell.manage("setup")
+    there, shell = empty
+    there.set_up()
     shell.run(
         "from django.utils import timezone\n"
         "from realtime.models import CallRecord\n"
@@ -236,7 +233,7 @@ def test_what_is_wrong_is_said_and_changes_nothing(
     whole: Path, empty: tuple[Site, Shell], tmp_path: Path
 ) -> None:
     there, shell = empty
-    shell.manage("setup")
+    there.set_up()
     before = shell.run(STATE)
     for change, words in REFUSALS.items():
         said = shell.manage("restore", "--replace", str(changed(whole, tmp_path / change, change)))

@@ -117,9 +117,10 @@ async def test_a_client_that_reads_nothing_has_to_be_waited_for() -> None:
         await receive()
         assert quick.send_now(b"") is False
 
-    async with served(app):
+    async with served(app) as socket:
         async with asyncio.timeout(10):
             await full.wait()
+        socket.transport.abort()  # saying good-bye would be waited for
 
 
 def test_on_what_is_accepted_nothing_waits_for_an_acknowledgement() -> None:

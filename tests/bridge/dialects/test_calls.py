@@ -12,6 +12,8 @@ from tests.bridge.dialects.streams import SAMPLES, decoded, sent
 from tests.bridge.doubles import SESSION, Page, RecordingTap
 from tests.scripted import Close, Expect, Hear, ScriptedProvider, Send
 
+pytestmark = pytest.mark.outside
+
 HISTORY = [
     {
         "id": "before",

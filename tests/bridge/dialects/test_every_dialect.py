@@ -13,6 +13,7 @@ from realtime.bridge.dialects import DIALECTS
 from realtime.bridge.dialects.traits import table
 from tests.bridge.dialects.streams import SAMPLES, decode, decoded, sent
 from tests.bridge.dialects.strict import problems, whole
+from tests.examples import examples
 
 OURS = [name for name in DIALECTS if name != "gemini"]
 
@@ -61,7 +62,7 @@ def final(events):
 
 
 @pytest.mark.parametrize(("name", "sample"), SAMPLES)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=examples(4), deadline=None)
 @given(data=st.data())
 def test_repeated_events_change_nothing(name, sample, data):
     events = [{"event_id": f"e{n}", **event} for n, event in enumerate(sent(sample))]
@@ -91,7 +92,7 @@ GARBAGE = st.recursive(
 
 
 @pytest.mark.parametrize(("name", "sample"), SAMPLES)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(data=st.data())
 def test_disorder_and_garbage_never_raise_and_stay_strict(name, sample, data):
     events = data.draw(st.permutations(sent(sample)))
@@ -108,7 +109,7 @@ def test_disorder_and_garbage_never_raise_and_stay_strict(name, sample, data):
 
 
 @pytest.mark.parametrize("name", OURS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(data=st.data())
 def test_broken_fields_never_raise(name, data):
     mine = [sample for each, sample in SAMPLES if each == name]

@@ -12,6 +12,8 @@ from realtime.local.server import serve
 from tests.bridge.doubles import Page, RecordingTap
 from tests.local.room import quick_engine
 
+pytestmark = pytest.mark.outside
+
 SAY = {
     "type": "conversation.item.create",
     "item": {

@@ -29,6 +29,7 @@ from realtime.money import alerts
 from realtime.webhooks import NotDelivered, deliver
 from tests.certificates import certificate_contexts
 from tests.realtime.money.spending import at, prices, used
+from tests.servers import serve
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -162,8 +163,7 @@ def hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.got, server.status, server.leave = [], 204, threading.Event()
     server.url = f"https://localhost:{server.server_port}/hook?team=1"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    serve(server)
     yield server
     server.leave.set()
     server.shutdown()

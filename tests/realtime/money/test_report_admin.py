@@ -147,6 +147,7 @@ def test_numbers_that_spreadsheets_would_round_are_text() -> None:
     assert (book.active["A2"].value, book.active["B2"].value) == ("1234567.123456789012", 0.1)
 
 
+@pytest.mark.django_db(transaction=True)  # its audit event is written in another thread
 async def test_under_asgi_a_file_is_made_while_it_is_sent() -> None:
     made = []
 

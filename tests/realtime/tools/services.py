@@ -16,6 +16,8 @@ import uvicorn
 from mcp.server.mcpserver import Image, MCPServer
 from mcp_types import ToolAnnotations
 
+from tests.servers import serve
+
 SECRET = "canary-0123+456/789=ab&cdefghij"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 PETS = [{"name": "Rex", "legs": 4}, {"name": "Tweety", "legs": 2, "bird": True}]
@@ -166,7 +168,7 @@ class ApiServer(http.server.ThreadingHTTPServer):
 def api() -> Iterator[ApiServer]:
     """An HTTP API on loopback."""
     server = ApiServer()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    serve(server)
     try:
         yield server
     finally:
