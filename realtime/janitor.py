@@ -19,7 +19,7 @@ from realtime.models import CallRecord
 from realtime.money import anonymous
 from realtime.money.ledger import entry_of, record
 from realtime.money.quotas import release_dead
-from realtime.tracks import encode_file, live_folder, recording_columns, stored
+from realtime.tracks import encode_file, live_folder, recording_columns
 
 log = logging.getLogger(__name__)
 
@@ -162,9 +162,7 @@ def _recover_recording(call_id: str, recording: Recording) -> bool:
     recording_id = str(recording.pk)
     try:
         path = live_folder(call_id) / f"{recording_id}.pcm"
-        encoded = encode_file(path, recording_id, recording.message.heard_ms) or stored(
-            recording_id
-        )
+        encoded = encode_file(path, recording_id, recording.message.heard_ms)
     except Exception as problem:
         # Storages raise errors of their own.
         log.error("recording %s cannot be recovered: %s", recording_id, problem)

@@ -197,14 +197,15 @@ def _encode_file(path: Path, recording_id: str, keep_ms: int | None) -> Encoded 
 
 
 def encode_file(path: Path, recording_id: str, keep_ms: int | None = None) -> Encoded | None:
-    """Turn a raw `.pcm` file into a stored MP3 and remove it; None when it is empty or absent.
+    """Turn a raw `.pcm` file into a stored MP3 and remove it; None when it is empty or absent. One
+    that somebody else has turned meanwhile is theirs.
 
     Raises NotEncoded, or what the storage does; the raw file is there then.
     """
     try:
         size = path.stat().st_size // SAMPLE_BYTES * SAMPLE_BYTES
     except FileNotFoundError:
-        return None
+        return stored(recording_id)
     if keep_ms is not None:
         size = min(size, ms_to_bytes(keep_ms))
     encoded = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Iterator
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -17,6 +16,7 @@ from realtime.money.quotas import Terms, Wish, release, renew
 log = logging.getLogger(__name__)
 
 SECONDS = 1.0
+TOGETHER = 8
 
 
 class Member(Protocol):
@@ -69,14 +69,15 @@ class Keeper:
             await asyncio.sleep(SECONDS)
 
     async def _renew(self) -> None:
-        wishes = list(self._wishes())
+        wishes = await self._wishes()
         try:
             terms = await in_database(renew, wishes, timezone.now())
         except Exception as problem:
             self._failed(problem)
             return
         self._failures = 0
-        for call_id, each in terms.items():
+        for number, (call_id, each) in enumerate(terms.items(), 1):
+            await _let_others(number)
             # It may have left meanwhile; then the place that was kept is given back again.
             member = self._members.get(call_id)
             if member is None:
@@ -87,13 +88,16 @@ class Keeper:
             except Exception:
                 log.exception("call %s could not be told how it may go on", call_id)
 
-    def _wishes(self) -> Iterator[Wish]:
+    async def _wishes(self) -> list[Wish]:
+        wishes = []
         # What goes wrong with one call must not set the others free.
-        for call_id, member in list(self._members.items()):
+        for number, (call_id, member) in enumerate(list(self._members.items()), 1):
+            await _let_others(number)
             try:
-                yield member.wish()
+                wishes.append(member.wish())
             except Exception:
                 log.exception("call %s cannot say what it needs", call_id)
+        return wishes
 
     def _failed(self, problem: Exception) -> None:
         # It is asked once a second: say it on the 1st, 2nd, 4th, 8th, ... time.
@@ -102,6 +106,12 @@ class Keeper:
             log.warning("quotas cannot be checked (%d times): %s", self._failures, problem)
         for member in list(self._members.values()):
             member.unheard()
+
+
+async def _let_others(number: int) -> None:
+    """Let the loop do other things after every few calls: audio is not to wait for all of them."""
+    if number % TOGETHER == 0:
+        await asyncio.sleep(0)
 
 
 _keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, Keeper] = WeakKeyDictionary()

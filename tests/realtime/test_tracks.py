@@ -215,7 +215,7 @@ def test_encoding_again_replaces_what_was_stored(tmp_path: Path) -> None:
     assert default_storage.listdir("recordings/re") == ([], ["recording.mp3"])
     found = stored("recording")
     assert (found and found.duration_ms, length_ms(read(found))) == (2000, 2000)
-    assert (encode_file(path, "recording"), stored("another")) == (None, None)
+    assert (encode_file(path, "recording"), encode_file(path, "another")) == (found, None)
 
 
 def test_a_disk_that_refuses_costs_the_recording_and_nothing_else(
