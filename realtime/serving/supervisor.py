@@ -1,8 +1,11 @@
 """Keeps N workers alive on one listening socket, and what runs once beside them.
 
 A worker is started by exec, never by fork alone: threads, database pools and event loops do not
-survive a fork. Its standard input is one end of a socket pair whose other end is here: it says
-that it accepts connections, and either side learns when the other one dies.
+survive a fork. Its standard input is one end of a socket pair whose other end is here: it is told
+there to accept connections, says when it does, and either side learns when the other one dies.
+
+To start a worker takes seconds, nearly all of it to load the program. So one more than are needed
+is loaded and waits: it has a dead one's place at once.
 
 SIGTERM and SIGINT end everything, SIGHUP replaces the workers one by one by new ones that read
 code and settings afresh: the old one goes when the new one accepts connections, and stays when
@@ -95,6 +98,16 @@ class Child:
         return cls(process, line)
 
     @property
+    def ended(self) -> bool:
+        """Whether it is no more."""
+        return self._process.returncode is not None
+
+    def go(self) -> None:
+        """Let it accept connections."""
+        with suppress(OSError):
+            self._line.send(b"g")
+
+    @property
     def lived(self) -> float:
         """Seconds since its start, or since it accepted connections."""
         return asyncio.get_running_loop().time() - self._since
@@ -133,11 +146,53 @@ class Child:
             await self.wait()
 
 
-class Place:
-    """Where a program runs. Whoever dies there is replaced."""
+class Spare:
+    """One more process of a program, which is loaded and waits to be let go."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        self._child: Child | None = None
+        self._closed = False
+
+    async def take(self) -> Child:
+        """A process that is let go: the one that waits, or else a new one."""
+        child, self._child = self._child, None
+        if child is not None and child.ended:
+            await self._forget(child)
+            child = None
+        if child is None:
+            child = await Child.start(self._program)
+        child.go()
+        return child
+
+    async def prepare(self) -> None:
+        """Have one wait, if none does."""
+        if self._child is None and not self._closed:
+            self._child = await Child.start(self._program)
+
+    async def drop(self) -> None:
+        """Let none wait: it has read code and settings that have changed."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.send(signal.SIGKILL)
+            await self._forget(child)
+
+    async def close(self) -> None:
+        """Let none wait, from now on."""
+        self._closed = True
+        await self.drop()
+
+    async def _forget(self, child: Child) -> None:
+        await child.wait()
+        self._program.on_end(child.pid)
+
+
+class Place:
+    """Where a program runs. Whoever dies there is replaced, by the spare one where there is one."""
+
+    def __init__(self, program: Program, spare: Spare | None = None) -> None:
+        self._program = program
+        self._spare = spare
         # Who has the place, and with it everybody who still starts or ends here.
         self._holder: Child | None = None
         self._children: set[Child] = set()
@@ -183,7 +238,8 @@ class Place:
             child.send(number)
 
     async def _start(self) -> Child:
-        child = await Child.start(self._program)
+        spare = self._spare
+        child = await (Child.start(self._program) if spare is None else spare.take())
         self._children.add(child)
         if self._stopping.is_set():
             child.send(signal.SIGKILL)
@@ -195,6 +251,8 @@ class Place:
         up = await child.ready()
         if up:
             log.info("%s %d is ready", self._program.name, child.pid)
+            if self._spare is not None:
+                await self._spare.prepare()
         else:
             child.send(signal.SIGKILL)
         return up
@@ -222,7 +280,8 @@ class Supervisor:
     """Workers, and programs that run once beside them, which are ended last."""
 
     def __init__(self, worker: Program, count: int, beside: Sequence[Program] = ()) -> None:
-        self._workers = [Place(worker) for _ in range(count)]
+        self._spare = Spare(worker)
+        self._workers = [Place(worker, self._spare) for _ in range(count)]
         self._beside = [Place(program) for program in beside]
         self._stop = asyncio.Event()
         self._failed = False
@@ -255,6 +314,7 @@ class Supervisor:
         if self._replacing is not None:
             self._replacing.cancel()
             await asyncio.wait({self._replacing})
+        await self._spare.close()
         await asyncio.gather(*(place.stop(signal.SIGTERM) for place in self._workers))
         await asyncio.gather(*(place.stop(signal.SIGTERM) for place in self._beside))
 
@@ -271,6 +331,7 @@ class Supervisor:
 
     async def _replace(self) -> None:
         log.info("replacing the workers")
+        await self._spare.drop()
         for place in self._workers:
             if not await place.replace():
                 return

@@ -16,6 +16,7 @@ from types import FrameType
 
 import uvicorn
 from django.conf import settings
+from django.urls import get_resolver
 
 from realtime import live, store, tracks
 from realtime.api.frames import Protocol
@@ -93,13 +94,17 @@ class Server(uvicorn.Server):
                 connection.shutdown()
 
 
-def serve(sock: socket.socket, on_started: Callable[[], object] = lambda: None) -> None:
+def serve(
+    sock: socket.socket,
+    on_started: Callable[[], object] = lambda: None,
+    config: uvicorn.Config | None = None,
+) -> None:
     """Serve on a listening socket until SIGTERM, SIGINT or `RETIRE`; for the main thread.
 
     Returns when every call is ended and what it left is written, or in the journal.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    server = Server(config_of_server(), on_started)
+    server = Server(config or loaded(), on_started)
     # Uvicorn raises the signal that stopped it once more when it is done. As an exception it
     # lets the `finally` below keep what is still to be written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -114,10 +119,14 @@ def serve(sock: socket.socket, on_started: Callable[[], object] = lambda: None) 
 
 
 def serve_for_supervisor(fd: int) -> None:
-    """Serve on an inherited socket. Standard input is the line to the supervisor: it is told there
-    when connections are accepted, and its end is the supervisor's, with which a worker retires."""
-    threading.Thread(target=_retire_at_end_of_line, name="supervisor", daemon=True).start()
-    serve(socket.socket(fileno=fd), on_started=_say_ready)
+    """Serve on an inherited socket, when the supervisor says so. Standard input is the line to it:
+    it is told there when connections are accepted, and its end is the supervisor's, with which a
+    worker retires."""
+    go = threading.Event()
+    threading.Thread(target=_follow_line, args=(go,), name="supervisor", daemon=True).start()
+    config = loaded()
+    go.wait()
+    serve(socket.socket(fileno=fd), _say_ready, config)
 
 
 def _say_ready() -> None:
@@ -125,11 +134,20 @@ def _say_ready() -> None:
         os.write(0, b"r")
 
 
-def _retire_at_end_of_line() -> None:
+def _follow_line(go: threading.Event) -> None:
     with suppress(OSError):
         while os.read(0, 1):
-            pass
+            go.set()
     os.kill(os.getpid(), RETIRE)
+
+
+def loaded() -> uvicorn.Config:
+    """How uvicorn serves the site, with all of the site loaded."""
+    config = config_of_server()
+    config.load()
+    # Every view: the first requests would load them while others talk.
+    _ = get_resolver().url_patterns
+    return config
 
 
 def config_of_server() -> uvicorn.Config:

@@ -60,7 +60,7 @@ def test_each_worker_answers_and_the_embedded_provider_runs_once(site: Site, ann
             os.kill(silent, signal.SIGCONT)
     running = [command(pid) for pid in beside(site)]
     assert sum("realtime.local" in each for each in running) == 1
-    assert sum("--inherit" in each for each in running) == 2
+    assert len(loaded(site)) == 3  # one more than take calls
     theirs = [command(pid) for worker in (first, second) for pid in children(worker)]
     assert not any("realtime.local" in each for each in theirs)
 
@@ -68,6 +68,11 @@ def test_each_worker_answers_and_the_embedded_provider_runs_once(site: Site, ann
 def beside(site: Site) -> list[int]:
     assert site.process is not None
     return children(site.process.pid)
+
+
+def loaded(site: Site) -> set[int]:
+    """The processes that take calls, and the one that waits to."""
+    return {pid for pid in beside(site) if "--inherit" in command(pid)}
 
 
 def runs(pid: int) -> bool:
@@ -99,13 +104,17 @@ def test_whichever_worker_is_asked_tells_the_figures_of_all(site: Site, ann: Per
         } <= {*figures}
 
 
-def test_a_killed_worker_is_replaced_while_the_other_goes_on(site: Site, ann: Person) -> None:
+def test_a_killed_worker_is_replaced_by_the_one_that_waits_while_the_other_goes_on(
+    site: Site, ann: Person
+) -> None:
     killed, other = site.workers()
+    (waits,) = loaded(site) - {killed, other}
     os.kill(killed, signal.SIGKILL)
     eventually(lambda: killed not in site.workers(), 1)
     assert ann.get("/readyz").status == 200
     eventually(lambda: len(site.workers()) == 2)
-    assert (other in site.workers(), killed in site.workers()) == (True, False)
+    assert set(site.workers()) == {other, waits}
+    eventually(lambda: len(loaded(site)) == 3)
 
 
 def test_a_killed_embedded_provider_is_replaced_at_the_same_address(site: Site) -> None:
@@ -120,7 +129,7 @@ def test_a_killed_embedded_provider_is_replaced_at_the_same_address(site: Site) 
 
 async def test_a_deploy_replaces_every_worker_and_refuses_nobody(site: Site, ann: Person) -> None:
     """SIGHUP: the old ones end when new ones answer; a call is told to come back, and can."""
-    before, answers, done = set(site.workers()), list[int](), asyncio.Event()
+    before, answers, done = loaded(site), list[int](), asyncio.Event()
 
     async def probe() -> None:
         while not done.is_set():
@@ -189,7 +198,8 @@ def test_probes_hear_of_a_stop_before_anything_else_does(monkeypatch: pytest.Mon
 
 def test_workers_end_with_their_supervisor(site: Site) -> None:
     """A supervisor that is killed leaves no process that would hold the port."""
-    workers = site.workers()
+    eventually(lambda: len(loaded(site)) == 3)
+    workers = loaded(site)
     assert site.process is not None
     site.process.kill()
     site.process.wait()
@@ -237,6 +247,28 @@ async def test_only_who_dies_early_is_waited_for(
     await place.stop(signal.SIGKILL)
     await keeping
     assert ends()[: len(waits)] == waits
+
+
+async def test_a_spare_one_that_died_or_is_out_of_date_is_not_taken() -> None:
+    before, ends = set(children(os.getpid())), list[int]()
+
+    def running() -> set[int]:
+        return set(children(os.getpid())) - before
+
+    spare = supervisor.Spare(Program("worker", ["-c", UP], on_end=ends.append))
+    taken = [await spare.take()]
+    await spare.prepare()
+    (waiting,) = running() - {taken[0].pid}
+    os.kill(waiting, signal.SIGKILL)
+    await asyncio.to_thread(eventually, lambda: waiting not in running())
+    taken.append(await spare.take())
+    await spare.prepare()
+    await spare.close()
+    assert (len(ends), ends[0]) == (2, waiting)
+    await spare.prepare()
+    assert running() == {child.pid for child in taken}
+    for child in taken:
+        await child.stop(signal.SIGKILL)
 
 
 async def test_a_supervisor_gives_up_when_no_worker_comes_up() -> None:

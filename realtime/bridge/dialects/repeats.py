@@ -7,7 +7,7 @@ from collections import deque
 from ..events import Event
 from ..ids import new_id
 
-REMEMBERED = 256
+REMEMBERED = 64
 
 
 class Repeats:
