@@ -12,6 +12,7 @@ from django.contrib.admin.widgets import (
 )
 from django.core.exceptions import ValidationError
 from django.db.models import ForeignKey, ManyToManyField
+from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 
 
@@ -40,6 +41,19 @@ def _may_be(model: Any, value: str) -> bool:
     return True
 
 
+class _Choices(ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Refuses what can be no id, such as a number that no database has; Django's own asks for it,
+    and fails."""
+
+    def clean(self, value: Any) -> Any:
+        choices: Any = self.queryset
+        wrong = [each for each in value or () if not _may_be(choices.model, each)]
+        if wrong:
+            text = self.error_messages["invalid_pk_value"]
+            raise ValidationError(text, code="invalid_pk_value", params={"pk": wrong[0]})
+        return super().clean(value)
+
+
 class Autocompletes(BaseModelAdmin):  # type: ignore[type-arg]
     """With `autocomplete_fields` in which a hand-made form's nonsense is just a wrong choice."""
 
@@ -55,4 +69,5 @@ class Autocompletes(BaseModelAdmin):  # type: ignore[type-arg]
     ) -> Any:
         if db_field.name in self.get_autocomplete_fields(request):
             kwargs.setdefault("widget", _Several(db_field, self.admin_site))
+            kwargs.setdefault("form_class", _Choices)
         return super().formfield_for_manytomany(db_field, request, **kwargs)

@@ -21,7 +21,7 @@ FIELDS = [
 
 
 @pytest.mark.parametrize(("opts", "field"), FIELDS, ids=lambda each: getattr(each, "label", each))
-@pytest.mark.parametrize("chosen", ["none", "1; DROP TABLE", "\u0661\u0662", "-1"])
+@pytest.mark.parametrize("chosen", ["none", "1; DROP TABLE", "\u0661\u0662", "-1", "9" * 30])
 def test_what_is_no_id_is_a_wrong_choice(
     admin_client: Client, opts: Any, field: str, chosen: str
 ) -> None:
