@@ -34,6 +34,8 @@ outage = logging.getLogger("nextvoice.outage")
 
 # Above this much unwritten audio the disk is not keeping up, and the rest is not recorded.
 MAX_PENDING_BYTES = 8 * 1024 * 1024
+# Above this much it is not left to wait in memory.
+HURRY_BYTES = ms_to_bytes(2000)
 
 _appends = Jobs("track-append")
 _encodes = Jobs("track-encode")
@@ -80,9 +82,9 @@ class Track:
     def __init__(self, call_id: str, recording_id: str) -> None:
         self.recording_id = recording_id
         self._path = live_folder(call_id) / f"{recording_id}.pcm"
-        # Audio for the append thread, and whether that will come for it.
+        # Audio for the append thread, and whether that will come for it, soon or at once.
         self._pieces: deque[bytes | memoryview] = deque()
-        self._awaited = False
+        self._awaited = self._hurried = False
         # Bytes the append thread is done with, and bytes the file holds; both are its own.
         self._written = self._in_file = 0
         self._file: FileIO | None = None
@@ -106,6 +108,10 @@ class Track:
         if not self._awaited:
             self._awaited = True
             _appends.soon(self._write)
+        # A provider may send an answer far faster than it is spoken.
+        if not self._hurried and self.size - self._written >= HURRY_BYTES:
+            self._hurried = True
+            _appends.now(self._write)
 
     def finish(self, keep_ms: int | None, done: Callable[[Encoded | None], None]) -> None:
         """Encode the first `keep_ms` (all when None) and call `done`, in another thread.
@@ -140,7 +146,7 @@ class Track:
         _appends.now(self._remove)
 
     def _write(self) -> None:
-        self._awaited = False
+        self._awaited = self._hurried = False
         pieces = []
         with suppress(IndexError):
             while True:

@@ -84,7 +84,7 @@ def test_whatever_a_provider_sends_the_call_lives_or_ends_for_a_reason(
             call.end("hang_up")
         record = call.finish()
         assert record.tap_errors == 0, seed
-    assert caplog.records == []
+    assert [each for each in caplog.records if each.name.startswith("realtime.bridge")] == []
 
 
 @pytest.mark.parametrize(("name", "sample"), STREAMS)
@@ -149,7 +149,7 @@ async def test_what_is_kept_and_counted_of_it_reaches_the_database(
         assert call.finish().tap_errors == 0, seed
         await asyncio.sleep(0)
     assert await asyncio.to_thread(store.flush, 60)
-    assert caplog.records == []
+    assert [each for each in caplog.records if each.name.startswith("realtime.bridge")] == []
     kept = await in_database(lambda: list(Message.objects.values_list("text", flat=True)))
     assert len(kept) > KEPT
     assert [text for text in kept if "\0" in text] == []

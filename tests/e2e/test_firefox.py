@@ -10,7 +10,6 @@ import shutil
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.conftest import signed_in
 from tests.e2e.provider import opened, scripted
+from tests.e2e.saying import MICROPHONE, STOP, SUM, say
 from tests.e2e.test_errors_speak import STAY
 from tests.e2e.test_first_conversation import LISTEN, kept, speaker, start_talking
 from tests.e2e.test_moving_about import spoken
@@ -26,9 +26,8 @@ from tests.e2e.test_options import ANSWER_MS, new_conversation, until
 from tests.e2e.test_turns import story
 from tests.scripted import Expect, Send
 from tests.servers import Loudspeaker, require
-from tests.site import AUDIO, Site
+from tests.site import Site
 
-MICROPHONE = (Path(__file__).parent / "microphone.js").read_text()
 # Firefox that is asked for its latency may never answer, so the page must not ask.
 UNASKED = """
 Object.defineProperty(AudioContext.prototype, "outputLatency", {
@@ -66,25 +65,6 @@ def visit(site: Site, firefox: Browser, request: pytest.FixtureRequest) -> Open:
         return signed_in(firefox, site, request.node.name, script=script, **context)
 
     return opened
-
-
-def phrase(recording: str, begin: float, end: float) -> str:
-    """These seconds of a recording, as `microphone.js` wants them."""
-    with wave.open(str(AUDIO / recording), "rb") as source, io.BytesIO() as file:
-        source.setpos(int(begin * source.getframerate()))
-        frames = source.readframes(int((end - begin) * source.getframerate()))
-        with wave.open(file, "wb") as made:
-            made.setparams(source.getparams())
-            made.writeframes(frames)
-        return base64.b64encode(file.getvalue()).decode()
-
-
-SUM = phrase("sum.wav", 1.3, 3.4)
-STOP = phrase("story_then_interrupt.wav", 8.5, 10.8)
-
-
-def say(page: Page, words: str) -> None:
-    page.evaluate("(wav) => window.say(wav)", words)
 
 
 def likeness(heard: bytes, words: str) -> float:

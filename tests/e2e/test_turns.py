@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 
 from tests.e2e.conftest import Open
 from tests.e2e.provider import opened, scripted
-from tests.e2e.test_firefox import MICROPHONE as SAYS
-from tests.e2e.test_firefox import SUM, say
+from tests.e2e.saying import MICROPHONE as SAYS
+from tests.e2e.saying import SUM, say
 from tests.e2e.test_options import ANSWER_MS, Wire, new_conversation, talk, until
 from tests.scripted import (
     Expect,
