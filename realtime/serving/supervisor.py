@@ -154,6 +154,11 @@ class Spare:
         self._child: Child | None = None
         self._closed = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether one does."""
+        return self._child is not None and not self._child.ended
+
     async def take(self) -> Child:
         """A process that is let go: the one that waits, or else a new one."""
         child, self._child = self._child, None

@@ -260,7 +260,7 @@ async def test_a_spare_one_that_died_or_is_out_of_date_is_not_taken() -> None:
     await spare.prepare()
     (waiting,) = running() - {taken[0].pid}
     os.kill(waiting, signal.SIGKILL)
-    await asyncio.to_thread(eventually, lambda: waiting not in running())
+    await asyncio.to_thread(eventually, lambda: not spare.waits)
     taken.append(await spare.take())
     await spare.prepare()
     await spare.close()
