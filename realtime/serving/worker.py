@@ -125,6 +125,7 @@ def serve_for_supervisor(fd: int) -> None:
     go = threading.Event()
     threading.Thread(target=_follow_line, args=(go,), name="supervisor", daemon=True).start()
     config = loaded()
+    log.info("worker %d is loaded", os.getpid())
     go.wait()
     serve(socket.socket(fileno=fd), _say_ready, config)
 

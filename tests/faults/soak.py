@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import signal
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from tests.faults.rig import (
     percentile,
     settings,
 )
+from tests.processes import children
 from tests.servers import Postgres, Redis
 from tests.site import Shell, Site
 
@@ -97,12 +98,30 @@ async def kills(soak: Soak) -> None:
             until = time.monotonic() + soak.seconds
             while time.monotonic() < until and len(back) < ROUNDS:
                 await rig.turns(1, PATIENT)
-                began = time.monotonic()
-                os.kill(random.choice(soak.site.workers()), signal.SIGKILL)
-                await eventually(lambda: len(soak.site.workers()) == WORKERS, PATIENT)
+                await eventually(lambda: is_whole(soak.site), PATIENT)
+                # The one that is longest there: who dies early is not replaced so soon.
+                killed, began = soak.site.workers()[0], time.monotonic()
+                os.kill(killed, signal.SIGKILL)
+                await eventually(partial(is_served, soak.site, killed), PATIENT)
                 back.append(time.monotonic() - began)
             await rig.turns(1, PATIENT)
     soak.tell("kills", rounds=len(back), back_p95_s=_p95(back), **_of(rig.people))
+
+
+def is_served(site: Site, killed: int = 0) -> bool:
+    """Whether there are as many workers as there should be, without the one that was killed."""
+    workers = site.workers()
+    return len(workers) == WORKERS and killed not in workers
+
+
+def is_whole(site: Site) -> bool:
+    """Whether another worker is loaded and waits, as it does some seconds after the last death."""
+    assert site.process is not None
+    if not is_served(site):
+        return False
+    waiting = set(children(site.process.pid)) - set(site.workers())
+    told = site.log.read_text()
+    return any(f"worker {pid} is loaded" in told for pid in waiting)
 
 
 async def deploys(soak: Soak) -> None:
