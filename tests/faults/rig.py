@@ -303,11 +303,14 @@ class Rig:
     def left(self) -> list[str]:
         """Files that should not outlive the calls."""
         data = self.site.folder / "data"
-        return [
-            str(path)
-            for place in ("journal/*.jsonl", "journal/refused.txt", "live/*/*.pcm")
-            for path in data.glob(place)
-        ]
+        try:
+            return [
+                str(path)
+                for place in ("journal/*.jsonl", "journal/refused.txt", "live/*/*.pcm")
+                for path in data.glob(place)
+            ]
+        except FileNotFoundError as gone:  # a folder, while it was looked into
+            return [str(gone.filename)]
 
 
 def _messages_are_kept(call: Caller, kept: dict[str, Any]) -> None:
