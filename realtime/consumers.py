@@ -24,6 +24,7 @@ from realtime.bridge import Gone, Resume, receive_start
 from realtime.bridge.browser import Quick, Take
 from realtime.bridge.ends import ENDS, End, ended_event
 from realtime.bridge.start import Start
+from realtime.bridge.writer import never
 from realtime.db import in_database, is_away
 from realtime.going_on import PagePass
 from realtime.opening import Refused, find_conversation, open_call
@@ -46,10 +47,6 @@ _waiting = Places()
 AWAY = 1013  # the page tries again
 
 
-def _never(frame: bytes | str, /) -> bool:
-    return False
-
-
 class BrowserSocket:
     """The ASGI socket as the bridge wants it. A server of ours gives frames a short way past ASGI
     (`quick`); any other's all go the long one."""
@@ -63,7 +60,7 @@ class BrowserSocket:
         self._receive = receive
         self._send = send
         self._quick: Quick | None = (scope.get("extensions") or {}).get(QUICK)
-        self.send_now = self._quick.send_now if self._quick is not None else _never
+        self.send_now = self._quick.send_now if self._quick is not None else never
         """Send one frame at once, if the server can."""
         self._gone: Gone | None = None
 

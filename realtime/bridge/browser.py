@@ -12,7 +12,7 @@ import orjson
 from .ends import ENDS, End
 from .events import MAX_FRAMES, MAX_ID, Event, Problem, count, need, parse, problem_event
 from .start import Start, parse_start
-from .writer import Frame
+from .writer import Frame, never
 
 MAX_BEFORE_START = 100
 """Frames that may come before the start frame."""
@@ -58,7 +58,7 @@ class Quick(Protocol):
 
 def send_now_of(browser: Browser) -> Callable[[Frame], bool]:
     """The short way to send, which a browser without one never takes."""
-    return browser.send_now if isinstance(browser, Quick) else lambda frame: False
+    return browser.send_now if isinstance(browser, Quick) else never
 
 
 def offer(browser: Browser, take: Take | None) -> None:

@@ -88,9 +88,6 @@ class Splitter:
             self._gave_up = True
             return at
         size = second & 0x7F
-        if first not in KNOWN or second & MASKED != self._mask_bit:
-            self._gave_up = True
-            return at
         if size >= 126:
             body += 2 if size == 126 else 8
             if len(data) < body:

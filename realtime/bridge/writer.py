@@ -48,7 +48,8 @@ def _nothing() -> None:
     pass
 
 
-def _never(frame: Frame) -> bool:
+def never(frame: Frame, /) -> bool:
+    """The short way of who has none."""
     return False
 
 
@@ -75,7 +76,7 @@ class Writer:
         self,
         send: Send,
         *,
-        at_once: Callable[[Frame], bool] = _never,
+        at_once: Callable[[Frame], bool] = never,
         on_stuck: Callable[[], None] = _nothing,
         on_lost: Callable[[Exception], None] = lambda error: None,
         on_pause: Callable[[], None] = _nothing,

@@ -42,6 +42,8 @@ ENDS_AUDIO = ("response.output_audio.done", "response.content_part.done", "respo
 TRANSCRIPTION_FAILED = "conversation.item.input_audio_transcription.failed"
 CAPTIONS = ("response.output_audio_transcript.delta", "response.audio_transcript.delta")
 """Words between an answer's audio, in GA's name and the older one: they change nothing about it."""
+Place = tuple[Any, ...]
+"""A provider's own words for what an event is, and of which part of which answer."""
 NO_SUCH_ITEM = "item_retrieve_invalid_item_id"
 
 
@@ -74,7 +76,7 @@ class JsonDialect(Endpoint):
         self._samples = 0  # of the microphone, in this session
         # The place of the audio that came last, in the provider's words (None once something came
         # that may have changed what such audio means), and the event it was passed on in.
-        self._more_of: tuple[Any, ...] | None = None
+        self._more_of: Place | None = None
         self._audio_event: Event = {}
 
     @property
@@ -190,14 +192,15 @@ class JsonDialect(Endpoint):
         event = _read(frame)
         found: list[Event] = []
         if event is not None and not self._repeats.seen(event, len(frame)):
-            found = self._more(event) or self._whole(event)
+            place = _place(event)
+            found = self._more(place, event) or self._whole(place, event)
         if not found:
             self.skipped += 1
         return found
 
-    def _more(self, event: Event) -> list[Event]:
+    def _more(self, place: Place, event: Event) -> list[Event]:
         """More audio of the same part of the same answer: nothing else is new about it."""
-        if self._more_of is None or self._more_of != _place(event):
+        if place != self._more_of:
             return []
         try:
             data = decode_base64(event["delta"])
@@ -205,8 +208,8 @@ class JsonDialect(Endpoint):
             return []
         return [self._audio_event | {"event_id": event["event_id"], "delta": data}]
 
-    def _whole(self, event: Event) -> list[Event]:
-        place, found = _place(event), list[Event]()
+    def _whole(self, place: Place, event: Event) -> list[Event]:
+        found = list[Event]()
         for each in self.translated(event):
             found += self._checked(each)
         if len(found) == 1 and found[0]["type"] == AUDIO_DELTA and self._sound.speaks_plainly:
@@ -343,8 +346,7 @@ class JsonDialect(Endpoint):
         return [last | {"event_id": new_id("event"), "delta": pcm}] if pcm else []
 
 
-def _place(event: Event) -> tuple[Any, ...]:
-    """A provider's own words for what an event is, and of which part of which answer."""
+def _place(event: Event) -> Place:
     return (
         event["type"],
         event.get("item_id"),
