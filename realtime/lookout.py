@@ -14,6 +14,7 @@ from realtime.audience import until_asked
 from realtime.db import in_database, is_away
 from realtime.going_on import Answer, Question, look, show_alive
 from realtime.janitor import HEARTBEAT_SECONDS
+from realtime.members import Members
 
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")
@@ -38,21 +39,14 @@ class Member(Protocol):
         """How it may go on."""
 
 
-class Lookout:
-    """The members on one event loop. Its task runs while there are any."""
+class Lookout(Members[Member]):
+    """Looks after the calls of one event loop."""
 
     def __init__(self) -> None:
-        self._members: dict[uuid.UUID, Member] = {}
+        super().__init__()
         self._asked: set[uuid.UUID] = set()
         self._to_look = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._showing: asyncio.Task[None] | None = None
-
-    def join(self, call_id: uuid.UUID, member: Member) -> None:
-        """Look after a call from now on."""
-        self._members[call_id] = member
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
 
     def leave(self, call_id: uuid.UUID) -> None:
         """Look after it no more."""

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from django.utils import timezone
 
 from realtime.db import in_database
+from realtime.members import Members
 from realtime.money.quotas import Terms, Wish, release, renew
 
 log = logging.getLogger(__name__)
@@ -32,20 +33,13 @@ class Member(Protocol):
         """The database is away: nobody can say how it may go on."""
 
 
-class Keeper:
-    """The members on one event loop. Its task runs while there are any."""
+class Keeper(Members[Member]):
+    """Keeps the places of the calls of one event loop."""
 
     def __init__(self) -> None:
-        self._members: dict[uuid.UUID, Member] = {}
-        self._task: asyncio.Task[None] | None = None
+        super().__init__()
         self._failures = 0
         self._releasing: set[asyncio.Task[None]] = set()
-
-    def join(self, call_id: uuid.UUID, member: Member) -> None:
-        """Keep a call's place from now on."""
-        self._members[call_id] = member
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
 
     def leave(self, call_id: uuid.UUID) -> None:
         """Give a call's place back, soon. When the database is away, it falls free by itself."""
