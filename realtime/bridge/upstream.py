@@ -60,6 +60,8 @@ class Upstream:
         self._writer = Writer(
             socket.send, at_once=socket.send_now, on_stuck=self._give_up, max_queued=MAX_QUEUED
         )
+        self.send = self._writer.write
+        """Send a frame; never blocks."""
 
     @property
     def expires_at(self) -> float | None:
@@ -67,14 +69,6 @@ class Upstream:
         created = [each for each in self.first if each["type"] == "session.created"]
         at = created[-1]["session"].get("expires_at") if created else None
         return float(at) if isinstance(at, int | float) and at > 0 else None
-
-    def send_text(self, text: str) -> None:
-        """Send a text frame; never blocks."""
-        self._writer.write(text)
-
-    def send_bytes(self, data: bytes) -> None:
-        """Send a binary frame; never blocks."""
-        self._writer.write(data)
 
     @property
     def strained(self) -> bool:
