@@ -173,9 +173,12 @@ class Core:
         """Microphone audio to the attached provider, as far as that is to have it."""
         start = self.samples
         self.taps.on_user_audio(pcm, start)
-        self.samples += bytes_to_samples(len(pcm))
-        for piece in (pcm,) if self.own_turns is None else self.own_turns.hear(pcm, start):
-            self._send_on(piece)
+        self.samples = start + len(pcm) // SAMPLE_BYTES
+        if self.own_turns is None:
+            self._send_on(pcm)
+        else:
+            for piece in self.own_turns.hear(pcm, start):
+                self._send_on(piece)
 
     def _send_on(self, pcm: bytes) -> None:
         assert self.dialect is not None
@@ -184,6 +187,8 @@ class Core:
         self.tail.add(pcm, limits.repeated_seconds if turn else limits.onset_seconds)
         for frame in self.dialect.audio(pcm):
             self.send(frame)
+        if answers := self.dialect.answers():
+            self.take_answers(answers)
 
     def to_upstream(self, event: Event, **fields: Any) -> None:
         """Send on a client event with these fields only, under its own id or a new one."""
@@ -195,6 +200,12 @@ class Core:
         if self.dialect is not None:
             for frame in self.dialect.encode(sent):
                 self.send(frame)
+            if answers := self.dialect.answers():
+                self.take_answers(answers)
+
+    def take_answers(self, events: Sequence[Event]) -> None:
+        """Follow what the dialect answers in its provider's place."""
+        raise NotImplementedError
 
     def ask(self, event: Event) -> None:
         """Send a `response.create`."""

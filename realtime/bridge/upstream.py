@@ -96,8 +96,9 @@ class Upstream:
 
         def take(frame: Frame) -> None:
             if not broken.done():
+                self._heard += 1
                 try:
-                    on_frame(self._heard_of(frame))
+                    on_frame(self._without_secrets(frame))
                 except Exception as error:
                     broken.set_exception(error)
 
@@ -136,7 +137,7 @@ class Upstream:
         for frame in self.dialect.greeting(session):
             self._writer.write(frame)
         try:
-            while not self._take_first(self._heard_of(await self._socket.receive())):
+            while not self._take_first(self._without_secrets(await self._socket.receive())):
                 pass
             return
         except ConnectionClosed as error:
@@ -163,8 +164,7 @@ class Upstream:
             self.first.append(event)
         return any(event["type"] == "session.created" for event in self.first)
 
-    def _heard_of(self, frame: Frame) -> Frame:
-        self._heard += 1
+    def _without_secrets(self, frame: Frame) -> Frame:
         return hide(frame, self._secrets) if isinstance(frame, str) else frame
 
     def _closed(self, error: ConnectionClosed) -> Closed:

@@ -50,7 +50,8 @@ class Session(Peer):
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )
-        self.at = self.answers = 0
+        # Calls that were opened together are not in step for ever: the first answer is cut short.
+        self.at, self.answers = random.randrange(ANSWER), 0
         self.say("session.created", session={"type": "realtime", "id": "sess_1"})
         loop.start(self, random.random())
 
@@ -68,7 +69,7 @@ class Session(Peer):
     def tick(self) -> None:
         place = self.at % ANSWER
         self.at += 1
-        if place == 0:
+        if place == 0 or not self.answers:
             self._next_answer()
         if place % WORDS == 0:
             self.say("response.output_audio_transcript.delta", delta="so many words ", **self.place)
