@@ -155,7 +155,7 @@ class Session(Peer):
 
 
 def report() -> dict[str, Any]:
-    """The delays since the last report, the processor time so far, and how many sessions are open."""
+    """The delays since the last report, the processor time so far, how many sessions there are."""
     taken, delays[:] = list(delays), []
     times = resource.getrusage(resource.RUSAGE_SELF)
     return percentiles(taken) | {"cpu": times.ru_utime + times.ru_stime, "open": loop.peers}
