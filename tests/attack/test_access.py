@@ -135,11 +135,14 @@ class Visitors:
 
     world: World
     cookies: dict[str, str]
+    # Each new one would load all middleware again.
+    clients = {strict: Client(enforce_csrf_checks=strict) for strict in (False, True)}
 
     def ask(self, method: str, route: str, actor: str, *, token: bool = True) -> str:
         """What this one is answered; nothing is changed by it. `token`: whether a POST has what
         only pages of the site have."""
-        client, headers = Client(enforce_csrf_checks=not token), {}
+        client, headers = self.clients[not token], {}
+        client.cookies.clear()
         if route.startswith(API):
             if actor in self.world.keys:
                 headers["Authorization"] = f"Bearer {self.world.keys[actor]}"
