@@ -157,6 +157,9 @@ class Store:
     def _take_urgent(self) -> None:
         """Take what may not wait for the next batch of its time."""
         passing = {key: row for key, row in self._waiting.items() if row.passing}
+        if not passing:
+            self._take()
+            return
         self._batch = {key: row for key, row in self._waiting.items() if not row.passing}
         self._waiting, self._urgent = passing, False
 

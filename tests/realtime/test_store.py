@@ -133,6 +133,7 @@ def test_what_the_ledger_does_not_wait_for_is_written_in_its_time(
     store.append("realtime.Usage", "s l", entry.fields() | {"key": "l"}, lambda rows: None)
     assert whole.wait(10)
     assert (sorted(texts()), store.waiting) == (["over", "so far so good"], 0)
+    assert store.flush(10)  # which finds nothing to do
 
 
 def test_nul_characters_do_not_reach_the_database(store: Store, conversation: Conversation) -> None:
