@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.utils import timezone
@@ -43,7 +44,7 @@ End = Callable[[str, tuple[str, str] | None], None]
 """Ends the call for a reason of the bridge's, with message and remedy; None: the usual ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tariff:
     """What a call costs, in the reporting currency. `prices`: of its model, None when nobody wrote
     them down; `rate`: what one unit of their currency is worth."""
@@ -52,7 +53,7 @@ class Tariff:
     rate: Decimal = Decimal(1)
     currency: str = "USD"
 
-    @property
+    @cached_property
     def ahead(self) -> Decimal | None:
         """About what the next seconds cost; None when nobody knows."""
         minute = per_minute(self.prices) if self.prices is not None else None

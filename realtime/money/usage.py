@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal, InvalidOperation
+from operator import add, attrgetter, sub
 from typing import Any
 
 Raw = Mapping[str, Any]
@@ -53,7 +54,7 @@ class Counts:
 
     def measures(self) -> dict[str, int | Decimal]:
         """Every measure by name, in the order of the columns."""
-        return {name: getattr(self, name) for name in MEASURES}
+        return dict(zip(MEASURES, _values(self), strict=True))
 
     @property
     def tokens_in(self) -> int:
@@ -71,22 +72,18 @@ class Counts:
         return self.text_out + self.audio_out + self.other_out
 
     def __add__(self, other: Counts) -> Counts:
-        return self._with(other, 1)
+        return Counts(*map(add, _values(self), _values(other)), self.doubts)
 
     def __sub__(self, other: Counts) -> Counts:
-        return self._with(other, -1)
+        return Counts(*map(sub, _values(self), _values(other)), self.doubts)
 
     def __bool__(self) -> bool:
         """Whether anything was measured."""
-        return any(self.measures().values())
-
-    def _with(self, other: Counts, sign: int) -> Counts:
-        sums = {name: getattr(self, name) + sign * getattr(other, name) for name in MEASURES}
-        return replace(self, **sums)
+        return any(_values(self))
 
 
 MEASURES = tuple(field.name for field in fields(Counts) if field.name != "doubts")
-TOKENS = tuple(name for name in MEASURES if name not in ("seconds", "characters", "messages"))
+_values = attrgetter(*MEASURES)
 
 
 def counts_of(raw: object) -> Counts:
