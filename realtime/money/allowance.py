@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from django.utils import timezone
@@ -38,6 +38,8 @@ LOOK_BYTES = BYTES_PER_SECOND
 GOODBYE = timedelta(minutes=1)
 """How long before the longest call is over its person is warned."""
 NOTHING = Decimal(0)
+SHOWN = Decimal("0.0001")
+"""How exactly the page is told what is left."""
 
 Event = Mapping[str, Any]
 End = Callable[[str, tuple[str, str] | None], None]
@@ -114,8 +116,7 @@ class Allowance(Tap):
         self._clock = clock
         # The call's age is counted from here on, whatever becomes of the machine's clock.
         self._made, self._made_at = now(), clock()
-        self._terms = terms
-        self._in_ledger = NOTHING  # of this call, since the last look
+        self._agree_to(terms)
         self._waited: set[str] = set()  # rows that were unsettled at the last look
         self._read: set[str] = set()  # those of them that it may have read
         self._bytes = 0  # of audio since the last look at the answer
@@ -132,7 +133,7 @@ class Allowance(Tap):
 
     def told(self, terms: Terms) -> None:
         """How the call may go on."""
-        self._terms, self._in_ledger = terms, NOTHING
+        self._agree_to(terms)
         # A row is in the ledger a moment before this call knows. Counted twice it would end the
         # call too early, so until the next look it counts as read; longer it does not.
         waiting = set(self._unsettled())
@@ -144,6 +145,12 @@ class Allowance(Tap):
             return
         self._keep_time(terms)
         self.show()
+
+    def _agree_to(self, terms: Terms) -> None:
+        self._terms = terms
+        money = [limit for limit in terms.limits if limit.of_money]
+        self._tightest = min(money, key=lambda limit: limit.left, default=None)
+        self._in_ledger = NOTHING  # of this call, since the last look
 
     def _was_counted_twice(self, over: OverQuota) -> bool:
         """Whether an answer that was under way when the quotas were asked went into the ledger
@@ -197,15 +204,11 @@ class Allowance(Tap):
 
     def _look(self) -> None:
         """Stop at what is known here."""
-        if self._over or self._tariff.prices is None:
-            return
-        money = [limit for limit in self._terms.limits if limit.of_money]
-        if not money:
+        if self._over or self._tightest is None or self._tariff.prices is None:
             return
         used = self._running() + self._in_ledger
-        tightest = min(money, key=lambda limit: limit.left)
-        if used and used >= tightest.left:
-            self._stop(OverQuota(tightest))
+        if used and used >= self._tightest.left:
+            self._stop(OverQuota(self._tightest))
 
     def _stop(self, over: OverQuota) -> None:
         self._over = True
@@ -254,7 +257,7 @@ class Allowance(Tap):
         model's prices; `free`: it costs nothing."""
         ends = None
         if self._terms.longest is not None and self._terms.began is not None:
-            ends = (self._terms.began + self._terms.longest).isoformat()
+            ends = _iso(self._terms.began + self._terms.longest)
         return {
             "type": "nextvoice.quota",
             "currency": self._tariff.currency,
@@ -272,10 +275,16 @@ def _shown(limit: Limit) -> dict[str, Any]:
         "scope": limit.scope,
         "what": limit.what,
         "most": plain(limit.most),
-        "left": plain(limit.left.quantize(Decimal("0.0001"))),
+        "left": plain(limit.left.quantize(SHOWN)),
         "warn": limit.nearly_used_up,
-        "renews": limit.renews.isoformat() if limit.renews else None,
+        "renews": _iso(limit.renews) if limit.renews else None,
     }
+
+
+@lru_cache(maxsize=1024)
+def _iso(time: datetime) -> str:
+    """It is the same few times for all calls, each second."""
+    return time.isoformat()
 
 
 def notice(code: str, message: str, remedy: str) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Entry:
             "payer": vars(self.payer) | {"provider_id": _text(self.payer.provider_id)},
             "call_id": _text(self.call_id),
             "raw": tame(self.raw),
-            "counts": None if self.counts is None else _plain(self.counts),
+            "counts": None if self.counts is None else self.counts.plain(),
             "created": self.created.isoformat(),
         }
 
@@ -99,12 +99,6 @@ def entry_of(fields: Mapping[str, Any]) -> Entry:
         "created": datetime.fromisoformat(fields["created"]),
     }
     return Entry(**{**fields, **changed})
-
-
-def _plain(counts: Counts) -> dict[str, Any]:
-    """What was measured; most is nothing."""
-    measured = {name: value for name, value in counts.measures().items() if value}
-    return measured | {"seconds": str(counts.seconds), "doubts": counts.doubts}
 
 
 def _text(value: uuid.UUID | None) -> str | None:
@@ -198,7 +192,7 @@ def _counted(entry: Entry) -> tuple[Counts, bool]:
         return told, False
     estimate = entry.counts or Counts()
     doubts = told.doubts if entry.raw is not None or entry.counts is None else ()
-    return replace(estimate, doubts=(*estimate.doubts, *doubts)), True
+    return estimate._replace(doubts=(*estimate.doubts, *doubts)), True
 
 
 def _doubts(counts: Counts, estimated: bool) -> str:

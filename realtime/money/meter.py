@@ -70,7 +70,7 @@ class Meter(Tap):
     ) -> None:
         self._store = store
         self._payer = payer
-        self._call_id = call_id
+        self._call_id = uuid.UUID(call_id)
         self._model = model
         self._by_time = by_time
         self._save = save
@@ -340,7 +340,7 @@ class Meter(Tap):
         given = {"model": self._model} | fields
         return Entry(
             payer=self._payer,
-            call_id=uuid.UUID(self._call_id),
+            call_id=self._call_id,
             upstream_session=self._session,
             key=key,
             kind=kind,
@@ -374,13 +374,18 @@ class Meter(Tap):
             self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE).fields()
             for item_id, turn in self._owed_turns().items()
         ]
-        answers = [*([self._answer] if self._answer else []), *self._asides.values()]
-        for answer in answers:
-            entry = self._entry_of_answer(answer, status=Usage.Status.INCOMPLETE)
-            owing.append(entry.fields())
+        if self._answer is not None:
+            owing.append(self._owed(self._answer))
+        owing += [self._owed(aside) for aside in self._asides.values()]
         if owing or self._owes:
             self._owes = bool(owing)
             self._save(owing=owing or None)
+
+    def _owed(self, answer: Answer) -> dict[str, Any]:
+        if not answer.owed:
+            entry = self._entry_of_answer(answer, status=Usage.Status.INCOMPLETE)
+            answer.owed = entry.fields()
+        return answer.owed | {"counts": answer.counts().plain()}
 
     # Keeping the browser back until a row is safe
 

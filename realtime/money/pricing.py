@@ -8,7 +8,7 @@ to even, at `PLACES` digits after the point, which is what the ledger's column h
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import cached_property
 
@@ -98,10 +98,10 @@ def cost(counts: Counts, prices: Prices) -> Decimal:
 def costs(counts: Counts, prices: Prices) -> dict[str, Decimal]:
     """What each part of `counts` costs: text_in (without what was cached), text_cached, ...,
     seconds, characters, messages. Parts that were not used are left out. Raises Unpriced."""
-    used = _used(counts, prices)
-    if missing := [part for part in used if part not in prices.of_one]:
-        raise Unpriced(*missing)
-    products = {part: EXACT.multiply(prices.of_one[part], used[part]) for part in used}
+    used, of_one = _used(counts, prices), prices.of_one
+    if not used.keys() <= of_one.keys():
+        raise Unpriced(*(part for part in used if part not in of_one))
+    products = {part: EXACT.multiply(of_one[part], amount) for part, amount in used.items()}
     if "seconds" in products:
         minutes = EXACT.divide(products["seconds"], MINUTE)
         products["seconds"] = minutes.quantize(SMALLEST, context=EXACT)
@@ -112,7 +112,7 @@ def priced_part(counts: Counts, prices: Prices) -> Counts:
     """Of an estimate, which measures the same thing in several ways, what the price speaks of."""
     if not (counts.seconds or counts.characters or counts.messages) and prices.by_token:
         return counts
-    tokens = replace(counts, seconds=Decimal(0), characters=0, messages=0)
+    tokens = counts._replace(seconds=Decimal(0), characters=0, messages=0)
     if prices.by_token and tokens:
         return tokens
     if prices.per_minute is not None:
