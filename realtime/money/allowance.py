@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from django.utils import timezone
@@ -38,8 +38,8 @@ LOOK_BYTES = BYTES_PER_SECOND
 GOODBYE = timedelta(minutes=1)
 """How long before the longest call is over its person is warned."""
 NOTHING = Decimal(0)
-SHOWN = Decimal("0.0001")
-"""How exactly the page is told what is left."""
+NEWS = 100
+"""The page is told anew when one part in so many of what was left is gone."""
 
 Event = Mapping[str, Any]
 End = Callable[[str, tuple[str, str] | None], None]
@@ -120,7 +120,8 @@ class Allowance(Tap):
         self._waited: set[str] = set()  # rows that were unsettled at the last look
         self._read: set[str] = set()  # those of them that it may have read
         self._bytes = 0  # of audio since the last look at the answer
-        self._shown: Mapping[str, Any] = {}
+        self._about: tuple[Any, ...] = ()  # what the page was told, besides the limits
+        self._limits: Mapping[str, Limit] = {}  # as it was told
         self._warned: set[tuple[str, ...]] = set()
         self._over = False
 
@@ -242,10 +243,12 @@ class Allowance(Tap):
 
     def show(self) -> None:
         """Tell the page what is left, if that is news to it; warn once of each limit."""
-        event = self.quota_event()
-        if event != self._shown:
-            self._shown = event
-            self._tell(event)
+        terms, limits = self._terms, totals(self._terms.limits)
+        about = (self._tariff, terms.longest, terms.began, limits.keys())
+        told = (_is_as_told(limit, self._limits.get(what)) for what, limit in limits.items())
+        if about != self._about or not all(told):
+            self._about, self._limits = about, limits
+            self._tell(self.quota_event())
         for limit in self._terms.limits:
             if limit.nearly_used_up and self._is_first_warning(limit.scope, limit.what):
                 words = warn_words(limit, self._tariff.currency)
@@ -257,7 +260,7 @@ class Allowance(Tap):
         model's prices; `free`: it costs nothing."""
         ends = None
         if self._terms.longest is not None and self._terms.began is not None:
-            ends = _iso(self._terms.began + self._terms.longest)
+            ends = (self._terms.began + self._terms.longest).isoformat()
         return {
             "type": "nextvoice.quota",
             "currency": self._tariff.currency,
@@ -275,16 +278,20 @@ def _shown(limit: Limit) -> dict[str, Any]:
         "scope": limit.scope,
         "what": limit.what,
         "most": plain(limit.most),
-        "left": plain(limit.left.quantize(SHOWN)),
+        "left": plain(limit.left.quantize(Decimal("0.0001"))),
         "warn": limit.nearly_used_up,
-        "renews": _iso(limit.renews) if limit.renews else None,
+        "renews": limit.renews.isoformat() if limit.renews else None,
     }
 
 
-@lru_cache(maxsize=1024)
-def _iso(time: datetime) -> str:
-    """It is the same few times for all calls, each second."""
-    return time.isoformat()
+def _is_as_told(limit: Limit, told: Limit | None) -> bool:
+    """Whether the page, which was told of the other one, knows enough of this one."""
+    return (
+        told is not None
+        and (limit.scope, limit.most, limit.renews) == (told.scope, told.most, told.renews)
+        and limit.nearly_used_up == told.nearly_used_up
+        and abs(limit.left - told.left) * NEWS <= told.left
+    )
 
 
 def notice(code: str, message: str, remedy: str) -> dict[str, Any]:
