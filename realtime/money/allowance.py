@@ -39,7 +39,7 @@ GOODBYE = timedelta(minutes=1)
 """How long before the longest call is over its person is warned."""
 NOTHING = Decimal(0)
 NEWS = 100
-"""The page is told anew when one part in so many of what was left is gone."""
+"""The page is told anew when more than one part in so many of what was left is gone."""
 
 Event = Mapping[str, Any]
 End = Callable[[str, tuple[str, str] | None], None]
