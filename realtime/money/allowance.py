@@ -24,7 +24,15 @@ from realtime.bridge import Tap
 from realtime.bridge.audio import BYTES_PER_SECOND
 from realtime.models import Price, Usage
 from realtime.money.prices import Rates, reporting_currency
-from realtime.money.pricing import Prices, Unpriced, cost, per_minute, plain, priced_part
+from realtime.money.pricing import (
+    SMALLEST,
+    Prices,
+    Unpriced,
+    cost,
+    per_minute,
+    plain,
+    priced_part,
+)
 from realtime.money.quota_words import over_words, soon_words, warn_words
 from realtime.money.quotas import Limit, OverQuota, Terms, Wish, totals
 from realtime.money.usage import Counts
@@ -61,7 +69,7 @@ class Tariff:
         minute = per_minute(self.prices) if self.prices is not None else None
         if minute is None:
             return None
-        return (minute * self.rate * AHEAD_SECONDS / 60).quantize(Decimal("1e-12"))
+        return (minute * self.rate * AHEAD_SECONDS / 60).quantize(SMALLEST)
 
     def of(self, used: Iterable[Counts]) -> Decimal | None:
         """What was used costs; None without a price."""
@@ -71,7 +79,7 @@ class Tariff:
             costs = [cost(priced_part(each, self.prices), self.prices) for each in used]
         except Unpriced:
             return None
-        return (sum(costs, NOTHING) * self.rate).quantize(Decimal("1e-12"))
+        return (sum(costs, NOTHING) * self.rate).quantize(SMALLEST)
 
 
 def tariff_at(price: Price | None, now: datetime) -> Tariff:

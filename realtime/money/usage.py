@@ -58,7 +58,7 @@ class Counts(NamedTuple):
 
     def plain(self) -> dict[str, Any]:
         """What was measured as plain values, for a journal; most is nothing, and left out."""
-        measured = {name: value for name, value in self.measures().items() if value}
+        measured = {name: value for name, value in zip(MEASURES, self, strict=False) if value}
         return measured | {"seconds": str(self.seconds), "doubts": self.doubts}
 
     @property
@@ -77,10 +77,10 @@ class Counts(NamedTuple):
         return self.text_out + self.audio_out + self.other_out
 
     def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
-        return Counts(*map(add, self[:-1], other[:-1]), self.doubts)
+        return Counts._make((*map(add, self[:-1], other[:-1]), self.doubts))
 
     def __sub__(self, other: Counts) -> Counts:
-        return Counts(*map(sub, self[:-1], other[:-1]), self.doubts)
+        return Counts._make((*map(sub, self[:-1], other[:-1]), self.doubts))
 
     def __bool__(self) -> bool:
         """Whether anything was measured."""
