@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
-from websockets.protocol import State
 
 from realtime.bridge.browser import Take
 from realtime.bridge.framing import END_OF_HEAD, Splitter, framed
@@ -32,11 +31,14 @@ class QuickProtocol(WebSocketsSansIOProtocol):
     _take: Take | None = None
     _asked = False
     """Whether the application waits for the next message."""
+    _stuffed = False
+    """Whether the transport takes no more for now."""
 
     def send_now(self, frame: Frame, /) -> bool:
         """Write a message to the transport; False when ASGI's `send` has to wait, or to raise."""
-        open_ = self.handshake_complete and not self.close_sent and not self.disconnected
-        if not open_ or not self.writable.is_set() or self.transport.is_closing():
+        if self._stuffed or self.close_sent or self.disconnected or not self.handshake_complete:
+            return False
+        if self.transport.is_closing():
             return False
         self.transport.write(framed(frame, masked=False))
         return True
@@ -73,17 +75,22 @@ class QuickProtocol(WebSocketsSansIOProtocol):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[QUICK] = self
 
+    def pause_writing(self) -> None:
+        self._stuffed = True
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stuffed = False
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._take = None
         super().connection_lost(exc)
 
     def _split(self) -> None:
-        most = self.conn.max_message_size
-        assert most is not None
         self._splitter = Splitter(
+            self.conn,
             masked=True,
-            most=most,
-            is_open=lambda: self.conn.state is State.OPEN,
             on_frame=self._message,
             on_rest=super().data_received,
         )
@@ -91,7 +98,8 @@ class QuickProtocol(WebSocketsSansIOProtocol):
     def _message(self, frame: Frame) -> None:
         if self.close_sent:
             return  # as uvicorn does, so that the close's answer is read
-        if self._offered(frame):
+        take = self._take
+        if take is not None and self._asked and self.queue.empty() and take(frame):
             return
         if isinstance(frame, str):
             self.queue.put_nowait({"type": "websocket.receive", "text": frame})
@@ -100,7 +108,3 @@ class QuickProtocol(WebSocketsSansIOProtocol):
         if not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
-
-    def _offered(self, frame: Frame) -> bool:
-        free = self._asked and self.queue.empty()
-        return free and self._take is not None and self._take(frame)

@@ -41,6 +41,8 @@ class Row:
     fields: dict[str, Any]
     # Whether the row is to be removed; then nothing brings it back.
     gone: bool = False
+    # Whether it is there already and this state is only one of many to come.
+    passing: bool = False
     # Called in the writer's thread once the row is in the database.
     written: list[Callable[[], None]] = field(default_factory=list)
     # The same, with what adding it gave; None: it was refused.
@@ -54,6 +56,7 @@ class Row:
             self.pk,
             self.fields | new.fields,
             self.gone or new.gone,
+            self.passing and new.passing,
             self.written + new.written,
             self.told + new.told,
         )

@@ -59,15 +59,22 @@ class Store:
         self._thread: threading.Thread | None = None
 
     def put(
-        self, model: str, pk: str, fields: dict[str, Any], written: Callable[[], None] | None = None
+        self,
+        model: str,
+        pk: str,
+        fields: dict[str, Any],
+        written: Callable[[], None] | None = None,
+        passing: bool = False,
     ) -> None:
-        """Hand over a row. Never blocks on the database; may be called from any thread."""
-        self._hand_over(Row(model, pk, fields, written=[written] if written else []))
+        """Hand over a row. Never blocks on the database; may be called from any thread. `passing`:
+        the row is there already and its next state comes soon, so this one takes its time."""
+        told = [written] if written else []
+        self._hand_over(Row(model, pk, fields, passing=passing, written=told))
 
     def append(self, model: str, key: str, fields: dict[str, Any], told: Told) -> None:
         """Hand over a row of one of `rows.ADDED`. `told` gets what adding it gives, in the writer's
-        thread, None when it was refused. It is written at once, and all that waits with it: who
-        is told that an answer is over finds all of it stored."""
+        thread, None when it was refused. It is written at once, and with it all that waits and is
+        not `passing`: who is told that an answer is over finds all of it stored."""
         with self._changed:
             self._urgent = True
             self._hand_over(Row(model, key, fields, told=[told]))
@@ -125,12 +132,17 @@ class Store:
 
     def _run(self) -> None:
         give_way(WRITER)
+        due = 0.0  # when the next batch of its time comes
         while True:
             with self._changed:
                 self._idle = True
                 self._changed.wait_for(lambda: bool(self._waiting))
                 self._idle = False
-                self._take()
+                if self._urgent and not self._hurried and time.monotonic() < due:
+                    self._take_urgent()
+                else:
+                    due = time.monotonic() + BATCH_SECONDS
+                    self._take()
             try:
                 self._write_at_last()
             except Exception:
@@ -140,11 +152,18 @@ class Store:
                 self._batch = {}
                 self._done = self._taken
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._hurried > 0 or self._urgent, BATCH_SECONDS)
+                left = due - time.monotonic()
+                self._changed.wait_for(lambda: self._hurried > 0 or self._urgent, left)
 
     def _take(self) -> None:
         self._batch, self._waiting, self._urgent = self._everything(), {}, False
         self._taken = self._handed
+
+    def _take_urgent(self) -> None:
+        """Take what may not wait for the next batch of its time."""
+        passing = {key: row for key, row in self._waiting.items() if row.passing}
+        self._batch = {key: row for key, row in self._waiting.items() if not row.passing}
+        self._waiting, self._urgent = passing, False
 
     def _everything(self) -> Rows:
         """What is being written and what waits, as one."""

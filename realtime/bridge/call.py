@@ -115,15 +115,8 @@ class Call(Core):
         self.unplug()
         self._provider.lost()
 
-    def to_upstream(self, event: Event, **fields: Any) -> None:
-        super().to_upstream(event, **fields)
-        if self.dialect is not None:
-            self._provider.take(self.dialect.answers())
-
-    def _send_on(self, pcm: bytes) -> None:
-        super()._send_on(pcm)
-        if self.dialect is not None and (answers := self.dialect.answers()):
-            self._provider.take(answers)
+    def take_answers(self, events: Sequence[Event]) -> None:
+        self._provider.take(events)
 
     def from_browser(self, frame: Frame) -> None:
         """One frame of the browser: binary ones are microphone audio, text ones client events."""

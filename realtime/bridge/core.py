@@ -32,11 +32,10 @@ if TYPE_CHECKING:
 
 
 class Leg(Protocol):
-    """One side of a call. Both methods take the frame and return at once."""
+    """One side of a call."""
 
-    def send_text(self, text: str) -> None: ...
-
-    def send_bytes(self, data: bytes) -> None: ...
+    def send(self, frame: Frame, /) -> None:
+        """Take the frame, and return at once."""
 
 
 class Core:
@@ -100,7 +99,7 @@ class Core:
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """Send the browser an event, `nextvoice.*` or GA."""
-        self._browser.send_text(orjson.dumps(event).decode())
+        self._browser.send(orjson.dumps(event).decode())
 
     def notice(self, code: str) -> None:
         """Send the browser a notice of `notices.NOTICES`."""
@@ -152,9 +151,11 @@ class Core:
         if self._hold is not None and self.ended is None:
             self._hold(self._browser.shut())
 
-    def let_through(self) -> None:
-        """Keep back nothing any more."""
+    def say_ended(self, record: EndRecord) -> None:
+        """Tell the browser that the call is over, which is the last it is told."""
         self._browser.open()
+        self.tell(self.ended_event(record))
+        self._browser.close()
 
     def ended_event(self, record: EndRecord) -> Event:
         """The `nextvoice.ended` frame of this call."""
@@ -172,9 +173,12 @@ class Core:
         """Microphone audio to the attached provider, as far as that is to have it."""
         start = self.samples
         self.taps.on_user_audio(pcm, start)
-        self.samples += bytes_to_samples(len(pcm))
-        for piece in (pcm,) if self.own_turns is None else self.own_turns.hear(pcm, start):
-            self._send_on(piece)
+        self.samples = start + len(pcm) // SAMPLE_BYTES
+        if self.own_turns is None:
+            self._send_on(pcm)
+        else:
+            for piece in self.own_turns.hear(pcm, start):
+                self._send_on(piece)
 
     def _send_on(self, pcm: bytes) -> None:
         assert self.dialect is not None
@@ -183,6 +187,8 @@ class Core:
         self.tail.add(pcm, limits.repeated_seconds if turn else limits.onset_seconds)
         for frame in self.dialect.audio(pcm):
             self.send(frame)
+        if answers := self.dialect.answers():
+            self.take_answers(answers)
 
     def to_upstream(self, event: Event, **fields: Any) -> None:
         """Send on a client event with these fields only, under its own id or a new one."""
@@ -194,6 +200,12 @@ class Core:
         if self.dialect is not None:
             for frame in self.dialect.encode(sent):
                 self.send(frame)
+            if answers := self.dialect.answers():
+                self.take_answers(answers)
+
+    def take_answers(self, events: Sequence[Event]) -> None:
+        """Follow what the dialect answers in its provider's place."""
+        raise NotImplementedError
 
     def ask(self, event: Event) -> None:
         """Send a `response.create`."""
@@ -206,16 +218,12 @@ class Core:
 
     def send(self, frame: Frame) -> None:
         """Send the provider a frame of its own language."""
-        if self.upstream is None:
-            return
-        if isinstance(frame, str):
-            self.upstream.send_text(frame)
-        else:
-            self.upstream.send_bytes(frame)
+        if self.upstream is not None:
+            self.upstream.send(frame)
 
     def send_to_browser(self, pcm: bytes) -> None:
         """Send the browser audio of the answer last announced."""
-        self._browser.send_bytes(pcm)
+        self._browser.send(pcm)
 
     # One upstream session after another
 

@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Callable
 
+from websockets.protocol import Protocol, State
 from websockets.utils import apply_mask as slow_apply_mask
 
 try:
@@ -20,7 +21,7 @@ except ImportError:
 
 from .writer import Frame
 
-WHOLE_TEXT, WHOLE_BINARY = 0x81, 0x82
+WHOLE_TEXT, WHOLE_BINARY = WHOLE = 0x81, 0x82
 """The first byte of a message in one piece, without extensions."""
 PARTS = (0x00, 0x01, 0x02, 0x80)
 """The first byte of a part of a message: its first, one between, its last."""
@@ -35,22 +36,23 @@ class Splitter:
     """Takes the bytes of a connection, whatever pieces they come in, from a frame's beginning on.
 
     A usual frame goes to `on_frame`; everything else to `on_rest`, a whole frame at a time, as it
-    came. So does every frame while `is_open()` is not so. From the first frame on that is unknown,
-    larger than `most`, wrongly masked or not UTF-8, all goes to `on_rest`, for it to complain.
+    came. So does every frame while the library's `connection` is not open. From the first frame on
+    that is unknown, larger than the connection takes, wrongly masked or not UTF-8, all goes to
+    `on_rest`, for it to complain.
     """
 
     def __init__(
         self,
+        connection: Protocol,
         *,
         masked: bool,
-        most: int,
-        is_open: Callable[[], bool],
         on_frame: Callable[[Frame], None],
         on_rest: Callable[[bytes], None],
     ) -> None:
         self._mask_bit = MASKED if masked else 0
-        self._most = most
-        self._is_open = is_open
+        assert connection.max_message_size is not None
+        self._most = connection.max_message_size
+        self._connection = connection
         self._on_frame = on_frame
         self._on_rest = on_rest
         self._kept = bytearray()  # the beginning of a frame
@@ -101,20 +103,21 @@ class Splitter:
         end = body + size
         if len(data) < end:
             return end
-        if first in (WHOLE_TEXT, WHOLE_BINARY) and not self._in_parts and self._is_open():
+        if first in WHOLE and not self._in_parts and self._connection.state is State.OPEN:
             payload = data[body:end]
             if self._mask_bit:
                 payload = apply_mask(payload, data[body - 4 : body])
-            return end if self._hand_on(first, payload) else at
+            if first == WHOLE_BINARY:
+                self._on_frame(payload)
+            elif not self._hand_on_text(payload):
+                return at
+            return end
         if first in PARTS:
             self._in_parts = first != 0x80
         self._on_rest(data[at:end])
         return end
 
-    def _hand_on(self, first: int, payload: bytes) -> bool:
-        if first == WHOLE_BINARY:
-            self._on_frame(payload)
-            return True
+    def _hand_on_text(self, payload: bytes) -> bool:
         try:
             text = payload.decode()
         except UnicodeDecodeError:

@@ -13,9 +13,7 @@ Release = Callable[[], None]
 class Sink(Protocol):
     """Where frames go at once."""
 
-    def send_text(self, text: str) -> None: ...
-
-    def send_bytes(self, data: bytes) -> None: ...
+    def send(self, frame: Frame, /) -> None: ...
 
 
 class Gate:
@@ -26,38 +24,35 @@ class Gate:
     """
 
     def __init__(self, leg: Sink, most: int) -> None:
-        self._leg = leg
+        self._pass = leg.send
         self._most = most
         self._shut: set[int] = set()
         self._number = 0
         self._waiting: list[Frame] = []
         self._size = 0
+        self.send: Callable[[Frame], None] = self._pass
+        """Let a frame through, or keep it."""
 
     def shut(self) -> Release:
         """Let nothing through until the function that is returned is called, once or more."""
         self._number += 1
         number = self._number
         self._shut.add(number)
+        self.send = self._keep
         return lambda: self._release(number)
 
     def open(self) -> None:
         """Let everything through, whoever shut it."""
         self._shut.clear()
+        self.send = self._pass
         waiting, self._waiting, self._size = self._waiting, [], 0
         for frame in waiting:
             self._pass(frame)
 
-    def send_text(self, text: str) -> None:
-        if self._shut:
-            self._keep(text)
-        else:
-            self._leg.send_text(text)
-
-    def send_bytes(self, data: bytes) -> None:
-        if self._shut:
-            self._keep(data)
-        else:
-            self._leg.send_bytes(data)
+    def close(self) -> None:
+        """Let nothing through any more, and keep nothing."""
+        self._pass = _drop
+        self.open()
 
     def _keep(self, frame: Frame) -> None:
         self._waiting.append(frame)
@@ -65,13 +60,11 @@ class Gate:
         if self._size > self._most:
             self.open()
 
-    def _pass(self, frame: Frame) -> None:
-        if isinstance(frame, str):
-            self._leg.send_text(frame)
-        else:
-            self._leg.send_bytes(frame)
-
     def _release(self, number: int) -> None:
         self._shut.discard(number)
         if not self._shut:
             self.open()
+
+
+def _drop(frame: Frame, /) -> None:
+    """What nobody hears any more."""

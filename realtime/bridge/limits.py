@@ -76,38 +76,33 @@ class Limits:
     """How much of the conversation another session is told."""
 
 
-class Bucket:
-    """Admits `rate` units a second on average, and `burst` of them at once."""
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self._rate = rate
-        self._burst = self._left = burst
-        self._at = 0.0
-
-    def admits(self, now: float, units: int) -> bool:
-        """Take this many units; False when there are not so many."""
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate) - units
-        self._at = now
-        return self._left >= 0
-
-
-def _bucket(rate: float, seconds: float) -> Bucket:
-    return Bucket(rate, rate * seconds)
+ROUNDING = 1e-6
+"""Seconds that sums of times may be off."""
 
 
 class FloodGuard:
-    """Notices a browser that sends more than a call can carry."""
+    """Notices a browser that sends more than a call can carry.
+
+    Of audio, text and messages it knows until when each would have taken at the rate that may go on
+    for ever; how far that lies ahead is how much came at once (the generic cell rate algorithm).
+    """
 
     def __init__(self, limits: Limits) -> None:
-        second = BYTES_PER_SECOND
-        self._audio = Bucket(limits.flood_realtime * second, limits.flood_burst * second)
-        self._frames = _bucket(limits.flood_messages, limits.flood_messages_burst)
-        self._text = _bucket(limits.flood_text, limits.flood_text_burst)
+        self._audio = self._text = self._frames = 0.0
+        self._byte_takes = 1 / (limits.flood_realtime * BYTES_PER_SECOND)
+        self._letter_takes = 1 / limits.flood_text
+        self._frame_takes = 1 / limits.flood_messages
+        self._audio_ahead = limits.flood_burst / limits.flood_realtime + ROUNDING
+        self._text_ahead = limits.flood_text_burst + ROUNDING
+        self._frames_ahead = limits.flood_messages_burst + ROUNDING
 
     def admits(self, now: float, *, frames: int = 1, audio: int = 0, text: int = 0) -> bool:
         """Count `audio` bytes and `text` characters; False when it is too much."""
+        self._audio = max(self._audio, now) + audio * self._byte_takes
+        self._text = max(self._text, now) + text * self._letter_takes
+        self._frames = max(self._frames, now) + frames * self._frame_takes
         return (
-            (not audio or self._audio.admits(now, audio))
-            and (not text or self._text.admits(now, text))
-            and self._frames.admits(now, frames)
+            self._audio - now <= self._audio_ahead
+            and self._text - now <= self._text_ahead
+            and self._frames - now <= self._frames_ahead
         )

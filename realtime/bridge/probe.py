@@ -265,10 +265,7 @@ def _send(
     count = 0
     for frame in frames:
         count += 1
-        if isinstance(frame, str):
-            upstream.send_text(frame)
-        else:
-            upstream.send_bytes(frame)
+        upstream.send(frame)
     for event in upstream.dialect.answers():
         events.put_nowait(event)
     return count

@@ -56,11 +56,13 @@ class ProviderSide:
 
     def take(self, events: Iterable[Event]) -> None:
         """Follow events in the order they came."""
-        self._coming.extend(events)
         if self._taking:
-            return  # what is followed now led to these; they come after it
+            self._coming.extend(events)  # what is followed now led to these; they come after it
+            return
         self._taking = True
         try:
+            for event in events:
+                self._take(event)
             while self._coming:
                 self._take(self._coming.popleft())
         finally:
@@ -68,12 +70,12 @@ class ProviderSide:
 
     def _take(self, event: Event) -> None:
         own, flips = self._core.own_turns, self._flips
+        if own is None and flips.resting:
+            self._follow(event)
+            return
         for each in (event,) if own is None else own.sift(event):
-            if flips.resting:
-                self._follow(each)
-            else:
-                for decided in flips.sift(each):
-                    self._follow(decided)
+            for decided in flips.sift(each):
+                self._follow(decided)
 
     def _follow(self, event: Event) -> None:
         self._handlers.get(event["type"], self._pass_on)(event)
@@ -132,23 +134,22 @@ class ProviderSide:
         self._core.tell(event)
 
     def _audio(self, event: Event) -> None:
-        core, index = self._core, event["content_index"]
+        core, item_id, index = self._core, event["item_id"], event["content_index"]
         if core.ended is not None:
             # Of an answer nobody will hear only the usage is waited for.
-            self._core.taps.on_late_audio(event["item_id"], index, event["delta"])
+            core.taps.on_late_audio(item_id, index, event["delta"])
             return
-        item = core.items.touch(event["item_id"])
-        pcm = take_audio(item, index, event["delta"])
+        pcm = take_audio(core.items.touch(item_id), index, event["delta"])
         if not pcm:
             return
         core.received += len(pcm)
         core.playing_until = max(core.playing_until, core.clock()) + len(pcm) / BYTES_PER_SECOND
-        core.taps.on_assistant_audio(item.id, index, pcm)
+        core.taps.on_assistant_audio(item_id, index, pcm)
         place = _audio_place(event)
         if place != self._announced:
             self._announced = place
             core.tell({"type": "nextvoice.audio"} | dict(zip(AUDIO_PLACE, place, strict=True)))
-        core.answering.speaks(item.id)
+        core.answering.speaks(item_id)
         core.answering.owed = False
         core.send_to_browser(pcm)
 

@@ -137,7 +137,6 @@ class _Running:
         self._quiet = asyncio.Event()  # the call has ended and no answer is being made
         self._settled = asyncio.Event()  # and nothing more is to be learned of what it cost
         self._record: EndRecord | None = None
-        self._said_ended = False  # which is the last word
         self._writer = Writer(
             browser.send,
             at_once=send_now_of(browser),
@@ -148,13 +147,7 @@ class _Running:
             max_queued=limits.queued_bytes,
             stuck_after=limits.stuck_seconds,
         )
-
-    def send_text(self, text: str) -> None:
-        if not self._said_ended:
-            self._writer.write(text)
-
-    def send_bytes(self, data: bytes) -> None:
-        self._writer.write(data)
+        self.send = self._writer.write
 
     def on_end(self, end: End) -> None:
         self._ended.set()
@@ -289,9 +282,7 @@ class _Running:
         self.call.close()
 
     async def _say_ended(self, record: EndRecord) -> None:
-        self.call.let_through()
-        self.call.tell(self.call.ended_event(record))
-        self._said_ended = True
+        self.call.say_ended(record)
         try:
             async with asyncio.timeout(1.0):
                 await self._writer.drain()

@@ -108,12 +108,9 @@ class Stream(ClientConnection):
         end = at + len(END_OF_HEAD) - len(before)
         super().data_received(data[:end])
         if self.protocol.state is State.OPEN:
-            most = self.protocol.max_message_size
-            assert most is not None
             self._splitter = Splitter(
+                self.protocol,
                 masked=False,
-                most=most,
-                is_open=lambda: self.protocol.state is State.OPEN,
                 on_frame=self._message,
                 on_rest=super().data_received,
             )

@@ -60,6 +60,8 @@ class Upstream:
         self._writer = Writer(
             socket.send, at_once=socket.send_now, on_stuck=self._give_up, max_queued=MAX_QUEUED
         )
+        self.send = self._writer.write
+        """Send a frame; never blocks."""
 
     @property
     def expires_at(self) -> float | None:
@@ -67,14 +69,6 @@ class Upstream:
         created = [each for each in self.first if each["type"] == "session.created"]
         at = created[-1]["session"].get("expires_at") if created else None
         return float(at) if isinstance(at, int | float) and at > 0 else None
-
-    def send_text(self, text: str) -> None:
-        """Send a text frame; never blocks."""
-        self._writer.write(text)
-
-    def send_bytes(self, data: bytes) -> None:
-        """Send a binary frame; never blocks."""
-        self._writer.write(data)
 
     @property
     def strained(self) -> bool:
@@ -102,8 +96,9 @@ class Upstream:
 
         def take(frame: Frame) -> None:
             if not broken.done():
+                self._heard += 1
                 try:
-                    on_frame(self._heard_of(frame))
+                    on_frame(self._without_secrets(frame))
                 except Exception as error:
                     broken.set_exception(error)
 
@@ -142,7 +137,7 @@ class Upstream:
         for frame in self.dialect.greeting(session):
             self._writer.write(frame)
         try:
-            while not self._take_first(self._heard_of(await self._socket.receive())):
+            while not self._take_first(self._without_secrets(await self._socket.receive())):
                 pass
             return
         except ConnectionClosed as error:
@@ -169,8 +164,7 @@ class Upstream:
             self.first.append(event)
         return any(event["type"] == "session.created" for event in self.first)
 
-    def _heard_of(self, frame: Frame) -> Frame:
-        self._heard += 1
+    def _without_secrets(self, frame: Frame) -> Frame:
         return hide(frame, self._secrets) if isinstance(frame, str) else frame
 
     def _closed(self, error: ConnectionClosed) -> Closed:

@@ -98,8 +98,10 @@ class Writer:
         self._stuck_after = stuck_after
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Frame] = deque()
-        self._queued = 0
-        self._paused = False
+        self.queued = 0
+        """Bytes waiting here."""
+        self.paused = False
+        """Whether more waits than `high_water`, or did and still does more than `low_water`."""
         self._closed = False
         self._waiting: _Waiting | None = None  # the send that has to wait
         self._busy = False  # a send is being stepped, or the task has something to do
@@ -107,11 +109,6 @@ class Writer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._task = self._loop.create_task(self._run())
-
-    @property
-    def queued(self) -> int:
-        """Bytes waiting here."""
-        return self._queued
 
     @property
     def closed(self) -> bool:
@@ -141,14 +138,14 @@ class Writer:
 
     def _enqueue(self, frame: Frame) -> None:
         size = size_of(frame)
-        if self._queued + size > self._max_queued:
+        if self.queued + size > self._max_queued:
             self._stuck()
             return
         self._idle.clear()
         self._queue.append(frame)
-        self._queued += size
-        if not self._paused and self._queued > self._high_water:
-            self._paused = True
+        self.queued += size
+        if not self.paused and self.queued > self._high_water:
+            self.paused = True
             self._on_pause()
 
     def _step(self, frame: Frame) -> None:
@@ -216,9 +213,9 @@ class Writer:
 
     def _dequeue(self) -> Frame:
         frame = self._queue.popleft()
-        self._queued -= size_of(frame)
-        if self._paused and self._queued < self._low_water:
-            self._paused = False
+        self.queued -= size_of(frame)
+        if self.paused and self.queued < self._low_water:
+            self.paused = False
             self._on_resume()
         return frame
 
@@ -236,7 +233,7 @@ class Writer:
     def _stop(self) -> None:
         self._closed = True
         self._queue.clear()
-        self._queued = 0
+        self.queued = 0
         self._idle.set()
 
 

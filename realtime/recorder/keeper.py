@@ -73,8 +73,13 @@ class Keeper:
             "call_id": self._call_id,
             "item_id": item.item_id,
         }
+        going = item.status == Message.Status.IN_PROGRESS
         self._store.put(
-            "chats.Message", item.message_id, place | columns, lambda: self._kept(item, columns)
+            "chats.Message",
+            item.message_id,
+            place | columns,
+            lambda: self._kept(item, columns),
+            passing=going and item.kept is not None,
         )
 
     def remove(self, item: Item) -> None:

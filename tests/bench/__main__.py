@@ -25,6 +25,7 @@ from tests.bench.relays import Relay, floor, line, litellm, site, started
 MOST_MS = 20.0
 """The delay a relay may add, at the 99th percentile."""
 WARM_SECONDS = 1.5
+GONE_SECONDS = 20.0
 BUSY = 0.85
 """Of the core that load and provider share: above this they are the limit."""
 MAKERS = {"bare": floor, "nextvoice": site, "litellm": litellm}
@@ -114,9 +115,11 @@ class Bench:
         return self.relay.cpu_seconds() if self.relay else 0.0
 
     def close(self) -> None:
+        """Hang up, and wait until the relay has done so too."""
         self.load("close")
-        self.opened = 0
-        time.sleep(1)
+        self.opened, end = 0, time.monotonic() + GONE_SECONDS
+        while self._ask(self._provider, do="report")["open"] and time.monotonic() < end:
+            time.sleep(0.2)
 
 
 def measure(bench: Bench, relay: Relay, wanted: list[int], seconds: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import random
 import resource
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import orjson
 
 from tests.bench.peers import (
     BINARY,
+    CLOSE,
     TEXT,
     Loop,
     Peer,
@@ -25,6 +27,7 @@ from tests.bench.peers import (
 
 DELTA = b'"response.output_audio.delta"'
 PLAYED = 25  # frames between two reports of what was heard
+GOODBYE = framed(CLOSE, (1000).to_bytes(2, "big"), True)
 TOLD_BYTES = 32_000  # between two reports of what has arrived
 OPEN_SECONDS = 20.0
 
@@ -150,7 +153,10 @@ def stop_reading(reads: bool) -> dict[str, Any]:
 
 
 def close() -> dict[str, Any]:
+    """Hang up, as a page does that leaves: one that is only gone might come back."""
     for call in calls:
+        with suppress(OSError):
+            call.send(GOODBYE)
         loop.drop(call)
     calls.clear()
     return {}

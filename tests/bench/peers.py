@@ -162,6 +162,11 @@ class Loop:
         self._others: dict[int, Callable[[], None]] = {}
         self.lost: list[str] = []
 
+    @property
+    def peers(self) -> int:
+        """How many there are."""
+        return len(self._peers)
+
     def add(self, peer: Peer) -> None:
         self._peers[peer.sock.fileno()] = peer
         self._poll.register(peer.sock, select.EPOLLIN)

@@ -50,7 +50,9 @@ class Session(Peer):
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )
-        self.at = self.answers = 0
+        # Calls that were opened together are not in step for ever: the first answer is cut short.
+        self.talks = True
+        self.at, self.answers = random.randrange(ANSWER), 0
         self.say("session.created", session={"type": "realtime", "id": "sess_1"})
         loop.start(self, random.random())
 
@@ -60,15 +62,20 @@ class Session(Peer):
             delays.append(age_of_base64(payload[payload.index(b'"', at) + 1 :][:12]))
         elif b'"session.update"' in payload[:80]:
             self.say("session.updated", session=orjson.loads(payload)["session"])
+        elif b'"response.cancel"' in payload[:80] and self.talks:
+            self.talks = False
+            self._end("cancelled")
 
     def say(self, kind: str, **fields: Any) -> None:
         event = {"type": kind, "event_id": f"event_{next(numbers)}", **fields}
         self.send(framed(TEXT, orjson.dumps(event), False))
 
     def tick(self) -> None:
+        if not self.talks:
+            return
         place = self.at % ANSWER
         self.at += 1
-        if place == 0:
+        if place == 0 or not self.answers:
             self._next_answer()
         if place % WORDS == 0:
             self.say("response.output_audio_transcript.delta", delta="so many words ", **self.place)
@@ -128,18 +135,19 @@ class Session(Peer):
             audio_start_ms=self.at * 40,
         )
 
-    def _end(self) -> None:
+    def _end(self, status: str = "completed") -> None:
         text = "so many words " * (ANSWER // WORDS)
         self.say("response.output_audio_transcript.done", transcript=text, **self.place)
         self.say("response.output_audio.done", **self.place)
         content = [{"type": "output_audio", "transcript": text}]
-        item = self.message | {"status": "completed", "content": content}
+        finished = "completed" if status == "completed" else "incomplete"
+        item = self.message | {"status": finished, "content": content}
         self.say("response.output_item.done", item=item, **self.place)
         self.say(
             "response.done",
             response={
                 "id": self.place["response_id"],
-                "status": "completed",
+                "status": status,
                 "output": [item],
                 "usage": USAGE,
             },
@@ -147,10 +155,10 @@ class Session(Peer):
 
 
 def report() -> dict[str, Any]:
-    """The delays since the last report, and the processor time so far."""
+    """The delays since the last report, the processor time so far, how many sessions there are."""
     taken, delays[:] = list(delays), []
     times = resource.getrusage(resource.RUSAGE_SELF)
-    return percentiles(taken) | {"cpu": times.ru_utime + times.ru_stime}
+    return percentiles(taken) | {"cpu": times.ru_utime + times.ru_stime, "open": loop.peers}
 
 
 loop = Loop({"report": report})

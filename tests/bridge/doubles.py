@@ -10,6 +10,7 @@ import orjson
 
 from realtime.bridge import Call, EndRecord, Gone, Tap
 from realtime.bridge.dialects.openai_ga import OpenAIGA
+from realtime.bridge.writer import Frame
 from tests.scripted import session_created
 
 SESSION = {
@@ -32,11 +33,8 @@ class RecordingLeg:
     def __init__(self) -> None:
         self.frames: list[Any] = []
 
-    def send_text(self, text: str) -> None:
-        self.frames.append(orjson.loads(text))
-
-    def send_bytes(self, data: bytes) -> None:
-        self.frames.append(data)
+    def send(self, frame: Frame, /) -> None:
+        self.frames.append(orjson.loads(frame) if isinstance(frame, str) else frame)
 
     def types(self) -> list[str]:
         return [f["type"] if isinstance(f, dict) else "audio" for f in self.frames]

@@ -63,9 +63,8 @@ class Both:
         self.short = 0
         self.library = a_connection(masked)
         self.splitter = Splitter(
+            self.library,
             masked=masked,
-            most=MOST,
-            is_open=lambda: self.library.state is OPEN,
             on_frame=self._frame,
             on_rest=self._rest,
         )

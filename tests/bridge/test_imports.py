@@ -7,7 +7,7 @@ from pathlib import Path
 import realtime.bridge
 
 FOLDER = Path(realtime.bridge.__file__).parent
-ALLOWED = {"numpy", "orjson", "soxr", "websockets", *sys.stdlib_module_names}
+ALLOWED = {"numpy", "orjson", "pybase64", "soxr", "websockets", *sys.stdlib_module_names}
 
 
 def imported(path: Path) -> set[str]:

@@ -51,9 +51,9 @@ async def test_a_session_opens_and_carries_frames_both_ways():
     async with ScriptedProvider(script) as provider:
         upstream = await open_upstream(provider.target(key=CANARY), SESSION)
         assert [e["type"] for e in upstream.first] == ["conversation.created", "session.created"]
-        upstream.send_text('{"type":"response.create"}')
+        upstream.send('{"type":"response.create"}')
         for frame in upstream.dialect.audio(b"abcd"):
-            upstream.send_text(str(frame))
+            upstream.send(str(frame))
         closed = await upstream.read(frames.append)
         await upstream.close()
         visit = provider.visits[0]

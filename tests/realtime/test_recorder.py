@@ -314,7 +314,7 @@ def test_a_conversation_is_touched_by_messages_not_by_each_word(
 ) -> None:
     handed: list[str] = []
     put = call.store.put
-    call.store.put = lambda model, *rest: (handed.append(model), put(model, *rest))[1]  # type: ignore[method-assign,misc]
+    call.store.put = lambda model, *rest, **how: (handed.append(model), put(model, *rest, **how))[1]  # type: ignore[method-assign,misc]
     call.answer("a1", 500, "one two three four five six seven eight nine ten")
     call.done("a1")
     call.wait()

@@ -114,6 +114,27 @@ def test_the_ledger_waits_for_nothing_and_takes_along_what_waits(
     assert (texts(), Usage.objects.count()) == (["waits"], 1)
 
 
+def test_what_the_ledger_does_not_wait_for_is_written_in_its_time(
+    store: Store, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.store.BATCH_SECONDS", 3600)
+    written, told, whole = threading.Event(), threading.Event(), threading.Event()
+    growing, ended = str(uuid.uuid4()), str(uuid.uuid4())
+    store.put("chats.Message", growing, message(conversation, text="so"), written.set)
+    assert written.wait(10)
+    for text in ("so far", "so far so"):
+        store.put("chats.Message", growing, message(conversation, text=text), passing=True)
+    store.put("chats.Message", ended, message(conversation, text="over"))
+    entry = Entry(payer=Payer(), model="m", upstream_session="s", key="k", counts=Counts())
+    store.append("realtime.Usage", "s k", entry.fields(), lambda rows: told.set())
+    assert told.wait(10)
+    assert (sorted(texts()), store.waiting) == (["over", "so"], 1)
+    store.put("chats.Message", growing, message(conversation, text="so far so good"), whole.set)
+    store.append("realtime.Usage", "s l", entry.fields() | {"key": "l"}, lambda rows: None)
+    assert whole.wait(10)
+    assert (sorted(texts()), store.waiting) == (["over", "so far so good"], 0)
+
+
 def test_nul_characters_do_not_reach_the_database(store: Store, conversation: Conversation) -> None:
     store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="a\0b"))
     assert store.flush(10)

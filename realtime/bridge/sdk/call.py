@@ -127,7 +127,7 @@ class SdkCall(Call):
         if data:
             told = {"type": AUDIO_DELTA, "event_id": new_id("event"), **place}
             told["delta"] = encode_base64(data)
-            self._browser.send_text(orjson.dumps(told).decode())
+            self._browser.send(orjson.dumps(told).decode())
 
     def ended_event(self, record: EndRecord) -> Event:
         told = super().ended_event(record)
