@@ -167,9 +167,6 @@ class Store:
             return
         self._batch = {key: row for key, row in self._waiting.items() if not row.passing}
         self._waiting, self._urgent = passing, False
-        if not passing:
-            # It was all there was: who flushes then waits for nothing more.
-            self._taken = self._handed
 
     def _everything(self) -> Rows:
         """What is being written and what waits, as one."""

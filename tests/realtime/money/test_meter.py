@@ -131,8 +131,9 @@ async def nothing_owed() -> None:
 
 
 async def test_an_answer_is_in_the_ledger_before_its_end_is_told(
-    here: str, conversation: Conversation, cookie: str
+    here: str, conversation: Conversation, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(meter, "HOLD_SECONDS", 30.0)
     script = opened(
         Send(*turn(usage=HEARD), response_created(), audio_delta(bytes(SECOND))),
         Send(response_done(usage=USAGE)),
