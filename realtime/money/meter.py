@@ -33,7 +33,7 @@ from realtime.store import Store
 
 log = logging.getLogger(__name__)
 
-HOLD_SECONDS = 0.05
+HOLD_SECONDS = 0.01
 """How long an answer's end waits for the database before the journal has to do."""
 SETTLE_SECONDS = 1.0
 """How long a call that is over waits for it."""
