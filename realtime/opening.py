@@ -9,6 +9,7 @@ from math import ceil
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
 from django.db.models import BigIntegerField, UUIDField
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
@@ -118,19 +119,21 @@ def open_call(
     now = timezone.now()
     call_id, tariff = uuid.uuid4(), tariff_of(model, now)
     wish = Wish(call_id, pays.pk, user.pk, NOTHING, tariff.ahead, model.provider.of_account)
-    terms = _admitted(wish, conversation, tariff, now)
-    CallRecord.objects.create(
-        id=call_id,
-        conversation=conversation,
-        user=user,
-        account=pays,
-        provider=model.provider,
-        provider_name=model.provider.name,
-        model_name=model.name,
-        worker=live.worker(),
-        started=now,
-        heartbeat=now,
-    )
+    # Together: to have it on disk takes as long as all the rest.
+    with transaction.atomic():
+        terms = _admitted(wish, conversation, tariff, now)
+        CallRecord.objects.create(
+            id=call_id,
+            conversation=conversation,
+            user=user,
+            account=pays,
+            provider=model.provider,
+            provider_name=model.provider.name,
+            model_name=model.name,
+            worker=live.worker(),
+            started=now,
+            heartbeat=now,
+        )
     place = str(conversation.pk) if conversation else None
     session, toolbox = start.applied_to(base_session(model)), None
     if tools and conversation is not None:

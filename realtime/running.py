@@ -263,7 +263,8 @@ class RunningCall:
             finally:
                 live.leave(self._opening.call_id)
                 # What it reserved is not free before the ledger has what it cost.
-                self._meter.hold(partial(keeper().leave, uuid.UUID(self._opening.call_id)))
+                leave = partial(keeper().leave, uuid.UUID(self._opening.call_id))
+                self._meter.when_settled(leave)
 
     def _ended(self, record: EndRecord | None) -> None:
         """The browser has been told everything; what an answer cost may still be waited for."""

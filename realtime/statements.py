@@ -12,12 +12,14 @@ from functools import cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Field, Model
+from django.db.models import CharField, Field, Model, TextField
 
 Names = tuple[str, ...]
 """Columns of a model, as it names them; "pk" is its primary key."""
 Values = Sequence[Any]
 """What is in these columns, in their order."""
+TEXTS = (CharField, TextField)
+"""Fields that store a string as it is, which most columns are."""
 
 
 def insert_new(row: Model, unique: Names) -> bool:
@@ -69,7 +71,10 @@ def _stored(model: type[Model], names: Names, row: Values) -> list[Any]:
     database = connections[DEFAULT_DB_ALIAS]  # itself: `connection` looks for it at each use
     fields = _fields(model, names)
     return [
-        field.get_db_prep_save(value, database) for field, value in zip(fields, row, strict=True)
+        value
+        if value is None or (type(value) is str and type(field) in TEXTS)
+        else field.get_db_prep_save(value, database)
+        for field, value in zip(fields, row, strict=True)
     ]
 
 

@@ -43,7 +43,7 @@ class Store:
         self._path = journals / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         # The journal as a locked file while it holds something, and who may write it.
         self._journal: IO[bytes] | None = None
-        self._journaling = threading.Lock()
+        self._journaling = threading.RLock()
         # Guards what follows it; the thread sleeps on it.
         self._changed = threading.Condition()
         # Rows that wait and rows being written, by (model, pk), oldest first.
@@ -123,7 +123,12 @@ class Store:
     def secure(self) -> None:
         """Put rows of the ledger that are not in the database yet on disk: for who cannot wait for
         that any longer."""
-        self._keep(self._everything if self._journal is not None else self._appended)
+        self._keep(lambda: self._everything() if self.has_journal else self._appended())
+
+    @property
+    def has_journal(self) -> bool:
+        """Whether the database is away, or was too slow for somebody, and has not come round."""
+        return self._journal is not None
 
     def _run(self) -> None:
         give_way(WRITER)
@@ -157,6 +162,9 @@ class Store:
     def _take_urgent(self) -> None:
         """Take what may not wait for the next batch of its time."""
         passing = {key: row for key, row in self._waiting.items() if row.passing}
+        if not passing:
+            self._take()
+            return
         self._batch = {key: row for key, row in self._waiting.items() if not row.passing}
         self._waiting, self._urgent = passing, False
 
@@ -196,9 +204,11 @@ class Store:
     def _keep(self, rows: Callable[[], Rows]) -> None:
         """Put `rows()` on disk, in place of what the journal held."""
         with self._journaling:
-            old = self._journal
+            old, kept = self._journal, list(rows().values())
+            if old is None and not kept:
+                return
             try:
-                self._journal = write_journal(self._path, list(rows().values()))
+                self._journal = write_journal(self._path, kept)
             except (OSError, TypeError) as problem:
                 log.error("the journal cannot be written: %s", problem)
                 return
@@ -207,14 +217,15 @@ class Store:
 
     def _forget(self) -> None:
         """The batch is in the database. What the journal had to secure besides stays there."""
-        if self._journal is not None and self._appended():
-            self._keep(self._appended)
-            return
         with self._journaling:
-            if self._journal is not None and not self._closed:
-                self._path.unlink(missing_ok=True)
-                self._journal.close()
-                self._journal = None
+            if self._journal is None or self._closed:
+                return
+            if self._appended():
+                self._keep(self._appended)
+                return
+            self._path.unlink(missing_ok=True)
+            self._journal.close()
+            self._journal = None
 
 
 _store: Store | None = None

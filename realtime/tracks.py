@@ -82,7 +82,8 @@ class Track:
     def __init__(self, call_id: str, recording_id: str) -> None:
         self.recording_id = recording_id
         self._path = live_folder(call_id) / f"{recording_id}.pcm"
-        # Audio for the append thread, and whether that will come for it, soon or at once.
+        # Audio that is not in the file yet, and whether the append thread will come for it, soon or
+        # at once.
         self._pieces: deque[bytes | memoryview] = deque()
         self._awaited = self._hurried = False
         # Bytes the append thread is done with, and bytes the file holds; both are its own.
@@ -131,14 +132,22 @@ class Track:
         _appends.now(close)
 
     def read(self, start: int, count: int) -> bytes:
-        """So many bytes of what has reached the disk, from byte `start` on; fewer when there are
-        not so many."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(start)
-                return file.read(count)
-        except OSError:
+        """So many bytes from byte `start` on; fewer when there are not so many, none when some of
+        it could not be kept."""
+        if self.partial:
             return b""
+        # In this order: what leaves the pieces meanwhile is in the file by then.
+        waiting = b"".join(self._pieces.copy())
+        in_file = self.size - len(waiting)
+        found = b""
+        if start < in_file:
+            try:
+                with self._path.open("rb") as file:
+                    file.seek(start)
+                    found = file.read(min(count, in_file - start))
+            except OSError:
+                return b""
+        return found + waiting[max(0, start - in_file) :][: count - len(found)]
 
     def discard(self) -> None:
         """Forget the audio."""
@@ -147,10 +156,7 @@ class Track:
 
     def _write(self) -> None:
         self._awaited = self._hurried = False
-        pieces = []
-        with suppress(IndexError):
-            while True:
-                pieces.append(self._pieces.popleft())
+        pieces = self._pieces.copy()
         if not pieces:
             return
         audio = b"".join(pieces)
@@ -161,6 +167,9 @@ class Track:
             self._lose(problem)
         finally:
             self._written += len(audio)
+            with suppress(IndexError):  # it was discarded meanwhile
+                for _ in pieces:
+                    self._pieces.popleft()
 
     def _add(self, audio: bytes) -> None:
         if self._file is None:

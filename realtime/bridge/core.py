@@ -245,6 +245,7 @@ class Core:
     def plug(self, upstream: Leg, dialect: Dialect) -> None:
         """Take up a provider."""
         self.upstream, self.dialect = upstream, dialect
+        self.taps.catch_up()  # one of them may be who is asked
         self.tail.gather(self.samples * SAMPLE_BYTES)
         self.samples_before = self.samples - bytes_to_samples(self.tail.size)
         self.expired = False

@@ -9,8 +9,8 @@ from .audio import BYTES_PER_SECOND
 from .events import Event
 from .limits import Limits
 
-IN_MEMORY_BYTES = 2 * BYTES_PER_SECOND
-"""What somebody else keeps is there after this time."""
+IN_MEMORY_BYTES = BYTES_PER_SECOND // 2
+"""What somebody else keeps need not be kept here too. Should they have lost it, this is left."""
 
 
 class Waiting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -18,6 +19,7 @@ from realtime.money.usage import MEASURES, Counts
 
 CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", _("Write three capital letters, such as USD."))
 NOT_NEGATIVE = MinValueValidator(0)
+_measures = attrgetter(*MEASURES)
 
 
 class Price(models.Model):
@@ -192,7 +194,7 @@ class Measured(models.Model):
 
     def counts(self) -> Counts:
         """The measures as `realtime.money.usage` has them."""
-        return Counts(**{name: getattr(self, name) for name in MEASURES})
+        return Counts(*_measures(self))
 
 
 class Source(models.TextChoices):

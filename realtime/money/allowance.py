@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.utils import timezone
@@ -23,7 +24,15 @@ from realtime.bridge import Tap
 from realtime.bridge.audio import BYTES_PER_SECOND
 from realtime.models import Price, Usage
 from realtime.money.prices import Rates, reporting_currency
-from realtime.money.pricing import Prices, Unpriced, cost, per_minute, plain, priced_part
+from realtime.money.pricing import (
+    SMALLEST,
+    Prices,
+    Unpriced,
+    cost,
+    per_minute,
+    plain,
+    priced_part,
+)
 from realtime.money.quota_words import over_words, soon_words, warn_words
 from realtime.money.quotas import Limit, OverQuota, Terms, Wish, totals
 from realtime.money.usage import Counts
@@ -37,13 +46,15 @@ LOOK_BYTES = BYTES_PER_SECOND
 GOODBYE = timedelta(minutes=1)
 """How long before the longest call is over its person is warned."""
 NOTHING = Decimal(0)
+NEWS = 100
+"""The page is told anew when more than one part in so many of what was left is gone."""
 
 Event = Mapping[str, Any]
 End = Callable[[str, tuple[str, str] | None], None]
 """Ends the call for a reason of the bridge's, with message and remedy; None: the usual ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tariff:
     """What a call costs, in the reporting currency. `prices`: of its model, None when nobody wrote
     them down; `rate`: what one unit of their currency is worth."""
@@ -52,13 +63,13 @@ class Tariff:
     rate: Decimal = Decimal(1)
     currency: str = "USD"
 
-    @property
+    @cached_property
     def ahead(self) -> Decimal | None:
         """About what the next seconds cost; None when nobody knows."""
         minute = per_minute(self.prices) if self.prices is not None else None
         if minute is None:
             return None
-        return (minute * self.rate * AHEAD_SECONDS / 60).quantize(Decimal("1e-12"))
+        return (minute * self.rate * AHEAD_SECONDS / 60).quantize(SMALLEST)
 
     def of(self, used: Iterable[Counts]) -> Decimal | None:
         """What was used costs; None without a price."""
@@ -68,7 +79,7 @@ class Tariff:
             costs = [cost(priced_part(each, self.prices), self.prices) for each in used]
         except Unpriced:
             return None
-        return (sum(costs, NOTHING) * self.rate).quantize(Decimal("1e-12"))
+        return (sum(costs, NOTHING) * self.rate).quantize(SMALLEST)
 
 
 def tariff_at(price: Price | None, now: datetime) -> Tariff:
@@ -113,12 +124,12 @@ class Allowance(Tap):
         self._clock = clock
         # The call's age is counted from here on, whatever becomes of the machine's clock.
         self._made, self._made_at = now(), clock()
-        self._terms = terms
-        self._in_ledger = NOTHING  # of this call, since the last look
+        self._agree_to(terms)
         self._waited: set[str] = set()  # rows that were unsettled at the last look
         self._read: set[str] = set()  # those of them that it may have read
         self._bytes = 0  # of audio since the last look at the answer
-        self._shown: Mapping[str, Any] = {}
+        self._about: tuple[Any, ...] = ()  # what the page was told, besides the limits
+        self._limits: Mapping[str, Limit] = {}  # as it was told
         self._warned: set[tuple[str, ...]] = set()
         self._over = False
 
@@ -131,7 +142,7 @@ class Allowance(Tap):
 
     def told(self, terms: Terms) -> None:
         """How the call may go on."""
-        self._terms, self._in_ledger = terms, NOTHING
+        self._agree_to(terms)
         # A row is in the ledger a moment before this call knows. Counted twice it would end the
         # call too early, so until the next look it counts as read; longer it does not.
         waiting = set(self._unsettled())
@@ -143,6 +154,12 @@ class Allowance(Tap):
             return
         self._keep_time(terms)
         self.show()
+
+    def _agree_to(self, terms: Terms) -> None:
+        self._terms = terms
+        money = [limit for limit in terms.limits if limit.of_money]
+        self._tightest = min(money, key=lambda limit: limit.left, default=None)
+        self._in_ledger = NOTHING  # of this call, since the last look
 
     def _was_counted_twice(self, over: OverQuota) -> bool:
         """Whether an answer that was under way when the quotas were asked went into the ledger
@@ -196,15 +213,11 @@ class Allowance(Tap):
 
     def _look(self) -> None:
         """Stop at what is known here."""
-        if self._over or self._tariff.prices is None:
-            return
-        money = [limit for limit in self._terms.limits if limit.of_money]
-        if not money:
+        if self._over or self._tightest is None or self._tariff.prices is None:
             return
         used = self._running() + self._in_ledger
-        tightest = min(money, key=lambda limit: limit.left)
-        if used and used >= tightest.left:
-            self._stop(OverQuota(tightest))
+        if used and used >= self._tightest.left:
+            self._stop(OverQuota(self._tightest))
 
     def _stop(self, over: OverQuota) -> None:
         self._over = True
@@ -238,10 +251,12 @@ class Allowance(Tap):
 
     def show(self) -> None:
         """Tell the page what is left, if that is news to it; warn once of each limit."""
-        event = self.quota_event()
-        if event != self._shown:
-            self._shown = event
-            self._tell(event)
+        terms, limits = self._terms, totals(self._terms.limits)
+        about = (self._tariff, terms.longest, terms.began, limits.keys())
+        told = (_is_as_told(limit, self._limits.get(what)) for what, limit in limits.items())
+        if about != self._about or not all(told):
+            self._about, self._limits = about, limits
+            self._tell(self.quota_event())
         for limit in self._terms.limits:
             if limit.nearly_used_up and self._is_first_warning(limit.scope, limit.what):
                 words = warn_words(limit, self._tariff.currency)
@@ -275,6 +290,16 @@ def _shown(limit: Limit) -> dict[str, Any]:
         "warn": limit.nearly_used_up,
         "renews": limit.renews.isoformat() if limit.renews else None,
     }
+
+
+def _is_as_told(limit: Limit, told: Limit | None) -> bool:
+    """Whether the page, which was told of the other one, knows enough of this one."""
+    return (
+        told is not None
+        and (limit.scope, limit.most, limit.renews) == (told.scope, told.most, told.renews)
+        and limit.nearly_used_up == told.nearly_used_up
+        and abs(limit.left - told.left) * NEWS <= told.left
+    )
 
 
 def notice(code: str, message: str, remedy: str) -> dict[str, Any]:

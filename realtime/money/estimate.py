@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from realtime.money.usage import Counts
 
@@ -83,12 +84,14 @@ class Context:
 
 @dataclass(slots=True)
 class Answer:
-    """An answer under way: what it read, and what was received of it."""
+    """An answer under way: what it read, and what was received of it. `owed`: its ledger row, for
+    who finds this process dead, which changes in its counts only."""
 
     key: str
     read: Counts
     audio_bytes: int = 0
     letters: int = 0
+    owed: dict[str, Any] = field(default_factory=dict)
 
     @property
     def audio_ms(self) -> int:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -39,7 +39,7 @@ IMAGES = "images"
 """The dialect, in the ledger, of services that make pictures."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Payer:
     """Whose usage it is, as it is called now: a ledger row outlives all of it. `own`: the provider
     is the account's own, and its key is charged."""
@@ -54,7 +54,7 @@ class Payer:
     own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """One thing that was used.
 
@@ -76,14 +76,11 @@ class Entry:
 
     def fields(self) -> dict[str, Any]:
         """The entry as plain values, for a journal."""
-        counts = None
-        if self.counts is not None:
-            counts = _plain(self.counts) | {"seconds": str(self.counts.seconds)}
-        return _plain(self) | {
-            "payer": _plain(self.payer) | {"provider_id": _text(self.payer.provider_id)},
+        return vars(self) | {
+            "payer": vars(self.payer) | {"provider_id": _text(self.payer.provider_id)},
             "call_id": _text(self.call_id),
             "raw": tame(self.raw),
-            "counts": counts,
+            "counts": None if self.counts is None else self.counts.plain(),
             "created": self.created.isoformat(),
         }
 
@@ -102,12 +99,6 @@ def entry_of(fields: Mapping[str, Any]) -> Entry:
         "created": datetime.fromisoformat(fields["created"]),
     }
     return Entry(**{**fields, **changed})
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass. Not `asdict`, which copies all that is in them: this is done with
-    each second of every answer."""
-    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 def _text(value: uuid.UUID | None) -> str | None:
@@ -175,7 +166,7 @@ def _row(entry: Entry) -> Usage:
         entry.created,
     )
     row = Usage(
-        **_plain(entry.payer),
+        **vars(entry.payer),
         model=entry.model[:120],
         call_id=entry.call_id,
         upstream_session=entry.upstream_session[:200],
@@ -201,7 +192,7 @@ def _counted(entry: Entry) -> tuple[Counts, bool]:
         return told, False
     estimate = entry.counts or Counts()
     doubts = told.doubts if entry.raw is not None or entry.counts is None else ()
-    return replace(estimate, doubts=(*estimate.doubts, *doubts)), True
+    return estimate._replace(doubts=(*estimate.doubts, *doubts)), True
 
 
 def _doubts(counts: Counts, estimated: bool) -> str:
@@ -240,8 +231,13 @@ def _kept(prices: Prices) -> dict[str, str]:
 
 def _prices(kept: Mapping[str, str]) -> Prices:
     """The rates that `_kept` kept."""
-    rates = {name: Decimal(rate) for name, rate in kept.items() if name != "currency"}
-    return Prices(**rates, currency=kept.get("currency", ""))
+    return _read_prices(tuple(kept.items()))
+
+
+@lru_cache(maxsize=64)
+def _read_prices(kept: tuple[tuple[str, str], ...]) -> Prices:
+    rates = {name: Decimal(rate) for name, rate in kept if name != "currency"}
+    return Prices(**rates, currency=dict(kept).get("currency", ""))
 
 
 def costs_of(row: Usage) -> dict[str, Decimal]:

@@ -2,8 +2,11 @@
 
 A row per answer and per transcription goes to the store at once, and an answer's last event waits
 (`hold`) until its row is in the database, or, when that takes longer than `HOLD_SECONDS`, in the
-journal on disk. Audio never waits. What is under way is kept in the call's own row (`owing`), so
-that whoever finds this process dead can write down what it cost.
+journal on disk; while a journal is needed anyway it is put there at once. Frames are numbered in
+the order in which they are told, so audio of the next answer waits with it; no other does.
+
+What is under way is kept in the call's own row (`owing`), so that whoever finds this process dead
+can write down what it cost.
 """
 
 from __future__ import annotations
@@ -30,8 +33,10 @@ from realtime.store import Store
 
 log = logging.getLogger(__name__)
 
-HOLD_SECONDS = 1.0
+HOLD_SECONDS = 0.01
 """How long an answer's end waits for the database before the journal has to do."""
+SETTLE_SECONDS = 1.0
+"""How long a call that is over waits for it."""
 OWING_BYTES = BYTES_PER_SECOND
 OWING_LETTERS = 200
 """How much more may be received of an answer than is kept of it."""
@@ -70,7 +75,7 @@ class Meter(Tap):
     ) -> None:
         self._store = store
         self._payer = payer
-        self._call_id = call_id
+        self._call_id = uuid.UUID(call_id)
         self._model = model
         self._by_time = by_time
         self._save = save
@@ -97,8 +102,7 @@ class Meter(Tap):
         self._slices: list[Entry] = []  # of which nothing was reported yet
         self._slice = 0
         self._pending: dict[str, Entry] = {}  # of rows that are not known to be safe
-        self._releases: list[Release] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._held: dict[Release, asyncio.TimerHandle] = {}
         self._loop = asyncio.get_running_loop()
         self._sum = Sum()
         _meters[call_id] = self
@@ -340,7 +344,7 @@ class Meter(Tap):
         given = {"model": self._model} | fields
         return Entry(
             payer=self._payer,
-            call_id=uuid.UUID(self._call_id),
+            call_id=self._call_id,
             upstream_session=self._session,
             key=key,
             kind=kind,
@@ -374,36 +378,47 @@ class Meter(Tap):
             self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE).fields()
             for item_id, turn in self._owed_turns().items()
         ]
-        answers = [*([self._answer] if self._answer else []), *self._asides.values()]
-        for answer in answers:
-            entry = self._entry_of_answer(answer, status=Usage.Status.INCOMPLETE)
-            owing.append(entry.fields())
+        if self._answer is not None:
+            owing.append(self._owed(self._answer))
+        owing += [self._owed(aside) for aside in self._asides.values()]
         if owing or self._owes:
             self._owes = bool(owing)
             self._save(owing=owing or None)
+
+    def _owed(self, answer: Answer) -> dict[str, Any]:
+        if not answer.owed:
+            entry = self._entry_of_answer(answer, status=Usage.Status.INCOMPLETE)
+            answer.owed = entry.fields()
+        return answer.owed | {"counts": answer.counts().plain()}
 
     # Keeping the browser back until a row is safe
 
     def hold(self, release: Release) -> None:
         """Call `release` once every row that was put so far is safe. On the loop."""
-        if not self._pending:
-            release()
-            return
-        self._releases.append(release)
-        if self._timer is None:
-            self._timer = self._loop.call_later(HOLD_SECONDS, self._secure)
+        self._hold(release, 0.0 if self._store.has_journal else HOLD_SECONDS)
 
-    def _secure(self) -> None:
+    def when_settled(self, then: Release) -> None:
+        """Call `then` once every row is in the ledger; safe is enough when that takes long."""
+        self._hold(then, SETTLE_SECONDS)
+
+    def _hold(self, release: Release, patience: float) -> None:
+        if self._pending:
+            self._held[release] = self._loop.call_later(patience, self._secure, release)
+        else:
+            release()
+
+    def _secure(self, release: Release) -> None:
+        # One that began before its row was put would not do.
         securing = self._loop.run_in_executor(None, self._store.secure)
-        securing.add_done_callback(lambda done: self._release())
+        securing.add_done_callback(lambda done: self._release(release))
 
-    def _release(self) -> None:
-        releases, self._releases = self._releases, []
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+    def _release(self, *releases: Release) -> None:
+        """Let go those that are held still."""
         for release in releases:
-            release()
+            timer = self._held.pop(release, None)
+            if timer is not None:
+                timer.cancel()
+                release()
 
     def _in_ledger(self, name: str, about: dict[str, str], rows: list[Usage]) -> None:
         """In the store's thread."""
@@ -415,7 +430,7 @@ class Meter(Tap):
     def _settled(self, name: str, about: dict[str, str], rows: list[Usage]) -> None:
         self._pending.pop(name, None)
         if not self._pending:
-            self._release()
+            self._release(*self._held)
         for row in rows:
             self._on_row(name, row)
             self._sum.add(row)

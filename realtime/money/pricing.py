@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import cached_property
 
 from realtime.money.usage import Counts
 
@@ -33,7 +34,7 @@ class Unpriced(Exception):
         self.measures = measures
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prices:
     """What one model costs. None: no such rate; 0: free.
 
@@ -60,7 +61,7 @@ class Prices:
         """Every rate by name, in the order of the columns."""
         return {name: getattr(self, name) for name in RATES}
 
-    @property
+    @cached_property
     def by_token(self) -> bool:
         """Whether tokens cost something, or are said to be free."""
         return any(getattr(self, name) is not None for name in TOKEN_RATES)
@@ -69,6 +70,17 @@ class Prices:
     def by_time(self) -> bool:
         """Whether time is what costs."""
         return self.per_minute is not None and not self.by_token
+
+    @cached_property
+    def of_one(self) -> dict[str, Decimal]:
+        """What one of each part costs, by the names of `costs`; of seconds, what a minute costs.
+        Parts that there is no rate for are left out."""
+        rates = {part: _rate(part, self) for part in _parts(Counts())}
+        return {
+            part: rate if part in ("seconds", "messages") else EXACT.divide(rate, MILLION)
+            for part, rate in rates.items()
+            if rate is not None
+        }
 
 
 RATES = tuple(field.name for field in fields(Prices) if field.name != "currency")
@@ -86,18 +98,23 @@ def cost(counts: Counts, prices: Prices) -> Decimal:
 def costs(counts: Counts, prices: Prices) -> dict[str, Decimal]:
     """What each part of `counts` costs: text_in (without what was cached), text_cached, ...,
     seconds, characters, messages. Parts that were not used are left out. Raises Unpriced."""
-    used = _parts(counts, prices)
-    rates = {name: _rate(name, prices) for name in used}
-    if missing := [name for name, rate in rates.items() if rate is None]:
-        raise Unpriced(*missing)
-    return {name: _product(name, used[name], rates[name] or Decimal(0)) for name in used}
+    used, of_one = _used(counts, prices), prices.of_one
+    if not used.keys() <= of_one.keys():
+        raise Unpriced(*(part for part in used if part not in of_one))
+    products = {part: EXACT.multiply(of_one[part], amount) for part, amount in used.items()}
+    if "seconds" in products:
+        minutes = EXACT.divide(products["seconds"], MINUTE)
+        products["seconds"] = minutes.quantize(SMALLEST, context=EXACT)
+    return products
 
 
 def priced_part(counts: Counts, prices: Prices) -> Counts:
     """Of an estimate, which measures the same thing in several ways, what the price speaks of."""
-    tokens = {name: value for name, value in counts.measures().items() if name not in UNITS}
-    if prices.by_token and any(tokens.values()):
-        return Counts(**tokens, doubts=counts.doubts)  # type: ignore[arg-type]
+    if not (counts.seconds or counts.characters or counts.messages) and prices.by_token:
+        return counts
+    tokens = counts._replace(seconds=Decimal(0), characters=0, messages=0)
+    if prices.by_token and tokens:
+        return tokens
     if prices.per_minute is not None:
         # Of an answer nothing is left: connected time has rows of its own.
         return Counts(seconds=counts.seconds, messages=counts.messages, doubts=counts.doubts)
@@ -131,19 +148,33 @@ TYPICAL_TURN = Counts(
 UNITS = {"seconds": "per_minute", "characters": "per_million_characters", "messages": "per_message"}
 
 
-def _parts(counts: Counts, prices: Prices) -> dict[str, int | Decimal]:
-    """What was used, by the rate it is billed at."""
-    parts: dict[str, int | Decimal] = {}
-    for kind in ("text", "audio", "image", "other"):
-        cached = getattr(counts, f"{kind}_cached")
-        parts[f"{kind}_in"] = getattr(counts, f"{kind}_in") - cached
-        parts[f"{kind}_cached"] = cached
-        parts[f"{kind}_out"] = getattr(counts, f"{kind}_out", 0)
-    measured = {name: getattr(counts, name) for name in UNITS}
-    if not prices.by_token and (measured["seconds"] or measured["messages"]):
+def _used(counts: Counts, prices: Prices) -> dict[str, int | Decimal]:
+    """The parts that were used and are billed."""
+    used = {part: amount for part, amount in _parts(counts).items() if amount}
+    if not prices.by_token and (counts.seconds or counts.messages):
         # Who bills by time may count tokens all the same; they are for information.
-        parts = {}
-    return {name: amount for name, amount in (parts | measured).items() if amount}
+        return {part: amount for part, amount in used.items() if part in UNITS}
+    return used
+
+
+def _parts(counts: Counts) -> dict[str, int | Decimal]:
+    """What there is to bill, by the rate it has."""
+    return {
+        "text_in": counts.text_in - counts.text_cached,
+        "text_cached": counts.text_cached,
+        "text_out": counts.text_out,
+        "audio_in": counts.audio_in - counts.audio_cached,
+        "audio_cached": counts.audio_cached,
+        "audio_out": counts.audio_out,
+        "image_in": counts.image_in - counts.image_cached,
+        "image_cached": counts.image_cached,
+        "other_in": counts.other_in - counts.other_cached,
+        "other_cached": counts.other_cached,
+        "other_out": counts.other_out,
+        "seconds": counts.seconds,
+        "characters": counts.characters,
+        "messages": counts.messages,
+    }
 
 
 def _rate(part: str, prices: Prices) -> Decimal | None:
@@ -163,13 +194,6 @@ def _rate(part: str, prices: Prices) -> Decimal | None:
     whole = getattr(prices, f"{kind}_in")
     cached: Decimal | None = getattr(prices, f"{kind}_cached") if way == "cached" else None
     return whole if cached is None else cached
-
-
-def _product(part: str, amount: int | Decimal, rate: Decimal) -> Decimal:
-    product = EXACT.multiply(Decimal(amount), rate)
-    if part == "seconds":
-        return EXACT.divide(product, MINUTE).quantize(SMALLEST, context=EXACT)
-    return product if part == "messages" else EXACT.divide(product, MILLION)
 
 
 def in_words(amounts: Mapping[str, Decimal]) -> str:

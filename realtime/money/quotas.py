@@ -39,7 +39,7 @@ NOTHING = Decimal(0)
 MINUTE_MS = 60_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limit:
     """One limit that holds for a call.
 
@@ -54,12 +54,12 @@ class Limit:
     used: Decimal
     renews: datetime | None = None
 
-    @property
+    @cached_property
     def left(self) -> Decimal:
         """How much of it is left; never less than nothing."""
         return max(NOTHING, self.most - self.used)
 
-    @property
+    @cached_property
     def nearly_used_up(self) -> bool:
         """Whether people should be warned. Places are not used up, they are taken."""
         return self.what != "calls" and self.used >= self.most * WARN_AT

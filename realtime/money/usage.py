@@ -11,9 +11,9 @@ What cannot be true is not believed: it counts as absent and is named in `Counts
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from operator import add, sub
+from typing import Any, NamedTuple
 
 Raw = Mapping[str, Any]
 
@@ -25,14 +25,15 @@ NOTHING = Decimal(0)
 MICROSECOND = Decimal("0.000001")
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """Measures of one answer or transcription. Tokens unless said otherwise.
 
     `*_in` is all that was read, `*_cached` the part of it that was read from a cache, `*_out` what
     was made. `other_*` are tokens of which nobody says whether they are text, audio or images.
     `seconds` is connected or transcribed time. Only a correction has negative measures.
     `doubts` names what could not be believed or had to be shared out; empty: as reported.
+
+    Not a dataclass: some are made with each second of every answer, and a tuple is made at once.
     """
 
     text_in: int = 0
@@ -53,7 +54,12 @@ class Counts:
 
     def measures(self) -> dict[str, int | Decimal]:
         """Every measure by name, in the order of the columns."""
-        return {name: getattr(self, name) for name in MEASURES}
+        return dict(zip(MEASURES, self[:-1], strict=True))
+
+    def plain(self) -> dict[str, Any]:
+        """What was measured as plain values, for a journal; most is nothing, and left out."""
+        measured = {name: value for name, value in zip(MEASURES, self, strict=False) if value}
+        return measured | {"seconds": str(self.seconds), "doubts": self.doubts}
 
     @property
     def tokens_in(self) -> int:
@@ -70,23 +76,18 @@ class Counts:
         """All tokens made."""
         return self.text_out + self.audio_out + self.other_out
 
-    def __add__(self, other: Counts) -> Counts:
-        return self._with(other, 1)
+    def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
+        return Counts._make((*map(add, self[:-1], other[:-1]), self.doubts))
 
     def __sub__(self, other: Counts) -> Counts:
-        return self._with(other, -1)
+        return Counts._make((*map(sub, self[:-1], other[:-1]), self.doubts))
 
     def __bool__(self) -> bool:
         """Whether anything was measured."""
-        return any(self.measures().values())
-
-    def _with(self, other: Counts, sign: int) -> Counts:
-        sums = {name: getattr(self, name) + sign * getattr(other, name) for name in MEASURES}
-        return replace(self, **sums)
+        return any(self[:-1])
 
 
-MEASURES = tuple(field.name for field in fields(Counts) if field.name != "doubts")
-TOKENS = tuple(name for name in MEASURES if name not in ("seconds", "characters", "messages"))
+MEASURES = Counts._fields[:-1]
 
 
 def counts_of(raw: object) -> Counts:
@@ -100,8 +101,7 @@ def counts_of(raw: object) -> Counts:
         return Counts(doubts=("missing",))
     reader = _Reader()
     counts = _gemini(usage, reader) if _is_gemini(usage) else _openai(usage, reader)
-    counts = replace(
-        counts,
+    counts = counts._replace(
         seconds=reader.seconds(usage, *SECONDS),
         characters=reader.whole(usage, "total_audio_characters", "characters"),
         messages=reader.whole(usage, "input_text_messages"),
@@ -110,7 +110,7 @@ def counts_of(raw: object) -> Counts:
         reader.doubt("asr_unit")  # its unit is not documented; seconds are assumed
     if not counts and not reader.said:
         reader.doubt("missing")
-    return replace(counts, doubts=tuple(reader.doubts))
+    return counts._replace(doubts=tuple(reader.doubts))
 
 
 SECONDS = ("seconds", "billable_audio_seconds", "total_asr_time", "audio_seconds")

@@ -14,7 +14,7 @@ from django.utils.translation import gettext, gettext_lazy
 from realtime.models import Usage
 from realtime.money.ledger import IMAGES, cost_at, costs_of
 from realtime.money.pricing import plain
-from realtime.money.usage import MEASURES, Counts
+from realtime.money.usage import Counts
 
 NOTHING = Decimal(0)
 
@@ -63,7 +63,7 @@ def cost_event(row: Usage, total: Sum, about: Mapping[str, str], ahead: Counts) 
     tokens there are to read, and about what the next turn costs (None: no price, or by time).
     """
     priced = row.cost is not None
-    parts = {name: plain(amount) for name, amount in costs_of(row).items()}
+    parts, counts = costs_of(row), row.counts()
     return {
         "type": "nextvoice.cost",
         **about,
@@ -75,13 +75,13 @@ def cost_event(row: Usage, total: Sum, about: Mapping[str, str], ahead: Counts) 
         "currency": row.currency,
         "source": row.source,
         "status": row.status,
-        "counts": {name: _json(getattr(row, name)) for name in MEASURES if getattr(row, name)},
-        "parts": parts,
+        "counts": {name: _json(value) for name, value in counts.measures().items() if value},
+        "parts": {name: plain(amount) for name, amount in parts.items()},
         "total": plain(total.amounts[row.currency]) if priced else None,
         "totals": {currency: plain(amount) for currency, amount in total.amounts.items()},
         "unpriced": total.unpriced,
-        "context": _context(row, ahead) if _read_conversation(row) else None,
-        "text": why(row, parts),
+        "context": _context(row, counts, ahead) if _read_conversation(row) else None,
+        "text": why(row, counts, parts),
     }
 
 
@@ -89,9 +89,9 @@ def _read_conversation(row: Usage) -> bool:
     return row.kind == Usage.Kind.RESPONSE and row.dialect != IMAGES
 
 
-def _context(row: Usage, ahead: Counts) -> dict[str, Any]:
+def _context(row: Usage, counts: Counts, ahead: Counts) -> dict[str, Any]:
     """The size of the conversation, and about what going on with it costs."""
-    cost, counts = cost_at(row, ahead), row.counts()
+    cost = cost_at(row, ahead)
     return {
         "tokens": counts.tokens_in + counts.tokens_out,
         "next": plain(cost.quantize(Decimal("1e-6"))) if cost is not None else None,
@@ -99,14 +99,14 @@ def _context(row: Usage, ahead: Counts) -> dict[str, Any]:
     }
 
 
-def why(row: Usage, parts: Mapping[str, str]) -> str:
+def why(row: Usage, counts: Counts, parts: Mapping[str, Decimal]) -> str:
     """A line that says what a row's cost comes from, in words for people."""
     if row.cost is None:
         return gettext("There is no price for %(model)s.") % {"model": row.model}
-    dear = {name: abs(Decimal(part)) for name, part in parts.items() if Decimal(part)}
+    dear = {name: abs(part) for name, part in parts.items() if part}
     if not dear:
         return gettext("Free.")
-    said = [_mostly(dear), _read_again(row)]
+    said = [_mostly(dear), _read_again(row, counts)]
     if row.kind == Usage.Kind.CORRECTION:
         said = [gettext("The provider's own count took the place of an estimate.")]
     elif row.source == "estimated":
@@ -124,9 +124,9 @@ def _mostly(dear: Mapping[str, Decimal]) -> str:
     return gettext("The largest part is for %(part)s.") % words
 
 
-def _read_again(row: Usage) -> str:
+def _read_again(row: Usage, counts: Counts) -> str:
     """That a conversation is read whole for each answer."""
-    read, cached = row.counts().tokens_in, row.counts().tokens_cached
+    read, cached = counts.tokens_in, counts.tokens_cached
     if not _read_conversation(row) or not read:
         return ""
     words = {"n": number_format(read, force_grouping=True)}

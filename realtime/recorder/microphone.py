@@ -11,6 +11,8 @@ from realtime.tracks import Track
 # How much is remembered before speech starts; providers announce the start late and dated back
 # by their prefix padding.
 PRE_ROLL_BYTES = ms_to_bytes(3000)
+# How much of it while somebody speaks: what came before is in the turn's file.
+TURN_BYTES = ms_to_bytes(1000)
 
 
 class Microphone:
@@ -29,6 +31,8 @@ class Microphone:
         # The turn that is being spoken, when speech has started.
         self._turn: Track | None = None
         self._began = 0  # the byte its audio begins at, or that of the turn by hand
+        # The turn before, and the byte its audio begins at.
+        self._before: tuple[Track, int] | None = None
         self._manual = False
         self._manual_track: Track | None = None
 
@@ -46,7 +50,9 @@ class Microphone:
             self._manual_track.append(pcm)
         elif self._turn is not None:
             self._turn.append(pcm)
-        while self._size - len(self._newest[0]) >= PRE_ROLL_BYTES:
+        speaks = self._turn is not None or self._manual
+        most = TURN_BYTES if speaks else PRE_ROLL_BYTES
+        while self._size - len(self._newest[0]) >= most:
             gone = len(self._newest.popleft())
             self._from += gone
             self._size -= gone
@@ -59,15 +65,28 @@ class Microphone:
 
     def begin(self, start_ms: int) -> Track:
         """Speech started at `start_ms` of all audio sent; returns the turn's growing track."""
-        self._turn = self._new_track()
-        skip = max(0, ms_to_bytes(start_ms) - self._from)
-        self._began = self._from + min(skip, self._size)
-        self._turn.append(memoryview(b"".join(self._newest))[skip:])
+        self.stop(self._turn)
+        start = ms_to_bytes(start_ms)
+        earlier = self._earlier(start)
+        audio, first = earlier + b"".join(self._newest), self._from - len(earlier)
+        skip = min(max(0, start - first), len(audio))
+        self._turn, self._began = self._new_track(), first + skip
+        self._turn.append(memoryview(audio)[skip:])
         return self._turn
+
+    def _earlier(self, start: int) -> bytes:
+        """What the turn before has of the audio from byte `start` on, up to what is here."""
+        if self._before is None or start >= self._from:
+            return b""
+        track, began = self._before
+        start = max(start, began, self._from + self._size - PRE_ROLL_BYTES)
+        count = self._from - start
+        pcm = track.read(start - began, count) if count > 0 else b""
+        return pcm if len(pcm) == count else b""
 
     def recall(self, start: int, count: int) -> bytes:
         """So many bytes of the turn that is spoken, from byte `start` of all that was sent on;
-        fewer, or none, when they are not in its file."""
+        fewer, or none, when it has not so many."""
         track = self._manual_track if self._manual else self._turn
         if track is None or start < self._began:
             return b""
@@ -76,6 +95,7 @@ class Microphone:
     def stop(self, track: Track | None) -> None:
         """The turn of this track is over."""
         if track is not None and track is self._turn:
+            self._before = (track, self._began)
             self._turn = None
 
     def take_manual(self) -> Track | None:

@@ -52,9 +52,9 @@ def test_opening_a_call_takes_so_many_queries(
     Quota.objects.create(money_per_day=5, unpriced_allowed=True)
     found = find_conversation(conversation.owner, conversation.pk)
     # The models and the account's settings, the endpoint and the price; other calls of the
-    # conversation; in a transaction the quotas, places, rates and sums, and the place that is
-    # taken; the call's row; what was said before, and where it ended.
-    with django_assert_num_queries(15):
+    # conversation; between a savepoint's two ends the quotas, places, rates and sums, and the place
+    # that is taken; the call's row; what was said before, and where it ended.
+    with django_assert_num_queries(15 + 2):
         open_call(conversation.owner, found, Start())
 
 

@@ -173,6 +173,21 @@ def test_a_turn_whose_transcript_never_comes_is_whole(call: Call) -> None:
     assert (thread(), lengths()) == ([("user", "completed", "")], [500])
 
 
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_turn_may_begin_in_what_was_taken_for_the_one_before(call: Call, settled: bool) -> None:
+    call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
+    call.speak(4000)
+    if settled:
+        tracks.settle(10)
+    call.event("input_audio_buffer.speech_started", item_id="u2", audio_start_ms=1500)
+    call.speak(500)
+    assert call.recorder.recall(48 * 1500, 200_000) == (tone(20) * 225)[48 * 1500 :]
+    call.event("input_audio_buffer.committed", item_id="u1", previous_item_id=None)
+    call.event("input_audio_buffer.committed", item_id="u2", previous_item_id="u1")
+    call.wait()
+    assert lengths() == [4000, 3000]
+
+
 def test_late_items_find_their_place(call: Call) -> None:
     call.answer("a1", 100, "first answer")
     call.turn("u2", 0, 100, after="a1")
@@ -189,10 +204,13 @@ def test_late_items_find_their_place(call: Call) -> None:
 def test_the_turn_that_is_spoken_can_be_had_again_and_no_other(call: Call) -> None:
     call.speak(1000)
     call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=400)
-    call.speak(4000)
+    call.speak(3000)
     tracks.settle(10)
+    call.speak(1000)  # which is not on the disk yet, or just so
     whole = tone(20) * 250
     assert call.recorder.recall(48 * 600, 96_000) == whole[48 * 600 :][:96_000]
+    assert call.recorder.recall(48 * 600, 200_000) == whole[48 * 600 :][:200_000]
+    assert call.recorder.recall(48 * 4500, 96_000) == whole[48 * 4500 :]
     assert call.recorder.recall(48 * 399, 96_000) == b""
     call.event("input_audio_buffer.committed", item_id="u1", previous_item_id=None)
     assert call.recorder.recall(48 * 600, 96_000) == b""

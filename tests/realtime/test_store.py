@@ -133,6 +133,7 @@ def test_what_the_ledger_does_not_wait_for_is_written_in_its_time(
     store.append("realtime.Usage", "s l", entry.fields() | {"key": "l"}, lambda rows: None)
     assert whole.wait(10)
     assert (sorted(texts()), store.waiting) == (["over", "so far so good"], 0)
+    assert store.flush(10)  # which finds nothing to do
 
 
 def test_nul_characters_do_not_reach_the_database(store: Store, conversation: Conversation) -> None:
@@ -188,6 +189,32 @@ def test_what_cannot_be_written_before_the_process_ends_is_left_to_the_next(
     assert kept == ["one", "two"]
     database_away()
     assert store.flush(30)
+
+
+def test_where_nothing_waits_there_is_nothing_to_secure(store: Store, tmp_path: Path) -> None:
+    store.secure()
+    assert (store.has_journal, (tmp_path / "journal").exists()) == (False, False)
+
+
+def test_a_row_of_the_ledger_is_secured_beside_what_the_journal_has(
+    store: Store,
+    conversation: Conversation,
+    database_away: Callable[[], None],
+    tmp_path: Path,
+) -> None:
+    pk = str(uuid.uuid4())
+    store.put("chats.Message", pk, message(conversation, text="one"))
+    assert not store.flush(0.5)
+    entry = Entry(payer=Payer(), model="m", upstream_session="s", key="k", counts=Counts())
+    store.append("realtime.Usage", "s k", entry.fields(), lambda rows: None)
+    store.secure()
+    (journal,) = (tmp_path / "journal").glob("*.jsonl")
+    kept = [orjson.loads(line)[1] for line in journal.read_bytes().splitlines()]
+    assert (kept, store.has_journal) == ([pk, "s k"], True)
+    database_away()
+    assert store.flush(30)
+    assert (texts(), Usage.objects.count()) == (["one"], 1)
+    assert (store.has_journal, journal.exists()) == (False, False)
 
 
 def test_an_update_does_not_revive_a_deleted_row(store: Store, conversation: Conversation) -> None:

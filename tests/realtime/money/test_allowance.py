@@ -205,6 +205,19 @@ def test_each_limit_is_warned_of_once_and_the_page_is_told_only_news() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("used", "told"), [("0.0001", ["0.01"]), ("0.0002", ["0.01", "0.0098"])], ids=["less", "more"]
+)
+def test_the_page_is_told_anew_when_more_than_a_hundredth_of_what_was_left_is_gone(
+    used: str, told: list[str]
+) -> None:
+    bench = Bench()
+    bench.allowance.told(Terms([money(CENT)], began=NOON))
+    bench.allowance.told(Terms([money(CENT, used=Decimal(used))], began=NOON))
+    shown = [event for event in bench.told if event["type"] == "nextvoice.quota"]
+    assert [event["limits"][0]["left"] for event in shown] == told
+
+
 def test_without_a_price_money_ends_nothing_by_itself() -> None:
     bench = Bench(prices=None)
     bench.allowance.told(Terms([money(CENT, used=CENT)], began=NOON))
