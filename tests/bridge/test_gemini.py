@@ -558,9 +558,9 @@ def leaf(random):
 def thing(random, depth):
     """A leaf, or a list or an object of such things."""
     kind = random.random() if depth else 1.0
-    if kind < 0.3:
+    if kind < 0.2:
         return [thing(random, depth - 1) for _ in range(random.randrange(5))]
-    return fields(random, depth - 1, 5) if kind < 0.7 else leaf(random)
+    return fields(random, depth - 1, 5) if kind < 0.55 else leaf(random)
 
 
 def fields(random, depth, most):
