@@ -44,9 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The one without windows where it is there, which takes a fifth less of the processor."""
     require("chromium")
-    return str(shutil.which("chromium-headless-shell") or shutil.which("chromium"))
+    return str(shutil.which("chromium"))
 
 
 @pytest.fixture(scope="module")
