@@ -138,9 +138,14 @@ class Keeper:
             track.finish(keep_ms, lambda encoded: self._recorded(item, track, encoded))
 
     def _recorded(self, item: Item, track: Track, encoded: Encoded | None) -> None:
-        """In the encoder's thread: write the finished recording, then tell the browser."""
+        """In the encoder's thread: write the finished recording, then tell the browser. Of an item
+        that was removed meanwhile nothing is written or told; `chats.orphans` finds its file."""
+        if item.removed:
+            return
 
         def written() -> None:
+            if item.removed:
+                return
             # Not before: what a page is told of it can ask for.
             if encoded is not None:
                 item.recording = {

@@ -173,6 +173,16 @@ def test_a_turn_whose_transcript_never_comes_is_whole(call: Call) -> None:
     assert (thread(), lengths()) == ([("user", "completed", "")], [500])
 
 
+def test_nothing_is_told_of_a_turn_that_was_removed_while_it_was_encoded(call: Call) -> None:
+    call.turn("u1", 0, 2000)
+    assert call.store.flush(10)
+    call.event("conversation.item.deleted", item_id="u1")
+    call.wait()
+    call.wait()  # for what the encoder handed over at last
+    assert [event["type"] for event in call.told][-1] == "nextvoice.removed"
+    assert (Message.objects.count(), Recording.objects.count()) == (0, 0)
+
+
 @pytest.mark.parametrize("settled", [False, True])
 def test_a_turn_may_begin_in_what_was_taken_for_the_one_before(call: Call, settled: bool) -> None:
     call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
