@@ -31,14 +31,11 @@ class QuickProtocol(WebSocketsSansIOProtocol):
     _take: Take | None = None
     _asked = False
     """Whether the application waits for the next message."""
-    _stuffed = False
-    """Whether the transport takes no more for now."""
 
     def send_now(self, frame: Frame, /) -> bool:
         """Write a message to the transport; False when ASGI's `send` has to wait, or to raise."""
-        if self._stuffed or self.close_sent or self.disconnected or not self.handshake_complete:
-            return False
-        if self.transport.is_closing():
+        open_ = self.handshake_complete and not self.close_sent and not self.disconnected
+        if not open_ or not self.writable.is_set() or self.transport.is_closing():
             return False
         self.transport.write(framed(frame, masked=False))
         return True
@@ -74,14 +71,6 @@ class QuickProtocol(WebSocketsSansIOProtocol):
         if self.response.status_code == 101:
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[QUICK] = self
-
-    def pause_writing(self) -> None:
-        self._stuffed = True
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        self._stuffed = False
-        super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._take = None

@@ -45,12 +45,13 @@ taps or browser again.
 from __future__ import annotations
 
 from .browser import Browser, Gone, Resume, receive_start
-from .call import Call, Leg
+from .call import Call
 from .connect import UpstreamFailed
 from .dialects import DIALECTS, Dialect, Target, Timeouts
 from .ends import ENDS, End
 from .errors import judge
 from .events import error_event
+from .gate import Leg
 from .limits import Limits
 from .resumable import ResumableBrowser
 from .run import run_call

@@ -12,15 +12,14 @@ from typing import Any
 
 from ..hearing.vad import Vad
 from .client_side import ClientSide
-from .core import Core, Leg
+from .core import Core
 from .dialects.base import Dialect
 from .events import Event
+from .gate import Leg
 from .memory import packed
 from .own_turns import OwnTurns
 from .provider_side import ProviderSide
 from .writer import Frame
-
-__all__ = ["Call", "Leg"]
 
 
 class Call(Core):

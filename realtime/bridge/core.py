@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -14,7 +14,7 @@ from .audio import SAMPLE_BYTES, bytes_to_ms, bytes_to_samples, samples_to_ms
 from .dialects.base import Dialect
 from .ends import ENDS, End, ended_event
 from .events import Event
-from .gate import Gate, Release
+from .gate import Gate, Leg, Release
 from .ids import new_id
 from .items import Items
 from .limits import Limits
@@ -29,13 +29,6 @@ from .writer import Frame
 
 if TYPE_CHECKING:
     from .own_turns import OwnTurns
-
-
-class Leg(Protocol):
-    """One side of a call."""
-
-    def send(self, frame: Frame, /) -> None:
-        """Take the frame, and return at once."""
 
 
 class Core:
@@ -173,22 +166,16 @@ class Core:
         """Microphone audio to the attached provider, as far as that is to have it."""
         start = self.samples
         self.taps.on_user_audio(pcm, start)
-        self.samples = start + len(pcm) // SAMPLE_BYTES
-        if self.own_turns is None:
-            self._send_on(pcm)
-        else:
-            for piece in self.own_turns.hear(pcm, start):
-                self._send_on(piece)
+        self.samples += bytes_to_samples(len(pcm))
+        for piece in (pcm,) if self.own_turns is None else self.own_turns.hear(pcm, start):
+            self._send_on(piece)
 
     def _send_on(self, pcm: bytes) -> None:
         assert self.dialect is not None
         turn = self.speaking is not None or self.is_manual()
         limits = self.limits
         self.tail.add(pcm, limits.repeated_seconds if turn else limits.onset_seconds)
-        for frame in self.dialect.audio(pcm):
-            self.send(frame)
-        if answers := self.dialect.answers():
-            self.take_answers(answers)
+        self._say(self.dialect, self.dialect.audio(pcm))
 
     def to_upstream(self, event: Event, **fields: Any) -> None:
         """Send on a client event with these fields only, under its own id or a new one."""
@@ -198,10 +185,13 @@ class Core:
         if self.own_turns is not None:
             sent = self.own_turns.to_provider(sent)
         if self.dialect is not None:
-            for frame in self.dialect.encode(sent):
-                self.send(frame)
-            if answers := self.dialect.answers():
-                self.take_answers(answers)
+            self._say(self.dialect, self.dialect.encode(sent))
+
+    def _say(self, dialect: Dialect, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self.send(frame)
+        if answers := dialect.answers():
+            self.take_answers(answers)
 
     def take_answers(self, events: Sequence[Event]) -> None:
         """Follow what the dialect answers in its provider's place."""

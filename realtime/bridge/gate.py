@@ -10,10 +10,11 @@ from .writer import Frame, size_of
 Release = Callable[[], None]
 
 
-class Sink(Protocol):
-    """Where frames go at once."""
+class Leg(Protocol):
+    """One side of a call."""
 
-    def send(self, frame: Frame, /) -> None: ...
+    def send(self, frame: Frame, /) -> None:
+        """Take the frame, and return at once."""
 
 
 class Gate:
@@ -23,7 +24,7 @@ class Gate:
     bytes do not wait.
     """
 
-    def __init__(self, leg: Sink, most: int) -> None:
+    def __init__(self, leg: Leg, most: int) -> None:
         self._pass = leg.send
         self._most = most
         self._shut: set[int] = set()

@@ -44,7 +44,7 @@ class Ring:
 
     def add(self, frame: Frame) -> None:
         """Keep a frame."""
-        size = len(frame) if isinstance(frame, bytes) else size_of(frame)
+        size = size_of(frame)
         self._frames.append(frame)
         self._size += size
         self.added += size
@@ -170,14 +170,10 @@ class ResumableBrowser:
 
     def send_now(self, frame: Frame, /) -> bool:
         """The same for a frame that need not wait; False: it has to."""
-        writer = self._writer
-        if writer is None or writer.paused:
+        if self._writer is None or not self._flowing.is_set():
             return False
-        if self._ready:
-            self._ring.add(frame)
-        else:
-            self._keep(frame)
-        writer.write(frame)
+        self._keep(frame)
+        self._writer.write(frame)
         return True
 
     def offer_to(self, take: Take | None, /) -> None:

@@ -100,8 +100,7 @@ class Writer:
         self._queue: deque[Frame] = deque()
         self.queued = 0
         """Bytes waiting here."""
-        self.paused = False
-        """Whether more waits than `high_water`, or did and still does more than `low_water`."""
+        self._paused = False
         self._closed = False
         self._waiting: _Waiting | None = None  # the send that has to wait
         self._busy = False  # a send is being stepped, or the task has something to do
@@ -144,8 +143,8 @@ class Writer:
         self._idle.clear()
         self._queue.append(frame)
         self.queued += size
-        if not self.paused and self.queued > self._high_water:
-            self.paused = True
+        if not self._paused and self.queued > self._high_water:
+            self._paused = True
             self._on_pause()
 
     def _step(self, frame: Frame) -> None:
@@ -214,8 +213,8 @@ class Writer:
     def _dequeue(self) -> Frame:
         frame = self._queue.popleft()
         self.queued -= size_of(frame)
-        if self.paused and self.queued < self._low_water:
-            self.paused = False
+        if self._paused and self.queued < self._low_water:
+            self._paused = False
             self._on_resume()
         return frame
 

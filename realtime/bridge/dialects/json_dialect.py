@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 import orjson
 
-from ..audio import SAMPLE_BYTES, decode_base64, encode_base64, samples_to_ms
+from ..audio import bytes_to_samples, decode_base64, encode_base64, samples_to_ms
 from ..events import Event, error_event
 from ..ids import new_id
 from ..writer import Frame
@@ -143,8 +143,8 @@ class JsonDialect(Endpoint):
         return (event,)
 
     def audio(self, pcm: bytes) -> Iterable[Frame]:
-        self._samples += len(pcm) // SAMPLE_BYTES
-        return self._append(pcm if self._sound.hears_plainly else self._sound.to_wire(pcm))
+        self._samples += bytes_to_samples(len(pcm))
+        return self._append(self._sound.to_wire(pcm))
 
     def answers(self) -> Sequence[Event]:
         answers, self._answers = self._answers, []
@@ -192,14 +192,7 @@ class JsonDialect(Endpoint):
         event = _read(frame)
         found: list[Event] = []
         if event is not None and not self._repeats.seen(event, len(frame)):
-            get = event.get
-            place = (
-                event["type"],
-                get("item_id"),
-                get("response_id"),
-                get("content_index"),
-                get("output_index"),
-            )
+            place = _place(event)
             # Nothing but its audio is new about more of the same part of the same answer.
             more = place == self._more_of
             found = self._more(event) if more else self._whole(place, event)
@@ -350,6 +343,16 @@ class JsonDialect(Endpoint):
             return []
         last, pcm = self._audio_event, self._sound.finish()
         return [last | {"event_id": new_id("event"), "delta": pcm}] if pcm else []
+
+
+def _place(event: Event) -> Place:
+    return (
+        event["type"],
+        event.get("item_id"),
+        event.get("response_id"),
+        event.get("content_index"),
+        event.get("output_index"),
+    )
 
 
 def _read(frame: Frame) -> Event | None:

@@ -43,15 +43,13 @@ class Sound:
         self._to_wire = Resampler(RATE, self._ears.rate)
         self._from_wire = Resampler(self._mouth.rate, RATE)
         self._answer: Wire | None = None  # of the response under way, where it says so itself
-        self.hears_plainly = self._ears.plain
-        """Whether the microphone is wanted as ours."""
         self._heard: tuple[str, int] | None = None  # item and content index of what is inside
 
     # Microphone
 
     def to_wire(self, pcm: bytes) -> bytes:
         """Microphone audio as the provider wants it."""
-        return pcm if self.hears_plainly else self._law(self._to_wire.feed(pcm))
+        return pcm if self._ears.plain else self._law(self._to_wire.feed(pcm))
 
     def rest(self) -> bytes:
         """What of the microphone is still inside; to be sent before a turn ends."""
@@ -63,7 +61,6 @@ class Sound:
     def _listen(self, wire: Wire) -> None:
         if wire != self._ears:
             self._ears, self._to_wire = wire, Resampler(RATE, wire.rate)
-            self.hears_plainly = wire.plain
 
     # Configuration
 

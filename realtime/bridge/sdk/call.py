@@ -11,9 +11,9 @@ import orjson
 from ..audio import encode_base64
 from ..call import Call
 from ..client_side import ClientSide
-from ..core import Leg
 from ..dialects.base import AUDIO_DELTA
 from ..events import Event
+from ..gate import Leg
 from ..ids import new_id
 from ..limits import Limits
 from ..notices import NOTICES
