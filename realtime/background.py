@@ -1,17 +1,15 @@
 """Threads whose work may wait while somebody talks.
 
 Whoever has the interpreter lock keeps every other thread of the process waiting. A thread that
-the scheduler puts far behind may lose the core to another process while it has the lock, and its
-own process's calls then wait for both: worse than if it had been served at once. So no thread here
-is more than a little behind, and what takes long of a processor is done in another process, which
-may be as far behind as there is (`realtime.encoder`).
+the scheduler puts behind may lose the core to another process while it has the lock, and its own
+process's calls then wait for both: worse than if it had been served at once. So no thread here is
+behind others, and what takes long of a processor is done in another process, which may be
+(`realtime.beside`).
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 import time
 from collections import deque
@@ -21,21 +19,9 @@ from queue import Empty, SimpleQueue
 
 log = logging.getLogger(__name__)
 
-WRITER = 3
-"""How far behind the event loop's thread the writer of rows stands, as `nice` has it."""
-
 SOON_SECONDS = 0.5
 
 Job = Callable[[], object]
-
-
-def give_way(nice: int) -> None:
-    """Let this thread run when others of the machine leave it the time: audio goes first.
-
-    Only Linux has priorities of threads; elsewhere nothing happens.
-    """
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 class Jobs:

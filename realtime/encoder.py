@@ -5,24 +5,20 @@
 In, a line each: {"raw": path, "size": how many bytes of it, "to": path of the MP3}
 Out, a line each: {"size": bytes of the MP3}, or {"error": what went wrong}
 
-It ends with its standard input, also in the middle of a file. `realtime.encoding` starts it. Only
-`realtime.mp3` is loaded here: no Django, nothing of the bridge.
+It ends with its standard input, also in the middle of a file. `realtime.encoding` starts it. Little
+is loaded here: no Django, nothing of the bridge.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 from realtime import mp3
+from realtime.program import answer_all, give_way
 
 # How much of a recording is in memory while it is encoded.
 PIECE_BYTES = 48_000
@@ -45,42 +41,17 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
             yield piece
 
 
-def give_way() -> None:
-    """Let everybody else of the machine go first: this process runs when a core has no other work.
-
-    Only Linux has such a class. There is none below it, and anybody may enter it.
-    """
-    if sys.platform == "linux":
-        try:
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        except OSError:
-            os.nice(19)
-
-
 def main() -> None:
     give_way()
-    # Who stops the site may signal all of its processes. What is being said is a recording only
-    # after that, and this process is gone when the site is.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    asked: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_work, args=(asked,), daemon=True).start()
-    for line in sys.stdin.buffer:
-        asked.put(line)
-    os._exit(0)
+    answer_all(map(json.loads, sys.stdin.buffer), _answer)
 
 
-def _work(asked: SimpleQueue[bytes]) -> None:
-    # Nobody hears the answer when standard input has ended as well.
-    with suppress(BrokenPipeError):
-        while True:
-            print(json.dumps(_answer(json.loads(asked.get()))), flush=True)
-
-
-def _answer(job: dict[str, Any]) -> dict[str, Any]:
+def _answer(job: dict[str, Any]) -> bytes:
     try:
-        return {"size": encode(Path(job["raw"]), job["size"], Path(job["to"]))}
+        told: dict[str, Any] = {"size": encode(Path(job["raw"]), job["size"], Path(job["to"]))}
     except Exception as problem:
-        return {"error": f"{type(problem).__name__}: {problem}"}
+        told = {"error": f"{type(problem).__name__}: {problem}"}
+    return json.dumps(told).encode() + b"\n"
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from typing import IO, Any
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from realtime.background import WRITER, give_way
 from realtime.journal import write_journal
 from realtime.rows import Row, appends, tell_written, write_rows
 
@@ -37,9 +36,11 @@ Rows = dict[tuple[str, str], Row]
 
 
 class Store:
-    """Writes rows in the order they were first handed over, in a thread of its own."""
+    """Writes rows in the order they were first handed over, in a thread of its own: with `write`,
+    which takes rows as `rows.write_rows` does."""
 
-    def __init__(self, journals: Path) -> None:
+    def __init__(self, journals: Path, write: Callable[[list[Row]], None] = write_rows) -> None:
+        self._write_rows = write
         self._path = journals / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         # The journal as a locked file while it holds something, and who may write it.
         self._journal: IO[bytes] | None = None
@@ -131,7 +132,6 @@ class Store:
         return self._journal is not None
 
     def _run(self) -> None:
-        give_way(WRITER)
         due = 0.0  # when the next batch of its time comes
         while True:
             with self._changed:
@@ -184,7 +184,7 @@ class Store:
         """Write the batch, waiting for the database as long as it takes."""
         for attempt in range(10**9):
             try:
-                write_rows(list(self._batch.values()))
+                self._write_rows(list(self._batch.values()))
                 break
             except (OperationalError, InterfaceError) as problem:
                 if attempt == 0:
@@ -232,10 +232,10 @@ _store: Store | None = None
 _making = threading.Lock()
 
 
-def store() -> Store:
-    """The process's writer."""
+def store(write: Callable[[list[Row]], None] = write_rows) -> Store:
+    """The process's writer. `write`: with what it is made, the first time."""
     global _store
     with _making:
         if _store is None:
-            _store = Store(Path(settings.DATA_DIR) / "journal")
+            _store = Store(Path(settings.DATA_DIR) / "journal", write)
         return _store

@@ -20,6 +20,7 @@ from django.urls import get_resolver
 
 from realtime import live, store, tracks
 from realtime.api.frames import Protocol
+from realtime.row_writing import RowWriter
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,9 @@ def serve(
     Returns when every call is ended and what it left is written, or in the journal.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    writer = RowWriter()
+    writer.start()
+    store.store(writer.write)
     server = Server(config or loaded(), on_started)
     # Uvicorn raises the signal that stopped it once more when it is done. As an exception it
     # lets the `finally` below keep what is still to be written.

@@ -36,6 +36,8 @@ TURN = bytes(TURN_BYTES)
 OF_REQUESTS = re.compile(r"uvicorn|django\.request|^\s")
 
 WORKERS, POOL = 2, 5
+CONNECTIONS = WORKERS * (POOL + 1) + 5
+"""To PostgreSQL at most: a pool for each worker and one for its writer; the janitor's."""
 BESIDE = 2
 """Connections that are not the site's: of the shell, and of a test that looks."""
 

@@ -29,7 +29,7 @@ from redis.asyncio import Redis as RedisClient
 
 from tests.faults.rig import (
     BESIDE,
-    POOL,
+    CONNECTIONS,
     WORKERS,
     Rig,
     Somebody,
@@ -57,7 +57,7 @@ BARS = {
     "exit_s": 30.0,
     "recovery_s": 10.0,
     "rss_slope_mb_per_h": 1.0,
-    "most_postgres": WORKERS * POOL + 5 + BESIDE,
+    "most_postgres": CONNECTIONS + BESIDE,
     "left_files": 2,  # of one process
     "left_postgres": 2 * WORKERS,
     "left_redis": 2 * WORKERS,

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.faults.rig import BESIDE, POOL, WORKERS, Rig, eventually, open_watchers
+from tests.faults.rig import BESIDE, CONNECTIONS, POOL, Rig, eventually, open_watchers
 from tests.servers import Postgres
 from tests.site import Caller, Shell, Site
 
@@ -109,4 +109,4 @@ async def test_many_sockets_share_few_connections(
                     await rig.turns(1)
                     most = max(most, count(looking, CLIENTS))
         await rig.truth()
-    assert 1 < most <= WORKERS * POOL + 5 + BESIDE
+    assert 1 < most <= CONNECTIONS + BESIDE

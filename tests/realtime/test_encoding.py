@@ -131,7 +131,7 @@ def test_one_that_is_killed_at_work_is_replaced_and_the_work_done(
     assert made.read_bytes() == mp3.encode([tone(1000)])
     assert encoder.pid != first
     told = [record.getMessage() for record in caplog.records]
-    assert told == ["the encoder ended with -9; another one starts"]
+    assert told == ["realtime.encoder ended with -9; another one starts"]
 
 
 def test_a_file_that_cannot_be_read_stops_no_other(encoder: Encoder, raw: Path) -> None:
@@ -148,7 +148,10 @@ def test_one_that_cannot_start_is_tried_twice_and_again_the_next_time(
     raw: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     encoder, made = Encoder(), raw.with_suffix(".mp3")
-    for program, why in (("/bin/false", "the encoder ended with "), ("/absent", ".*'/absent'")):
+    for program, why in (
+        ("/bin/false", "realtime.encoder ended with "),
+        ("/absent", ".*'/absent'"),
+    ):
         caplog.clear()
         with monkeypatch.context() as patch, pytest.raises(NotEncoded, match=why):
             patch.setattr(sys, "executable", program)
@@ -166,4 +169,5 @@ def test_it_loads_what_encoding_needs_and_nothing_else() -> None:
         "print(sorted(ours | big & sys.modules.keys()))"
     )
     told = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, check=True, capture_output=True)
-    assert told.stdout.decode().strip() == "['realtime', 'realtime.encoder', 'realtime.mp3']"
+    ours = ["realtime", "realtime.encoder", "realtime.mp3", "realtime.program"]
+    assert told.stdout.decode().strip() == str(ours)

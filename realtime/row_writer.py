@@ -1,0 +1,61 @@
+"""The writer: puts rows into the database, in a process of its own.
+
+    python -m realtime.row_writer
+
+In: pickled batches of rows as `pack` makes them. Out, for each: a pickled pair, of what adding each
+row gave, and None; or, while the database is away, of None, and the text of why.
+
+It ends with its standard input, also in the middle of a batch, which is then not written.
+`realtime.row_writing` starts it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import django
+
+Plain = tuple[str, str, dict[str, Any], bool]
+"""A row's model, primary key, fields, and whether it is to go: all of it that is written."""
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nextvoice.settings")
+    django.setup()
+    from realtime.logs import hide_in_crashes
+    from realtime.program import answer_all
+
+    hide_in_crashes()
+    # Audio goes first. Further behind than this, a machine whose cores are all busy with something
+    # else would write heartbeats of calls too late, and others would take the calls for dead.
+    os.nice(15)
+    answer_all(_batches(), _answer)
+
+
+def _batches() -> Iterator[list[Plain]]:
+    while True:
+        try:
+            yield pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+
+
+def _answer(batch: list[Plain]) -> bytes:
+    from django.db import InterfaceError, OperationalError
+
+    from realtime.rows import Row, write_rows
+
+    rows = [Row(model, pk, fields, gone=gone) for model, pk, fields, gone in batch]
+    try:
+        write_rows(rows)
+    except (OperationalError, InterfaceError) as problem:
+        return pickle.dumps((None, str(problem)))
+    return pickle.dumps(([row.outcome for row in rows], None))
+
+
+if __name__ == "__main__":
+    main()
