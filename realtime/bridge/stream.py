@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
@@ -23,6 +24,9 @@ from .writer import Frame
 
 FRAMES_AHEAD = 8
 """So many messages wait for somebody to take them, before no more is read."""
+TURN_SECONDS = 0.001
+"""For so long messages are handed on that came at once, before other connections have their turn: a
+provider may send much faster than anybody speaks, and at an answer's end it has a lot to say."""
 DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
@@ -38,6 +42,8 @@ class Stream(ClientConnection):
         self._to: Callable[[Frame], None] | None = None
         self._stopped = False
         self._reads = True
+        self._turn_ends = 0.0
+        self._goes_on = False  # the rest is handed on in another turn
         self._parts: list[bytes] = []
         self._is_text = False
 
@@ -60,7 +66,7 @@ class Stream(ClientConnection):
     def hand_to(self, to: Callable[[Frame], None]) -> None:
         """Call this with each message from now on. It must not raise."""
         self._to = to
-        self._let_go()
+        self._turn()
 
     def pause(self) -> None:
         """Hand on no more, and read no more, until `resume`."""
@@ -71,7 +77,7 @@ class Stream(ClientConnection):
         """Read on."""
         self._stopped = False
         # Not at once: who resumes may be in the middle of a message.
-        self.loop.call_soon(self._let_go)
+        self._go_on()
 
     def send_now(self, frame: Frame) -> bool:
         """Write a message to the transport; False when `send` has to wait, or to say no."""
@@ -83,6 +89,7 @@ class Stream(ClientConnection):
         return True
 
     def data_received(self, data: bytes) -> None:
+        self._turn_ends = monotonic() + TURN_SECONDS
         if self._head is not None:
             data = self._shake(self._head, data)
         if data:
@@ -139,16 +146,31 @@ class Stream(ClientConnection):
             self._message(text)
 
     def _message(self, frame: Frame) -> None:
-        if self._to is not None and not self._stopped and not self._waiting:
-            self._to(frame)
+        takes = self._to is not None and not self._stopped
+        if takes and not self._waiting and monotonic() < self._turn_ends:
+            self._to(frame)  # type: ignore[misc]
             return
         self._waiting.append(frame)
-        if self._arrived is not None and not self._arrived.done():
+        if takes:
+            self._go_on()
+        elif self._arrived is not None and not self._arrived.done():
             self._arrived.set_result(None)
         self._read_on()
 
-    def _let_go(self) -> None:
+    def _go_on(self) -> None:
+        """Hand on what waits when others have had their turn."""
+        if not self._goes_on:
+            self._goes_on = True
+            self.loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._goes_on = False
+        self._turn_ends = monotonic() + TURN_SECONDS
         while self._to is not None and not self._stopped and self._waiting:
+            # What came before the end is handed on before it.
+            if monotonic() > self._turn_ends and not self.lost.done():
+                self._go_on()
+                break
             self._to(self._waiting.popleft())
         self._read_on()
 

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from realtime.bridge.framing import framed
-from realtime.bridge.stream import FRAMES_AHEAD, Stream
+from realtime.bridge.stream import FRAMES_AHEAD, TURN_SECONDS, Stream
 
 pytestmark = pytest.mark.outside
 
@@ -150,7 +150,7 @@ async def test_who_waits_for_a_message_learns_that_there_will_be_none() -> None:
         waiting = asyncio.create_task(stream.receive())
         await asyncio.sleep(0.02)
         assert peer.writer is not None
-        peer.writer.transport.abort()
+        peer.writer.close()
         with pytest.raises(ConnectionClosed):
             await asyncio.wait_for(waiting, 5)
 
@@ -162,3 +162,47 @@ async def test_a_transport_that_is_full_has_to_be_waited_for() -> None:
             sent += 1
             assert sent < 1000
         assert stream.paused is True
+
+
+async def test_what_came_at_once_lets_others_have_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, seen = 0.0, list[str | bytes]()
+    monkeypatch.setattr("realtime.bridge.stream.monotonic", lambda: now)
+
+    def take(frame: str | bytes) -> None:
+        nonlocal now
+        now += TURN_SECONDS  # as long as this took
+        seen.append(frame)
+        if len(seen) == 1:
+            asyncio.get_running_loop().call_soon(seen.append, "another's")
+
+    many = [framed(f"{n}", masked=False) for n in range(2 * FRAMES_AHEAD)]
+    async with a_stream() as (stream, peer):
+        stream.hand_to(take)
+        await peer.say(b"".join(many))
+        await until(lambda: len(seen) > len(many))
+    assert seen[0] == "0" and "another's" in seen[1:4]
+    seen.remove("another's")
+    assert seen == [f"{n}" for n in range(2 * FRAMES_AHEAD)]
+
+
+async def test_what_came_before_the_end_is_handed_on_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, seen = 0.0, list[str | bytes]()
+    monkeypatch.setattr("realtime.bridge.stream.monotonic", lambda: now)
+
+    def take(frame: str | bytes) -> None:
+        nonlocal now
+        now += TURN_SECONDS
+        seen.append(frame)
+
+    many = [framed(f"{n}", masked=False) for n in range(FRAMES_AHEAD - 1)]
+    async with a_stream() as (stream, peer):
+        assert peer.writer is not None
+        peer.writer.write(b"".join(many))
+        peer.writer.close()
+        await asyncio.wait({stream.lost}, timeout=5)
+        stream.hand_to(take)
+        assert seen == [f"{n}" for n in range(FRAMES_AHEAD - 1)]
