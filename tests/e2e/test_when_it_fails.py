@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Launch, Open, sign_in
 from tests.servers import free_port
 from tests.site import Site
+
+
+@pytest.fixture(scope="module")
+def site(own_site: Site) -> Site:
+    return own_site
 
 
 def wait_for_rows(site: Site, words: str) -> None:
