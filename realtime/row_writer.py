@@ -2,8 +2,8 @@
 
     python -m realtime.row_writer
 
-In: pickled batches of rows as `pack` makes them. Out, for each: a pickled pair, of what adding each
-row gave, and None; or, while the database is away, of None, and the text of why.
+In: pickled lists of `Plain`. Out, for each: a pickled pair, of what adding each row gave, and None;
+or, while the database is away, of None, and the text of why.
 
 It ends with its standard input, also in the middle of a batch, which is then not written.
 `realtime.row_writing` starts it.
@@ -11,6 +11,7 @@ It ends with its standard input, also in the middle of a batch, which is then no
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import sys
@@ -19,17 +20,19 @@ from typing import Any
 
 import django
 
+from realtime.logs import hide_in_crashes
+from realtime.program import answer_all
+
 Plain = tuple[str, str, dict[str, Any], bool]
 """A row's model, primary key, fields, and whether it is to go: all of it that is written."""
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nextvoice.settings")
-    django.setup()
-    from realtime.logs import hide_in_crashes
-    from realtime.program import answer_all
-
     hide_in_crashes()
+    django.setup()
+    # That the database is away is said by who asked.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     # Audio goes first. Further behind than this, a machine whose cores are all busy with something
     # else would write heartbeats of calls too late, and others would take the calls for dead.
     os.nice(15)
@@ -45,6 +48,7 @@ def _batches() -> Iterator[list[Plain]]:
 
 
 def _answer(batch: list[Plain]) -> bytes:
+    # Not before Django is set up.
     from django.db import InterfaceError, OperationalError
 
     from realtime.rows import Row, write_rows

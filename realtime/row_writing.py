@@ -26,7 +26,10 @@ class RowWriter:
 
     def start(self) -> None:
         """Have it loaded by the time that there are rows."""
-        self._process.start()
+        try:
+            self._process.start()
+        except OSError as problem:
+            log.warning("the writer does not start yet: %s", problem)
 
     def write(self, rows: list[Row]) -> None:
         """Write rows in one transaction, or those of them that the database takes.

@@ -9,7 +9,7 @@ from .audio import BYTES_PER_SECOND
 from .events import Event
 from .limits import Limits
 
-IN_MEMORY_BYTES = BYTES_PER_SECOND // 2
+IN_MEMORY_BYTES = BYTES_PER_SECOND // 4
 """What somebody else keeps need not be kept here too. Should they have lost it, this is left."""
 
 

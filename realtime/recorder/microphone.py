@@ -6,13 +6,12 @@ from collections import deque
 from collections.abc import Callable
 
 from realtime.bridge.audio import ms_to_bytes
+from realtime.bridge.waiting import IN_MEMORY_BYTES
 from realtime.tracks import Track
 
 # How much is remembered before speech starts; providers announce the start late and dated back
 # by their prefix padding.
 PRE_ROLL_BYTES = ms_to_bytes(3000)
-# How much of it while somebody speaks: what came before is in the turn's file.
-TURN_BYTES = ms_to_bytes(1000)
 
 
 class Microphone:
@@ -50,8 +49,9 @@ class Microphone:
             self._manual_track.append(pcm)
         elif self._turn is not None:
             self._turn.append(pcm)
+        # While somebody speaks, what came before is in the turn's file.
         speaks = self._turn is not None or self._manual
-        most = TURN_BYTES if speaks else PRE_ROLL_BYTES
+        most = IN_MEMORY_BYTES if speaks else PRE_ROLL_BYTES
         while self._size - len(self._newest[0]) >= most:
             gone = len(self._newest.popleft())
             self._from += gone

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from ..events import Event
 from ..ids import new_id
 
-REMEMBERED = 64
+REMEMBERED = 40
 
 
 class Repeats:
     """The newest events of one session."""
 
     def __init__(self) -> None:
-        self._known: set[int] = set()
-        self._order: deque[int] = deque()
+        self._known: dict[int, None] = {}  # oldest first
 
     def seen(self, event: Event, size: int) -> bool:
         """Whether this event came before; one without an id, which gets one, never did."""
@@ -28,8 +25,7 @@ class Repeats:
         mark = hash((event_id, event["type"], size))
         if mark in self._known:
             return True
-        self._known.add(mark)
-        self._order.append(mark)
-        if len(self._order) > REMEMBERED:
-            self._known.discard(self._order.popleft())
+        self._known[mark] = None
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
         return False
