@@ -14,7 +14,7 @@ run: install
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
 
 # Compiled tests are kept, or every process compiles all of them again.
-test: export PYTHONDONTWRITEBYTECODE =
+test quick: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder || $(AGAIN)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +11,32 @@ from xdist.scheduler import LoadFileScheduling
 
 # With several processes these begin first, or one of them is still at it when the others are done.
 SLOW = ("e2e", "faults", "grown", "serving", "sdk")
+# Folders whose files share a site.
+SHARED = ("faults", "sdk")
+# Of the files with browsers, those without calls.
+PAGES = ("long_lists", "own_keys", "page_pictures", "providers", "stored_attacks")
 
 
 class Scheduling(LoadFileScheduling):
-    """A file's tests go to one process; those with browsers all go to the same one, since two
-    browsers in a call at once, each with its site, are more than two processors can do."""
+    """A file's tests go to one process, and those of files that share a site to the same one.
+
+    Browsers in a call are all in one process, since two of them at once are more than two
+    processors can do; those that only look at pages may be in another one.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "e2e" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
+        file = Path(super()._split_scope(nodeid))
+        folder = file.parts[1]
+        if folder == "e2e":
+            return "pages" if file.stem.removeprefix("test_") in PAGES else "calls"
+        return folder if folder in SHARED else str(file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than processors: much of the time one of them waits for speech or for
+    another program."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -55,7 +55,7 @@ def require(*parts: str) -> None:
 def fixture(
     server: Callable[[], AbstractContextManager[Server]],
     part: str,
-    scope: Literal["session", "module"],
+    scope: Literal["package", "module"],
 ) -> Callable[[], Iterator[Server]]:
     """A fixture of a server for so long; `require` decides where its programs are missing."""
 

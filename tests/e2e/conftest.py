@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.servers import require
 from tests.site import AUDIO, Site
@@ -31,6 +31,17 @@ FAKE_MICROPHONE = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 FROM_FILE = "--use-file-for-fake-audio-capture"
+# The Ann of the file before keeps what is hers under another name.
+NEW_ANN = """
+from chats.models import User
+from django.test import Client
+for old in User.objects.filter(username="ann"):
+    old.username = f"ann-{old.pk}"
+    old.save()
+client = Client(headers={"host": "127.0.0.1"})
+client.force_login(User.objects.create_user("ann", password="ann-password"))
+tell({"ann": client.cookies["sessionid"].value})
+"""
 
 Launch = Callable[..., Browser]
 Open = Callable[..., AbstractContextManager[Page]]
@@ -48,36 +59,63 @@ def chromium() -> str:
     return str(shutil.which("chromium"))
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site(tmp_path_factory.mktemp("site"), voice=True, people=("ann",)) as site:
+@pytest.fixture(scope="package")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site(tmp_path_factory.mktemp("site"), voice=True) as site:
         yield site
 
 
 @pytest.fixture(scope="module")
-def launch(chromium: str) -> Iterator[Launch]:
+def site(shared: Site) -> Iterator[Site]:
+    """One site for all files that leave it as it was, with an Ann of each file's own.
+
+    What changes more of a site than that has `own_site` as its `site`.
+    """
+    said = shared.log.stat().st_size
+    shared.sessions = shared.run(NEW_ANN)
+    yield shared
+    written = shared.log.read_bytes()[said:].decode()
+    assert "Traceback" not in written, written
+
+
+@pytest.fixture(scope="module")
+def own_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site(tmp_path_factory.mktemp("site"), voice=True, people=("ann",)) as site:
+        yield site
+
+
+# All files have the same driver and browsers, which end with the folder: while the driver lives
+# its loop counts as running in this thread, and asynchronous tests of other folders would trip
+# over it.
+
+
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="package")
+def launch(playwright: Playwright, chromium: str) -> Iterator[Launch]:
     """A Chromium with a recording of `tests/audio` as its microphone, or without one.
 
-    Tests of a file that ask for the same get the same; each page has its own session and hears the
+    Tests that ask for the same get the same; each page has its own session and hears the
     recording from its beginning.
     """
     running: dict[tuple[str | None, ...], Browser] = {}
-    # One driver a file: while it lives its loop counts as running in this thread, which the
-    # asynchronous tests of other folders would trip over.
-    with sync_playwright() as driver:
 
-        def started(wav: str | None, *flags: str) -> Browser:
-            wanted = (wav, *flags)
-            if wanted not in running:
-                heard = [*FAKE_MICROPHONE, f"{FROM_FILE}={AUDIO / wav}%noloop"] if wav else []
-                running[wanted] = driver.chromium.launch(
-                    executable_path=chromium, headless=True, args=[*QUIET, *flags, *heard]
-                )
-            return running[wanted]
+    def started(wav: str | None, *flags: str) -> Browser:
+        wanted = (wav, *flags)
+        if wanted not in running:
+            heard = [*FAKE_MICROPHONE, f"{FROM_FILE}={AUDIO / wav}%noloop"] if wav else []
+            running[wanted] = playwright.chromium.launch(
+                executable_path=chromium, headless=True, args=[*QUIET, *flags, *heard]
+            )
+        return running[wanted]
 
-        yield started
-        for browser in running.values():
-            browser.close()
+    yield started
+    for browser in running.values():
+        browser.close()
 
 
 @pytest.fixture

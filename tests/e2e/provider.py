@@ -70,3 +70,16 @@ def beside(*scripts: Sequence[Step], **options: Any) -> Iterator[ScriptedProvide
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join(10)
+
+
+@contextmanager
+def demo_can(site: Site, **features: Any) -> Iterator[None]:
+    """Let the embedded model be one with these features as well while this lasts."""
+    model = "from realtime.models import VoiceModel\nmodels = VoiceModel.objects.filter"
+    model += "(name='nextvoice-demo')\n"
+    before = site.run(f"{model}tell(models.get().features)")
+    site.run(f"{model}models.update(features={before | features!r})")
+    try:
+        yield
+    finally:
+        site.run(f"{model}models.update(features={before!r})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.chats import files_to_attach as files
 from tests.e2e.conftest import Open
+from tests.e2e.provider import demo_can
 from tests.e2e.test_options import PHONE, Wire, new_conversation, talk
 from tests.site import Site
 
@@ -45,18 +47,10 @@ def give(page: Page, how: str, content: bytes, name: str, kind: str) -> None:
 
 
 @pytest.fixture
-def seeing(site: Site) -> None:
+def seeing(site: Site) -> Iterator[None]:
     """The demo voice takes pictures: it says that it got them, and that it cannot see them."""
-    _see(site, True)
-
-
-def _see(site: Site, sees: bool) -> None:
-    site.run(
-        "from realtime.models import VoiceModel\n"
-        "model = VoiceModel.objects.get(name='nextvoice-demo')\n"
-        f"model.features = model.features | {{'images': {sees}}}\n"
-        "model.save()"
-    )
+    with demo_can(site, images=True):
+        yield
 
 
 def mine(page: Page) -> Any:
@@ -164,8 +158,7 @@ def test_files_are_dropped_and_each_refusal_says_why(visit: Open, seeing: None) 
         expect(answer(page)).not_to_have_text("", timeout=ANSWER_MS)
 
 
-def test_who_cannot_see_is_said_before_a_picture_is_sent(visit: Open, site: Site) -> None:
-    _see(site, False)
+def test_who_cannot_see_is_said_before_a_picture_is_sent(visit: Open) -> None:
     with visit(None) as page:
         new_conversation(page)
         page.get_by_test_id("attach-input").set_input_files([PICTURE])  # type: ignore[list-item]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 from tests.e2e.conftest import signed_in
 from tests.e2e.provider import opened, scripted
@@ -39,10 +39,10 @@ Open = Callable[..., AbstractContextManager[Page]]
 
 
 @pytest.fixture(scope="module")
-def firefox() -> Iterator[Browser]:
+def firefox(playwright: Playwright) -> Iterator[Browser]:
     require("firefox-esr", "pulseaudio")
-    with Loudspeaker() as sound, sync_playwright() as driver:
-        browser = driver.firefox.launch(
+    with Loudspeaker() as sound:
+        browser = playwright.firefox.launch(
             # Debian's own, by WebDriver BiDi; without the channel it must be one of Playwright's.
             channel="moz-firefox",
             executable_path=shutil.which("firefox-esr"),

@@ -33,6 +33,11 @@ Price.objects.create(model="t", kind="transcription", since=since, per_minute="0
 """
 
 
+@pytest.fixture(scope="module")
+def site(own_site: Site) -> Site:
+    return own_site
+
+
 def answer(name: str, audio_tokens: int, status: str = "completed") -> Send:
     """An answer to a conversation of 3 200 tokens, most of them cached."""
     usage = {

@@ -69,6 +69,11 @@ tell(str(long.pk))
 """
 
 
+@pytest.fixture(scope="module")
+def site(own_site: Site) -> Site:
+    return own_site
+
+
 class Camera:
     """Takes pictures of whole pages."""
 

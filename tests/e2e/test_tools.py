@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from realtime.tools.registry import MAX_TEXT
 from tests.e2e.conftest import Open, picture
-from tests.e2e.provider import opened, scripted
+from tests.e2e.provider import demo_can, opened, scripted
 from tests.e2e.test_options import ANSWER_MS, PHONE, new_conversation, talk
 from tests.scripted import Expect, Send, audio_delta, response_created
 from tests.site import Site
@@ -21,14 +21,8 @@ from tests.xss import CORPUS
 @pytest.fixture(autouse=True)
 def able(site: Site) -> Iterator[None]:
     """The embedded model may call functions."""
-    switch = (
-        "from realtime.models import VoiceModel\n"
-        "for model in VoiceModel.objects.all():\n"
-        "    model.features['tools'] = {}; model.save()"
-    )
-    site.run(switch.format(True))
-    yield
-    site.run(switch.format(False))
+    with demo_can(site, tools=True):
+        yield
 
 
 def write(page: Page, text: str) -> None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Launch, Open, sign_in
+from tests.e2e.test_options import until
 from tests.servers import free_port
 from tests.site import Site
 
 
-def wait_for_rows(site: Site, words: str) -> None:
+@pytest.fixture(scope="module")
+def site(own_site: Site) -> Site:
+    return own_site
+
+
+def wait_for_rows(page: Page, site: Site, words: str) -> None:
     """Wait until a message with these words is in the database."""
     count = (
         "from chats.models import Message\n"
         f"tell(Message.objects.filter(text__contains={words!r}).count())"
     )
-    for _ in range(20):
-        if site.run(count):
-            return
-    raise AssertionError(f"{words!r} was never stored")
+    until(page, lambda: site.run(count))
 
 
 def failure(page: Page) -> str:
@@ -71,7 +75,7 @@ def test_a_lost_server_is_said_and_the_call_goes_on_when_it_is_back(
         messages = page.get_by_test_id("message")
         expect(messages.nth(1)).to_contain_text("5", timeout=30_000)
         # The last moment may be lost with a killed process; what is stored may not.
-        wait_for_rows(site, "two plus three")
+        wait_for_rows(page, site, "two plus three")
         site.kill()
         panel = page.get_by_test_id("call-panel")
         expect(panel).to_have_attribute("data-state", "reconnecting")

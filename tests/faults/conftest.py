@@ -8,11 +8,11 @@ from tests.faults.rig import settings
 from tests.servers import Postgres, Redis, fixture
 from tests.site import Shell, Site
 
-postgres = fixture(Postgres, "postgres", "session")
-redis = fixture(Redis, "redis", "session")
+postgres = fixture(Postgres, "postgres", "package")
+redis = fixture(Redis, "redis", "package")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(
     postgres: Postgres, redis: Redis, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
@@ -21,7 +21,7 @@ def site(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shell(site: Site) -> Iterator[Shell]:
     """Django beside the site."""
     with Shell(site) as beside:

@@ -28,7 +28,7 @@ tell(ApiToken.objects.make(ann, 'sdk')[1])
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
     """One site for all clients, with both kinds of provider, and a token of Ann's."""
     with beta_thread() as url:
