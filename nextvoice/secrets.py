@@ -26,6 +26,12 @@ def made_once(path: Path, make: Callable[[], str]) -> str:
     return path.read_text().strip()
 
 
+def given(name: str) -> str:
+    """A secret of the environment, as it is; "" when there is none. `environ` would take one that
+    begins with "$" for the name of another variable."""
+    return os.environ.get(name, "")
+
+
 def new_secret_key() -> str:
     """Return a new Django SECRET_KEY."""
     from django.core.management.utils import get_random_secret_key

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from nextvoice.secrets import made_once, new_fernet_key, new_secret_key
+from nextvoice.secrets import given, made_once, new_fernet_key, new_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -24,13 +24,13 @@ env.read_env(BASE_DIR / ".env")
 
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="") or made_once(DATA_DIR / "secret_key", new_secret_key)
+SECRET_KEY = given("SECRET_KEY") or made_once(DATA_DIR / "secret_key", new_secret_key)
 # Newest first: the first key seals, every key opens.
 KEY_RING = env.list("KEY_RING", default=[]) or made_once(
     DATA_DIR / "key_ring", new_fernet_key
 ).split(",")
 # Which secrets nobody gave: they are good for one machine.
-SECRETS_MADE = [name for name in ("SECRET_KEY", "KEY_RING") if not env.str(name, default="")]
+SECRETS_MADE = [name for name in ("SECRET_KEY", "KEY_RING") if not given(name)]
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 # Full origins (scheme://host[:port]) that may post forms and open sockets besides the site's own.
@@ -178,8 +178,8 @@ if MEDIA_S3_BUCKET:
             "bucket_name": MEDIA_S3_BUCKET,
             "endpoint_url": env.str("MEDIA_S3_ENDPOINT", default="") or None,
             "region_name": env.str("MEDIA_S3_REGION", default="") or None,
-            "access_key": env.str("MEDIA_S3_KEY", default="") or None,
-            "secret_key": env.str("MEDIA_S3_SECRET", default="") or None,
+            "access_key": given("MEDIA_S3_KEY") or None,
+            "secret_key": given("MEDIA_S3_SECRET") or None,
             "default_acl": None,
             "querystring_expire": 60,
             # Files are small, and at the end of a process no thread can be started any more.
@@ -309,7 +309,7 @@ ALLOWED_ENDPOINTS = env.list("NEXTVOICE_ALLOWED_ENDPOINTS", default=[])
 
 # Who may read /metrics: whoever sends this as a bearer token; without one, whoever comes directly
 # from a private address.
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_TOKEN = given("METRICS_TOKEN")
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="line")

@@ -30,6 +30,7 @@ Plain = tuple[str, str, dict[str, Any], bool]
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nextvoice.settings")
     hide_in_crashes()
+    os.environ["DATABASE_POOL"] = "1"  # for its one thread
     django.setup()
     # That the database is away is said by who asked.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

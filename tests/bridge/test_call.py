@@ -551,9 +551,9 @@ def test_what_somebody_else_keeps_of_a_long_turn_is_fetched_when_it_is_needed():
     asked = recorded(rig)
     rig.provider(speech("started", audio_start_ms=0))
     speak(rig, 6)
-    assert (sum(map(len, rig.call.tail)), asked) == (23_040, [])
+    assert (sum(map(len, rig.call.tail)), asked) == (11_520, [])
     assert heard_again(rig) == 6000
-    assert asked == [(0, 264_960)]
+    assert asked == [(0, 276_480)]
     rig.provider(speech("stopped", audio_end_ms=6000))
     assert rig.browser.frames[-1]["audio_end_ms"] == 6000
     speak(rig, 1)
@@ -565,8 +565,8 @@ def test_of_a_long_turn_that_is_kept_by_nobody_any_more_the_newest_is_heard_agai
     rig.call.tail.recall = lambda start, count: b""
     rig.provider(speech("started", audio_start_ms=0))
     speak(rig, 6)
-    assert heard_again(rig) == 480
-    rig.provider(speech("stopped", audio_end_ms=480))
+    assert heard_again(rig) == 240
+    rig.provider(speech("stopped", audio_end_ms=240))
     assert rig.browser.frames[-1]["audio_end_ms"] == 6000
 
 

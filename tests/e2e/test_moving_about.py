@@ -17,6 +17,12 @@ from tests.scripted import Send, item_added
 from tests.site import Site
 
 
+def recorded(page: Page, site: Site) -> list[dict[str, Any]]:
+    """The messages of the conversation, once all of them have their recordings."""
+    found = kept(page, site)
+    return found if all(each["recorded_ms"] for each in found) else []
+
+
 def conversation_of(page: Page) -> str:
     found = re.search(r"/c/([0-9a-f-]{36})/", page.url)
     assert found is not None
@@ -71,7 +77,8 @@ def test_a_call_goes_on_while_other_pages_are_opened_and_a_bar_leads_back(
             heard = rendered(page)
             page.get_by_test_id("hang-up").click()
             expect(panel).to_be_hidden()
-            question, answer = kept(page, site)
+            # Recordings are made when the call is over.
+            question, answer = until(page, lambda: recorded(page, site))
             assert (question["text"], answer["status"]) == ("Tell me a story.", "completed")
             # Nothing of it was left out or said twice.
             assert abs(heard / rate - answer["recorded_ms"] / 1000) < 0.1

@@ -192,7 +192,7 @@ def test_without_an_encoder_the_raw_audio_stays(
         patch.setattr(sys, "executable", "/bin/false")
         assert finished(track) is None
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
-        "recording recording stays raw for the time being: the encoder ended with 1"
+        "recording recording stays raw for the time being: realtime.encoder ended with 1"
     ]
     (raw,) = live_folder("call").iterdir()
     assert raw.read_bytes() == tone(1000)

@@ -76,7 +76,7 @@ def test_the_proxy_shows_the_world_no_figures_and_limits_no_socket() -> None:
 def test_its_settings_pass_the_deploy_check_without_a_warning(tmp_path: Path, address: str) -> None:
     values = {
         "SITE_ADDRESS": address,
-        "SECRET_KEY": new_secret_key(),
+        "SECRET_KEY": f"${new_secret_key()}",  # which is no variable's name
         "KEY_RING": Fernet.generate_key().decode(),
         "POSTGRES_PASSWORD": "a-password",
         "MINIO_PASSWORD": "another1",
