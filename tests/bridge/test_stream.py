@@ -164,45 +164,43 @@ async def test_a_transport_that_is_full_has_to_be_waited_for() -> None:
         assert stream.paused is True
 
 
-async def test_what_came_at_once_lets_others_have_their_turn(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now, seen = 0.0, list[str | bytes]()
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> list[str | bytes]:
+    """What was handed to its `append`, which takes a whole turn each time."""
+    now = 0.0
     monkeypatch.setattr("realtime.bridge.stream.monotonic", lambda: now)
 
+    class Slow(list[str | bytes]):
+        def append(self, frame: str | bytes) -> None:
+            nonlocal now
+            now += TURN_SECONDS
+            super().append(frame)
+
+    return Slow()
+
+
+async def test_what_came_at_once_lets_others_have_their_turn(slowly: list[str | bytes]) -> None:
     def take(frame: str | bytes) -> None:
-        nonlocal now
-        now += TURN_SECONDS  # as long as this took
-        seen.append(frame)
-        if len(seen) == 1:
-            asyncio.get_running_loop().call_soon(seen.append, "another's")
+        slowly.append(frame)
+        if len(slowly) == 1:
+            asyncio.get_running_loop().call_soon(slowly.append, "another's")
 
     many = [framed(f"{n}", masked=False) for n in range(2 * FRAMES_AHEAD)]
     async with a_stream() as (stream, peer):
         stream.hand_to(take)
         await peer.say(b"".join(many))
-        await until(lambda: len(seen) > len(many))
-    assert seen[0] == "0" and "another's" in seen[1:4]
-    seen.remove("another's")
-    assert seen == [f"{n}" for n in range(2 * FRAMES_AHEAD)]
+        await until(lambda: len(slowly) > len(many))
+    assert slowly[0] == "0" and "another's" in slowly[1:4]
+    slowly.remove("another's")
+    assert slowly == [f"{n}" for n in range(2 * FRAMES_AHEAD)]
 
 
-async def test_what_came_before_the_end_is_handed_on_before_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now, seen = 0.0, list[str | bytes]()
-    monkeypatch.setattr("realtime.bridge.stream.monotonic", lambda: now)
-
-    def take(frame: str | bytes) -> None:
-        nonlocal now
-        now += TURN_SECONDS
-        seen.append(frame)
-
+async def test_what_came_before_the_end_is_handed_on_before_it(slowly: list[str | bytes]) -> None:
     many = [framed(f"{n}", masked=False) for n in range(FRAMES_AHEAD - 1)]
     async with a_stream() as (stream, peer):
         assert peer.writer is not None
         peer.writer.write(b"".join(many))
         peer.writer.close()
         await asyncio.wait({stream.lost}, timeout=5)
-        stream.hand_to(take)
-        assert seen == [f"{n}" for n in range(FRAMES_AHEAD - 1)]
+        stream.hand_to(slowly.append)
+        assert slowly == [f"{n}" for n in range(FRAMES_AHEAD - 1)]
