@@ -150,7 +150,7 @@ async def test_who_waits_for_a_message_learns_that_there_will_be_none() -> None:
         waiting = asyncio.create_task(stream.receive())
         await asyncio.sleep(0.02)
         assert peer.writer is not None
-        peer.writer.close()
+        peer.writer.transport.abort()
         with pytest.raises(ConnectionClosed):
             await asyncio.wait_for(waiting, 5)
 
