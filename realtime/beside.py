@@ -9,16 +9,17 @@ comes about.
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import IO, TypeVar
 
 from realtime import logs
 from realtime.local.workers import PROJECT_ROOT
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -33,12 +34,10 @@ class Beside:
     def __init__(
         self,
         module: str,
-        log: logging.Logger,
         environment: Mapping[str, str] | None = None,
         lines: logging.Logger | None = None,
     ) -> None:
         self._module = module
-        self._log = log
         self._environment = environment
         self._lines = lines
         self._lock = threading.Lock()
@@ -63,7 +62,7 @@ class Beside:
             try:
                 return self._ask(question, read)
             except OSError as problem:
-                self._log.warning("%s; another one starts", problem)
+                log.warning("%s; another one starts", problem)
                 return self._ask(question, read)
 
     def _ask(self, question: bytes, read: Callable[[IO[bytes]], T]) -> T:
@@ -91,7 +90,7 @@ class Beside:
         return process.returncode
 
     def _started(self) -> subprocess.Popen[bytes]:
-        with self._told() as told:
+        with logs.told_to(self._lines) as told:
             return subprocess.Popen(
                 [sys.executable, "-m", self._module],
                 stdin=subprocess.PIPE,
@@ -104,15 +103,3 @@ class Beside:
                 # site then.
                 process_group=0,
             )
-
-    @contextmanager
-    def _told(self) -> Iterator[int | None]:
-        """Its standard error."""
-        if self._lines is None:
-            yield None
-            return
-        told = logs.line_of(self._lines)
-        try:
-            yield told
-        finally:
-            os.close(told)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import socket
 import subprocess
 import sys
@@ -77,15 +76,14 @@ def _start() -> None:
     with tempfile.TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
         command = [sys.executable, *RUN, "--port", "0", "--port-file", str(port_file)]
-        told = logs.line_of(log)
-        _child = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=told,
-            cwd=settings.BASE_DIR,
-        )
-        os.close(told)
+        with logs.told_to(log) as told:
+            _child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=told,
+                cwd=settings.BASE_DIR,
+            )
         atexit.register(stop)
         deadline = time.monotonic() + START_SECONDS
         while not port_file.exists():

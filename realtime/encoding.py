@@ -21,7 +21,7 @@ class Encoder:
     """Encodes for all threads, one file after another."""
 
     def __init__(self) -> None:
-        self._process = Beside("realtime.encoder", log, worker_environment(), lines=log)
+        self._process = Beside("realtime.encoder", worker_environment(), lines=log)
 
     @property
     def pid(self) -> int | None:

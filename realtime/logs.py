@@ -13,6 +13,8 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -65,12 +67,19 @@ class Brief(logging.Filter):
         return True
 
 
-def line_of(log: logging.Logger) -> int:
-    """A file descriptor for a program's standard error: what it writes there becomes lines of this
-    log. To be closed here once the program has it."""
+@contextmanager
+def told_to(log: logging.Logger | None) -> Iterator[int | None]:
+    """The standard error to start a program with: what it writes there becomes lines of this log.
+    Without a log it is None, so that the program has ours."""
+    if log is None:
+        yield None
+        return
     reading, writing = os.pipe()
     threading.Thread(target=_relay, args=(reading, log), name="stderr", daemon=True).start()
-    return writing
+    try:
+        yield writing
+    finally:
+        os.close(writing)  # the program has it
 
 
 def _relay(reading: int, log: logging.Logger) -> None:

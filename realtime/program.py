@@ -13,18 +13,6 @@ from typing import NoReturn, TypeVar
 T = TypeVar("T")
 
 
-def give_way() -> None:
-    """Let everybody else of the machine go first: this process runs when a core has no other work.
-
-    Only Linux has such a class. There is none below it, and anybody may enter it.
-    """
-    if sys.platform == "linux":
-        try:
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        except OSError:
-            os.nice(19)
-
-
 def answer_all(questions: Iterable[T], answer: Callable[[T], bytes]) -> NoReturn:
     """Write the answer to each question on standard output, in turn, until there are no more: then
     this process is gone, also in the middle of an answer."""

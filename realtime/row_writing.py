@@ -18,7 +18,7 @@ class RowWriter:
     """Writes as `rows.write_rows` does, in a process of its own."""
 
     def __init__(self) -> None:
-        self._process = Beside("realtime.row_writer", log)
+        self._process = Beside("realtime.row_writer")
 
     @property
     def pid(self) -> int | None:

@@ -39,11 +39,11 @@ Rows = dict[tuple[str, str], Row]
 
 
 class Store:
-    """Writes rows in the order they were first handed over, in a thread of its own: with `write`,
-    which takes rows as `rows.write_rows` does."""
+    """Writes rows in the order they were first handed over, in a thread of its own."""
 
-    def __init__(self, journals: Path, write: Callable[[list[Row]], None] = write_rows) -> None:
-        self._write_rows = write
+    def __init__(self, journals: Path) -> None:
+        self.write: Callable[[list[Row]], None] = write_rows
+        """What it writes them with; it is to do as `rows.write_rows` does."""
         self._path = journals / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         # The journal as a locked file while it holds something, and who may write it.
         self._journal: IO[bytes] | None = None
@@ -190,7 +190,7 @@ class Store:
         """Write the batch, waiting for the database as long as it takes."""
         for attempt in range(10**9):
             try:
-                self._write_rows(list(self._batch.values()))
+                self.write(list(self._batch.values()))
                 break
             except (OperationalError, InterfaceError) as problem:
                 if attempt == 0:
@@ -238,10 +238,10 @@ _store: Store | None = None
 _making = threading.Lock()
 
 
-def store(write: Callable[[list[Row]], None] = write_rows) -> Store:
-    """The process's writer. `write`: with what it is made, the first time."""
+def store() -> Store:
+    """The process's writer."""
     global _store
     with _making:
         if _store is None:
-            _store = Store(Path(settings.DATA_DIR) / "journal", write)
+            _store = Store(Path(settings.DATA_DIR) / "journal")
         return _store

@@ -20,8 +20,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,19 +57,6 @@ class Program:
     log: logging.Logger | None = None
 
 
-@contextmanager
-def _told(program: Program) -> Iterator[int | None]:
-    """Its standard error."""
-    if program.log is None:
-        yield None
-        return
-    told = logs.line_of(program.log)
-    try:
-        yield told
-    finally:
-        os.close(told)
-
-
 class Child:
     """A running process. Make it with `start`."""
 
@@ -84,7 +71,7 @@ class Child:
         """Start the program in a session of its own, so that a terminal's Ctrl-C is ours only."""
         line, theirs = socket.socketpair()
         line.setblocking(False)
-        with theirs, _told(program) as told:
+        with theirs, logs.told_to(program.log) as told:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *program.arguments,

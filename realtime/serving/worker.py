@@ -107,7 +107,7 @@ def serve(
     sys.setswitchinterval(SWITCH_SECONDS)
     writer = RowWriter()
     writer.start()
-    store.store(writer.write)
+    store.store().write = writer.write
     server = Server(config or loaded(), on_started)
     # Uvicorn raises the signal that stopped it once more when it is done. As an exception it
     # lets the `finally` below keep what is still to be written.

@@ -156,10 +156,10 @@ def test_what_a_program_beside_the_site_writes_is_lines_of_the_log(
 ) -> None:
     there = logging.getLogger("realtime.embedded")
     before = set(threading.enumerate())
-    told = logs.line_of(there)
-    [reader] = set(threading.enumerate()) - before
-    os.write(told, b"one\ntwo \xff\nhalf a line")
-    os.close(told)
+    with logs.told_to(there) as told:
+        assert told is not None
+        [reader] = set(threading.enumerate()) - before
+        os.write(told, b"one\ntwo \xff\nhalf a line")
     reader.join(5)
     lines = [(each.name, each.levelname, each.getMessage()) for each in caplog.records]
     assert lines == [
