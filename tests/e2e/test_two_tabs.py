@@ -65,3 +65,27 @@ def test_a_second_tab_reads_along_and_takes_over(visit: Open) -> None:
         live = words(page)
         page.reload()
         assert words(page) == live
+
+
+def test_what_was_shown_before_it_had_a_place_comes_to_its_place(visit: Open) -> None:
+    # A turn that had begun here, and was heard to its end after another tab's typed message.
+    with visit(None) as page:
+        new_conversation(page)
+        order = page.evaluate("""async () => {
+            // By the name it was loaded by, or it would be another copy of it.
+            const loaded = performance.getEntriesByType("resource").map((one) => one.name);
+            const source = loaded.find((name) => /panels\\/thread\\.\\w*\\.?js/.test(name));
+            const thread = new (await import(source)).Thread(document);
+            const shown = () => [...document.querySelectorAll("[data-messages] > .message")]
+                .map((one) => one.dataset.itemId);
+            const turn = { id: "turn", role: "user", kind: "spoken", status: "in_progress" };
+            thread.beginCall("call", { spoken: true });
+            thread.put(turn, [turn]);
+            const of = (item, position) => ({ message_id: item, item_id: item, position,
+                call_id: "call", role: "user", text: item, status: "completed" });
+            thread.stored({ ...of("typed", 1), kind: "typed" });
+            const before = shown();
+            thread.stored({ ...of("turn", 2), kind: "spoken" });
+            return [before, shown()];
+        }""")
+        assert order == [["turn", "typed"], ["typed", "turn"]]

@@ -110,13 +110,21 @@ export class Thread {
     if (!known && !this.#pages.covers(saved.position)) return;
     const element = known ?? makeMessage({ id: saved.item_id }, saved.call_id);
     showStored(element, saved);
-    if (!known) this.#insert(element, saved);
+    if (!known || this.#misplaced(element)) this.#insert(element, saved);
     show(this.#empty, false);
   }
 
   /** Take out a message that is stored no more. */
   removed({ message_id: id }) {
     find(`[data-message="${CSS.escape(id)}"]`, this.#list)?.remove();
+  }
+
+  /** Whether what is stored beside it belongs on its other side: it was shown before it had a place. */
+  #misplaced(element) {
+    const placed = findAll("[data-position]", this.#list);
+    const at = placed.indexOf(element);
+    const positions = placed.map((one) => Number(one.dataset.position));
+    return positions[at - 1] > positions[at] || positions[at + 1] < positions[at];
   }
 
   #insert(element, { position, call_id: call, kind }) {
