@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from queue import SimpleQueue
 from typing import NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -19,17 +19,10 @@ def answer_all(questions: Iterable[T], answer: Callable[[T], bytes]) -> NoReturn
     # Who stops the site may signal all of its processes. There is work here until the site is gone,
     # and this process is then.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    asked: SimpleQueue[T] = SimpleQueue()
-    threading.Thread(target=_answer, args=(asked, answer), daemon=True).start()
-    for question in questions:
-        asked.put(question)
-    os._exit(0)
-
-
-def _answer(asked: SimpleQueue[T], answer: Callable[[T], bytes]) -> None:
+    threading.Thread(target=_end_with_questions, daemon=True).start()
     try:
-        while True:
-            sys.stdout.buffer.write(answer(asked.get()))
+        for question in questions:
+            sys.stdout.buffer.write(answer(question))
             sys.stdout.buffer.flush()
     except BrokenPipeError:
         pass  # nobody hears the answer: the questions have ended as well
@@ -37,3 +30,12 @@ def _answer(asked: SimpleQueue[T], answer: Callable[[T], bytes]) -> None:
         # Who asked learns of it: nobody may wait for an answer that will not come.
         sys.excepthook(*sys.exc_info())
         os._exit(1)
+    os._exit(0)
+
+
+def _end_with_questions() -> None:
+    end = select.poll()
+    # Of nothing but the end, which is always told: this thread does not wake with each question.
+    end.register(sys.stdin, 0)
+    end.poll()
+    os._exit(0)

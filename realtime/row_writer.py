@@ -37,6 +37,7 @@ def main() -> None:
     # Audio goes first. Further behind than this, a machine whose cores are all busy with something
     # else would write heartbeats of calls too late, and others would take the calls for dead.
     os.nice(15)
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     answer_all(_batches(), _answer)
 
 
