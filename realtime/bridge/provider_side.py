@@ -71,7 +71,7 @@ class ProviderSide:
     def _take(self, event: Event) -> None:
         own, flips = self._core.own_turns, self._flips
         if own is None and flips.resting:
-            self._follow(event)
+            self._handlers.get(event["type"], self._pass_on)(event)
             return
         for each in (event,) if own is None else own.sift(event):
             for decided in flips.sift(each):
@@ -148,8 +148,8 @@ class ProviderSide:
         place = _audio_place(event)
         if place != self._announced:
             self._announced = place
+            core.answering.speaks(item_id)
             core.tell({"type": "nextvoice.audio"} | dict(zip(AUDIO_PLACE, place, strict=True)))
-        core.answering.speaks(item_id)
         core.answering.owed = False
         core.send_to_browser(pcm)
 

@@ -40,10 +40,12 @@ from .traits import Traits
 
 ENDS_AUDIO = ("response.output_audio.done", "response.content_part.done", "response.done")
 TRANSCRIPTION_FAILED = "conversation.item.input_audio_transcription.failed"
-CAPTIONS = ("response.output_audio_transcript.delta", "response.audio_transcript.delta")
+CAPTION = "response.output_audio_transcript.delta"
+CAPTIONS = (CAPTION, "response.audio_transcript.delta")
 """Words between an answer's audio, in GA's name and the older one: they change nothing about it."""
 Place = tuple[Any, ...]
 """A provider's own words for what an event is, and of which part of which answer."""
+NOTHING: tuple[Place, Event] = (), {}
 NO_SUCH_ITEM = "item_retrieve_invalid_item_id"
 
 
@@ -74,10 +76,10 @@ class JsonDialect(Endpoint):
         self._began_ms = 0
         self._spoke_ms: dict[str, int] = {}
         self._samples = 0  # of the microphone, in this session
-        # The place of the audio that came last, in the provider's words (None once something came
-        # that may have changed what such audio means), and the event it was passed on in.
-        self._more_of: Place | None = None
-        self._audio_event: Event = {}
+        # The places of the answer's audio and captions that came last, in the provider's words, and
+        # what those became. None, once something came that may have changed what they mean.
+        self._more_audio = self._more_words = NOTHING
+        self._audio_event: Event = {}  # the last one's
 
     @property
     def heard_ms(self) -> int:
@@ -147,6 +149,8 @@ class JsonDialect(Endpoint):
         return self._append(self._sound.to_wire(pcm))
 
     def answers(self) -> Sequence[Event]:
+        if not self._answers:
+            return ()
         answers, self._answers = self._answers, []
         return answers
 
@@ -193,28 +197,41 @@ class JsonDialect(Endpoint):
         found: list[Event] = []
         if event is not None and not self._repeats.seen(event, len(frame)):
             place = _place(event)
-            # Nothing but its audio is new about more of the same part of the same answer.
-            more = place == self._more_of
-            found = self._more(event) if more else self._whole(place, event)
+            # Nothing but what it adds is new about more of the same part of the same answer.
+            if place == self._more_audio[0]:
+                found = self._more(event, self._more_audio[1])
+            elif place == self._more_words[0]:
+                found = self._more(event, self._more_words[1])
+            else:
+                found = self._whole(place, event)
         if not found:
             self.skipped += 1
         return found
 
-    def _more(self, event: Event) -> list[Event]:
-        try:
-            data = decode_base64(event["delta"])
-        except (ValueError, TypeError, KeyError):
+    def _more(self, event: Event, before: Event) -> list[Event]:
+        delta = event.get("delta")
+        if not isinstance(delta, str):
             return []
-        return [self._audio_event | {"event_id": event["event_id"], "delta": data}]
+        if before["type"] != AUDIO_DELTA:
+            return [before | {"event_id": event["event_id"], "delta": delta}]
+        try:
+            data = decode_base64(delta)
+        except ValueError:
+            return []
+        return [before | {"event_id": event["event_id"], "delta": data}]
 
     def _whole(self, place: Place, event: Event) -> list[Event]:
         found = list[Event]()
         for each in self.translated(event):
             found += self._checked(each)
-        if len(found) == 1 and found[0]["type"] == AUDIO_DELTA and self._sound.speaks_plainly:
-            self._more_of = place
-        elif not (place[0] in CAPTIONS and len(found) == 1):
-            self._more_of = None
+        kind = found[0]["type"] if len(found) == 1 else ""
+        if kind == AUDIO_DELTA and self._sound.speaks_plainly:
+            self._more_audio = place, found[0]
+        elif kind != CAPTION or place[0] not in CAPTIONS:
+            self._more_audio = self._more_words = NOTHING
+        elif self._completing is None:
+            # Whoever completes what a provider leaves out has to hear every word.
+            self._more_words = place, found[0]
         return found
 
     def translated(self, event: Event) -> Iterable[Event]:
@@ -225,7 +242,8 @@ class JsonDialect(Endpoint):
         shape = EVENTS.get(event["type"])
         if shape is None:
             return []
-        event.setdefault("event_id", new_id("event"))
+        if "event_id" not in event:
+            event["event_id"] = new_id("event")
         if event["type"] == "error":
             event["error"] = self.judged(error_of(event))
         if not all(is_a(event.get(name), wanted) for name, wanted in shape.need.items()):
@@ -234,8 +252,9 @@ class JsonDialect(Endpoint):
             return []
         self._fill(event, shape)
         completing = self._completing
-        events = [event] if completing is None else completing.take(event)
-        return [out for each in events for out in self._follow(each)]
+        if completing is None:
+            return self._follow(event)
+        return [out for each in completing.take(event) for out in self._follow(each)]
 
     def judged(self, error: Event) -> Event:
         """A provider's error as the tables of `errors` know it."""
