@@ -12,13 +12,13 @@ is loaded here: no Django, nothing of the bridge.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from realtime import mp3
+from realtime.priority import give_way
 from realtime.program import answer_all
 
 # How much of a recording is in memory while it is encoded.
@@ -40,18 +40,6 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
         while size > 0 and (piece := file.read(min(size, PIECE_BYTES))):
             size -= len(piece)
             yield piece
-
-
-def give_way() -> None:
-    """Let everybody else of the machine go first: this process runs when a core has no other work.
-
-    Only Linux has such a class. There is none below it, and anybody may enter it.
-    """
-    if sys.platform == "linux":
-        try:
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        except OSError:
-            os.nice(19)
 
 
 def main() -> None:

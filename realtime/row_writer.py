@@ -21,6 +21,7 @@ from typing import Any
 import django
 
 from realtime.logs import hide_in_crashes
+from realtime.priority import interrupt_nobody
 from realtime.program import answer_all
 
 Plain = tuple[str, str, dict[str, Any], bool]
@@ -37,7 +38,7 @@ def main() -> None:
     # Audio goes first. Further behind than this, a machine whose cores are all busy with something
     # else would write heartbeats of calls too late, and others would take the calls for dead.
     os.nice(15)
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    interrupt_nobody()
     answer_all(_batches(), _answer)
 
 
