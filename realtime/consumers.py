@@ -27,7 +27,7 @@ from realtime.bridge.start import Start
 from realtime.bridge.writer import never
 from realtime.db import in_database, is_away
 from realtime.going_on import PagePass
-from realtime.opening import Refused, find_conversation, open_call
+from realtime.opening import Refused, check_room, find_conversation, open_call
 from realtime.past_calls import known_here, why_over
 from realtime.places import TOO_MANY, Places
 from realtime.quick import QUICK
@@ -165,8 +165,7 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         self, browser: BrowserSocket, scope: Message, conversation: Conversation, start: Start
     ) -> None:
         try:
-            if live.stopping():
-                raise Refused("server_stopping", "the process is ending")
+            check_room()
             opening = await in_database(open_call, scope["user"], conversation, start, tools=True)
         except Refused as refused:
             metrics.refused.labels(refused.reason).inc()

@@ -32,6 +32,7 @@ from redis.exceptions import RedisError
 
 from chats.spool import spool
 from realtime import live, tracks
+from realtime.pace import pace
 from realtime.store import store
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -83,8 +84,11 @@ class Sampler:
         while live.count():
             due = loop.time() + SAMPLE_SECONDS
             await asyncio.sleep(SAMPLE_SECONDS)
-            _delay.observe(max(0.0, loop.time() - due))
+            late = max(0.0, loop.time() - due)
+            _delay.observe(late)
+            pace.note(loop.time(), late)
             _note_queues()
+        pace.rest()
         _note_queues()
 
 

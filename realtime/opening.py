@@ -30,6 +30,7 @@ from realtime.money.ledger import Payer
 from realtime.money.prices import price_for
 from realtime.money.quota_words import over_words
 from realtime.money.quotas import NOTHING, OverQuota, Terms, Wish, admit
+from realtime.pace import pace
 from realtime.prepared import Given, Prepared
 from realtime.providers.availability import default_model, model_of, payer
 from realtime.providers.circuits import circuit_of
@@ -39,6 +40,14 @@ from realtime.tools import SiteToolbox
 from realtime.tools.choice import toolbox_for
 
 Person = User | AnonymousUser
+
+
+def check_room() -> None:
+    """Raise Refused while this process takes no calls."""
+    if live.stopping():
+        raise Refused("server_stopping", "the process is ending")
+    if pace.behind:
+        raise Refused("server_busy", "the process has more calls than it can carry")
 
 
 @dataclass(frozen=True, slots=True)

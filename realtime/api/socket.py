@@ -17,7 +17,7 @@ import orjson
 from django.utils.translation import gettext
 
 from chats.asking import about
-from realtime import live, metrics
+from realtime import metrics
 from realtime.api.keys import SUBPROTOCOL, Key, address_of, check_key, presented
 from realtime.api.opening import TokenPass, open_session, tidy_up
 from realtime.api.shapes import REQUEST, ApiError
@@ -26,7 +26,7 @@ from realtime.bridge.sdk import SDK_LIMITS, SdkCall, closing
 from realtime.bridge.sdk.ends import ending_event, error
 from realtime.consumers import BrowserSocket
 from realtime.db import in_database, is_away
-from realtime.opening import Refused
+from realtime.opening import Refused, check_room
 from realtime.running import RunningCall
 
 log = logging.getLogger(__name__)
@@ -102,8 +102,7 @@ class Visit:
         self._check_kind()
         await self._accept()
         try:
-            if live.stopping():
-                raise Refused("server_stopping", "the process is ending")
+            check_room()
             opening, terms = await in_database(open_session, key, self._model())
         except Refused as refused:
             metrics.refused.labels(refused.reason).inc()

@@ -249,6 +249,15 @@ _ROWS = (
         _("Start the call again in a moment."),
     ),
     End(
+        "server_busy",
+        1013,
+        True,
+        True,
+        "warning",
+        _("More people are talking right now than the site can serve well."),
+        _("Try again in a moment."),
+    ),
+    End(
         "internal_error",
         1011,
         True,

@@ -15,6 +15,7 @@ from chats.models import User
 from realtime.api import socket
 from realtime.bridge import Limits
 from realtime.bridge.sdk import MAX_FRAME
+from realtime.pace import BEHIND_SECONDS, pace
 from tests.api.help import opened, provider_of, session_of, token_of
 from tests.api.test_session import the_call
 from tests.scripted import Expect, Hear, Raw, Send, audio_delta, response_created
@@ -115,3 +116,15 @@ async def test_a_program_that_reads_nothing_holds_the_provider_back_and_is_let_g
             reader.transport.abort()
     # It never got rid of all it had to say.
     assert (record.end_reason, record.answered_ms < 400_000) == ("slow_reader", True)
+
+
+async def test_a_process_that_falls_behind_tells_programs_to_come_again(
+    here: str, ann: User
+) -> None:
+    pace.note(0.0, 2 * BEHIND_SECONDS)
+    try:
+        async with session_of(here, await token_of(ann)) as session:
+            failure = await session.ended()
+    finally:
+        pace.rest()
+    assert (session.of("error")[-1].error.code, failure.rcvd.code) == ("server_busy", 1013)

@@ -29,6 +29,7 @@ CONTRACT = {
     "too_many_calls": 4402,
     "call_too_long": 4408,
     "server_stopping": 1012,
+    "server_busy": 1013,
     "internal_error": 1011,
 }
 

@@ -42,6 +42,7 @@ ENDS = (
     "signed_out",
     "idle",
     "slow_reader",
+    "server_busy",
     "internal_error",
 )
 WORDS = "Certainly. Light travels at about three hundred thousand kilometres a second."

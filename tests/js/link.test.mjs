@@ -160,6 +160,31 @@ test("a server that stops hands over to the next one", () => {
   assert.deepEqual(told, ["nextvoice.ready", "lost", "restart"]);
 });
 
+test("a call that moves tries on where there is no room for it yet", () => {
+  const { socket, told } = dial({ resume: RESUME });
+  socket.says({ type: "nextvoice.ended", reason: "server_stopping" });
+  socket.breaks(1012);
+  for (const wait of [0, 250, 500]) {
+    mock.timers.tick(wait);
+    const other = WebSocketDouble.made.at(-1);
+    other.opens();
+    assert.deepEqual(other.sent, [{ type: "nextvoice.start", voice: "marin" }]);
+    other.says({ type: "nextvoice.ended", reason: "server_busy" });
+    other.breaks(1013);
+  }
+  assert.equal(WebSocketDouble.made.length, 4);
+  assert.deepEqual(told, ["nextvoice.ready", "lost", "restart"]);
+});
+
+test("a new call that there is no room for is told so", () => {
+  const link = new CallLink("/ws/call/1/", () => ({}));
+  const told = [];
+  link.onevent = (event) => told.push(event.reason);
+  WebSocketDouble.made.at(-1).opens();
+  WebSocketDouble.made.at(-1).says({ type: "nextvoice.ended", reason: "server_busy" });
+  assert.deepEqual(told, ["server_busy"]);
+});
+
 test("a resume is tried no longer than the server keeps the call", () => {
   const { socket } = dial({ resume: { ...RESUME, seconds: -1 } });
   socket.breaks();

@@ -45,6 +45,7 @@ ENDS: dict[str, Told] = {
     "provider_error": Told(1008, code="provider_error"),
     "session_limit": Told(1001, REQUEST, "session_expired"),
     "server_stopping": Told(1012, code="server_stopping"),
+    "server_busy": Told(1013, code="server_busy"),
     "internal_error": Told(1011, code="internal_error"),
     "quota_used_up": Told(1008, REQUEST, "insufficient_quota"),
     "too_many_calls": Told(1008, REQUEST, "rate_limit_exceeded"),

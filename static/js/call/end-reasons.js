@@ -42,6 +42,7 @@ export const END_REASONS = {
   too_many_calls: { tone: "problem", retry: true, type: false },
   call_too_long: { tone: "info", retry: true, type: false },
   server_stopping: { tone: "info", retry: true, type: false },
+  server_busy: { tone: "problem", retry: true, type: false },
   internal_error: { tone: "problem", retry: true, type: false },
 };
 

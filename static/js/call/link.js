@@ -18,6 +18,7 @@ const PUMP_MS = 40;
 const TOLD_BYTES = 32_000; // after so much the server is told what has arrived
 const STALLED_MS = 5000; // a line that takes nothing for so long is dead
 const FAREWELL_MS = 6000; // the server stores the last words before it closes
+const MOVING = ["not_resumable", "server_stopping", "server_busy"];
 const HOPELESS = ["signed_out", "not_found", "not_allowed"];
 
 /**
@@ -178,7 +179,9 @@ export class CallLink {
 
   /** Whether an end the server tells is only that of a socket or a worker, not of the talk. */
   #goesOnAfter(reason) {
-    if (this.#phase === "opening" || !["not_resumable", "server_stopping"].includes(reason)) return false;
+    if (this.#phase === "opening" || !MOVING.includes(reason)) return false;
+    // Another worker, or this one in a moment, may have room: the close that follows leads there.
+    if (reason === "server_busy") return true;
     // A worker that stops hands over: the close that follows leads to another one.
     if (this.#phase === "ready") this.#lose();
     this.#beginAnew();
