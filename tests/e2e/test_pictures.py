@@ -42,7 +42,6 @@ ENDS = (
     "signed_out",
     "idle",
     "slow_reader",
-    "server_busy",
     "internal_error",
 )
 WORDS = "Certainly. Light travels at about three hundred thousand kilometres a second."
@@ -68,6 +67,7 @@ class Server:
     def __init__(self, page: Page) -> None:
         self.routes: list[WebSocketRoute] = []
         self.hangs = False
+        self.refuses: str | None = None
         page.route_web_socket("**/ws/call/**", self._open)
 
     def _open(self, route: WebSocketRoute) -> None:
@@ -77,8 +77,13 @@ class Server:
     def _take(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes) or self.hangs:
             return
-        if json.loads(frame)["type"] == "nextvoice.start":
+        if json.loads(frame)["type"] != "nextvoice.start":
+            return
+        if self.refuses is None:
             self.ready()
+        else:
+            words = {"message": "", "remedy": "", "duration_ms": 0}
+            self.say("nextvoice.ended", reason=self.refuses, **words)
 
     def ready(self) -> None:
         self.say(
@@ -225,6 +230,16 @@ def test_a_call_ends(session: Session) -> None:
         session.take(f"20_ended_{reason}")
         if session.panel.is_visible():
             session.click("call-dismiss")
+
+
+def test_a_call_finds_no_room(session: Session) -> None:
+    session.server.refuses = "server_busy"
+    session.begin("ended")
+    expect(session.page.get_by_test_id("call-error")).to_contain_text("The site is busy.")
+    session.take("20_refused_server_busy")
+    session.server.refuses = None
+    session.click("retry")
+    expect(session.panel).to_have_attribute("data-state", "listening")
 
 
 def test_no_microphone(session: Session) -> None:
