@@ -3,8 +3,8 @@
 Whoever has the interpreter lock keeps every other thread of the process waiting. A thread that
 the scheduler puts behind may lose the core to another process while it has the lock, and its own
 process's calls then wait for both: worse than if it had been served at once. So no thread here is
-behind others, it only interrupts none (`realtime.priority`), and what takes long of a processor is
-done in another process, which may be behind (`realtime.beside`).
+behind others, and what takes long of a processor is done in another process, which may be
+(`realtime.beside`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-
-from realtime.priority import interrupt_nobody
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +75,6 @@ class Jobs:
                 self._thread.start()
 
     def _work(self) -> None:
-        interrupt_nobody()
         due = 0.0
         while True:
             self._timed = False

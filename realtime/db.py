@@ -19,12 +19,10 @@ from django.db import (
     transaction,
 )
 
-from realtime.priority import interrupt_nobody
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_threads = ThreadPoolExecutor(4, thread_name_prefix="call-db", initializer=interrupt_nobody)
+_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="call-db")
 
 
 async def in_database(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -11,12 +11,8 @@ from contextlib import suppress
 
 
 def interrupt_nobody() -> None:
-    """Let this thread run when its turn comes, not the moment it is woken.
-
-    Who wakes a thread is in the middle of something, most often of a frame. If it is the loop, it
-    would wait for that thread's whole turn, which is some milliseconds; and if it then waits for
-    the interpreter, for those of others as well.
-    """
+    """Let this process run when its turn comes, not the moment it is woken: who wakes it is in the
+    middle of something, and would wait for its whole turn, which is some milliseconds."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

@@ -23,7 +23,6 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from realtime.journal import write_journal
-from realtime.priority import interrupt_nobody
 from realtime.rows import Row, appends, tell_written, write_rows
 
 log = logging.getLogger(__name__)
@@ -136,7 +135,6 @@ class Store:
         return self._journal is not None
 
     def _run(self) -> None:
-        interrupt_nobody()
         due = 0.0  # when the next batch of its time comes
         while True:
             with self._changed:

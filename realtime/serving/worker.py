@@ -11,7 +11,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import FrameType
 
@@ -21,7 +20,6 @@ from django.urls import get_resolver
 
 from realtime import live, store, tracks
 from realtime.api.frames import Protocol
-from realtime.priority import interrupt_nobody
 from realtime.row_writing import RowWriter
 
 log = logging.getLogger(__name__)
@@ -58,8 +56,6 @@ class Server(uvicorn.Server):
         self._on_started = on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(initializer=interrupt_nobody))
         await super().startup(sockets)
         # What is loaded by now stays: to look through it for garbage would stop every call for as
         # long as a tenth of a second.
