@@ -7,9 +7,9 @@ another worker; those who talk already go on.
 
 from __future__ import annotations
 
-LATE_SECONDS = 0.05
+LATE_SECONDS = 0.1
 """A loop that is never quicker than this has more to do than it can."""
-BEHIND_SECONDS = 2.0
+BEHIND_SECONDS = 3.0
 """For so long: many calls that begin at once are no reason to turn others away."""
 
 

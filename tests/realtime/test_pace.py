@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
 
@@ -51,37 +49,41 @@ def cookie(ann: User) -> str:
     return sign_in(ann)
 
 
-@asynccontextmanager
-async def too_much_to_do() -> AsyncIterator[None]:
-    """The loop has something else to do, all the time, until it is behind and afterwards."""
-    over = threading.Event()
+async def until(found: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not found():  # noqa: ASYNC110 (a test may poll)
+            await asyncio.sleep(0.01)
 
-    async def work() -> None:
-        while not over.is_set():
-            time.sleep(SLOW)  # noqa: ASYNC251 (what is to be shown)
-            await asyncio.sleep(0)
 
-    working = asyncio.create_task(work())
-    try:
-        async with asyncio.timeout(WITHIN):
-            while not pace.behind:  # noqa: ASYNC110 (a test may poll)
-                await asyncio.sleep(0.01)
-        yield
-    finally:
-        over.set()
-        await working
+@pytest.mark.django_db(transaction=True)
+async def test_a_loop_that_is_kept_busy_is_seen_to_be_late(
+    here: str, conversation: Conversation, cookie: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    monkeypatch.setattr(pace, "note", lambda at, late: seen.append(late))
+    async with provider_of(opened()), page_of(here, conversation, cookie) as page:
+        await page.start()
+        await until(lambda: len(seen) > 0)
+        time.sleep(1)  # noqa: ASYNC251 (what is to be seen)
+        await until(lambda: max(seen) > LATE_SECONDS)
+        await page.say(HANG_UP)
+        assert await page.ended() == ("hang_up", 1000)
 
 
 @pytest.mark.django_db(transaction=True)
 async def test_who_comes_then_is_told_to_try_again_and_who_talks_goes_on(
-    here: str, conversation: Conversation, cookie: str
+    here: str, conversation: Conversation, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = metrics.refused.labels("server_busy")
     before = refused._value.get()
     async with provider_of(opened(), opened()), page_of(here, conversation, cookie) as first:
         await first.start()
         async with page_of(here, conversation, cookie) as second:
-            async with too_much_to_do():
+            with monkeypatch.context() as slow:
+                # However quick its loop is, it is not quick enough.
+                slow.setattr("realtime.pace.LATE_SECONDS", -1.0)
+                slow.setattr("realtime.pace.BEHIND_SECONDS", 0.5)
+                await until(lambda: pace.behind)
                 await second.dial({"type": "nextvoice.start"})
                 assert await second.ended() == ("server_busy", 1013)
                 # A call that runs may come back to its process, which carries it already.
@@ -89,9 +91,7 @@ async def test_who_comes_then_is_told_to_try_again_and_who_talks_goes_on(
                 assert (await first.resume())["type"] == "nextvoice.resumed"
             assert (live.count(), refused._value.get() - before) == (1, 1)
             assert await CallRecord.objects.acount() == 1
-            async with asyncio.timeout(WITHIN):
-                while pace.behind:  # noqa: ASYNC110 (a test may poll)
-                    await asyncio.sleep(0.01)
+            await until(lambda: not pace.behind)
             await first.say(HANG_UP)
             assert await first.ended() == ("hang_up", 1000)
         async with page_of(here, conversation, cookie) as third:
