@@ -81,14 +81,16 @@ class Sampler:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        while live.count():
-            due = loop.time() + SAMPLE_SECONDS
-            await asyncio.sleep(SAMPLE_SECONDS)
-            late = max(0.0, loop.time() - due)
-            _delay.observe(late)
-            pace.note(loop.time(), late)
-            _note_queues()
-        pace.rest()
+        try:
+            while live.count():
+                due = loop.time() + SAMPLE_SECONDS
+                await asyncio.sleep(SAMPLE_SECONDS)
+                late = max(0.0, loop.time() - due)
+                _delay.observe(late)
+                pace.note(loop.time(), late)
+                _note_queues()
+        finally:
+            pace.rest()
         _note_queues()
 
 

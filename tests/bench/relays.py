@@ -43,6 +43,8 @@ print("session", session.session_key)
 for _ in range({calls}):
     print("conversation", Conversation.objects.create(owner=user, account=user.own_account).pk)
 """
+IDLE_SECONDS = 0.05
+"""So much of a processor in a second, and a relay that has no calls has nothing to do."""
 PRICES = ("text_in=0.001", "audio_in=0.001", "text_out=0.001", "audio_out=0.001")
 
 
@@ -60,6 +62,15 @@ class Relay:
     def cpu_seconds(self) -> float:
         """Of its process and of those that it started."""
         return sum(map(_cpu_ticks, [self.pid, *_descendants(self.pid)])) / TICKS
+
+    def finish(self, seconds: float) -> None:
+        """Wait until it has nothing left to do, such as recordings to encode; no longer than so."""
+        end, spent = time.monotonic() + seconds, self.cpu_seconds()
+        while time.monotonic() < end:
+            time.sleep(1)
+            before, spent = spent, self.cpu_seconds()
+            if spent - before < IDLE_SECONDS:
+                return
 
     def memory_kb(self) -> int:
         """Of its process alone."""
