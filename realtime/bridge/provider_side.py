@@ -148,8 +148,8 @@ class ProviderSide:
         place = _audio_place(event)
         if place != self._announced:
             self._announced = place
-            core.answering.speaks(item_id)
             core.tell({"type": "nextvoice.audio"} | dict(zip(AUDIO_PLACE, place, strict=True)))
+        core.answering.speaks(item_id)
         core.answering.owed = False
         core.send_to_browser(pcm)
 

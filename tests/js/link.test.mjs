@@ -176,6 +176,18 @@ test("a call that moves tries on where there is no room for it yet", () => {
   assert.deepEqual(told, ["nextvoice.ready", "lost", "restart"]);
 });
 
+test("a call that never finds room again ends for that reason", (context) => {
+  const { socket, told } = dial({ resume: RESUME });
+  socket.says({ type: "nextvoice.ended", reason: "server_stopping" });
+  socket.breaks(1012);
+  const other = next();
+  other.says({ type: "nextvoice.ended", reason: "server_busy" });
+  const later = performance.now() + 61_000;
+  context.mock.method(performance, "now", () => later);
+  other.breaks(1013);
+  assert.deepEqual(told, ["nextvoice.ready", "lost", "restart", "failed:server_busy"]);
+});
+
 test("a new call that there is no room for is told so", () => {
   const link = new CallLink("/ws/call/1/", () => ({}));
   const told = [];

@@ -46,6 +46,7 @@ export class CallLink {
   #phase = "opening"; // then "ready" and "lost" in turns, at last "closed"
   #lostAt = 0;
   #attempts = 0;
+  #busy = false; // the last answer to an attempt was that there is no room
   #timer;
   #pumping;
   #anew = false; // the next thing said is the start of a new call
@@ -172,6 +173,7 @@ export class CallLink {
 
   #found() {
     this.#phase = "ready";
+    this.#busy = false;
     this.#attempts = 0;
     this.#movedAt = performance.now();
     this.#moved = this.#outbox.bytesSent;
@@ -181,7 +183,10 @@ export class CallLink {
   #goesOnAfter(reason) {
     if (this.#phase === "opening" || !MOVING.includes(reason)) return false;
     // Another worker, or this one in a moment, may have room: the close that follows leads there.
-    if (reason === "server_busy") return true;
+    if (reason === "server_busy") {
+      this.#busy = true;
+      return true;
+    }
     // A worker that stops hands over: the close that follows leads to another one.
     if (this.#phase === "ready") this.#lose();
     this.#beginAnew();
@@ -220,7 +225,8 @@ export class CallLink {
   #again() {
     const away = performance.now() - this.#lostAt;
     if (away > GIVE_UP_MS) {
-      diagnose().then((reason) => this.#fail(reason));
+      if (this.#busy) this.#fail("server_busy");
+      else diagnose().then((reason) => this.#fail(reason));
       return;
     }
     if (this.#resume && away > this.#resume.seconds * 1000) this.#beginAnew();
