@@ -98,7 +98,7 @@ class Upstream:
             if not broken.done():
                 self._heard += 1
                 try:
-                    on_frame(hide(frame, self._secrets) if isinstance(frame, str) else frame)
+                    on_frame(self._without_secrets(frame))
                 except Exception as error:
                     broken.set_exception(error)
 
@@ -137,7 +137,7 @@ class Upstream:
         for frame in self.dialect.greeting(session):
             self._writer.write(frame)
         try:
-            while not self._take_first(await self._socket.receive()):
+            while not self._take_first(self._without_secrets(await self._socket.receive())):
                 pass
             return
         except ConnectionClosed as error:
@@ -151,7 +151,7 @@ class Upstream:
         )
 
     def _take_first(self, frame: Frame) -> bool:
-        for event in self.dialect.decode(self._without_secrets(frame)):
+        for event in self.dialect.decode(frame):
             if event["type"] == "error":
                 error = event["error"]
                 raise UpstreamFailed(

@@ -149,8 +149,6 @@ class JsonDialect(Endpoint):
         return self._append(self._sound.to_wire(pcm))
 
     def answers(self) -> Sequence[Event]:
-        if not self._answers:
-            return ()
         answers, self._answers = self._answers, []
         return answers
 
