@@ -1,8 +1,8 @@
-"""Whether this process keeps up with its calls.
+"""Whether the loop of this process's calls keeps up.
 
-One call more than a process can carry does not only go badly itself: what everybody hears comes
-later and later. So from then on whoever wants to begin is told to try again, and may come to
-another worker; those who talk already go on.
+Where it does not, one call more does not only go badly itself: what everybody hears comes later. So
+whoever wants to begin then is told to try again, and may come to another worker; those who talk
+already go on. A core that is merely full is not seen here: what waits then, waits in the sockets.
 """
 
 from __future__ import annotations
