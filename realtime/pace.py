@@ -36,7 +36,7 @@ class Pace:
 
     @property
     def behind(self) -> bool:
-        """Whether there are more calls than it can carry."""
+        """Whether it was late for too long."""
         return self._late_for >= BEHIND_SECONDS
 
 

@@ -188,9 +188,8 @@ class Core:
             self._say(self.dialect, self.dialect.encode(sent))
 
     def _say(self, dialect: Dialect, frames: Iterable[Frame]) -> None:
-        if (upstream := self.upstream) is not None:
-            for frame in frames:
-                upstream.send(frame)
+        for frame in frames:
+            self.send(frame)
         if answers := dialect.answers():
             self.take_answers(answers)
 

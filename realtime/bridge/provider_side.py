@@ -71,7 +71,7 @@ class ProviderSide:
     def _take(self, event: Event) -> None:
         own, flips = self._core.own_turns, self._flips
         if own is None and flips.resting:
-            self._handlers.get(event["type"], self._pass_on)(event)
+            self._follow(event)
             return
         for each in (event,) if own is None else own.sift(event):
             for decided in flips.sift(each):

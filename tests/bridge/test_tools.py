@@ -148,12 +148,11 @@ class Scene:
         return [(item["call_id"], item["output"]) for item in outputs]
 
     def states(self) -> list[tuple[str, str]]:
-        told = [event for event in self.tap.events if event["type"] == "nextvoice.tool"]
-        return [(event["call_id"], event["state"]) for event in told]
+        return [(event["call_id"], event["state"]) for event in self.told()]
 
-    def told(self) -> dict[str, Any]:
-        """What was told of a function last."""
-        return [event for event in self.tap.events if event["type"] == "nextvoice.tool"][-1]
+    def told(self) -> list[dict[str, Any]]:
+        """What was told of functions."""
+        return [event for event in self.tap.events if event["type"] == "nextvoice.tool"]
 
     async def asked(self, count: int = 1) -> list[dict[str, Any]]:
         """The requests for an answer, once there are so many."""
@@ -226,7 +225,7 @@ async def test_a_function_is_run_and_answered_with_one_request_for_an_answer() -
     assert on.outputs() == [("call_1", '{"city": "Rome"}')]
     assert on.states() == [("call_1", "in_progress"), ("call_1", "completed")]
     assert on.visit.types()[1:] == ["conversation.item.create", "response.create"]
-    last = on.told()
+    last = on.told()[-1]
     assert (last["name"], last["arguments"], last["shown"]) == (
         "echo",
         '{"city": "Rome"}',
@@ -297,7 +296,7 @@ async def test_a_huge_output_is_cut_and_says_so_and_all_of_it_is_a_file() -> Non
     (whole,) = on.box.kept
     assert (whole.name, whole.content_type) == ("Whole result.txt", "text/plain")
     assert whole.data.decode() == "€" * 60_000
-    assert on.told()["attachments"] == [{"id": whole.name, "name": whole.name}]
+    assert on.told()[-1]["attachments"] == [{"id": whole.name, "name": whole.name}]
 
 
 async def test_files_are_kept_and_the_model_knows_which_the_person_sees() -> None:
@@ -306,7 +305,7 @@ async def test_files_are_kept_and_the_model_knows_which_the_person_sees() -> Non
     ((_, output),) = on.outputs()
     seen, refused = "\n[The person sees the file a.png.]", "\n[One has no name.]"
     assert output == "drawn" + seen * 4 + refused * 4
-    last = on.told()
+    last = on.told()[-1]
     assert last["attachments"] == [{"id": "a.png", "name": "a.png"}] * 4
     assert last["shown"] == {"notes": ["One has no name."] * 4}
 

@@ -111,11 +111,11 @@ places = Lease.objects.filter(call_id__in=calls.values("pk"))
 kinds = {{"call": open_, "recording": live, "place": places}}
 tell([f"{{kind}} {{each.pk}}" for kind, found in kinds.items() for each in found])
 """
-# Time passes for every call that is still open: its process has died, and nobody hears of it.
 ENDED = """
 from realtime.models import CallRecord
 tell(CallRecord.objects.filter(conversation__in={threads!r}, state="ended").count())
 """
+# Time passes for every call that is still open: its process has died, and nobody hears of it.
 BURY = """
 from datetime import timedelta
 from django.db.models import F

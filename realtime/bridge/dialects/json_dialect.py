@@ -210,13 +210,11 @@ class JsonDialect(Endpoint):
         delta = event.get("delta")
         if not isinstance(delta, str):
             return []
-        if before["type"] != AUDIO_DELTA:
-            return [before | {"event_id": event["event_id"], "delta": delta}]
         try:
-            data = decode_base64(delta)
+            added = decode_base64(delta) if before["type"] == AUDIO_DELTA else delta
         except ValueError:
             return []
-        return [before | {"event_id": event["event_id"], "delta": data}]
+        return [before | {"event_id": event["event_id"], "delta": added}]
 
     def _whole(self, place: Place, event: Event) -> list[Event]:
         found = list[Event]()

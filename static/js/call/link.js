@@ -46,7 +46,7 @@ export class CallLink {
   #phase = "opening"; // then "ready" and "lost" in turns, at last "closed"
   #lostAt = 0;
   #attempts = 0;
-  #busy = false; // the last answer to an attempt was that there is no room
+  #busy = false; // since the line was lost, a worker said that it has no room
   #timer;
   #pumping;
   #anew = false; // the next thing said is the start of a new call
