@@ -11,13 +11,14 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402  (Django must be s
 
 from nextvoice.away import Sockets  # noqa: E402
 from nextvoice.bodies import BoundedBodies  # noqa: E402
+from nextvoice.static import StaticFiles  # noqa: E402
 from realtime.origin import SameOrigin  # noqa: E402
 from realtime.routing import ByAuthority, page_sockets  # noqa: E402
 from realtime.signed_in import SignedIn  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": BoundedBodies(pages),
+        "http": StaticFiles(BoundedBodies(pages)),
         "websocket": Sockets(ByAuthority(SameOrigin(SignedIn(page_sockets)))),
     }
 )

@@ -5,7 +5,6 @@ embedded provider. Secrets that are not given are made once and kept in `DATA_DI
 """
 
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,6 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "chats.asking.remembered",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -140,9 +138,6 @@ if REDIS_URL:
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-
-# Whitenoise reads its (small) files synchronously, and Django says so for each one.
-warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
