@@ -51,6 +51,13 @@ const LOOKS = {
 
 const SETTLE = 0.11; // how fast a look turns into the next, per frame
 const OVERTONES = 3;
+const POINTS = 160; // along a string
+// Where nobody talks a string comes to rest, as one does that was plucked: a page that is only open
+// is to cost nothing.
+const RESTING = ["idle", "ended"];
+const DYING_SECONDS = 3;
+const AT_REST = 0.02;
+const STILL_MS = 100; // between two pictures for those who want no motion
 
 export class LevelMeter {
   #canvas;
@@ -59,6 +66,7 @@ export class LevelMeter {
   #loudness = { user: 0, assistant: 0 };
   #phases = { user: 0, assistant: 0 };
   #time = 0;
+  #swing = 1; // how much of its motion is left, 1 to 0
   #colors = null;
   #frame = null;
   #still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -73,10 +81,19 @@ export class LevelMeter {
     this.#levels = levels;
     this.#observer = new ResizeObserver(() => this.#wake());
     this.#observer.observe(canvas);
-    const forget = () => (this.#colors = null);
-    document.addEventListener("nextvoice:theme", forget);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", forget);
+    new MutationObserver(() => this.#pluck()).observe(canvas, { attributeFilter: ["data-state"] });
+    const repaint = () => {
+      this.#colors = null;
+      this.#wake();
+    };
+    document.addEventListener("nextvoice:theme", repaint);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
     this.#settle(1);
+    this.#wake();
+  }
+
+  #pluck() {
+    this.#swing = 1;
     this.#wake();
   }
 
@@ -84,21 +101,31 @@ export class LevelMeter {
     if (this.#frame === null) this.#frame = requestAnimationFrame((now) => this.#tick(now, now));
   }
 
+  #next(before) {
+    const draw = () => (this.#frame = requestAnimationFrame((now) => this.#tick(now, before)));
+    if (this.#still.matches) this.#frame = setTimeout(draw, STILL_MS);
+    else draw();
+  }
+
   #tick(now, before) {
     this.#frame = null;
     // A canvas that is not shown has no size; the observer wakes it when it has.
     if (!this.#canvas.isConnected || this.#canvas.clientWidth === 0) return;
     const seconds = Math.min(0.05, (now - before) / 1000);
+    const still = this.#still.matches;
+    if (RESTING.includes(this.#canvas.dataset.state)) {
+      this.#swing *= still ? 0 : Math.exp(-seconds / DYING_SECONDS);
+    }
     this.#time += seconds;
-    this.#settle(SETTLE);
+    this.#settle(still ? 1 : SETTLE);
     this.#listen();
-    if (!this.#still.matches) {
+    if (!still) {
       for (const side of ["user", "assistant"]) {
-        this.#phases[side] += seconds * this.#looks[side].speed * Math.PI * 2;
+        this.#phases[side] += seconds * this.#swing * this.#looks[side].speed * Math.PI * 2;
       }
     }
     this.#draw();
-    this.#frame = requestAnimationFrame((next) => this.#tick(next, now));
+    if (this.#swing > AT_REST) this.#next(now);
   }
 
   #settle(share) {
@@ -162,7 +189,7 @@ export class LevelMeter {
     const reach = (height / 2 - 3) * loud * (1 - overtone * 0.32);
     const phase = this.#phases[side] + overtone * 0.8 + (side === "user" ? 0 : 1.1);
     const points = [];
-    const step = Math.max(2, width / 240);
+    const step = Math.max(2, width / POINTS);
     for (let x = 0; x <= width + step; x += step) {
       const along = Math.min(1, x / width);
       // Both ends are tied, like those of any string.
