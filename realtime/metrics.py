@@ -32,7 +32,7 @@ from redis.exceptions import RedisError
 
 from chats.spool import spool
 from realtime import live, tracks
-from realtime.pace import pace
+from realtime.pace import pace, worked_and_waited
 from realtime.store import store
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -87,7 +87,7 @@ class Sampler:
                 await asyncio.sleep(SAMPLE_SECONDS)
                 late = max(0.0, loop.time() - due)
                 _delay.observe(late)
-                pace.note(loop.time(), late)
+                pace.note(loop.time(), late, *worked_and_waited())
                 _note_queues()
         finally:
             pace.rest()

@@ -121,7 +121,7 @@ async def test_a_program_that_reads_nothing_holds_the_provider_back_and_is_let_g
 async def test_a_process_that_falls_behind_tells_programs_to_come_again(
     here: str, ann: User
 ) -> None:
-    pace.note(0.0, 2 * BEHIND_SECONDS)
+    pace.note(0.0, 2 * BEHIND_SECONDS, 0.0, 0.0)
     try:
         async with session_of(here, await token_of(ann)) as session:
             failure = await session.ended()
