@@ -9,6 +9,7 @@ pages = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402  (Django must be set up first)
 
+import nextvoice.urls  # noqa: E402, F401 (or the first visitor waits for it)
 from nextvoice.away import Sockets  # noqa: E402
 from nextvoice.bodies import BoundedBodies  # noqa: E402
 from nextvoice.static import StaticFiles  # noqa: E402

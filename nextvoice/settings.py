@@ -12,8 +12,6 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from nextvoice.secrets import given, made_once, new_fernet_key, new_secret_key
 
@@ -40,7 +38,8 @@ INSTALLED_APPS = [
     *(["daphne"] if "runserver" in sys.argv else []),
     "chats",
     "realtime",
-    "django.contrib.admin",
+    # What it administers is found where its pages are (`urls.py`): commands have no use for it.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -117,6 +116,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
+    # Here, because it takes a tenth of a program's start.
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

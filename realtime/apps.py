@@ -11,7 +11,6 @@ class RealtimeConfig(AppConfig):
         from realtime import (  # noqa: F401  (they register)
             checks,
             deploy_checks,
-            pages,
             recheck,
             takeout,
         )

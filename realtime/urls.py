@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from realtime import call_settings, metrics, views
+from realtime import call_settings, metrics, pages, views  # noqa: F401  (pages registers itself)
 from realtime.api import token_views
 from realtime.money import report_pages
 from realtime.providers import connection_views, own

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
+import nextvoice.urls  # noqa: F401  (the admin is filled there)
 from realtime.models import Quota
 
 pytestmark = pytest.mark.django_db

@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
+import nextvoice.urls  # noqa: F401  (the admin is filled there)
 from chats import audit
 from chats.models import Attachment, Conversation, DoomedFile, Message, Recording, User
 from realtime.models import (
@@ -60,6 +61,8 @@ def provider_form(**fields: str) -> dict[str, str]:
 
 def test_every_model_is_in_the_admin() -> None:
     assert [m for m in OURS if not admin.site.is_registered(m)] == INSIDE
+    # `manage.py check` may come before they are.
+    assert admin.site.check(None) == []
 
 
 def test_every_list_opens_and_searches(boss: Client, conversation: Conversation) -> None:

@@ -428,6 +428,7 @@ async def on_every_page(canary: Canary) -> None:
 
 
 PAGES = """
+import nextvoice.urls
 from django.contrib import admin
 from django.urls import NoReverseMatch, get_resolver, reverse
 paths = []
