@@ -13,8 +13,15 @@ from xdist.scheduler import LoadFileScheduling
 SLOW = ("e2e", "faults", "grown", "serving", "sdk")
 # Folders whose files share a site.
 SHARED = ("faults", "sdk")
-# Of the files with browsers, those without calls.
-PAGES = ("long_lists", "own_keys", "page_pictures", "providers", "stored_attacks")
+# Of the files with browsers, those without calls, and one whose calls mostly wait.
+PAGES = (
+    "interruptions",
+    "long_lists",
+    "own_keys",
+    "page_pictures",
+    "providers",
+    "stored_attacks",
+)
 
 
 class Scheduling(LoadFileScheduling):

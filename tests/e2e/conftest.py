@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.servers import require
 from tests.site import AUDIO, Site
@@ -30,6 +31,7 @@ FAKE_MICROPHONE = [
     "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 ]
+STILL = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
 FROM_FILE = "--use-file-for-fake-audio-capture"
 # The Ann of the file before keeps what is hers under another name.
 NEW_ANN = """
@@ -43,6 +45,7 @@ client.force_login(User.objects.create_user("ann", password="ann-password"))
 tell({"ann": client.cookies["sessionid"].value})
 """
 
+_made: WeakKeyDictionary[BrowserContext, tuple[str, str]] = WeakKeyDictionary()
 Launch = Callable[..., Browser]
 Open = Callable[..., AbstractContextManager[Page]]
 
@@ -148,12 +151,11 @@ def signed_in(
     in the console but those `expected`.
 
     `script` runs in the page before its own, `context` is the browser's; `name` is the picture's.
+    Nothing moves unless the context says so: without a graphics card that takes half a processor.
     """
     url = url or site.url
     problems: list[str] = []
-    tab = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | context)
-    if script:
-        tab.add_init_script(script)
+    tab = _context(browser, script, STILL | context)
     tab.add_cookies([{"name": "sessionid", "value": site.sessions["ann"], "url": url}])
     page = tab.new_page()
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -167,8 +169,36 @@ def signed_in(
     finally:
         found = list(problems)  # taking a picture may bring its own
         picture(page, name)
-        tab.close()
+        _tidy(tab, page, url)
     assert [p for p in found if not any(word in p for word in expected)] == []
+
+
+def _context(browser: Browser, script: str, options: dict[str, Any]) -> BrowserContext:
+    """One like this that is not in use. What it has loaded it need not load again: the hundred
+    files of a page take a new one more than a second of processor."""
+    key = (script, repr(options))
+    for tab in browser.contexts:
+        if _made.get(tab) == key and not tab.pages:
+            return tab
+    tab = browser.new_context(**options)
+    if script:
+        tab.add_init_script(script)
+    _made[tab] = key
+    return tab
+
+
+def _tidy(tab: BrowserContext, page: Page, url: str) -> None:
+    """Leave nothing of this page to the next one; where that cannot be had, close it all."""
+    browser = tab.browser
+    if browser is None or browser.browser_type.name != "chromium":
+        tab.close()
+        return
+    stored = {"origin": url, "storageTypes": "all"}
+    tab.new_cdp_session(page).send("Storage.clearDataForOrigin", stored)
+    tab.clear_cookies()
+    tab.clear_permissions()
+    for each in tab.pages:
+        each.close()
 
 
 def sign_in(page: Page, url: str, name: str = "ann") -> None:

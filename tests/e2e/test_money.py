@@ -139,6 +139,8 @@ def test_money_counts_up_and_each_turn_says_why(visit: Open, site: Site) -> None
         page.get_by_test_id("call-resize").click()
         expect(sum_).to_be_visible()
         picture(page, "money-full-dark")
+        # A call of no length at all is not worth a word at its end.
+        expect(page.get_by_test_id("call-timer")).not_to_have_text("0:00")
         page.get_by_test_id("hang-up").click()
         expect(page.locator("#toasts")).to_contain_text("It cost $0.0627.")
 
