@@ -319,6 +319,7 @@ LOGGING = {
     "formatters": {"line": {"()": "realtime.logs.Line"}, "json": {"()": "realtime.logs.Json"}},
     "filters": {
         "seldom": {"()": "nextvoice.seldom.Seldom"},
+        "once": {"()": "nextvoice.seldom.Seldom", "seconds": 30.0, "whole": True},
         "brief": {"()": "realtime.logs.Brief"},
     },
     "handlers": {
@@ -334,7 +335,8 @@ LOGGING = {
         # What is away is said by every call; once in a while is enough.
         "nextvoice.outage": {"filters": ["seldom"]},
         "channels_redis.pubsub": {"filters": ["seldom"]},
-        "psycopg.pool": {"filters": ["seldom"]},
+        # Each connection of each process, each try and each one given up: all say the same.
+        "psycopg.pool": {"filters": ["once"]},
         "websockets": {"level": "WARNING"},
         "uvicorn": {"level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
         # A line for every request says little, and addresses may hold secrets.
