@@ -37,7 +37,7 @@ def said(clock: Clock, *told: tuple[float, str], whole: bool = False) -> list[st
     log = logging.Logger("outage")
     log.addHandler(Lines())
     log.addFilter(Seldom(10, whole=whole))
-    for clock.now, message in told:  # noqa: B007 (it is the filter that reads it)
+    for clock.now, message in told:
         log.warning(message, *["x"] * message.count("%s"))
     return lines
 
