@@ -18,6 +18,7 @@ PAGES = (
     "interruptions",
     "long_lists",
     "own_keys",
+    "page_loads",
     "page_pictures",
     "providers",
     "stored_attacks",

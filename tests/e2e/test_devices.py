@@ -105,5 +105,10 @@ def test_a_context_that_the_device_suspends_is_resumed_by_a_tap(visit: Open) -> 
         page.evaluate("window.locked = false")
         page.get_by_test_id("wake").click()
         expect(panel).not_to_have_attribute("data-state", "paused", timeout=WITHIN_MS)
+        # It rests between calls, and the next one wakes it.
+        page.get_by_test_id("hang-up").click()
+        page.wait_for_function("window.contexts[0].state === 'suspended'")
+        talk(page)
+        assert page.evaluate("window.contexts[0].state") == "running"
         # One context for all of it, as phones allow.
         assert page.evaluate("window.contexts.length") == 1

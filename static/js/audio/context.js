@@ -9,6 +9,7 @@ const ASKABLE = !/ Gecko\//.test(globalThis.navigator?.userAgent ?? "");
 const FIREFOX_MS = 40;
 
 let context = null;
+const users = new Set();
 const loaded = new Map(); // worklet address -> promise
 
 /** The context, made on the first call. Call this inside the person's tap. */
@@ -20,6 +21,18 @@ export function audioContext() {
   }
   if (context.state !== "running") context.resume().catch(() => {});
   return context;
+}
+
+/** The context, kept awake for `user` until it leaves. */
+export function useAudio(user) {
+  users.add(user);
+  return audioContext();
+}
+
+/** Where nobody is left the device may rest: a context that runs keeps it, and a phone, awake. */
+export function leaveAudio(user) {
+  users.delete(user);
+  if (users.size === 0 && context?.state === "running") context.suspend().catch(() => {});
 }
 
 /** Load a worklet module once. Rejects when the browser cannot. */

@@ -1,6 +1,6 @@
 // The sound of one spoken call, both ways: microphone, gate, voice.
 
-import { audioContext } from "../audio/context.js";
+import { audioContext, leaveAudio, useAudio } from "../audio/context.js";
 import { Capture } from "../audio/capture.js";
 import { Player } from "../audio/player.js";
 import { missingForVoice, reasonForMicrophone } from "./end-reasons.js";
@@ -76,7 +76,7 @@ export class VoiceLine {
   async open() {
     const missing = missingForVoice(window);
     if (missing) return missing;
-    audioContext().onstatechange = () => this.#onContextState();
+    useAudio(this).onstatechange = () => this.#onContextState();
     navigator.mediaDevices.addEventListener?.("devicechange", this.#onDevices);
     try {
       await this.#capture.open({ raw: this.#raw });
@@ -126,6 +126,7 @@ export class VoiceLine {
   #release() {
     this.#capture.close();
     this.#player.close();
+    leaveAudio(this);
   }
 
   #onFrame(pcm, level) {

@@ -1,6 +1,6 @@
 // Microphone and speaker: choosing them, and seeing or hearing that they work.
 
-import { audioContext } from "../audio/context.js";
+import { audioContext, leaveAudio, useAudio } from "../audio/context.js";
 import { canChooseSpeaker, chooseDevice, chosenDevice, listDevices, microphoneWanted, routeToSpeaker } from "../audio/devices.js";
 import { reasonForMicrophone } from "../call/end-reasons.js";
 import { find, setText, show } from "../helpers/dom.js";
@@ -80,7 +80,7 @@ export class DeviceCheck {
 
   async #begin() {
     this.#stop();
-    const context = audioContext();
+    const context = useAudio(this);
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({ audio: { ...microphoneWanted(), channelCount: 1 } });
     } catch (problem) {
@@ -102,6 +102,7 @@ export class DeviceCheck {
     this.#source?.disconnect();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = this.#source = this.#analyser = null;
+    leaveAudio(this);
     setText(find("[data-check-label]", this.#root), t("check_microphone"));
   }
 

@@ -1,0 +1,51 @@
+"""What a page's modules import is found, however it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chats.templatetags.modules import imported, preloaded
+
+MODULES = {
+    "js/page.js": """// import "./not.js" is only said
+import { find } from "./helpers/dom.js";
+import {
+  one,
+  two,
+} from './parts/one.js';
+import "./parts/alone.js";
+export { three } from "./parts/three.js";
+const later = () => import("./parts/later.js");
+const words = "import a from './parts/words.js'";
+""",
+    "js/helpers/dom.js": "export const find = 1;\n",
+    "js/parts/one.js": 'import { find } from "../helpers/dom.js";\nexport const one = find;\n',
+    "js/parts/three.js": 'import { page } from "../page.js";\nexport const three = page;\n',
+}
+
+
+@pytest.fixture(autouse=True)
+def modules(settings: Any, tmp_path: Path) -> None:
+    for name, source in MODULES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source)
+    settings.STATICFILES_DIRS = [tmp_path]
+    settings.DEBUG = True
+
+
+def test_each_module_is_found_once_whatever_imports_it() -> None:
+    assert imported("js/page.js") == [
+        "js/helpers/dom.js",
+        "js/parts/one.js",
+        "js/parts/alone.js",
+        "js/parts/three.js",
+    ]
+
+
+def test_a_page_is_given_a_link_for_each() -> None:
+    assert preloaded("js/parts/one.js") == (
+        '<link rel="modulepreload" href="/static/js/helpers/dom.js">'
+    )
