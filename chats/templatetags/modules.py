@@ -26,9 +26,16 @@ def preloaded(name: str) -> SafeString:
     A browser sees what a module imports when it has the module: without these, each level of
     imports is one more way there and back, which on a phone is a third of a second.
     """
-    found = imported(name) if settings.DEBUG else _kept(name)
-    links = ((static(each),) for each in found)
-    return format_html_join("\n  ", '<link rel="modulepreload" href="{}">', links)
+    return _links(name) if settings.DEBUG else _kept_links(name)
+
+
+def _links(name: str) -> SafeString:
+    addresses = ((static(each),) for each in imported(name))
+    return format_html_join("\n  ", '<link rel="modulepreload" href="{}">', addresses)
+
+
+# The files of a running site do not change, and every page has these.
+_kept_links = cache(_links)
 
 
 def imported(name: str) -> list[str]:
@@ -40,6 +47,3 @@ def imported(name: str) -> list[str]:
         others = (normpath(join(dirname(each), address)) for address in IMPORT.findall(source))
         found += [other for other in dict.fromkeys(others) if other not in found]
     return found[1:]
-
-
-_kept = cache(imported)
