@@ -51,8 +51,8 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
             (name.lower().encode(), value.encode("latin-1")) for name, value in found.headers
         ]
         headers.append((b"x-content-type-options", b"nosniff"))
-        start: dict[str, Any] = {"type": "http.response.start", "status": int(found.status)}
-        await send(start | {"headers": headers})
+        start = {"type": "http.response.start", "status": int(found.status), "headers": headers}
+        await send(start)
         # They are small: a thread would take longer than the disk.
         body = b"" if found.file is None else _read(found.file)
         await send({"type": "http.response.body", "body": body})
