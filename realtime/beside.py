@@ -9,12 +9,15 @@ comes about.
 from __future__ import annotations
 
 import logging
+import pickle
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
+
+from django.db import OperationalError
 
 from realtime import logs
 from realtime.local.workers import PROJECT_ROOT
@@ -37,7 +40,7 @@ class Beside:
         environment: Mapping[str, str] | None = None,
         lines: logging.Logger | None = None,
     ) -> None:
-        self._module = module
+        self.module = module
         self._environment = environment
         self._lines = lines
         self._lock = threading.Lock()
@@ -74,7 +77,7 @@ class Beside:
             asked.flush()
             return read(answers)
         except (OSError, ValueError, EOFError):
-            raise OSError(f"{self._module} ended with {self._end(process)}") from None
+            raise OSError(f"{self.module} ended with {self._end(process)}") from None
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -92,7 +95,7 @@ class Beside:
     def _started(self) -> subprocess.Popen[bytes]:
         with logs.told_to(self._lines) as told:
             return subprocess.Popen(
-                [sys.executable, "-m", self._module],
+                [sys.executable, "-m", self.module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=told,
@@ -103,3 +106,35 @@ class Beside:
                 # site then.
                 process_group=0,
             )
+
+
+class DatabaseBeside(Beside):
+    """A program that uses the database: see `realtime.database_program`."""
+
+    def start_soon(self) -> None:
+        """Have it loaded by the time that it is asked."""
+        try:
+            self.start()
+        except OSError as problem:
+            log.warning("%s does not start yet: %s", self.module, problem)
+
+    def answer(self, question: Any) -> Any:
+        """The answer to a question.
+
+        Raises OperationalError while the database is away, or there is no such process.
+        """
+        try:
+            answer, away = self.ask(pickle.dumps(question), _unpickled)
+        except OSError as problem:
+            raise OperationalError(str(problem)) from None
+        if away is not None:
+            raise OperationalError(away)
+        return answer
+
+
+def _unpickled(answers: IO[bytes]) -> tuple[Any, str | None]:
+    try:
+        answer: tuple[Any, str | None] = pickle.load(answers)
+    except pickle.UnpicklingError as problem:
+        raise EOFError(str(problem)) from None
+    return answer

@@ -28,9 +28,12 @@ _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="call-db")
 async def in_database(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `work` in a database thread and return what it returns, or raise what it raises."""
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(
-        _threads, lambda: _with_connection(rest, work, *args, **kwargs)
-    )
+    return await loop.run_in_executor(_threads, lambda: and_rest(work, *args, **kwargs))
+
+
+def and_rest(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `work` in this thread, which lives as long as the process and will do more like it."""
+    return _with_connection(rest, work, *args, **kwargs)
 
 
 def with_connection(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

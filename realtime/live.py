@@ -39,6 +39,7 @@ class Entry(NamedTuple):
 
 
 _calls: dict[str, Entry] = {}
+_ended = 0
 _stopping = _retired = False
 # Set when the last call has left after `drain` began.
 _drained: asyncio.Event | None = None
@@ -62,7 +63,9 @@ def enter(
 
 def leave(call_id: str) -> None:
     """Forget a call that ended."""
-    _calls.pop(call_id, None)
+    global _ended
+    if _calls.pop(call_id, None) is not None:
+        _ended += 1
     if _drained is not None and not _calls:
         _drained.set()
 
@@ -97,6 +100,11 @@ def here(call_id: str) -> bool:
 def count() -> int:
     """How many calls run here."""
     return len(_calls)
+
+
+def ended() -> int:
+    """How many calls have run here that do no more."""
+    return _ended
 
 
 def stopping() -> bool:

@@ -77,6 +77,9 @@ class OverQuota(Exception):
         super().__init__(f"{limit.scope} {limit.what}" if limit else "unpriced")
         self.limit = limit
 
+    def __reduce__(self) -> tuple[type[OverQuota], tuple[Limit | None]]:
+        return type(self), (self.limit,)  # of its text it could not be made again
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -20,7 +19,10 @@ from django.urls import get_resolver
 
 from realtime import live, store, tracks
 from realtime.api.frames import Protocol
+from realtime.money.keeper import renew_with
+from realtime.money.renewing import Renewer
 from realtime.row_writing import RowWriter
+from realtime.serving.garbage import Garbage
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +36,6 @@ GRACE_SECONDS = 0.5
 # How long a thread may keep the others waiting. Every frame that is sent or received lets go of
 # the interpreter; with Python's 5 ms each one could cost a call that much beside a busy thread.
 SWITCH_SECONDS = 0.00005
-
-# How many more objects there have to be before the youngest are looked through for garbage, and how
-# often that is done before the older ones are. Calls make many that are gone a moment later; with
-# Python's 700 a look comes fifteen times a second, and nearly always finds nothing.
-GARBAGE = (5_000, 20, 20)
 
 # Stop, and leave new connections to other workers from now on. SIGTERM stops as well, but goes on
 # answering, so that probes learn that the whole site is going.
@@ -54,14 +51,11 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_started: Callable[[], object]) -> None:
         super().__init__(config)
         self._on_started = on_started
+        self._garbage = Garbage()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What is loaded by now stays: to look through it for garbage would stop every call for as
-        # long as a tenth of a second.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GARBAGE)
+        self._garbage.start()
         self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -105,9 +99,11 @@ def serve(
     Returns when every call is ended and what it left is written, or in the journal.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    writer = RowWriter()
-    writer.start()
+    writer, renewer = RowWriter(), Renewer()
+    writer.start_soon()
+    renewer.start_soon()
     store.store().write = writer.write
+    renew_with(renewer.renew)
     server = Server(config or loaded(), on_started)
     # Uvicorn raises the signal that stopped it once more when it is done. As an exception it
     # lets the `finally` below keep what is still to be written.

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -11,6 +13,7 @@ import uvicorn
 from realtime import live
 from realtime.store import store
 from tests.people import ann, bob, conversation, eve, own_data
+from tests.site import DATABASE, INHERITED, migrated
 
 __all__ = ["ann", "bob", "conversation", "eve", "here", "own_data"]
 
@@ -38,3 +41,13 @@ async def here(transactional_db: None) -> AsyncIterator[str]:
             await serving
     assert live.count() == 0
     assert await asyncio.to_thread(store().flush, 10)
+
+
+@pytest.fixture
+def site_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty one in a file, of the site whose settings are in the environment: for programs."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    # Not the tests' own, which are in a database of the tests.
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", INHERITED["DJANGO_SETTINGS_MODULE"])
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    return Path(shutil.copy(migrated(), tmp_path / DATABASE))

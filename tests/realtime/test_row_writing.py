@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -23,7 +22,7 @@ from realtime.row_writing import RowWriter
 from realtime.rows import Row
 from tests.processes import children, command
 from tests.realtime.test_encoding import WITHIN, eventually
-from tests.site import DATABASE, INHERITED, ROOT, migrated
+from tests.site import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 
@@ -46,17 +45,7 @@ def used(key: str) -> Row:
 
 
 @pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Of the site whose settings are in the environment."""
-    monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    # Not the tests' own, which are in a database of the tests.
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", INHERITED["DJANGO_SETTINGS_MODULE"])
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    return Path(shutil.copy(migrated(), tmp_path / DATABASE))
-
-
-@pytest.fixture
-def writer(database: Path) -> Iterator[RowWriter]:
+def writer(site_database: Path) -> Iterator[RowWriter]:
     """One that has begun."""
     writer = RowWriter()
     writer.write([used("before")])
@@ -87,34 +76,34 @@ def locked(database: Path) -> Iterator[None]:
 
 
 def test_rows_are_written_and_what_adding_them_gave_is_told(
-    writer: RowWriter, database: Path
+    writer: RowWriter, site_database: Path
 ) -> None:
     first, again, refused = used("a"), used("a"), Row("chats.Message", "b", {"text": "whose?"})
     rows = [first, refused]
     writer.write(rows)
     writer.write([again])
-    assert keys(database) == ["before", "a"]
+    assert keys(site_database) == ["before", "a"]
     assert [usage.key for usage in first.outcome] == ["a"]
     assert [usage.pk for usage in again.outcome] == [usage.pk for usage in first.outcome]
 
 
 def test_one_that_is_killed_at_work_is_replaced_and_nothing_is_written_twice(
-    writer: RowWriter, database: Path, caplog: pytest.LogCaptureFixture
+    writer: RowWriter, site_database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, row = writer.pid, used("a")
     assert first is not None
     writing = threading.Thread(target=writer.write, args=([row],))
-    with locked(database):
+    with locked(site_database):
         writing.start()
         os.kill(first, signal.SIGKILL)
         eventually(lambda: writer.pid not in (None, first))
     writing.join(WITHIN)
-    assert ([usage.key for usage in row.outcome], keys(database)) == (["a"], ["before", "a"])
+    assert ([usage.key for usage in row.outcome], keys(site_database)) == (["a"], ["before", "a"])
     told = [record.getMessage() for record in caplog.records]
     assert told == ["realtime.row_writer ended with -9; another one starts"]
 
 
-def test_it_ends_with_a_parent_that_is_killed_and_writes_no_more(database: Path) -> None:
+def test_it_ends_with_a_parent_that_is_killed_and_writes_no_more(site_database: Path) -> None:
     pipe = subprocess.PIPE
     arguments = [sys.executable, "-c", PARENT]
     with subprocess.Popen(arguments, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as parent:
@@ -122,7 +111,7 @@ def test_it_ends_with_a_parent_that_is_killed_and_writes_no_more(database: Path)
         assert parent.stdout.readline() == "written\n"
         (child,) = children(parent.pid)
         assert "realtime.row_writer" in command(child)
-        with locked(database):
+        with locked(site_database):
             had = read_bytes(child)
             parent.stdin.write("go on\n")
             parent.stdin.flush()
@@ -130,36 +119,36 @@ def test_it_ends_with_a_parent_that_is_killed_and_writes_no_more(database: Path)
             parent.kill()
             eventually(lambda: not command(child))
     # Who replays the journal writes newer states; nothing older may come after them.
-    assert keys(database) == ["first"]
+    assert keys(site_database) == ["first"]
 
 
-def test_a_database_that_is_away_is_said_to_be(writer: RowWriter, database: Path) -> None:
+def test_a_database_that_is_away_is_said_to_be(writer: RowWriter, site_database: Path) -> None:
     first = writer.pid
-    with closing(sqlite3.connect(database)) as changing:
+    with closing(sqlite3.connect(site_database)) as changing:
         changing.execute("ALTER TABLE realtime_usage RENAME TO away")
         with pytest.raises(OperationalError, match="no such table"):
             writer.write([used("a")])
         changing.execute("ALTER TABLE away RENAME TO realtime_usage")
     writer.write([used("a")])
-    assert (keys(database), writer.pid) == (["before", "a"], first)
+    assert (keys(site_database), writer.pid) == (["before", "a"], first)
 
 
 def test_one_that_cannot_start_is_a_database_that_is_away(
-    database: Path, monkeypatch: pytest.MonkeyPatch
+    site_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = RowWriter()
     with monkeypatch.context() as patch, pytest.raises(OperationalError, match="ended with 1"):
         patch.setattr(sys, "executable", "/bin/false")
         writer.write([used("a")])
     writer.write([used("a")])
-    assert keys(database) == ["a"]
+    assert keys(site_database) == ["a"]
 
 
 @pytest.mark.parametrize("nonsense", [b"nonsense", pickle.dumps([1])], ids=["read", "written"])
 def test_nobody_waits_for_one_that_fails(
-    writer: RowWriter, database: Path, nonsense: bytes
+    writer: RowWriter, site_database: Path, nonsense: bytes
 ) -> None:
     with pytest.raises(OSError, match="ended with 1"):
-        writer._process.ask(nonsense, pickle.load)
+        writer.ask(nonsense, pickle.load)
     writer.write([used("a")])
-    assert keys(database) == ["before", "a"]
+    assert keys(site_database) == ["before", "a"]

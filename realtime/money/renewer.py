@@ -1,0 +1,31 @@
+"""The renewer: keeps the places of a process's calls, in a process of its own.
+
+    python -m realtime.money.renewer
+
+Asked once a second: the calls' wishes and the time. Answered: the terms of each. For a hundred
+calls that is some ten milliseconds of a processor, which their audio would wait for.
+`realtime.money.renewing` starts it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from realtime.database_program import answer_from_database
+
+if TYPE_CHECKING:
+    from realtime.money.quotas import Terms, Wish
+
+
+def load() -> Callable[[tuple[Collection[Wish], datetime]], dict[uuid.UUID, Terms]]:
+    """As `database_program.answer_from_database` wants it."""
+    from realtime.money.quotas import renew
+
+    return lambda question: renew(*question)
+
+
+if __name__ == "__main__":
+    answer_from_database(load)

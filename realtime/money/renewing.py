@@ -1,0 +1,23 @@
+"""The renewer beside this process: see `realtime.money.renewer`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+
+from realtime.beside import DatabaseBeside
+from realtime.money.quotas import Terms, Wish
+
+
+class Renewer(DatabaseBeside):
+    """Renews as `quotas.renew` does, in a process of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("realtime.money.renewer")
+
+    def renew(self, wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
+        """As `quotas.renew`. Raises OperationalError while the database is away, or there is no
+        such process."""
+        terms: dict[uuid.UUID, Terms] = self.answer((wishes, now))
+        return terms
