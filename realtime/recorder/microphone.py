@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from realtime.bridge.audio import ms_to_bytes
 from realtime.bridge.waiting import IN_MEMORY_BYTES
 from realtime.tracks import Track
 
-# How much is remembered before speech starts; providers announce the start late and dated back
-# by their prefix padding.
-PRE_ROLL_BYTES = ms_to_bytes(3000)
+# Providers announce that speech has started when they are sure of it, and date it back by their
+# prefix padding: so much later than they hear it, and so much padding where they do not say.
+LATE_MS = 2000
+PADDING_MS, MOST_PADDING_MS = 1000, 5000
 
 
 class Microphone:
@@ -27,6 +29,8 @@ class Microphone:
         # References: the bridge keeps the same pieces for another upstream session.
         self._newest: deque[bytes] = deque()
         self._from = self._size = 0
+        # How much of it there is while nobody speaks.
+        self._pre_roll = ms_to_bytes(LATE_MS + PADDING_MS)
         # The turn that is being spoken, when speech has started.
         self._turn: Track | None = None
         self._began = 0  # the byte its audio begins at, or that of the turn by hand
@@ -51,14 +55,19 @@ class Microphone:
             self._turn.append(pcm)
         # While somebody speaks, what came before is in the turn's file.
         speaks = self._turn is not None or self._manual
-        most = IN_MEMORY_BYTES if speaks else PRE_ROLL_BYTES
+        most = IN_MEMORY_BYTES if speaks else self._pre_roll
         while self._size - len(self._newest[0]) >= most:
             gone = len(self._newest.popleft())
             self._from += gone
             self._size -= gone
 
-    def set_manual(self, manual: bool) -> None:
-        """Follow the session's turn detection."""
+    def detect(self, turns: Mapping[str, Any] | None) -> None:
+        """Follow the session's turn detection: None, if turns are committed by hand."""
+        manual = turns is None
+        padding = (turns or {}).get("prefix_padding_ms")
+        if not isinstance(padding, int) or not 0 <= padding <= MOST_PADDING_MS:
+            padding = PADDING_MS
+        self._pre_roll = ms_to_bytes(LATE_MS + padding)
         if manual and not self._manual:
             self._manual_track = None
         self._manual = manual
@@ -79,7 +88,7 @@ class Microphone:
         if self._before is None or start >= self._from:
             return b""
         track, began = self._before
-        start = max(start, began, self._from + self._size - PRE_ROLL_BYTES)
+        start = max(start, began, self._from + self._size - self._pre_roll)
         count = self._from - start
         pcm = track.read(start - began, count) if count > 0 else b""
         return pcm if len(pcm) == count else b""

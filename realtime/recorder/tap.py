@@ -84,9 +84,7 @@ class Recorder(Tap):
 
     def _session(self, event: Event) -> None:
         audio_in = (event["session"].get("audio") or {}).get("input") or {}
-        self._microphone.set_manual(
-            "turn_detection" in audio_in and audio_in["turn_detection"] is None
-        )
+        self._microphone.detect(audio_in.get("turn_detection", {}))
 
     def _speech_started(self, event: Event) -> None:
         item = self._item(event["item_id"], Message.Role.USER, Message.Kind.SPOKEN)

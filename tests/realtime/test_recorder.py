@@ -198,6 +198,25 @@ def test_a_turn_may_begin_in_what_was_taken_for_the_one_before(call: Call, settl
     assert lengths() == [4000, 3000]
 
 
+@pytest.mark.parametrize(
+    ("padding", "late"),
+    [
+        pytest.param(300, 2300, id="usual"),
+        pytest.param(5000, 7000, id="the longest"),
+        pytest.param(None, 3000, id="not said"),
+        pytest.param("?", 3000, id="nonsense"),
+    ],
+)
+def test_a_turn_is_whole_however_far_it_is_dated_back(call: Call, padding: Any, late: int) -> None:
+    turns = {"type": "server_vad", "prefix_padding_ms": padding}
+    session = {"type": "realtime", "audio": {"input": {"turn_detection": turns}}}
+    call.event("session.updated", session=session)
+    call.speak(9000)
+    call.turn("u1", 9000 - late, 9400)
+    call.end()
+    assert lengths() == [late + 400]
+
+
 def test_late_items_find_their_place(call: Call) -> None:
     call.answer("a1", 100, "first answer")
     call.turn("u2", 0, 100, after="a1")
