@@ -107,7 +107,7 @@ class Writer:
         self._wake: asyncio.Future[None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
-        self._task = self._loop.create_task(self._run())
+        self._task: asyncio.Task[None] | None = None  # from the first frame on that is stepped
 
     @property
     def closed(self) -> bool:
@@ -130,8 +130,9 @@ class Writer:
     async def close(self) -> None:
         """Stop, dropping what is queued; a waiting send is cancelled. Idempotent."""
         self._stop()
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
         if self._waiting is not None:
             self._waiting.close()
 
@@ -167,6 +168,9 @@ class Writer:
             self._wake.set_result(None)
 
     def _first_step(self, coro: Coroutine[Any, Any, None]) -> object:
+        if self._task is None:
+            # Where the short way is always open there is nothing for one to do.
+            self._task = self._loop.create_task(self._run())
         caller = asyncio.current_task(self._loop)
         if caller is not None:
             tasks._leave_task(self._loop, caller)
@@ -221,7 +225,8 @@ class Writer:
     def _stuck(self) -> None:
         if not self._closed:
             self._stop()
-            self._task.cancel()
+            if self._task is not None:
+                self._task.cancel()
             self._on_stuck()
 
     def _lost(self, error: Exception) -> None:

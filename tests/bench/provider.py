@@ -30,6 +30,8 @@ USAGE = {
     "input_token_details": {"text_tokens": 40, "audio_tokens": 160, "cached_tokens": 0},
     "output_token_details": {"text_tokens": 30, "audio_tokens": 130},
 }
+TURNS = {"threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500}
+"""As OpenAI has it by itself: see `tests/wire/ga_call.json`."""
 HEARD = {"type": "duration", "seconds": 8}
 
 delays: list[float] = []
@@ -61,10 +63,17 @@ class Session(Peer):
             at = payload.index(b'"audio":') + 8
             delays.append(age_of_base64(payload[payload.index(b'"', at) + 1 :][:12]))
         elif b'"session.update"' in payload[:80]:
-            self.say("session.updated", session=orjson.loads(payload)["session"])
+            self._update(orjson.loads(payload)["session"])
         elif b'"response.cancel"' in payload[:80] and self.talks:
             self.talks = False
             self._end("cancelled")
+
+    def _update(self, session: dict[str, Any]) -> None:
+        """Say what it has, which is more than was asked for."""
+        hears = session.get("audio", {}).get("input", {})
+        if hears.get("turn_detection"):
+            hears["turn_detection"] = TURNS | hears["turn_detection"]
+        self.say("session.updated", session=session)
 
     def say(self, kind: str, **fields: Any) -> None:
         event = {"type": kind, "event_id": f"event_{next(numbers)}", **fields}

@@ -324,13 +324,26 @@ async def test_close_gives_up_what_waits_even_before_the_task_has_run():
     gc.collect()
 
 
-async def test_writing_costs_no_task(wire):
+async def test_writing_costs_no_task_but_the_one_that_would_wait(wire):
     writer = Writer(wire)
+    writer.write("a")
     before = asyncio.all_tasks()
     for _ in range(10):
         writer.write("a")
     assert asyncio.all_tasks() == before
     await writer.close()
+
+
+async def test_where_nothing_ever_waits_there_is_no_task_at_all(wire):
+    before, sent = asyncio.all_tasks(), []
+    writer = Writer(wire, at_once=lambda frame: not sent.append(frame))
+    for _ in range(10):
+        writer.write("a")
+    await writer.drain()
+    assert (len(sent), asyncio.all_tasks()) == (10, before)
+    await writer.close()
+    writer.write("too late")
+    assert len(sent) == 10
 
 
 def test_the_size_of_text_is_its_bytes():
