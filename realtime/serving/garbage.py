@@ -19,7 +19,7 @@ MIDDLE = 10
 """After so many such looks those that are left of them are looked at as well."""
 OLD = 1_000
 """After so many of these it is all of them, whatever runs: pages leave something too."""
-LOOK_SECONDS = 15.0
+LOOK_SECONDS = 2.0
 
 
 class Garbage:
