@@ -17,6 +17,8 @@ LOCAL = {"127.0.0.1", "localhost", "[::1]", "::1"}
 MEMORY = "channels.layers.InMemoryChannelLayer"
 # What others need of the database: the supervisor, commands, a backup.
 SPARE_CONNECTIONS = 20
+# Its writer and its renewer have one each.
+BESIDE_A_WORKER = 2
 
 
 def public_hosts() -> list[str]:
@@ -113,7 +115,8 @@ def of_workers(workers: int) -> list[CheckMessage]:
         )
     most = _most_connections()
     # Each worker has a pool, and so has the supervisor.
-    wanted = settings.DATABASE_POOL * (workers + 1) + SPARE_CONNECTIONS
+    pools = settings.DATABASE_POOL * (workers + 1)
+    wanted = pools + BESIDE_A_WORKER * workers + SPARE_CONNECTIONS
     if most is not None and wanted > most:
         found.append(
             Warning(

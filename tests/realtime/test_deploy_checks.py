@@ -76,6 +76,8 @@ def test_pools_beyond_what_the_database_allows_are_said(
 ) -> None:
     monkeypatch.setattr(deploy_checks, "_most_connections", lambda: 100)
     settings.DATABASE_POOL = 40
+    assert [each.id for each in deploy_checks.of_workers(1)] == ["realtime.W017"]
+    settings.DATABASE_POOL = 39  # of a worker and the supervisor; and two beside it, and twenty
     assert [each.id for each in deploy_checks.of_workers(1)] == []
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "shared"}}
     assert [each.id for each in deploy_checks.of_workers(2)] == ["realtime.W017"]
