@@ -145,6 +145,7 @@ class _Running:
             on_pause=lambda: self.line.pause(),
             on_resume=lambda: self.line.resume(),
             max_queued=limits.queued_bytes,
+            high_water=limits.queued_bytes // 8,
             stuck_after=limits.stuck_seconds,
         )
         self.send = self._writer.write
