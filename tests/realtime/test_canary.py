@@ -84,6 +84,7 @@ class Canary:
         self.shell = shell
         self.secrets = [KEY]
         self.saw: list[tuple[str, bytes]] = []
+        self.threads: dict[str, str] = {}
         self.run(
             "from chats.models import User\n"
             "User.objects.create_superuser('boss', password='boss-password')\n"
@@ -148,8 +149,12 @@ class Canary:
         self.seen(f"{name}: frames", json.dumps(caller.events))
         close = caller.socket.protocol.close_rcvd
         self.seen(f"{name}: close", close.reason if close is not None else "")
-        page = await asyncio.to_thread(self.ann.get, f"/c/{thread}/")
-        self.seen(f"{name}: page", page)
+        self.threads[name] = thread
+        await asyncio.to_thread(self.seen_page, name)
+
+    def seen_page(self, name: str) -> None:
+        """Keep the page of a call that is over. What was said may come a while after the end."""
+        self.seen(f"{name}: page", self.ann.get(f"/c/{self.threads[name]}/"))
 
 
 def form_of(name: str, **fields: str) -> dict[str, str]:
