@@ -12,16 +12,10 @@ from typing import Any
 import orjson
 from django.apps import apps
 from django.conf import settings
-from django.db import (
-    InterfaceError,
-    OperationalError,
-    close_old_connections,
-    connection,
-    transaction,
-)
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Model
 
-from realtime.db import rest
+from realtime.db import and_rest
 from realtime.statements import Names, update, upsert
 
 log = logging.getLogger(__name__)
@@ -79,32 +73,32 @@ def write_rows(rows: list[Row]) -> None:
     Raises OperationalError or InterfaceError while the database is away. A row that the database
     refuses for good (its conversation was deleted meanwhile) is logged and left out.
     """
-    close_old_connections()
+    and_rest(_write_or_refuse, rows)
+
+
+def _write_or_refuse(rows: list[Row]) -> None:
     try:
+        with transaction.atomic():
+            _write(rows)
+        return
+    except (OperationalError, InterfaceError):
+        connection.close()
+        raise
+    except Exception:
+        # Not only DatabaseError: drivers refuse some values with ValueError or OverflowError.
+        pass
+    for row in rows:
         try:
             with transaction.atomic():
-                _write(rows)
-            return
+                _write([row])
         except (OperationalError, InterfaceError):
             connection.close()
             raise
-        except Exception:
-            # Not only DatabaseError: drivers refuse some values with ValueError or OverflowError.
-            pass
-        for row in rows:
-            try:
-                with transaction.atomic():
-                    _write([row])
-            except (OperationalError, InterfaceError):
-                connection.close()
-                raise
-            except Exception as problem:
-                log.error("%s %s was refused: %s", row.model, row.pk, problem)
-                row.outcome = None
-                if appends(row):
-                    _set_aside(row)
-    finally:
-        rest()
+        except Exception as problem:
+            log.error("%s %s was refused: %s", row.model, row.pk, problem)
+            row.outcome = None
+            if appends(row):
+                _set_aside(row)
 
 
 def _write(rows: list[Row]) -> None:

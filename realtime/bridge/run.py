@@ -145,7 +145,7 @@ class _Running:
             on_pause=lambda: self.line.pause(),
             on_resume=lambda: self.line.resume(),
             max_queued=limits.queued_bytes,
-            high_water=limits.queued_bytes // 8,
+            high_water=limits.queued_bytes // 8,  # what the provider has sent already comes on top
             stuck_after=limits.stuck_seconds,
         )
         self.send = self._writer.write

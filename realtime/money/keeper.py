@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 SECONDS = 1.0
 TOGETHER = 8
 
-
 Renew = Callable[[Collection[Wish], datetime], dict[uuid.UUID, Terms]]
 
 
@@ -70,7 +69,7 @@ class Keeper(Members[Member]):
     async def _renew(self) -> None:
         wishes = await self._wishes()
         try:
-            terms = await in_database(_renew, wishes, timezone.now())
+            terms = await in_database(_renews_with, wishes, timezone.now())
         except Exception as problem:
             self._failed(problem)
             return
@@ -113,13 +112,13 @@ async def _let_others(number: int) -> None:
         await asyncio.sleep(0)
 
 
-_renew: Renew = renew
+_renews_with: Renew = renew
 
 
 def renew_with(work: Renew) -> None:
     """Have places renewed by this, which is to do as `quotas.renew` does."""
-    global _renew
-    _renew = work
+    global _renews_with
+    _renews_with = work
 
 
 _keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, Keeper] = WeakKeyDictionary()

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 def load() -> Callable[[tuple[Collection[Wish], datetime]], dict[uuid.UUID, Terms]]:
     """As `database_program.answer_from_database` wants it."""
+    from realtime.db import and_rest
     from realtime.money.quotas import renew
 
-    return lambda question: renew(*question)
+    return lambda question: and_rest(renew, *question)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from realtime.bridge.audio import ms_to_bytes
+from realtime.bridge.session import VAD_NUMBERS
 from realtime.bridge.waiting import IN_MEMORY_BYTES
 from realtime.tracks import Track
 
 # Providers announce that speech has started when they are sure of it, and date it back by their
 # prefix padding: so much later than they hear it, and so much padding where they do not say.
 LATE_MS = 2000
-PADDING_MS, MOST_PADDING_MS = 1000, 5000
+PADDING_MS = 1000
 
 
 class Microphone:
@@ -64,8 +65,9 @@ class Microphone:
     def detect(self, turns: Mapping[str, Any] | None) -> None:
         """Follow the session's turn detection: None, if turns are committed by hand."""
         manual = turns is None
+        least, most = VAD_NUMBERS["prefix_padding_ms"]
         padding = (turns or {}).get("prefix_padding_ms")
-        if not isinstance(padding, int) or not 0 <= padding <= MOST_PADDING_MS:
+        if not isinstance(padding, int) or not least <= padding <= most:
             padding = PADDING_MS
         self._pre_roll = ms_to_bytes(LATE_MS + padding)
         if manual and not self._manual:
