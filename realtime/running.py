@@ -153,7 +153,7 @@ class RunningCall:
             tariff=opening.tariff,
             terms=opening.terms,
             under_way=self._meter.under_way,
-            unsettled=self._meter.unsettled,
+            unsettled=self._meter.settling.names,
             idle_seconds=self._idle_seconds,
             end=self._stop,
             tell=self._tell,
@@ -264,7 +264,7 @@ class RunningCall:
                 live.leave(self._opening.call_id)
                 # What it reserved is not free before the ledger has what it cost.
                 leave = partial(keeper().leave, uuid.UUID(self._opening.call_id))
-                self._meter.when_settled(leave)
+                self._meter.settling.when_settled(leave)
 
     def _ended(self, record: EndRecord | None) -> None:
         """The browser has been told everything; what an answer cost may still be waited for."""
@@ -307,7 +307,7 @@ class RunningCall:
                 finalise=self._finalise,
                 on_ended=self._ended,
                 on_failed=self._provider_failed,
-                hold=self._meter.hold,
+                hold=self._meter.settling.hold,
                 toolbox=opening.toolbox,
                 call_type=self._call_type,
             )

@@ -1,9 +1,8 @@
 """The meter: the tap that writes what a call uses into the ledger.
 
 A row per answer and per transcription goes to the store at once, and an answer's last event waits
-(`hold`) until its row is in the database, or, when that takes longer than `HOLD_SECONDS`, in the
-journal on disk; while a journal is needed anyway it is put there at once. Frames are numbered in
-the order in which they are told, so audio of the next answer waits with it; no other does.
+until its row is safe (`settling`). Frames are numbered in the order in which they are told, so
+audio of the next answer waits with it; no other does.
 
 What is under way is kept in the call's own row (`owing`), so that whoever finds this process dead
 can write down what it cost.
@@ -11,37 +10,27 @@ can write down what it cost.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from decimal import Decimal
 from typing import Any
 from weakref import WeakValueDictionary
 
 from realtime.bridge import EndRecord, Tap
 from realtime.bridge.audio import BYTES_PER_SECOND, bytes_to_ms
-from realtime.bridge.gate import Release
 from realtime.db import in_database
 from realtime.models import Usage
+from realtime.money.connected_time import ConnectedTime
 from realtime.money.estimate import Answer, Context, Turn
 from realtime.money.ledger import Entry, Payer, record
+from realtime.money.settling import Settling
 from realtime.money.usage import Counts, counts_of
 from realtime.money.why import Sum, cost_event
 from realtime.store import Store
 
-log = logging.getLogger(__name__)
-
-HOLD_SECONDS = 0.01
-"""How long an answer's end waits for the database before the journal has to do."""
-SETTLE_SECONDS = 1.0
-"""How long a call that is over waits for it."""
 OWING_BYTES = BYTES_PER_SECOND
 OWING_LETTERS = 200
 """How much more may be received of an answer than is kept of it."""
-SLICE_SECONDS = 15
-"""How much connected time a row has, where time is billed."""
 REMEMBERED = 512
 
 Event = Mapping[str, Any]
@@ -73,15 +62,14 @@ class Meter(Tap):
         on_row: Callable[[str, Usage], None] = lambda name, row: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
+        self.settling = Settling(store)
+        """What is on its way into the ledger."""
         self._payer = payer
         self._call_id = uuid.UUID(call_id)
         self._model = model
-        self._by_time = by_time
         self._save = save
         self._tell = tell
         self._on_row = on_row
-        self._clock = clock
         self._context = Context()
         self._context.says(len(session.get("instructions") or ""))
         for item in history:
@@ -97,26 +85,16 @@ class Meter(Tap):
         self._by_hand = 0  # bytes of microphone audio since the last turn
         self._kept_bytes = self._kept_letters = 0  # of the answer under way
         self._owes = False
-        self._since: float | None = None  # connected time is in the ledger up to here
-        self._reported = Decimal(0)  # of connected time, by this session
-        self._slices: list[Entry] = []  # of which nothing was reported yet
-        self._slice = 0
-        self._pending: dict[str, Entry] = {}  # of rows that are not known to be safe
-        self._held: dict[Release, asyncio.TimerHandle] = {}
-        self._loop = asyncio.get_running_loop()
+        self._time = ConnectedTime(self._put_new, estimates=by_time, clock=clock)
         self._sum = Sum()
         _meters[call_id] = self
-
-    def unsettled(self) -> Collection[str]:
-        """The names of rows that are on their way into the ledger, or there a moment ago."""
-        return self._pending.keys()
 
     def under_way(self, without: Collection[str] = ()) -> list[Counts]:
         """What this call's model used that is not yet in the ledger, as far as is known; without
         the unsettled rows of these names."""
         used = [
             counts_of(entry.raw) if entry.raw else entry.counts or Counts()
-            for name, entry in self._pending.items()
+            for name, entry in self.settling.entries.items()
             if entry.kind in (Usage.Kind.RESPONSE, Usage.Kind.TIME)
             and name not in without
             and entry.payer == self._payer
@@ -124,8 +102,7 @@ class Meter(Tap):
         if self._answer is not None:
             used.append(self._answer.counts())
         used += [aside.counts() for aside in self._asides.values()]
-        if self._by_time and self._since is not None:
-            seconds = Decimal(int((self._clock() - self._since) * 1000)) / 1000
+        if seconds := self._time.open_seconds:
             used.append(Counts(seconds=seconds))
         return used
 
@@ -173,31 +150,25 @@ class Meter(Tap):
         for item_id, turn in self._owed_turns().items():
             self._put(self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE))
         self._turns.clear()
-        self.tick(last=True)
+        self._time.tick(last=True)
         if self._owes:
             self._save(owing=None)
 
     # Sessions
 
     def _created(self, event: Event) -> None:
-        self._end_session()
+        self._time.end()
+        self._done.clear()
         if self._sessions:
             self._context.starts_again()
         self._sessions += 1
         session = event["session"]
         self._session = f"{self._call_id}/{self._sessions}/{session.get('id') or ''}"[:200]
-        self._since = self._clock()
+        self._time.begin()
         self._updated(event)
 
     def _updated(self, event: Event) -> None:
         self._transcriber = _transcriber(event["session"]) or self._transcriber
-
-    def _end_session(self) -> None:
-        self.tick(last=True)
-        self._since = None
-        self._reported = Decimal(0)
-        self._slices.clear()
-        self._done.clear()
 
     # A person's turns
 
@@ -283,7 +254,7 @@ class Meter(Tap):
         self._context.told(counts if counts.tokens_in else answer.counts())
         self._put(entry, response_id=response["id"])
         if counts.seconds:
-            self._reported_time()
+            self._time.billed()
 
     def _ended(self, response_id: str) -> tuple[Answer, Answer | None]:
         """The answer that has ended, and what is under way now."""
@@ -299,44 +270,12 @@ class Meter(Tap):
             return aside, answer
         return Answer(response_id, Counts() if times else self._context.read()), answer
 
-    # Connected time, where it is billed
-
-    def tick(self, last: bool = False) -> None:
-        """Write a slice of connected time, if one is due. To be called every few seconds."""
-        if not self._by_time or self._since is None:
-            return
-        now = self._clock()
-        if now - self._since < SLICE_SECONDS and not last:
-            return
-        seconds = Decimal(int((now - self._since) * 1000)) / 1000
-        self._since = now
-        if seconds:
-            self._slice += 1
-            entry = self._entry(
-                f"time {self._slice}", Usage.Kind.TIME, counts=Counts(seconds=seconds)
-            )
-            self._slices.append(entry)
-            self._put(entry)
-
-    def _reported_time(self) -> None:
-        """The provider has billed the time up to now itself: take back what was estimated."""
-        slices, self._slices = self._slices, []
-        if self._since is not None:
-            self._since = self._clock()
-        for entry in slices:
-            assert entry.counts is not None
-            self._put(self._entry(entry.key, Usage.Kind.CORRECTION, counts=Counts() - entry.counts))
+    def tick(self) -> None:
+        """Count connected time. To be called every few seconds."""
+        self._time.tick()
 
     def _usage_updated(self, event: Event) -> None:
-        """Connected time since the session began, as GPT-Live tells it."""
-        usage = event.get("raw_usage") or event.get("usage")
-        more = counts_of(usage).seconds - self._reported
-        if more <= 0:
-            return
-        self._reported += more
-        self._reported_time()
-        raw = {"seconds": f"{more:f}", "in_all": usage}
-        self._put(self._entry(f"time to {self._reported:f}", Usage.Kind.TIME, raw=raw))
+        self._time.told(event.get("raw_usage") or event.get("usage"))
 
     # Entries
 
@@ -358,16 +297,20 @@ class Meter(Tap):
         given = {"model": self._transcriber or self._model, "counts": turn.counts(words)}
         return self._entry(item_id, Usage.Kind.TRANSCRIPTION, **(given | fields))
 
+    def _put_new(self, key: str, kind: str, **fields: Any) -> Entry:
+        entry = self._entry(key, kind, **fields)
+        self._put(entry)
+        return entry
+
     def _put(self, entry: Entry, **about: str) -> None:
-        name = f"{entry.upstream_session}|{entry.key}|{entry.kind}"
-        self._pending[name] = entry
-        self._store.append(
-            "realtime.Usage",
-            name,
-            entry.fields(),
-            lambda rows: self._in_ledger(name, about, rows or []),
-        )
+        self.settling.put(entry, lambda name, rows: self._settled(name, about, rows))
         self._keep_owing()
+
+    def _settled(self, name: str, about: dict[str, str], rows: list[Usage]) -> None:
+        for row in rows:
+            self._on_row(name, row)
+            self._sum.add(row)
+            self._tell(cost_event(row, self._sum, about, self._context.ahead()))
 
     # What is under way, for who finds this process dead
 
@@ -390,51 +333,6 @@ class Meter(Tap):
             entry = self._entry_of_answer(answer, status=Usage.Status.INCOMPLETE)
             answer.owed = entry.fields()
         return answer.owed | {"counts": answer.counts().plain()}
-
-    # Keeping the browser back until a row is safe
-
-    def hold(self, release: Release) -> None:
-        """Call `release` once every row that was put so far is safe. On the loop."""
-        self._hold(release, 0.0 if self._store.has_journal else HOLD_SECONDS)
-
-    def when_settled(self, then: Release) -> None:
-        """Call `then` once every row is in the ledger; safe is enough when that takes long."""
-        self._hold(then, SETTLE_SECONDS)
-
-    def _hold(self, release: Release, patience: float) -> None:
-        if self._pending:
-            self._held[release] = self._loop.call_later(patience, self._secure, release)
-        else:
-            release()
-
-    def _secure(self, release: Release) -> None:
-        # One that began before its row was put would not do.
-        securing = self._loop.run_in_executor(None, self._store.secure)
-        securing.add_done_callback(lambda done: self._release(release))
-
-    def _release(self, *releases: Release) -> None:
-        """Let go those that are held still."""
-        for release in releases:
-            timer = self._held.pop(release, None)
-            if timer is not None:
-                timer.cancel()
-                release()
-
-    def _in_ledger(self, name: str, about: dict[str, str], rows: list[Usage]) -> None:
-        """In the store's thread."""
-        try:
-            self._loop.call_soon_threadsafe(self._settled, name, about, rows)
-        except RuntimeError:
-            pass  # the loop is gone, and everybody with it
-
-    def _settled(self, name: str, about: dict[str, str], rows: list[Usage]) -> None:
-        self._pending.pop(name, None)
-        if not self._pending:
-            self._release(*self._held)
-        for row in rows:
-            self._on_row(name, row)
-            self._sum.add(row)
-            self._tell(cost_event(row, self._sum, about, self._context.ahead()))
 
     _handlers: dict[str, Callable[[Meter, Event], None]] = {
         "session.created": _created,

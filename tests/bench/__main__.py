@@ -151,11 +151,7 @@ def measure(bench: Bench, relay: Relay, wanted: list[int], seconds: float) -> di
     found["calls"] = good
     if bad < len(relay.urls) or good < bad:
         found["calls"] = _between(bench, relay, good, bad, seconds)
-    bench.close()
-    # What was put off while there was too much to do is none of these calls' doing.
-    relay.finish(FINISH_SECONDS)
-    half = max(1, found["calls"] // 2)
-    if (figures := _at(bench, relay, half, seconds)) is not None:
+    if (figures := _at(bench, relay, max(1, found["calls"] // 2), seconds)) is not None:
         found["half"] = figures.p99
     return found
 
@@ -165,9 +161,13 @@ def _doubling(start: int, most: int) -> list[int]:
 
 
 def _at(bench: Bench, relay: Relay, calls: int, seconds: float) -> Figures | None:
-    """The figures with so many calls; None when they could not be opened."""
+    """The figures with so many calls; None when they could not be opened.
+
+    What was put off while there was too much to do is none of these calls' doing.
+    """
     if calls < bench.opened:
         bench.close()
+        relay.finish(FINISH_SECONDS)
     why = bench.grow(relay.urls[bench.opened : calls], relay.kind, relay.headers)
     if why is not None:
         print(f"{calls:5} calls could not be opened, {bench.opened} were: {why[:200]}")

@@ -20,7 +20,7 @@ from chats.models import Conversation, User
 from realtime import store as stores
 from realtime.db import in_database
 from realtime.models import CallRecord, Price, Provider, Usage, UsageDay, VoiceModel
-from realtime.money import meter
+from realtime.money import settling
 from realtime.money.ledger import Payer
 from realtime.money.meter import Meter
 from realtime.money.usage import MEASURES, Counts, counts_of
@@ -133,7 +133,7 @@ async def nothing_owed() -> None:
 async def test_an_answer_is_in_the_ledger_before_its_end_is_told(
     here: str, conversation: Conversation, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(meter, "HOLD_SECONDS", 30.0)
+    monkeypatch.setattr(settling, "HOLD_SECONDS", 30.0)
     script = opened(
         Send(*turn(usage=HEARD), response_created(), audio_delta(bytes(SECOND))),
         Send(response_done(usage=USAGE)),
@@ -351,7 +351,7 @@ async def test_of_a_database_that_hangs_only_the_first_answer_s_end_learns_by_wa
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others of the process are on disk at once, each before its end is told."""
-    monkeypatch.setattr(meter, "HOLD_SECONDS", 2.0)
+    monkeypatch.setattr(settling, "HOLD_SECONDS", 2.0)
     loop, rigs = asyncio.get_running_loop(), [Rig() for _ in range(6)]
     await asyncio.to_thread(store().flush, 10)
     waited = []
@@ -360,7 +360,7 @@ async def test_of_a_database_that_hangs_only_the_first_answer_s_end_learns_by_wa
             rig.meter.on_event(response_created())
             rig.meter.on_event(response_done(usage=USAGE))
             safe, began = asyncio.Event(), loop.time()
-            rig.meter.hold(safe.set)
+            rig.meter.settling.hold(safe.set)
             await asyncio.wait_for(safe.wait(), 8)
             waited.append(loop.time() - began)
             (journal,) = [path.read_text() for path in stores.store()._path.parent.glob("*.jsonl")]

@@ -1,0 +1,75 @@
+"""Connected time, where a provider bills it: estimated slice by slice, until it says so itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from realtime.models import Usage
+from realtime.money.ledger import Entry
+from realtime.money.usage import Counts, counts_of
+
+SLICE_SECONDS = 15
+"""How much time a row has."""
+
+
+class ConnectedTime:
+    """That of one call. `estimates`: whether its model is billed by time. `put(key, kind, ...)`
+    puts a row into the ledger, and returns it."""
+
+    def __init__(
+        self, put: Callable[..., Entry], *, estimates: bool, clock: Callable[[], float]
+    ) -> None:
+        self._put = put
+        self._estimates = estimates
+        self._clock = clock
+        self._since: float | None = None  # it is in the ledger up to here
+        self._reported = Decimal(0)  # by this session
+        self._slices: list[Entry] = []  # of which nothing was reported yet
+        self._slice = 0
+
+    @property
+    def open_seconds(self) -> Decimal:
+        """What is to be estimated and has no row yet."""
+        if not self._estimates or self._since is None:
+            return Decimal(0)
+        return Decimal(int((self._clock() - self._since) * 1000)) / 1000
+
+    def begin(self) -> None:
+        """An upstream session is there."""
+        self._since = self._clock()
+
+    def end(self) -> None:
+        """It is gone."""
+        self.tick(last=True)
+        self._since = None
+        self._reported = Decimal(0)
+        self._slices.clear()
+
+    def tick(self, last: bool = False) -> None:
+        """Write a slice, if one is due. To be called every few seconds."""
+        seconds = self.open_seconds
+        if seconds and (last or seconds >= SLICE_SECONDS):
+            self._since = self._clock()
+            self._slice += 1
+            counts = Counts(seconds=seconds)
+            self._slices.append(self._put(f"time {self._slice}", Usage.Kind.TIME, counts=counts))
+
+    def billed(self) -> None:
+        """The provider has billed what there was up to now: take back what was estimated."""
+        slices, self._slices = self._slices, []
+        if self._since is not None:
+            self._since = self._clock()
+        for entry in slices:
+            assert entry.counts is not None
+            self._put(entry.key, Usage.Kind.CORRECTION, counts=Counts() - entry.counts)
+
+    def told(self, usage: Any) -> None:
+        """How much there was since the session began, as GPT-Live tells it."""
+        more = counts_of(usage).seconds - self._reported
+        if more > 0:
+            self._reported += more
+            self.billed()
+            raw = {"seconds": f"{more:f}", "in_all": usage}
+            self._put(f"time to {self._reported:f}", Usage.Kind.TIME, raw=raw)
