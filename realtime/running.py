@@ -28,7 +28,6 @@ from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFail
 from realtime.bridge.browser import Browser, Resume
 from realtime.bridge.ends import End
 from realtime.bridge.limits import Limits
-from realtime.bridge.waiting import Recall
 from realtime.db import in_database
 from realtime.going_on import Answer, Pass, Question
 from realtime.lookout import lookout
@@ -165,11 +164,10 @@ class RunningCall:
             Connected(self._save, self._provider_worked),
         ]
         self._audience = self._new_audience()
-        self._recall: Recall | None = None
+        self._recorder: Recorder | None = None
         if opening.conversation_id is not None:
-            recorder = self._recorder(opening.conversation_id)
-            self._taps += [recorder, Trail(user, opening.conversation_id)]
-            self._recall = recorder.recall
+            self._recorder = self._new_recorder(opening.conversation_id)
+            self._taps += [self._recorder, Trail(user, opening.conversation_id)]
 
     def _new_audience(self) -> Audience:
         opening = self._opening
@@ -196,7 +194,7 @@ class RunningCall:
     def _idle_seconds(self) -> float:
         return self._loop.time() - self._call.active_at if self._call is not None else 0.0
 
-    def _recorder(self, conversation_id: str) -> Recorder:
+    def _new_recorder(self, conversation_id: str) -> Recorder:
         return Recorder(
             store=self._store,
             conversation_id=conversation_id,
@@ -216,6 +214,11 @@ class RunningCall:
     def end(self) -> End | None:
         """Why the call ended; None while it runs, and when something of ours failed."""
         return self._record.end if self._record else None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has left nothing in its conversation, or has none."""
+        return self._recorder is None or self._recorder.is_empty
 
     def start(self) -> None:
         """Run the call from now on, and leave its row ended, whatever happens."""
@@ -350,7 +353,8 @@ class RunningCall:
     def _enter(self, call: Call) -> None:
         self._call = call
         call.on_received = self._browser.arrived
-        call.tail.recall = self._recall
+        if self._recorder is not None:
+            call.tail.recall = self._recorder.recall
         keeper().join(uuid.UUID(self._opening.call_id), self._allowance)
         live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
         metrics.started.inc()

@@ -125,7 +125,8 @@ class Visit:
 
     async def _close(self, running: RunningCall, conversation_pk: str | None) -> None:
         await self._socket.close(closing(running.end) if running.end else INTERNAL)
-        if running.end is not None:
+        # The call knows what the database may not have been told yet.
+        if running.end is not None and running.is_empty:
             await asyncio.shield(in_database(tidy_up, conversation_pk))
 
     def _model(self) -> str | None:

@@ -35,6 +35,15 @@ def hide(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
+def hide_in_frame(frame: str | bytes, secrets: Iterable[str]) -> str | bytes:
+    """A message without these secrets. Some providers send their JSON as binary messages."""
+    if isinstance(frame, str):
+        return hide(frame, secrets)
+    for secret in secrets:
+        frame = frame.replace(secret.encode(), HIDDEN.encode())
+    return frame
+
+
 def without_secrets(text: str) -> str:
     """The text without what looks like a key, or stands where secrets stand."""
     text = PLACES.sub(lambda found: f"{found[1] or ''}{HIDDEN}", text)

@@ -18,7 +18,7 @@ from .errors import judge_close, judge_opening
 from .events import Event
 from .faults import close_fault, error_fault
 from .progress import Progress
-from .redact import hide, shown_message
+from .redact import hide_in_frame, shown_message
 from .stream import Stream
 from .writer import HIGH_WATER, Frame, Writer
 
@@ -165,7 +165,7 @@ class Upstream:
         return any(event["type"] == "session.created" for event in self.first)
 
     def _without_secrets(self, frame: Frame) -> Frame:
-        return hide(frame, self._secrets) if isinstance(frame, str) else frame
+        return hide_in_frame(frame, self._secrets)
 
     def _closed(self, error: ConnectionClosed) -> Closed:
         close = error.rcvd

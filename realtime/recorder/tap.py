@@ -42,6 +42,11 @@ class Recorder(Tap):
         self._items = Items(last_position)
         self._microphone = Microphone(self._keeper.new_track)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said or written, or all of it was taken out again."""
+        return not any(self._items)
+
     def recall(self, start: int, count: int) -> bytes:
         """What the person said a while ago in the turn that is not over: see `Microphone`."""
         return self._microphone.recall(start, count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
 from array import array
 from typing import Any
 
@@ -13,8 +14,12 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from chats.models import Conversation, Message, Recording, User
+from realtime import live
 from realtime.bridge import g711
+from realtime.db import in_database
 from realtime.models import CallRecord
+from realtime.rows import Row
+from realtime.store import store
 from tests.api.help import opened, provider_of, session_of, session_updated, token_of
 from tests.scripted import (
     Die,
@@ -184,6 +189,33 @@ async def test_a_session_in_which_nothing_is_said_leaves_no_conversation(
             await session.event("session.created")
     await the_call()
     await no_conversation()
+
+
+async def test_what_was_said_is_kept_by_a_database_that_is_too_slow_for_the_end(
+    here: str, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, write = threading.Event(), store().write
+
+    def in_its_own_time(rows: list[Row]) -> None:
+        answers.wait()
+        write(rows)
+
+    try:
+        async with provider_of(opened(Expect("response.create"), spoken_answer(bytes(SECOND)))):
+            async with session_of(here, await token_of(ann)) as session:
+                monkeypatch.setattr(store(), "write", in_its_own_time)
+                await session.connection.response.create()
+                await session.event("response.done")
+            async with asyncio.timeout(10):
+                while live.count():  # noqa: ASYNC110 (a test may poll)
+                    await asyncio.sleep(0.02)
+            for _ in range(8):  # what follows a call's end is done in the threads that do this
+                await in_database(Conversation.objects.count)
+    finally:
+        answers.set()
+    await the_call()
+    said = await in_database(lambda: list(Message.objects.values_list("text", flat=True)))
+    assert said == ["Hello there."]
 
 
 async def test_the_recording_ends_where_the_program_says_it_was_cut(here: str, ann: User) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import orjson
 import pytest
 
 from realtime.bridge import Limits
@@ -83,6 +84,22 @@ async def test_binary_frames_are_read_too_and_nonsense_is_passed_over():
         await running.page.until("response.done")
         record = await finish(running)
     assert (record.reason, record.skipped_events) == ("hang_up", 3)
+
+
+@pytest.mark.parametrize("wire", [str, str.encode])
+async def test_a_key_that_it_says_back_is_told_nobody(wire):
+    key = "sk-scripted-0123456789"
+    said = orjson.dumps(heard(f"my key is {key}")).decode()
+    failed = orjson.dumps({"error": {"status": "INTERNAL", "message": f"rejected {key}"}}).decode()
+    script = [SETUP, READY, Raw(wire(said)), Raw(wire(failed))]
+    async with ScriptedProvider(script) as provider:
+        running = run(provider)
+        await running.page.until("error")
+        await finish(running)
+    assert provider.visits[0].headers["x-goog-api-key"] == key
+    told = [frame for frame in running.page.frames if isinstance(frame, dict)]
+    assert "my key is [key]" in str(told)
+    assert key not in str(told)
 
 
 async def test_what_is_typed_is_answered():
