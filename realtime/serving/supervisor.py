@@ -140,6 +140,7 @@ class Spare:
         self._program = program
         self._child: Child | None = None
         self._closed = False
+        self._filling = asyncio.Lock()  # several places may want one to wait at the same time
 
     @property
     def waits(self) -> bool:
@@ -158,16 +159,21 @@ class Spare:
         return child
 
     async def prepare(self) -> None:
-        """Have one wait, if none does."""
-        if self._child is None and not self._closed:
-            self._child = await Child.start(self._program)
+        """Have one wait, if none does. Without one, who dies is only replaced later."""
+        async with self._filling:
+            if self._child is None and not self._closed:
+                try:
+                    self._child = await Child.start(self._program)
+                except OSError as problem:
+                    log.error("no spare %s can be started: %s", self._program.name, problem)
 
     async def drop(self) -> None:
         """Let none wait: it has read code and settings that have changed."""
-        child, self._child = self._child, None
-        if child is not None:
-            child.send(signal.SIGKILL)
-            await self._forget(child)
+        async with self._filling:
+            child, self._child = self._child, None
+            if child is not None:
+                child.send(signal.SIGKILL)
+                await self._forget(child)
 
     async def close(self) -> None:
         """Let none wait, from now on."""
@@ -188,32 +194,46 @@ class Place:
         # Who has the place, and with it everybody who still starts or ends here.
         self._holder: Child | None = None
         self._children: set[Child] = set()
+        self._filling = asyncio.Lock()  # one at a time is started for the place
         self._stopping = asyncio.Event()
         self._early_deaths = 0
 
     async def keep(self, first: asyncio.Future[bool]) -> None:
         """Keep the program running until `stop`. `first`: told whether the first one came up."""
         while not self._stopping.is_set():
-            if self._holder is None:
-                self._holder = await self._start()
-                up = await self._came_up(self._holder)
-                if not first.done():
-                    first.set_result(up)
+            up = await self._fill()
+            if not first.done():
+                first.set_result(up)
             child = self._holder
+            if child is None:
+                await self._back_off("could not be started", early=True)
+                continue
             status = await self._end_of(child)
             if child is self._holder and not self._stopping.is_set():
-                await self._back_off(child, status)
+                how = f"{child.pid} ended " + _how(status)
+                await self._back_off(how, early=child.lived < HEALTHY_SECONDS)
             if child is self._holder:
                 self._holder = None
 
+    async def _fill(self) -> bool:
+        """Have somebody in the place; False when a new one does not come up."""
+        async with self._filling:
+            if self._holder is not None:
+                return True
+            self._holder = await self._start()
+            return self._holder is not None and await self._came_up(self._holder)
+
     async def replace(self) -> bool:
         """Put a new process in the old one's place; False when it does not come up."""
-        old, new = self._holder, await self._start()
-        if not await self._came_up(new):
-            log.error("the new %s did not start; the old one goes on", self._program.name)
-            await self._end_of(new)
-            return False
-        self._holder = new
+        async with self._filling:
+            new = await self._start()
+            if new is None or not await self._came_up(new):
+                log.error("the new %s did not start; the old one goes on", self._program.name)
+                if new is not None:
+                    await self._end_of(new)
+                return False
+            # Whoever it is by now: the one from before may have died meanwhile.
+            old, self._holder = self._holder, new
         if old is not None:
             await old.stop(RETIRE)
             await self._end_of(old)
@@ -229,9 +249,14 @@ class Place:
         for child in self._children:
             child.send(number)
 
-    async def _start(self) -> Child:
+    async def _start(self) -> Child | None:
+        """A new process; None where the system has no room for one."""
         spare = self._spare
-        child = await (Child.start(self._program) if spare is None else spare.take())
+        try:
+            child = await (Child.start(self._program) if spare is None else spare.take())
+        except OSError as problem:
+            log.error("no %s can be started: %s", self._program.name, problem)
+            return None
         self._children.add(child)
         if self._stopping.is_set():
             child.send(signal.SIGKILL)
@@ -256,16 +281,19 @@ class Place:
             self._program.on_end(child.pid)
         return status
 
-    async def _back_off(self, child: Child, status: int) -> None:
-        how = f"by signal {-status}" if status < 0 else f"with status {status}"
-        early = child.lived < HEALTHY_SECONDS
+    async def _back_off(self, what: str, *, early: bool) -> None:
+        """Wait before the next start. `what` has happened, `early`: at or soon after the last."""
         self._early_deaths = self._early_deaths + 1 if early else 0
         wait = BACK_OFF_SECONDS[min(self._early_deaths, len(BACK_OFF_SECONDS) - 1)]
-        name, pid = self._program.name, child.pid
-        log.error("%s %d ended %s; another one starts in %g s", name, pid, how, wait)
+        log.error("%s %s; another one starts in %g s", self._program.name, what, wait)
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._stopping.wait()
+
+
+def _how(status: int) -> str:
+    """How a process ended, by its exit status."""
+    return f"by signal {-status}" if status < 0 else f"with status {status}"
 
 
 class Supervisor:

@@ -6,12 +6,14 @@ The tests share one site and run in order.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -269,6 +271,71 @@ async def test_a_spare_one_that_died_or_is_out_of_date_is_not_taken() -> None:
     assert running() == {child.pid for child in taken}
     for child in taken:
         await child.stop(signal.SIGKILL)
+
+
+async def test_places_that_fill_at_the_same_time_have_one_spare() -> None:
+    before = set(children(os.getpid()))
+    spare = supervisor.Spare(Program("worker", ["-c", UP]))
+    await asyncio.gather(*(spare.prepare() for _ in range(3)))
+    assert len(set(children(os.getpid())) - before) == 1
+    await spare.close()
+
+
+async def test_where_no_process_can_be_started_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    start, full = asyncio.create_subprocess_exec, iter([True, False, True])
+
+    async def starts(*args: Any, **options: Any) -> asyncio.subprocess.Process:
+        if next(full):
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return await start(*args, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", starts)
+    program = Program("worker", ["-c", UP])
+    place = supervisor.Place(program, supervisor.Spare(program))
+    first: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    keeping = asyncio.create_task(place.keep(first))
+    async with asyncio.timeout(WITHIN):
+        while "no spare worker" not in caplog.text:  # noqa: ASYNC110 (a test may poll)
+            await asyncio.sleep(0.02)
+    assert first.result() is False
+    assert "no worker can be started" in caplog.text
+    assert not keeping.done()
+    await place.stop(signal.SIGKILL)
+    await keeping
+
+
+async def test_who_dies_while_it_is_replaced_has_one_successor(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(supervisor, "BACK_OFF_SECONDS", (0.0,))
+    before, may_come = set(children(os.getpid())), tmp_path / "come"
+    may_come.touch()
+    code = f"import os, time\nwhile not os.path.exists({str(may_come)!r}): time.sleep(0.01)\n{UP}"
+    place = supervisor.Place(Program("worker", ["-c", code]))
+    first: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    keeping = asyncio.create_task(place.keep(first))
+
+    def running() -> set[int]:
+        return set(children(os.getpid())) - before
+
+    async with asyncio.timeout(WITHIN):
+        assert await first
+        may_come.unlink()
+        (old,) = running()
+        replacing = asyncio.create_task(place.replace())
+        while len(running()) == 1:  # noqa: ASYNC110 (a test may poll)
+            await asyncio.sleep(0.02)
+        os.kill(old, signal.SIGKILL)
+        while "another one starts" not in caplog.text:  # noqa: ASYNC110 (a test may poll)
+            await asyncio.sleep(0.02)
+        may_come.touch()
+        assert await replacing
+    await asyncio.to_thread(eventually, lambda: len(running()) == 1)
+    await place.stop(signal.SIGKILL)
+    await keeping
 
 
 async def test_a_supervisor_gives_up_when_no_worker_comes_up() -> None:
