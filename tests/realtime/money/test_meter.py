@@ -489,6 +489,23 @@ async def test_answers_of_one_name_are_all_paid_for(transactional_db: None) -> N
     assert await balanced() == 3 * COST
 
 
+async def test_an_answer_that_is_told_again_without_usage_costs_what_was_reported(
+    transactional_db: None,
+) -> None:
+    rig, safe = Rig(), asyncio.Event()
+    rig.meter.on_event(response_created())
+    await asyncio.to_thread(store().flush, 10)
+    async with locked():
+        rig.meter.on_event(response_done(usage=USAGE))
+        rig.meter.on_event(response_done())
+    rig.meter.settling.when_settled(safe.set)
+    (row,) = await rig.settle()
+    assert (row.source, row.cost) == ("reported", COST)
+    await asyncio.wait_for(safe.wait(), 8)
+    assert list(rig.meter.settling.names()) == []
+    assert await balanced() == COST
+
+
 def usage_of(number: int) -> dict[str, Any]:
     return {
         "input_tokens": 10 + number,
