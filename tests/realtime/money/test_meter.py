@@ -464,6 +464,28 @@ async def test_time_is_billed_in_slices_until_the_provider_bills_it_itself(
     assert await balanced() == Decimal("0.0325")
 
 
+async def test_time_is_taken_back_at_the_price_it_had(transactional_db: None) -> None:
+    async def costs(rate: str) -> None:
+        price = {"model": "clock", "per_minute": Decimal(rate), "since": datetime.now(UTC)}
+        await in_database(lambda: Price.objects.create(**price))
+
+    await costs("0.06")
+    rig = Rig(by_time=True, model="clock")
+    rig.now = 60
+    rig.meter.tick()
+    await rig.settle()
+    assert await balanced() == Decimal("0.06")
+    await costs("0.6")
+    rig.meter.on_event({"type": "session.usage.updated", "usage": {"seconds": 30}})
+    taken_back, booked, reported = await rig.settle()
+    assert (booked.cost, taken_back.cost, reported.cost) == (
+        Decimal("0.06"),
+        Decimal("-0.06"),
+        Decimal("0.3"),
+    )
+    assert (booked.created, await balanced()) == (taken_back.created, Decimal("0.3"))
+
+
 async def test_an_answer_under_way_is_owed_until_it_is_written(transactional_db: None) -> None:
     rig = Rig()
     rig.meter.on_event(response_created())
