@@ -141,9 +141,7 @@ class Meter(Tap):
 
     def on_end(self, record: EndRecord) -> None:
         """Write down, as estimates, what nobody will report any more."""
-        if self._answer is not None:
-            self._put(self._entry_of_answer(self._answer, status=Usage.Status.INCOMPLETE))
-            self._answer = None
+        self._give_up_answer()
         for aside in self._asides.values():
             self._put(self._entry_of_answer(aside, status=Usage.Status.INCOMPLETE))
         self._asides.clear()
@@ -231,8 +229,19 @@ class Meter(Tap):
         times = self._done.get(response_id, 0)
         # A provider that numbers its answers badly is paid for each all the same.
         key = f"{response_id}#{times + 1}" if times else response_id
+        if self._answer is not None and self._answer.key == key:
+            return  # it was told before
+        self._give_up_answer()
         self._answer = Answer(key, self._context.read())
         self._keep_owing()
+
+    def _give_up_answer(self) -> None:
+        """Write down the answer under way, whose end may never be told; if it is, that is what
+        counts."""
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            self._context.told(answer.counts())
+            self._put(self._entry_of_answer(answer, status=Usage.Status.INCOMPLETE))
 
     def _words(self, event: Event) -> None:
         if self._answer is not None:

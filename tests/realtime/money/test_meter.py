@@ -502,6 +502,24 @@ async def test_an_answer_under_way_is_owed_until_it_is_written(transactional_db:
     await rig.settle()
 
 
+async def test_an_answer_that_never_ends_is_estimated_when_another_begins(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
+    for response_id in ("resp_1", "resp_2"):
+        rig.meter.on_event(response_created(response_id))
+        rig.meter.on_assistant_audio("item_a", 0, bytes(SECOND))
+        rig.meter.on_event(response_created(response_id))
+    rig.meter.on_event(response_done("resp_2", usage=USAGE))
+    never, ended = await rig.settle()
+    assert (never.key, never.status, never.source) == ("resp_1", "incomplete", "estimated")
+    assert (never.counts(), ended.cost) == (Counts(audio_out=20), COST)
+    # Should its end come all the same, what the provider says counts.
+    rig.meter.on_event(response_done("resp_1", usage=USAGE))
+    await rig.settle()
+    assert await balanced() == 2 * COST
+
+
 async def test_answers_of_one_name_are_all_paid_for(transactional_db: None) -> None:
     rig = Rig()
     for _ in range(3):
