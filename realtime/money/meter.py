@@ -145,9 +145,7 @@ class Meter(Tap):
         for aside in self._asides.values():
             self._put(self._entry_of_answer(aside, status=Usage.Status.INCOMPLETE))
         self._asides.clear()
-        for item_id, turn in self._owed_turns().items():
-            self._put(self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE))
-        self._turns.clear()
+        self._give_up_turns()
         self._time.tick(last=True)
         if self._owes:
             self._save(owing=None)
@@ -155,6 +153,7 @@ class Meter(Tap):
     # Sessions
 
     def _created(self, event: Event) -> None:
+        self._give_up_turns()
         self._time.end()
         self._done.clear()
         if self._sessions:
@@ -182,11 +181,20 @@ class Meter(Tap):
         """Turns that somebody is writing down."""
         if self._transcriber is None:
             return {}
-        return {item_id: turn for item_id, turn in self._turns.items() if turn.ms}
+        turns = self._turns.items()
+        return {item_id: turn for item_id, turn in turns if turn.committed and turn.ms}
+
+    def _give_up_turns(self) -> None:
+        """Write down the turns whose words nobody will tell any more. One that was not committed
+        yet costs nothing here: the next session is given it again."""
+        for item_id, turn in self._owed_turns().items():
+            self._put(self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE))
+        self._turns.clear()
 
     def _committed(self, event: Event) -> None:
         item_id = event["item_id"]
         turn = self._turns.setdefault(item_id, Turn())
+        turn.committed = True
         turn.ms = turn.ms or bytes_to_ms(self._by_hand)
         self._by_hand = 0
         self._context.hears(turn.ms)

@@ -323,6 +323,31 @@ async def test_a_turn_nobody_wrote_down_is_estimated(
     )
 
 
+async def test_a_turn_that_broke_off_with_its_session_is_paid_for_in_the_next(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
+    started, stopped, _committed = turn("item_a")
+    for event in (started, stopped, session_created(), *turn("item_b")):
+        rig.meter.on_event(event)
+    assert rig.meter.awaits_usage
+    for event in turn("item_b", usage=HEARD)[-1:]:
+        rig.meter.on_event(event)
+    assert (rig.meter.awaits_usage, rig.owing) == (False, None)
+    (row,) = await rig.settle()
+    assert (row.key, row.cost) == ("item_b", HEARD_COST)
+
+
+async def test_a_committed_turn_whose_session_ends_is_estimated(transactional_db: None) -> None:
+    rig = Rig()
+    for event in (*turn("item_a"), session_created()):
+        rig.meter.on_event(event)
+    assert not rig.meter.awaits_usage
+    (row,) = await rig.settle()
+    assert (row.status, row.source, row.cost) == ("incomplete", "estimated", HEARD_COST)
+    assert "/1/" in row.upstream_session
+
+
 async def test_a_database_that_hangs_delays_an_answer_s_end_only_until_it_is_on_disk(
     here: str, conversation: Conversation, cookie: str
 ) -> None:
