@@ -134,6 +134,10 @@ class Meter(Tap):
         if aside.audio_bytes // OWING_BYTES > kept:
             self._keep_owing()
 
+    def on_client_event(self, event: Event) -> None:
+        if event["type"] == "input_audio_buffer.clear":
+            self._by_hand = 0
+
     def on_event(self, event: Event) -> None:
         handler = self._handlers.get(event["type"])
         if handler is not None:

@@ -323,6 +323,18 @@ async def test_a_turn_nobody_wrote_down_is_estimated(
     )
 
 
+async def test_what_a_page_took_back_of_a_turn_is_not_estimated(transactional_db: None) -> None:
+    rig, committed = Rig(), turn()[-1]
+    rig.meter.on_user_audio(bytes(SECOND), 0)
+    rig.meter.on_client_event({"type": "input_audio_buffer.clear"})
+    rig.meter.on_user_audio(bytes(2 * SECOND), SECOND // 2)
+    rig.meter.on_event(committed)
+    (owed,) = rig.owing
+    assert owed["counts"]["seconds"] == "2"
+    rig.meter.on_event(session_created())
+    await rig.settle()
+
+
 async def test_a_turn_that_broke_off_with_its_session_is_paid_for_in_the_next(
     transactional_db: None,
 ) -> None:
