@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 
 from realtime.bridge import EndRecord, Tap
 from realtime.bridge.audio import BYTES_PER_SECOND, bytes_to_ms
+from realtime.bridge.dialects.base import SPENT
 from realtime.db import in_database
 from realtime.models import Usage
 from realtime.money.connected_time import ConnectedTime
@@ -277,6 +278,13 @@ class Meter(Tap):
         if counts.seconds:
             self._time.billed()
 
+    def _spent(self, event: Event) -> None:
+        """What an answer used that has ended, and was estimated then."""
+        response_id = event["response_id"]
+        fields = {"raw": event["raw_usage"], "status": Usage.Status.CANCELLED}
+        entry = self._entry(response_id, Usage.Kind.RESPONSE, **fields)
+        self._put(entry, response_id=response_id)
+
     def _ended(self, response_id: str) -> tuple[Answer, Answer | None]:
         """The answer that has ended, and what is under way now."""
         times = self._done.get(response_id, 0)
@@ -367,6 +375,7 @@ class Meter(Tap):
         "conversation.item.input_audio_transcription.failed": _not_transcribed,
         "response.created": _response_created,
         "response.done": _response_done,
+        SPENT: _spent,
         **dict.fromkeys(WORDS, _words),
     }
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from realtime.bridge.dialects import Target
-from realtime.bridge.dialects.base import AUDIO_DELTA, RENEW
+from realtime.bridge.dialects.base import AUDIO_DELTA, RENEW, SPENT
 from realtime.bridge.dialects.gemini import GeminiLive
 from realtime.bridge.dialects.gemini.setup import setup_of
 from realtime.bridge.dialects.gemini.usage import usage_of
@@ -46,7 +46,7 @@ def target(url="wss://generativelanguage.googleapis.com", **fields):
 def checked(events):
     """The events, each as the official types have it."""
     for event in events:
-        if event["type"] == RENEW:
+        if event["type"] in (RENEW, SPENT):
             continue
         told = {name: value for name, value in event.items() if name != "raw_usage"}
         if event["type"] == AUDIO_DELTA:
@@ -287,8 +287,12 @@ def test_an_answer_that_is_stopped_is_heard_no_further_and_paid_with_the_next():
     wire.get(voice(), spoken("Once"))
     sent, answered = wire.put("response.cancel")
     assert sent == []
-    assert answered[-1]["response"]["status_details"]["reason"] == "client_cancelled"
-    assert wire.get(voice(), spoken(" upon"), content(interrupted=True), DONE[1]) == []
+    stopped = answered[-1]["response"]
+    assert stopped["status_details"]["reason"] == "client_cancelled"
+    assert wire.get(voice(), spoken(" upon"), content(interrupted=True)) == []
+    (spent,) = wire.get(DONE[1])
+    assert (spent["type"], spent["response_id"]) == (SPENT, stopped["id"])
+    assert spent["raw_usage"] == USAGE
     done = wire.get(voice(), *DONE)[-1]
     assert done["response"]["usage"]["total_tokens"] == 2 * 277
     assert done["raw_usage"] == {"usageMetadata": USAGE, "stopped": [USAGE]}

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from chats.models import Conversation, User
 from realtime import store as stores
+from realtime.bridge.dialects.base import SPENT
 from realtime.db import in_database
 from realtime.models import CallRecord, Price, Provider, Usage, UsageDay, VoiceModel
 from realtime.money import settling
@@ -581,6 +582,23 @@ async def test_an_answer_that_is_told_again_without_usage_costs_what_was_reporte
     await asyncio.wait_for(safe.wait(), 8)
     assert list(rig.meter.settling.names()) == []
     assert await balanced() == COST
+
+
+async def test_what_a_stopped_answer_used_takes_the_place_of_its_estimate(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
+    rig.meter.on_event(response_created())
+    rig.meter.on_assistant_audio("item_a", 0, bytes(SECOND))
+    rig.meter.on_event(response_done(status="cancelled"))
+    rig.meter.on_event({"type": SPENT, "response_id": "resp_1", "raw_usage": USAGE})
+    rig.meter.on_event(response_created("resp_2"))
+    both = {"usageMetadata": {"responseTokenCount": 7}, "stopped": [USAGE]}
+    rig.meter.on_event(response_done("resp_2") | {"raw_usage": both})
+    ledger = {(row.key, row.kind): row for row in await rig.settle()}
+    correction, following = ledger["resp_1", "correction"], ledger["resp_2", "response"]
+    assert ledger["resp_1", "response"].cost + correction.cost == COST
+    assert (correction.status, following.counts()) == ("cancelled", Counts(other_out=7))
 
 
 def usage_of(number: int) -> dict[str, Any]:
