@@ -281,7 +281,7 @@ class Meter(Tap):
     def _spent(self, event: Event) -> None:
         """What an answer used that has ended, and was estimated then."""
         response_id = event["response_id"]
-        fields = {"raw": event["raw_usage"], "status": Usage.Status.CANCELLED}
+        fields = {"raw": event["raw_usage"], "status": event["status"]}
         entry = self._entry(response_id, Usage.Kind.RESPONSE, **fields)
         self._put(entry, response_id=response_id)
 

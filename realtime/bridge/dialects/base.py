@@ -19,7 +19,7 @@ because its provider said so or because settings changed that hold for a session
 
 SPENT = "nextvoice.spent"
 """Inside the bridge: what the answer `response_id` used, in the provider's words as `raw_usage`,
-which were said after its end. For taps only."""
+which were said after its end with this `status`. For taps only."""
 
 OPENING_IDS = "nextvoice_open_"
 """Event ids of opening frames start so, which tells an error about one of them."""

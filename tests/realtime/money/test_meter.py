@@ -591,7 +591,8 @@ async def test_what_a_stopped_answer_used_takes_the_place_of_its_estimate(
     rig.meter.on_event(response_created())
     rig.meter.on_assistant_audio("item_a", 0, bytes(SECOND))
     rig.meter.on_event(response_done(status="cancelled"))
-    rig.meter.on_event({"type": SPENT, "response_id": "resp_1", "raw_usage": USAGE})
+    spent = {"type": SPENT, "response_id": "resp_1", "status": "cancelled", "raw_usage": USAGE}
+    rig.meter.on_event(spent)
     rig.meter.on_event(response_created("resp_2"))
     both = {"usageMetadata": {"responseTokenCount": 7}, "stopped": [USAGE]}
     rig.meter.on_event(response_done("resp_2") | {"raw_usage": both})

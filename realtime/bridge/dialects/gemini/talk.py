@@ -38,6 +38,7 @@ class Talk:
         self._interrupted = False
         self._usage: Event | None = None  # of the turn under way, as Gemini said it
         self._owed: list[Event] = []  # usage of answers that ended before it came
+        self._unpaid: tuple[str, str] | None = None  # one that did just now, and how it ended
         self._handlers: dict[str, Callable[[Any], Iterator[Event]]] = {
             "serverContent": self._content,
             "toolCall": self._tool_call,
@@ -51,7 +52,7 @@ class Talk:
     def take(self, message: Mapping[str, Any]) -> Iterator[Event]:
         """The events of one message. Wrong parts of it are passed over."""
         if isinstance(raw := message.get("usageMetadata"), dict):
-            self._usage = raw
+            yield from self._told(raw, message)
         for name, handler in self._handlers.items():
             if isinstance(inner := message.get(name), dict):
                 yield from handler(inner)
@@ -74,6 +75,7 @@ class Talk:
     # --- its content ---------------------------------------------------------------------------
 
     def _content(self, content: Mapping[str, Any]) -> Iterator[Event]:
+        self._unpaid = None
         yield from self._heard(content.get("inputTranscription"))
         if content.get("interrupted") is True and self._stopped is None:
             yield from self._interrupt()
@@ -151,9 +153,11 @@ class Talk:
             if not interrupted:
                 yield from self.person.transcribed()
             status, details = _ending(interrupted, reason)
+            if self._usage is None:
+                self._unpaid = self.answer.id, status
             yield from self._end(status, details)
         elif stopped is not None:
-            yield from self._owe(stopped)
+            yield from self._owe(stopped, "cancelled")
         elif self.person.has_words and self.person.item_id is not None:
             yield from self._end_turn()  # which is not to be answered
             yield from self.person.transcribed()
@@ -166,11 +170,21 @@ class Talk:
 
     # --- what it costs -------------------------------------------------------------------------
 
-    def _owe(self, stopped: str) -> Iterator[Event]:
+    def _told(self, raw: Event, message: Mapping[str, Any]) -> Iterator[Event]:
+        """Usage of the turn under way; or of the one that just ended, when it comes alone."""
+        self._usage = raw
+        unpaid, self._unpaid = self._unpaid, None
+        if unpaid is not None and "serverContent" not in message and "toolCall" not in message:
+            yield from self._owe(*unpaid)
+
+    def _owe(self, response_id: str, status: str) -> Iterator[Event]:
+        """The usage that was said last is that of an answer which has ended."""
         raw, self._usage = self._usage, None
-        if raw is not None:
+        if raw is None:
+            self._unpaid = response_id, status
+        else:
             self._owed.append(raw)
-            yield event(SPENT, response_id=stopped, raw_usage=raw)
+            yield event(SPENT, response_id=response_id, status=status, raw_usage=raw)
 
     def _settled(self) -> Event:
         """The usage of an answer that ends now, with what is owed of those before it."""
