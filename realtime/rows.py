@@ -40,7 +40,7 @@ class Row:
     # Called in the writer's thread once the row is in the database.
     written: list[Callable[[], None]] = field(default_factory=list)
     # The same, with what adding it gave; None: it was refused.
-    told: list[Callable[[Any], None]] = field(default_factory=list)
+    told: Callable[[Any], None] | None = None
     outcome: Any = None
 
     def then(self, new: Row) -> Row:
@@ -52,14 +52,14 @@ class Row:
             self.gone or new.gone,
             self.passing and new.passing,
             self.written + new.written,
-            self.told + new.told,
         )
 
 
 def tell_written(row: Row) -> None:
     """Call those who asked to know that a row was written."""
-    tells: list[Callable[[], None]] = [*row.written]
-    tells += [partial(told, row.outcome) for told in row.told]
+    tells = [*row.written]
+    if row.told is not None:
+        tells.append(partial(row.told, row.outcome))
     for tell in tells:
         try:
             tell()

@@ -3,6 +3,7 @@
 Calls hand over rows as whole states, `Row(model, id, fields)`: writing one twice is harmless and a
 newer state of the same row replaces an older one that still waits. So the backlog is bounded by
 the number of rows that changed, a batch is one transaction, and replaying a journal is exact.
+Rows of the ledger are no states: each is kept as it was handed over.
 
 When the database is away the rows that wait are kept in a journal file beside the data, and are
 written as soon as it answers; a journal that a dead process left is replayed by the next one.
@@ -35,7 +36,7 @@ BATCH_SECONDS = 0.5
 TOGETHER_SECONDS = 0.002
 
 Told = Callable[[Any], None]
-Rows = dict[tuple[str, str], Row]
+Rows = dict[tuple[str, str, int], Row]
 
 
 class Store:
@@ -50,7 +51,8 @@ class Store:
         self._journaling = threading.RLock()
         # Guards what follows it; the thread sleeps on it.
         self._changed = threading.Condition()
-        # Rows that wait and rows being written, by (model, pk), oldest first.
+        # Rows that wait and rows being written, oldest first, by (model, pk, number): the number is
+        # 0 but for rows that are only added, each of which has its own.
         self._waiting: Rows = {}
         self._batch: Rows = {}
         # How many rows were handed over, are in the batch or before it, and are done with.
@@ -81,7 +83,7 @@ class Store:
         not `passing`: who is told that an answer is over finds all of it stored."""
         with self._changed:
             self._urgent = True
-            self._hand_over(Row(model, key, fields, told=[told]))
+            self._hand_over(Row(model, key, fields, told=told))
 
     def remove(self, model: str, pk: str) -> None:
         """Hand over that a row is to go; like `put` otherwise."""
@@ -89,7 +91,8 @@ class Store:
 
     def _hand_over(self, new: Row) -> None:
         with self._changed:
-            place = (new.model, new.pk)
+            # Which of two that are added under one key counts is for the ledger to say.
+            place = (new.model, new.pk, self._handed + 1 if appends(new) else 0)
             old = self._waiting.get(place)
             self._waiting[place] = old.then(new) if old else new
             self._handed += 1

@@ -63,7 +63,9 @@ class ConnectedTime:
             self._since = self._clock()
         for entry in slices:
             assert entry.counts is not None
-            self._put(entry.key, Usage.Kind.CORRECTION, counts=Counts() - entry.counts)
+            back = Counts() - entry.counts
+            # At the price of then, and from that day.
+            self._put(entry.key, Usage.Kind.CORRECTION, counts=back, created=entry.created)
 
     def told(self, usage: Any) -> None:
         """How much there was since the session began, as GPT-Live tells it."""

@@ -105,10 +105,11 @@ class Answer:
 
 @dataclass(slots=True)
 class Turn:
-    """A person's turn that is to be written down."""
+    """A person's turn that is to be written down, once it is `committed`."""
 
     started_ms: int | None = None
     ms: int = 0
+    committed: bool = False
 
     def counts(self, words: str = "") -> Counts:
         """What writing it down used: tokens and time, of which the price says what counts."""

@@ -102,8 +102,11 @@ class Keeper(Members[Member]):
         self._failures += 1
         if self._failures & (self._failures - 1) == 0:
             log.warning("quotas cannot be checked (%d times): %s", self._failures, problem)
-        for member in list(self._members.values()):
-            member.unheard()
+        for call_id, member in list(self._members.items()):
+            try:
+                member.unheard()
+            except Exception:
+                log.exception("call %s could not be told that nobody checks its quotas", call_id)
 
 
 async def _let_others(number: int) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
+from hashlib import sha256
 from operator import itemgetter
 from typing import Any
 
@@ -35,6 +36,8 @@ DAY_PLACE = ("day", "provider_key", *(name for name in PLACE if name != "provide
 """There is one sum of these; all but the first two are the ledger row's own."""
 DAY_NAMES = (*NAMES, "provider_id")
 DAY_SUMS = (*MEASURES, "cost", "rows")
+LONGEST = 200
+"""So many letters there are in a session's or a response's name."""
 IMAGES = "images"
 """The dialect, in the ledger, of services that make pictures."""
 
@@ -58,9 +61,9 @@ class Payer:
 class Entry:
     """One thing that was used.
 
-    `key`: the response's or item's id, unique within `upstream_session` for the kind. `raw`: the
-    provider's own usage object. `counts`: an estimate, when there is no usable `raw`. An entry of
-    kind correction takes back connected time that was estimated.
+    `key`: the response's or item's id, unique within `upstream_session` for the kind; both are
+    made to `fit`. `raw`: the provider's own usage object. `counts`: an estimate, when there is no
+    usable `raw`. An entry of kind correction takes back connected time that was estimated.
     """
 
     payer: Payer
@@ -74,6 +77,12 @@ class Entry:
     counts: Counts | None = None
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    def __post_init__(self) -> None:
+        # Providers choose these.
+        object.__setattr__(self, "model", tame(self.model)[:120])
+        object.__setattr__(self, "upstream_session", fit(self.upstream_session))
+        object.__setattr__(self, "key", fit(self.key))
+
     def fields(self) -> dict[str, Any]:
         """The entry as plain values, for a journal."""
         return vars(self) | {
@@ -83,6 +92,16 @@ class Entry:
             "counts": None if self.counts is None else self.counts.plain(),
             "created": self.created.isoformat(),
         }
+
+
+def fit(name: str) -> str:
+    """The name as a column takes it: without NUL, and at most `LONGEST` letters. One that has to
+    be changed ends in a hash of what it was, so that no two become the same."""
+    plain = str(tame(name))
+    if plain == name:
+        return name
+    told = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{plain[: LONGEST - len(told) - 1]}~{told}"
 
 
 def entry_of(fields: Mapping[str, Any]) -> Entry:
@@ -136,8 +155,8 @@ ADDED["realtime.Usage"] = append
 def rows_of(entry: Entry) -> list[Usage]:
     """The rows there are of an entry: itself and its correction."""
     kinds = [entry.kind, Usage.Kind.CORRECTION]
-    session = entry.upstream_session[:200]
-    rows = Usage.objects.filter(upstream_session=session, key=entry.key[:200], kind__in=kinds)
+    session = entry.upstream_session
+    rows = Usage.objects.filter(upstream_session=session, key=entry.key, kind__in=kinds)
     return list(rows.order_by("created"))
 
 
@@ -167,10 +186,10 @@ def _row(entry: Entry) -> Usage:
     )
     row = Usage(
         **vars(entry.payer),
-        model=entry.model[:120],
+        model=entry.model,
         call_id=entry.call_id,
-        upstream_session=entry.upstream_session[:200],
-        key=entry.key[:200],
+        upstream_session=entry.upstream_session,
+        key=entry.key,
         kind=entry.kind,
         corrects=Usage.Kind.TIME if entry.kind == Usage.Kind.CORRECTION else "",
         status=entry.status if entry.status in Usage.Status else Usage.Status.COMPLETED,

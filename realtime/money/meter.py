@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 
 from realtime.bridge import EndRecord, Tap
 from realtime.bridge.audio import BYTES_PER_SECOND, bytes_to_ms
+from realtime.bridge.dialects.base import SPENT
 from realtime.db import in_database
 from realtime.models import Usage
 from realtime.money.connected_time import ConnectedTime
@@ -134,6 +135,10 @@ class Meter(Tap):
         if aside.audio_bytes // OWING_BYTES > kept:
             self._keep_owing()
 
+    def on_client_event(self, event: Event) -> None:
+        if event["type"] == "input_audio_buffer.clear":
+            self._by_hand = 0
+
     def on_event(self, event: Event) -> None:
         handler = self._handlers.get(event["type"])
         if handler is not None:
@@ -141,15 +146,11 @@ class Meter(Tap):
 
     def on_end(self, record: EndRecord) -> None:
         """Write down, as estimates, what nobody will report any more."""
-        if self._answer is not None:
-            self._put(self._entry_of_answer(self._answer, status=Usage.Status.INCOMPLETE))
-            self._answer = None
+        self._give_up_answer()
         for aside in self._asides.values():
             self._put(self._entry_of_answer(aside, status=Usage.Status.INCOMPLETE))
         self._asides.clear()
-        for item_id, turn in self._owed_turns().items():
-            self._put(self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE))
-        self._turns.clear()
+        self._give_up_turns()
         self._time.tick(last=True)
         if self._owes:
             self._save(owing=None)
@@ -157,6 +158,7 @@ class Meter(Tap):
     # Sessions
 
     def _created(self, event: Event) -> None:
+        self._give_up_turns()
         self._time.end()
         self._done.clear()
         if self._sessions:
@@ -184,11 +186,20 @@ class Meter(Tap):
         """Turns that somebody is writing down."""
         if self._transcriber is None:
             return {}
-        return {item_id: turn for item_id, turn in self._turns.items() if turn.ms}
+        turns = self._turns.items()
+        return {item_id: turn for item_id, turn in turns if turn.committed and turn.ms}
+
+    def _give_up_turns(self) -> None:
+        """Write down the turns whose words nobody will tell any more. One that was not committed
+        yet costs nothing here: the next session is given it again."""
+        for item_id, turn in self._owed_turns().items():
+            self._put(self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE))
+        self._turns.clear()
 
     def _committed(self, event: Event) -> None:
         item_id = event["item_id"]
         turn = self._turns.setdefault(item_id, Turn())
+        turn.committed = True
         turn.ms = turn.ms or bytes_to_ms(self._by_hand)
         self._by_hand = 0
         self._context.hears(turn.ms)
@@ -231,8 +242,19 @@ class Meter(Tap):
         times = self._done.get(response_id, 0)
         # A provider that numbers its answers badly is paid for each all the same.
         key = f"{response_id}#{times + 1}" if times else response_id
+        if self._answer is not None and self._answer.key == key:
+            return  # it was told before
+        self._give_up_answer()
         self._answer = Answer(key, self._context.read())
         self._keep_owing()
+
+    def _give_up_answer(self) -> None:
+        """Write down the answer under way, whose end may never be told; if it is, that is what
+        counts."""
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            self._context.told(answer.counts())
+            self._put(self._entry_of_answer(answer, status=Usage.Status.INCOMPLETE))
 
     def _words(self, event: Event) -> None:
         if self._answer is not None:
@@ -255,6 +277,13 @@ class Meter(Tap):
         self._put(entry, response_id=response["id"])
         if counts.seconds:
             self._time.billed()
+
+    def _spent(self, event: Event) -> None:
+        """What an answer used that has ended, and was estimated then."""
+        response_id = event["response_id"]
+        fields = {"raw": event["raw_usage"], "status": event["status"]}
+        entry = self._entry(response_id, Usage.Kind.RESPONSE, **fields)
+        self._put(entry, response_id=response_id)
 
     def _ended(self, response_id: str) -> tuple[Answer, Answer | None]:
         """The answer that has ended, and what is under way now."""
@@ -346,6 +375,7 @@ class Meter(Tap):
         "conversation.item.input_audio_transcription.failed": _not_transcribed,
         "response.created": _response_created,
         "response.done": _response_done,
+        SPENT: _spent,
         **dict.fromkeys(WORDS, _words),
     }
 

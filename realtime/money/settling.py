@@ -30,6 +30,7 @@ class Settling:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._entries: dict[str, Entry] = {}
+        self._number = 0
         self._held: dict[Release, asyncio.TimerHandle] = {}
 
     @property
@@ -43,7 +44,9 @@ class Settling:
 
     def put(self, entry: Entry, told: Told) -> None:
         """Hand over a row. `told` gets its name and what was added, on the loop."""
-        name = f"{entry.upstream_session}|{entry.key}|{entry.kind}"
+        # An answer may be told of again while its row is on its way: that is another row.
+        self._number += 1
+        name = f"{entry.upstream_session}|{entry.key}|{entry.kind}|{self._number}"
         self._entries[name] = entry
         self._store.append(
             "realtime.Usage",

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from realtime.bridge.dialects import Target
-from realtime.bridge.dialects.base import AUDIO_DELTA, RENEW
+from realtime.bridge.dialects.base import AUDIO_DELTA, RENEW, SPENT
 from realtime.bridge.dialects.gemini import GeminiLive
 from realtime.bridge.dialects.gemini.setup import setup_of
 from realtime.bridge.dialects.gemini.usage import usage_of
@@ -46,7 +46,7 @@ def target(url="wss://generativelanguage.googleapis.com", **fields):
 def checked(events):
     """The events, each as the official types have it."""
     for event in events:
-        if event["type"] == RENEW:
+        if event["type"] in (RENEW, SPENT):
             continue
         told = {name: value for name, value in event.items() if name != "raw_usage"}
         if event["type"] == AUDIO_DELTA:
@@ -287,11 +287,41 @@ def test_an_answer_that_is_stopped_is_heard_no_further_and_paid_with_the_next():
     wire.get(voice(), spoken("Once"))
     sent, answered = wire.put("response.cancel")
     assert sent == []
-    assert answered[-1]["response"]["status_details"]["reason"] == "client_cancelled"
-    assert wire.get(voice(), spoken(" upon"), content(interrupted=True), DONE[1]) == []
+    stopped = answered[-1]["response"]
+    assert stopped["status_details"]["reason"] == "client_cancelled"
+    assert wire.get(voice(), spoken(" upon"), content(interrupted=True)) == []
+    (spent,) = wire.get(DONE[1])
+    assert (spent["type"], spent["response_id"]) == (SPENT, stopped["id"])
+    assert (spent["status"], spent["raw_usage"]) == ("cancelled", USAGE)
     done = wire.get(voice(), *DONE)[-1]
     assert done["response"]["usage"]["total_tokens"] == 2 * 277
     assert done["raw_usage"] == {"usageMetadata": USAGE, "stopped": [USAGE]}
+
+
+def test_usage_that_comes_after_the_end_is_that_of_the_answer_that_ended():
+    wire, late = Wire(), {"usageMetadata": USAGE}
+    done = wire.get(voice(), *map(content_only, DONE))[-1]
+    (spent,) = wire.get(resumable("h-1"), late)
+    assert (done["response"]["usage"], spent["raw_usage"]) == (None, USAGE)
+    assert (spent["response_id"], spent["status"]) == (done["response"]["id"], "completed")
+    # A program that keeps books by what GA says finds it with the next answer.
+    again = wire.get(voice(), *DONE)[-1]
+    assert again["response"]["usage"]["total_tokens"] == 2 * 277
+    assert again["raw_usage"]["usageMetadata"] == USAGE
+    assert wire.get(late) == []  # which has its usage
+
+
+def test_usage_that_comes_once_the_next_answer_is_under_way_is_its_own():
+    wire = Wire()
+    wire.get(voice(), *map(content_only, DONE))
+    assert wire.get(heard("And?"), {"usageMetadata": USAGE})[-1]["type"] != SPENT
+    done = wire.get(voice(), *map(content_only, DONE))[-1]
+    assert done["raw_usage"] == USAGE
+
+
+def content_only(message):
+    """The message without usage."""
+    return {name: value for name, value in message.items() if name != "usageMetadata"}
 
 
 def test_nothing_to_stop_is_a_benign_error():

@@ -7,7 +7,8 @@ import asyncio
 import orjson
 import pytest
 
-from realtime.bridge import Limits
+from realtime.bridge import Limits, Tap
+from realtime.bridge.dialects.base import SPENT
 from tests.bridge.test_gemini import (
     CALL,
     DONE,
@@ -113,6 +114,30 @@ async def test_what_is_typed_is_answered():
         await finish(running)
     assert of(running.page, "conversation.item.added")[0]["item"]["id"] == "t1"
     assert provider.visits[0].problem is None
+
+
+class Told(Tap):
+    def __init__(self):
+        self.events = []
+
+    def on_event(self, event):
+        self.events.append(event)
+
+
+async def test_what_a_stopped_answer_cost_is_for_taps_only():
+    stopped, tap = asyncio.Event(), Told()
+    script = [SETUP, READY, Send(voice()), Until(stopped), Send(DONE[1], voice()), *map(Send, DONE)]
+    async with ScriptedProvider(script) as provider:
+        running = run(provider, taps=[tap])
+        await running.page.until("nextvoice.audio")
+        running.page.say({"type": "response.cancel"})
+        await running.page.until("response.done")
+        stopped.set()
+        await running.page.until("response.done", 2)
+        await finish(running)
+    (spent,) = [event for event in tap.events if event["type"] == SPENT]
+    assert spent["response_id"] == of(running.page, "response.done")[0]["response"]["id"]
+    assert SPENT not in running.page.types()
 
 
 async def test_a_function_is_called():

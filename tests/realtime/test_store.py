@@ -136,6 +136,32 @@ def test_what_the_ledger_does_not_wait_for_is_written_in_its_time(
     assert store.flush(10)  # which finds nothing to do
 
 
+def test_rows_that_are_added_under_one_key_are_none_of_them_lost(
+    store: Store, conversation: Conversation
+) -> None:
+    free, busy = threading.Event(), threading.Event()
+
+    def write(rows: list[Row]) -> None:
+        busy.set()
+        assert free.wait(10)
+        write_rows(rows)
+
+    store.write, told = write, list[list[tuple[str, int]]]()
+    store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="one"))
+    assert busy.wait(10)
+    for tokens in (10, None, 20):
+        store.append(
+            "realtime.Usage",
+            "session a",
+            used("a", tokens).fields,
+            lambda rows: told.append([(row.kind, row.text_in) for row in rows]),
+        )
+    assert store.waiting == 4
+    free.set()
+    assert store.flush(10)
+    assert (ledger(), told) == ([("a", "response", 10)], [[("response", 10)]] * 3)
+
+
 def test_nul_characters_do_not_reach_the_database(store: Store, conversation: Conversation) -> None:
     store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="a\0b"))
     assert store.flush(10)

@@ -17,6 +17,10 @@ RENEW = "nextvoice.renew"
 """Inside the bridge: the session should be replaced within so many `seconds`, at a quiet moment,
 because its provider said so or because settings changed that hold for a session's whole life."""
 
+SPENT = "nextvoice.spent"
+"""Inside the bridge: what the answer `response_id` used, in the provider's words as `raw_usage`,
+which were said after its end with this `status`. For taps only."""
+
 OPENING_IDS = "nextvoice_open_"
 """Event ids of opening frames start so, which tells an error about one of them."""
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Collection
+from datetime import datetime
 
 import pytest
+from django.db import OperationalError
 
 from realtime.money import keeper
 from realtime.money.keeper import Keeper
@@ -33,7 +36,8 @@ class Member:
         self.kept.set()
 
     def unheard(self) -> None:
-        raise AssertionError("the database is there")
+        if self.broken == "unheard":
+            raise ArithmeticError
 
 
 @pytest.mark.parametrize("broken", ["wish", "told"])
@@ -48,6 +52,31 @@ async def test_one_call_that_fails_sets_no_other_free(
         for _time in range(2):
             members[1].kept.clear()
             await asyncio.wait_for(members[1].kept.wait(), 10)
+    finally:
+        for member in members:
+            ours.leave(member.call_id)
+        await asyncio.wait(ours._releasing)
+
+
+async def test_one_call_that_fails_in_an_outage_sets_no_other_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    away = True
+
+    def renew(wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
+        nonlocal away
+        if away:
+            away = False
+            raise OperationalError
+        return {wish.call_id: Terms() for wish in wishes}
+
+    monkeypatch.setattr(keeper, "SECONDS", 0.01)
+    monkeypatch.setattr(keeper, "_renews_with", renew)
+    ours, members = Keeper(), [Member("unheard"), Member()]
+    for member in members:
+        ours.join(member.call_id, member)
+    try:
+        await asyncio.wait_for(members[1].kept.wait(), 10)
     finally:
         for member in members:
             ours.leave(member.call_id)

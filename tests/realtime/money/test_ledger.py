@@ -94,6 +94,23 @@ def test_a_response_and_a_transcription_of_one_name_are_two_things() -> None:
     assert (balanced(), Usage.objects.count()) == (3 * COST, 3)
 
 
+def test_answers_whose_long_names_begin_alike_are_both_paid_for() -> None:
+    names = ["r" * 200, "r" * 201, "r" * 200 + "1"]
+    for name in [*names, *names]:
+        record(entry(name))
+    assert (balanced(), Usage.objects.count()) == (3 * COST, 3)
+    assert {len(row.key) for row in Usage.objects.all()} == {200}
+
+
+def test_nul_in_a_provider_s_names_costs_no_row() -> None:
+    for name in ("ab", "a\0b"):
+        record(entry(name, upstream_session=f"call/1/{name}", model="gpt-realtime\0"))
+    assert (balanced(), Usage.objects.count()) == (2 * COST, 2)
+    kept = entry_of(entry("a\0b").fields()).key
+    assert kept == entry("a\0b").key
+    assert "\0" not in "".join(f"{row.upstream_session}{row.key}" for row in Usage.objects.all())
+
+
 def test_what_is_reported_takes_the_place_of_an_estimate() -> None:
     estimate = Counts(audio_in=100, audio_out=100)
     record(entry(raw=None, counts=estimate))

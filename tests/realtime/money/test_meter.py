@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from chats.models import Conversation, User
 from realtime import store as stores
+from realtime.bridge.dialects.base import SPENT
 from realtime.db import in_database
 from realtime.models import CallRecord, Price, Provider, Usage, UsageDay, VoiceModel
 from realtime.money import settling
@@ -323,6 +324,43 @@ async def test_a_turn_nobody_wrote_down_is_estimated(
     )
 
 
+async def test_what_a_page_took_back_of_a_turn_is_not_estimated(transactional_db: None) -> None:
+    rig, committed = Rig(), turn()[-1]
+    rig.meter.on_user_audio(bytes(SECOND), 0)
+    rig.meter.on_client_event({"type": "input_audio_buffer.clear"})
+    rig.meter.on_user_audio(bytes(2 * SECOND), SECOND // 2)
+    rig.meter.on_event(committed)
+    (owed,) = rig.owing
+    assert owed["counts"]["seconds"] == "2"
+    rig.meter.on_event(session_created())
+    await rig.settle()
+
+
+async def test_a_turn_that_broke_off_with_its_session_is_paid_for_in_the_next(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
+    started, stopped, _committed = turn("item_a")
+    for event in (started, stopped, session_created(), *turn("item_b")):
+        rig.meter.on_event(event)
+    assert rig.meter.awaits_usage
+    for event in turn("item_b", usage=HEARD)[-1:]:
+        rig.meter.on_event(event)
+    assert (rig.meter.awaits_usage, rig.owing) == (False, None)
+    (row,) = await rig.settle()
+    assert (row.key, row.cost) == ("item_b", HEARD_COST)
+
+
+async def test_a_committed_turn_whose_session_ends_is_estimated(transactional_db: None) -> None:
+    rig = Rig()
+    for event in (*turn("item_a"), session_created()):
+        rig.meter.on_event(event)
+    assert not rig.meter.awaits_usage
+    (row,) = await rig.settle()
+    assert (row.status, row.source, row.cost) == ("incomplete", "estimated", HEARD_COST)
+    assert "/1/" in row.upstream_session
+
+
 async def test_a_database_that_hangs_delays_an_answer_s_end_only_until_it_is_on_disk(
     here: str, conversation: Conversation, cookie: str
 ) -> None:
@@ -464,6 +502,28 @@ async def test_time_is_billed_in_slices_until_the_provider_bills_it_itself(
     assert await balanced() == Decimal("0.0325")
 
 
+async def test_time_is_taken_back_at_the_price_it_had(transactional_db: None) -> None:
+    async def costs(rate: str) -> None:
+        price = {"model": "clock", "per_minute": Decimal(rate), "since": datetime.now(UTC)}
+        await in_database(lambda: Price.objects.create(**price))
+
+    await costs("0.06")
+    rig = Rig(by_time=True, model="clock")
+    rig.now = 60
+    rig.meter.tick()
+    await rig.settle()
+    assert await balanced() == Decimal("0.06")
+    await costs("0.6")
+    rig.meter.on_event({"type": "session.usage.updated", "usage": {"seconds": 30}})
+    taken_back, booked, reported = await rig.settle()
+    assert (booked.cost, taken_back.cost, reported.cost) == (
+        Decimal("0.06"),
+        Decimal("-0.06"),
+        Decimal("0.3"),
+    )
+    assert (booked.created, await balanced()) == (taken_back.created, Decimal("0.3"))
+
+
 async def test_an_answer_under_way_is_owed_until_it_is_written(transactional_db: None) -> None:
     rig = Rig()
     rig.meter.on_event(response_created())
@@ -480,6 +540,24 @@ async def test_an_answer_under_way_is_owed_until_it_is_written(transactional_db:
     await rig.settle()
 
 
+async def test_an_answer_that_never_ends_is_estimated_when_another_begins(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
+    for response_id in ("resp_1", "resp_2"):
+        rig.meter.on_event(response_created(response_id))
+        rig.meter.on_assistant_audio("item_a", 0, bytes(SECOND))
+        rig.meter.on_event(response_created(response_id))
+    rig.meter.on_event(response_done("resp_2", usage=USAGE))
+    never, ended = await rig.settle()
+    assert (never.key, never.status, never.source) == ("resp_1", "incomplete", "estimated")
+    assert (never.counts(), ended.cost) == (Counts(audio_out=20), COST)
+    # Should its end come all the same, what the provider says counts.
+    rig.meter.on_event(response_done("resp_1", usage=USAGE))
+    await rig.settle()
+    assert await balanced() == 2 * COST
+
+
 async def test_answers_of_one_name_are_all_paid_for(transactional_db: None) -> None:
     rig = Rig()
     for _ in range(3):
@@ -487,6 +565,41 @@ async def test_answers_of_one_name_are_all_paid_for(transactional_db: None) -> N
         rig.meter.on_event(response_done(usage=USAGE))
     await rig.settle()
     assert await balanced() == 3 * COST
+
+
+async def test_an_answer_that_is_told_again_without_usage_costs_what_was_reported(
+    transactional_db: None,
+) -> None:
+    rig, safe = Rig(), asyncio.Event()
+    rig.meter.on_event(response_created())
+    await asyncio.to_thread(store().flush, 10)
+    async with locked():
+        rig.meter.on_event(response_done(usage=USAGE))
+        rig.meter.on_event(response_done())
+    rig.meter.settling.when_settled(safe.set)
+    (row,) = await rig.settle()
+    assert (row.source, row.cost) == ("reported", COST)
+    await asyncio.wait_for(safe.wait(), 8)
+    assert list(rig.meter.settling.names()) == []
+    assert await balanced() == COST
+
+
+async def test_what_a_stopped_answer_used_takes_the_place_of_its_estimate(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
+    rig.meter.on_event(response_created())
+    rig.meter.on_assistant_audio("item_a", 0, bytes(SECOND))
+    rig.meter.on_event(response_done(status="cancelled"))
+    spent = {"type": SPENT, "response_id": "resp_1", "status": "cancelled", "raw_usage": USAGE}
+    rig.meter.on_event(spent)
+    rig.meter.on_event(response_created("resp_2"))
+    both = {"usageMetadata": {"responseTokenCount": 7}, "stopped": [USAGE]}
+    rig.meter.on_event(response_done("resp_2") | {"raw_usage": both})
+    ledger = {(row.key, row.kind): row for row in await rig.settle()}
+    correction, following = ledger["resp_1", "correction"], ledger["resp_2", "response"]
+    assert ledger["resp_1", "response"].cost + correction.cost == COST
+    assert (correction.status, following.counts()) == ("cancelled", Counts(other_out=7))
 
 
 def usage_of(number: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from ...audio import decode_base64
 from ...events import Event
 from ...ids import new_id
-from ..base import RENEW
+from ..base import RENEW, SPENT
 from .answer import Answer, event
 from .turn import Person
 from .usage import added, usage_of
@@ -34,10 +34,11 @@ class Talk:
         self.handle: str | None = None
         """With it another session goes on from here; None while something is not in it yet."""
         self.last_item_id: str | None = None
-        self._deaf = False  # the rest of an answer that was stopped is not told
+        self._stopped: str | None = None  # the answer that was, and whose rest is not told
         self._interrupted = False
         self._usage: Event | None = None  # of the turn under way, as Gemini said it
         self._owed: list[Event] = []  # usage of answers that ended before it came
+        self._unpaid: tuple[str, str] | None = None  # one that did just now, and how it ended
         self._handlers: dict[str, Callable[[Any], Iterator[Event]]] = {
             "serverContent": self._content,
             "toolCall": self._tool_call,
@@ -51,7 +52,7 @@ class Talk:
     def take(self, message: Mapping[str, Any]) -> Iterator[Event]:
         """The events of one message. Wrong parts of it are passed over."""
         if isinstance(raw := message.get("usageMetadata"), dict):
-            self._usage = raw
+            yield from self._told(raw, message)
         for name, handler in self._handlers.items():
             if isinstance(inner := message.get(name), dict):
                 yield from handler(inner)
@@ -65,17 +66,18 @@ class Talk:
         self.handle = None
 
     def stop(self) -> Iterator[Event]:
-        """The answer under way is wanted no more. Gemini cannot be told: the rest is left out,
-        and what it cost is counted with the next answer."""
+        """The answer under way is wanted no more. Gemini cannot be told: the rest is left out.
+        What it cost is told when Gemini does; in GA's words, with the next answer."""
         if self.answer is not None:
-            self._deaf = True
+            self._stopped = self.answer.id
             yield from self._end("cancelled", STOPPED)
 
     # --- its content ---------------------------------------------------------------------------
 
     def _content(self, content: Mapping[str, Any]) -> Iterator[Event]:
+        self._unpaid = None
         yield from self._heard(content.get("inputTranscription"))
-        if content.get("interrupted") is True and not self._deaf:
+        if content.get("interrupted") is True and self._stopped is None:
             yield from self._interrupt()
         turn = content.get("modelTurn")
         parts = turn.get("parts") if isinstance(turn, dict) else None
@@ -116,7 +118,7 @@ class Talk:
 
     def _say(self, what: Callable[[Answer], Iterator[Event]]) -> Iterator[Event]:
         self.changed()
-        if not self._deaf:
+        if self._stopped is None:
             yield from self._begin()
             assert self.answer is not None
             yield from self._following(self.answer, what(self.answer))
@@ -145,15 +147,17 @@ class Talk:
         self._interrupted = self.answer is not None
 
     def _turn_complete(self, reason: str) -> Iterator[Event]:
-        deaf, self._deaf = self._deaf, False
+        stopped, self._stopped = self._stopped, None
         interrupted, self._interrupted = self._interrupted, False
         if self.answer is not None:
             if not interrupted:
                 yield from self.person.transcribed()
             status, details = _ending(interrupted, reason)
+            if self._usage is None:
+                self._unpaid = self.answer.id, status
             yield from self._end(status, details)
-        elif deaf:
-            self._owe()
+        elif stopped is not None:
+            yield from self._owe(stopped, "cancelled")
         elif self.person.has_words and self.person.item_id is not None:
             yield from self._end_turn()  # which is not to be answered
             yield from self.person.transcribed()
@@ -161,15 +165,26 @@ class Talk:
     def _end(self, status: str, details: Event | None) -> Iterator[Event]:
         answer, self.answer = self.answer, None
         assert answer is not None
-        usage = {"usage": None} if self._deaf else self._settled()
+        usage = self._settled() if self._stopped is None else {"usage": None}
         yield from answer.end(status, details, **usage)
 
     # --- what it costs -------------------------------------------------------------------------
 
-    def _owe(self) -> None:
+    def _told(self, raw: Event, message: Mapping[str, Any]) -> Iterator[Event]:
+        """Usage of the turn under way; or of the one that just ended, when it comes alone."""
+        self._usage = raw
+        unpaid, self._unpaid = self._unpaid, None
+        if unpaid is not None and "serverContent" not in message and "toolCall" not in message:
+            yield from self._owe(*unpaid)
+
+    def _owe(self, response_id: str, status: str) -> Iterator[Event]:
+        """The usage that was said last is that of an answer which has ended."""
         raw, self._usage = self._usage, None
-        if raw is not None:
+        if raw is None:
+            self._unpaid = response_id, status
+        else:
             self._owed.append(raw)
+            yield event(SPENT, response_id=response_id, status=status, raw_usage=raw)
 
     def _settled(self) -> Event:
         """The usage of an answer that ends now, with what is owed of those before it."""
