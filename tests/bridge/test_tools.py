@@ -251,6 +251,25 @@ def test_arguments_may_be_split_anywhere(cuts: list[int]) -> None:
     assert on.box.asked == [("echo", json.loads(text))]
 
 
+async def test_an_answer_that_is_told_twice_runs_nothing_again() -> None:
+    *_, told = wanted(arguments='{"pay": 1}')
+    again = Send(told, response_done(output=[told["item"]]))
+    other = wanted(arguments='{"pay": 2}', call="call_2", response="resp_2")
+    second = asking(other, response="resp_2")
+    script = [*OPENING, asking(wanted(arguments='{"pay": 1}')), Expect("response.create")]
+    async with scene([*script, again, second]) as on:
+        await on.asked(2)
+    assert on.box.asked == [("echo", {"pay": 1}), ("echo", {"pay": 2})]
+    assert [call for call, _output in on.outputs()] == ["call_1", "call_2"]
+
+
+async def test_an_answer_under_the_id_of_another_may_ask_for_the_same() -> None:
+    same = asking(wanted())
+    async with scene([*OPENING, same, Expect("response.create"), same]) as on:
+        await on.asked(2)
+    assert on.box.asked == [("echo", {})] * 2
+
+
 async def test_several_calls_of_a_turn_run_side_by_side_and_are_answered_together() -> None:
     box = Box()
     calls = [
