@@ -21,9 +21,11 @@ OPEN = frozenset({AWAITING, RUNNING})
 
 @dataclass(slots=True)
 class ToolCall:
-    """One call of a model. `server`: the MCP server that the provider calls; "" for our own."""
+    """One call of a model. `id`: the provider's for it, `shown_id` what people know it by (see
+    `Approvals.shown_id`). `server`: the MCP server that the provider calls; "" for our own."""
 
     id: str
+    shown_id: str
     item_id: str
     response_id: str
     name: str
@@ -54,7 +56,7 @@ def announce(core: Call, call: ToolCall) -> None:
         "nextvoice.tool",
         item_id=call.item_id,
         response_id=call.response_id,
-        call_id=call.id,
+        call_id=call.shown_id,
         name=call.name,
         label=call.label or call.name,
         about=call.about,

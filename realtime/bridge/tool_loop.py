@@ -160,6 +160,7 @@ class ToolLoop(Tap):
         self._used += 1
         call = ToolCall(
             id=call_id,
+            shown_id=self._approvals.shown_id(call_id),
             item_id=item["id"],
             response_id=response_id,
             name=str(item.get("name") or ""),
@@ -261,7 +262,7 @@ class ToolLoop(Tap):
         call.state = AWAITING
         self._show(call)
         with self._patient(turn, call):
-            call.approval = await self._approvals.ask(call.id, call.name)
+            call.approval = await self._approvals.ask(call.shown_id, call.name)
         turn.told = False
         if call.approval == APPROVED:
             return None
