@@ -64,6 +64,7 @@ class Answering:
         self.wanted: object = None  # output modalities of the answer asked for last
         self._held: Event | None = None
         self._asked: Event | None = None
+        self._cancel: str | None = None  # the event that asked first for the active one's end
 
     def ask(self, event: Event) -> Event | None:
         """A `response.create` to send now, or None when it is held."""
@@ -84,6 +85,18 @@ class Answering:
         self.active = response_id
         self.items = []
         self.wanted = None
+        self._cancel = None
+
+    def cancels(self, client_event_id: str, response_id: str | None) -> None:
+        """The provider is asked to stop a response; None: the one under way."""
+        if response_id in (None, self.active) and self._cancel is None:
+            self._cancel = client_event_id
+
+    def nothing_to_stop(self, client_event_id: str | None) -> str | None:
+        """The provider had none to stop for this event. Returns the response that must be over,
+        without a word, if there is one; after the first such event its end may be on its way."""
+        first = client_event_id is not None and client_event_id == self._cancel
+        return self.active if first else None
 
     def speaks(self, item_id: str) -> None:
         """The active response has this item."""

@@ -181,6 +181,8 @@ class Core:
         """Send on a client event with these fields only, under its own id or a new one."""
         event_id = event.get("event_id") or new_id("nextvoice")
         sent = {"type": event["type"], "event_id": event_id, **fields}
+        if event["type"] == "response.cancel":
+            self.answering.cancels(event_id, fields.get("response_id"))
         self.taps.on_client_event(sent)
         if self.own_turns is not None:
             sent = self.own_turns.to_provider(sent)

@@ -458,6 +458,39 @@ def test_cancelling_twice_asks_for_one_end_and_changes_nothing_else():
     assert rig.call.ended is None
 
 
+def test_an_answer_that_the_provider_does_not_know_to_stop_is_over():
+    rig = Rig()
+    rig.provider(response_created("r1"), audio_delta(PCM))
+    rig.page({"type": "response.cancel", "event_id": "stop"}, {"type": "response.create"})
+    rig.upstream.take()
+    rig.browser.take()
+    rig.provider(provider_error("response_cancel_not_active", "stop"))
+    (done,) = rig.browser.frames
+    assert (done["response"]["id"], done["response"]["status"]) == ("r1", "cancelled")
+    assert [(i["id"], i["status"]) for i in done["response"]["output"]] == [
+        ("item_a", "incomplete")
+    ]
+    assert rig.tap.events[-1] == done
+    assert rig.upstream.types() == ["response.create"]
+
+
+def test_a_stop_that_came_too_late_ends_no_other_answer():
+    rig = Rig()
+    rig.provider(response_created("r1"))
+    rig.page({"type": "response.cancel", "event_id": "stop"})
+    late = provider_error("response_cancel_not_active", "stop")
+    rig.provider(response_done("r1"), response_created("r2"), late)
+    assert rig.call.answering.active == "r2"
+
+
+def test_of_an_answer_that_is_being_stopped_a_second_stop_says_nothing():
+    rig = Rig()
+    rig.provider(response_created("r1"))
+    rig.page(*({"type": "response.cancel", "event_id": each} for each in ("first", "second")))
+    rig.provider(provider_error("response_cancel_not_active", "second"))
+    assert rig.call.answering.active == "r1"
+
+
 def test_cancelling_an_answer_needs_one():
     rig = Rig()
     assert rig.call.cancel_answer() is False
