@@ -93,7 +93,7 @@ class Box:
         if name == "stuck":
             await asyncio.Event().wait()
         if name == "huge":
-            return Result("€" * 60_000)
+            return Result("€" * 60_000, {"text": "€" * 60_000})
         if name == "draw":
             files = (Produced("a.png", "image/png", b"png"), Produced("", "text/csv", b"csv"))
             return Result("drawn", files=files * 5)
@@ -315,7 +315,9 @@ async def test_a_huge_output_is_cut_and_says_so_and_all_of_it_is_a_file() -> Non
     (whole,) = on.box.kept
     assert (whole.name, whole.content_type) == ("Whole result.txt", "text/plain")
     assert whole.data.decode() == "€" * 60_000
-    assert on.told()[-1]["attachments"] == [{"id": whole.name, "name": whole.name}]
+    last = on.told()[-1]
+    assert last["attachments"] == [{"id": whole.name, "name": whole.name}]
+    assert last["shown"]["text"].endswith("\n[Cut here: the first 16000 of 180000 bytes.]")
 
 
 async def test_files_are_kept_and_the_model_knows_which_the_person_sees() -> None:
