@@ -193,7 +193,7 @@ class JsonDialect(Endpoint):
     def decode(self, frame: Frame) -> Iterable[Event]:
         event = _read(frame)
         found: list[Event] = []
-        if event is not None and not self._repeats.seen(event, len(frame)):
+        if event is not None and not self._repeats.seen(event, frame):
             place = _place(event)
             # Nothing but what it adds is new about more of the same part of the same answer.
             if place == self._more_audio[0]:
