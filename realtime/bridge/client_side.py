@@ -219,6 +219,7 @@ class ClientSide:
     def _response_cancel(self, event: Event) -> None:
         if self._core.upstream is None:
             self._core.answering.forget()
+            self._waiting.drop("response.create")
             return
         response_id = event.get("response_id") or self._core.answering.active
         self._core.to_upstream(event, **({"response_id": response_id} if response_id else {}))

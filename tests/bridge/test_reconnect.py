@@ -380,6 +380,17 @@ def test_stopping_an_answer_that_is_gone_asks_for_none():
     assert rig.upstream.types() == ["session.update", "conversation.item.create"]
 
 
+def test_stopping_takes_back_what_was_asked_while_nobody_was_there():
+    rig = Rig()
+    rig.call.detach()
+    item = {"id": "t1", "type": "message", "role": "user"}
+    item["content"] = [{"type": "input_text", "text": "Hello"}]
+    rig.page({"type": "conversation.item.create", "item": item}, {"type": "response.create"})
+    rig.page({"type": "response.cancel"})
+    rig.attach("sess_2")
+    assert rig.upstream.types() == ["session.update", "conversation.item.create"]
+
+
 def test_a_typed_message_whose_echo_never_came_is_told_again_and_shown_once():
     rig = Rig()
     item = {"id": "t1", "type": "message", "role": "user"}
