@@ -258,7 +258,9 @@ class ProviderSide:
     def _benign(self, event: Event) -> None:
         """A race that the provider lost gracefully: the person need not know."""
         if event["error"]["code"] == ALREADY_ANSWERING:
-            self._core.answering.refused(event["error"]["event_id"])
+            held = self._core.answering.refused(event["error"]["event_id"])
+            if held is not None and self._core.ended is None:
+                self._core.ask(held)
 
     def _stopped(self, response_id: str) -> None:
         """The provider says that the answer is no longer under way, and has not said how it

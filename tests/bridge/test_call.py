@@ -399,6 +399,20 @@ def test_an_answer_refused_because_one_was_begun_is_asked_for_again():
     assert codes(rig.browser.frames) == []
 
 
+def test_a_refusal_that_comes_after_the_end_of_the_other_answer_is_asked_again_once():
+    rig = Rig()
+    rig.page({"type": "response.create", "event_id": "mine"})
+    rig.upstream.take()
+    refusal = provider_error("conversation_already_has_active_response", "mine")
+    rig.provider(response_created("r1"), response_done("r1"), refusal)
+    assert [f["event_id"] for f in rig.upstream.take()] == ["mine"]
+    # Refused again while nothing is known to have ended, it waits.
+    rig.provider(refusal)
+    assert rig.upstream.frames == []
+    rig.provider(response_done("r2"))
+    assert rig.upstream.types() == ["response.create"]
+
+
 def test_a_late_end_of_an_earlier_answer_starts_nothing():
     rig = Rig()
     rig.provider(response_created("r1"), response_created("r2"))
