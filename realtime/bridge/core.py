@@ -21,6 +21,7 @@ from .limits import Limits
 from .memory import Memory
 from .notices import notice_event
 from .redact import shown_message
+from .sent import Sent
 from .session import Offered, Settings
 from .taps import EndRecord, Tap, Taps
 from .waiting import Tail
@@ -51,6 +52,7 @@ class Core:
         self.limits = limits or Limits()
         self.clock = clock
         self.items = Items()
+        self.sent = Sent()
         self.settings = Settings(session, offered)
         self.answering = Answering()
         self.memory = Memory(self.items, self.limits.remembered_letters)

@@ -186,6 +186,7 @@ class ProviderSide:
 
     def _deleted(self, event: Event) -> None:
         self._core.items.delete(event["item_id"])
+        self._core.sent.forget(event["item_id"])
         self._pass_on(event)
 
     def _speech(self, event: Event) -> None:
@@ -251,6 +252,7 @@ class ProviderSide:
             self._core.end(verdict.reason, error["message"])
             return
         self._core.settings.refused(error["event_id"])
+        self._core.sent.refused(error["event_id"])
         if (error["event_id"] or "").startswith(OPENING_IDS):
             self._core.notice("setting_refused")
         self._core.tell(event)

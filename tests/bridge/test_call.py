@@ -184,6 +184,29 @@ def test_a_typed_message_goes_up_with_an_id_and_nothing_unchecked():
     }
 
 
+def test_a_message_that_is_sent_again_is_told_once():
+    rig = Rig()
+    rig.page(typed(id="t1"), typed(id="t1"))
+    rig.provider(item_added("t1", None))
+    rig.page(typed(id="t1"))
+    assert rig.upstream.types() == ["conversation.item.create"]
+    rig.page(typed("Another", id="t1"))
+    assert codes(rig.browser.frames) == ["item_create_duplicate_item_id"]
+
+
+@pytest.mark.parametrize("gone", ["refused", "deleted"])
+def test_a_message_the_conversation_does_not_have_may_be_sent_again(gone):
+    rig = Rig()
+    rig.page(typed(id="t1") | {"event_id": "mine"})
+    if gone == "refused":
+        rig.provider(provider_error("invalid_value", "mine"))
+    else:
+        deleted = {"type": "conversation.item.deleted", "item_id": "t1"}
+        rig.provider(item_added("t1", None), deleted)
+    rig.page(typed("Another", id="t1"))
+    assert rig.upstream.types() == ["conversation.item.create"] * 2
+
+
 def test_a_message_can_only_follow_an_item_there_is():
     rig = Rig()
     rig.provider(item_added("u1", None))
