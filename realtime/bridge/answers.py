@@ -64,26 +64,43 @@ class Answering:
         self.wanted: object = None  # output modalities of the answer asked for last
         self._held: Event | None = None
         self._asked: Event | None = None
+        self._ended = False  # another response has, since then
+        self._cancel: str | None = None  # the event that asked first for the active one's end
 
     def ask(self, event: Event) -> Event | None:
         """A `response.create` to send now, or None when it is held."""
         if self.active is not None:
             self._held = event
             return None
-        self._asked = event
+        self._asked, self._ended = event, False
         self.owed = True
         return event
 
-    def refused(self, client_event_id: str | None) -> None:
-        """The provider was already answering: hold what it refused."""
-        if self._asked is not None and self._asked.get("event_id") == client_event_id:
-            self._held, self._asked = self._asked, None
+    def refused(self, client_event_id: str | None) -> Event | None:
+        """The provider was already answering: hold what it refused. Returns the `response.create`
+        to send now, when that other answer has ended in the meantime."""
+        if self._asked is None or self._asked.get("event_id") != client_event_id:
+            return None
+        self._held, self._asked = self._asked, None
+        return self.next() if self._ended else None
 
     def started(self, response_id: str) -> None:
         """A response has begun."""
         self.active = response_id
         self.items = []
         self.wanted = None
+        self._cancel = None
+
+    def cancels(self, client_event_id: str, response_id: str | None) -> None:
+        """The provider is asked to stop a response; None: the one under way."""
+        if response_id in (None, self.active) and self._cancel is None:
+            self._cancel = client_event_id
+
+    def nothing_to_stop(self, client_event_id: str | None) -> str | None:
+        """The provider had none to stop for this event. Returns the response that must be over,
+        without a word, if there is one; after the first such event its end may be on its way."""
+        first = client_event_id is not None and client_event_id == self._cancel
+        return self.active if first else None
 
     def speaks(self, item_id: str) -> None:
         """The active response has this item."""
@@ -96,6 +113,7 @@ class Answering:
             return None
         self.active = None
         self.owed = False
+        self._ended = True
         return self.next()
 
     def interrupted(self) -> None:

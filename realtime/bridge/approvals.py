@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from .events import Event, Problem
+from .ids import new_id
 
 APPROVED, DECLINED, UNANSWERED = "approved", "declined", "unanswered"
+REMEMBERED = 512
+"""So many ids of calls are not used for another one."""
 
 
 def nothing_waits(event: Event) -> None:
@@ -21,6 +25,14 @@ class Approvals:
         self._seconds = seconds
         self._waiting: dict[str, tuple[str, asyncio.Future[bool]]] = {}
         self._always: set[str] = set()
+        self._used: deque[str] = deque(maxlen=REMEMBERED)
+
+    def shown_id(self, call_id: str) -> str:
+        """What people know a call by: its id, or one of ours where the provider had used that
+        before. Their word is for what they were shown, and for nothing that comes later."""
+        shown = new_id("call") if call_id in self._used else call_id
+        self._used.append(shown)
+        return shown
 
     def needless(self, what: str) -> bool:
         """Whether the person wishes to be asked no more, in this call, before `what` is done."""

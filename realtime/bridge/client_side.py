@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
-
-import orjson
 
 from .answers import cut, heard, received_ms
 from .core import Core
@@ -18,7 +15,6 @@ from .session import changes_of
 from .waiting import Waiting
 
 Handler = Callable[[Event], None]
-REMEMBERED = 512
 
 WITHOUT_PROVIDER = frozenset(
     {
@@ -46,7 +42,6 @@ class ClientSide:
         self._core = core
         self._flood = FloodGuard(core.limits)
         self._waiting = Waiting(core.limits)
-        self._sent: dict[str, bytes] = {}  # digests of messages by their items' ids
         self._told_dropped = False  # one notice for each time without a provider
         self._handlers: dict[str, Handler] = {
             "session.update": self._session_update,
@@ -174,23 +169,9 @@ class ClientSide:
             "role": "user",
             "content": [_told(part) for part in event["item"]["content"]],
         }
-        if self._is_new(item):
+        event["event_id"] = event.get("event_id") or new_id("nextvoice")
+        if self._core.sent.is_new(event["event_id"], item):
             self._core.to_upstream(event, **after, item=item)
-
-    def _is_new(self, item: Event) -> bool:
-        """Whether the conversation has it not yet: a client that is not sure sends again, and not
-        every provider would notice. Raises `Problem` when another one has its id."""
-        digest = sha256(orjson.dumps(item["content"])).digest()
-        sent = self._sent.get(item["id"])
-        if sent is None or self._core.items.get(item["id"]) is None:
-            self._sent[item["id"]] = digest
-            while len(self._sent) > REMEMBERED:
-                del self._sent[next(iter(self._sent))]
-            return True
-        if sent != digest:
-            taken = "There is another item of this id."
-            raise Problem("item_create_duplicate_item_id", taken, "item.id")
-        return False
 
     def _truncate(self, event: Event) -> None:
         item, index = self._known(event["item_id"]), event["content_index"]
@@ -219,6 +200,7 @@ class ClientSide:
     def _response_cancel(self, event: Event) -> None:
         if self._core.upstream is None:
             self._core.answering.forget()
+            self._waiting.drop("response.create")
             return
         response_id = event.get("response_id") or self._core.answering.active
         self._core.to_upstream(event, **({"response_id": response_id} if response_id else {}))

@@ -21,6 +21,7 @@ from .limits import Limits
 from .memory import Memory
 from .notices import notice_event
 from .redact import shown_message
+from .sent import Sent
 from .session import Offered, Settings
 from .taps import EndRecord, Tap, Taps
 from .waiting import Tail
@@ -51,6 +52,7 @@ class Core:
         self.limits = limits or Limits()
         self.clock = clock
         self.items = Items()
+        self.sent = Sent()
         self.settings = Settings(session, offered)
         self.answering = Answering()
         self.memory = Memory(self.items, self.limits.remembered_letters)
@@ -181,6 +183,8 @@ class Core:
         """Send on a client event with these fields only, under its own id or a new one."""
         event_id = event.get("event_id") or new_id("nextvoice")
         sent = {"type": event["type"], "event_id": event_id, **fields}
+        if event["type"] == "response.cancel":
+            self.answering.cancels(event_id, fields.get("response_id"))
         self.taps.on_client_event(sent)
         if self.own_turns is not None:
             sent = self.own_turns.to_provider(sent)

@@ -107,7 +107,7 @@ class Line:
         except UpstreamFailed as failed:
             self._call.end(failed.reason, failed.provider_message, str(failed))
             return
-        while upstream is not None:
+        while upstream is not None and self._call.ended is None:
             began = asyncio.get_running_loop().time()
             after = await self._use(upstream)
             if asyncio.get_running_loop().time() - began > self._limits.reconnect_settled:
@@ -116,6 +116,8 @@ class Line:
                 upstream = await self._mend(*self._verdict(after))
             else:
                 upstream = after
+        if upstream is not None:
+            self._let_go(upstream)  # it came when the call was over
 
     async def _open(self, target: Target) -> Upstream:
         self._from = self._last.handle() if self._last is not None else None

@@ -22,6 +22,7 @@ _audio_place = itemgetter(*AUDIO_PLACE)
 ALREADY_ANSWERING = "conversation_already_has_active_response"
 TRANSCRIPTION_FAILED = "conversation.item.input_audio_transcription.failed"
 CONNECTION_LOST = "connection_lost"
+STOPPED = {"type": "cancelled", "reason": "client_cancelled"}
 RATE_LIMITED = ("rate_limit_exceeded", "inference_rate_limit_exceeded")
 
 
@@ -90,7 +91,7 @@ class ProviderSide:
         if self._core.own_turns is not None:
             self._core.own_turns.lost()
         if (response_id := self._core.answering.active) is not None:
-            output = [self._broken_off(item_id) for item_id in self._core.answering.items]
+            output = self._so_far()
             self._core.answering.interrupted()
             self.make("response.done", response=incomplete(response_id, output))
 
@@ -110,6 +111,10 @@ class ProviderSide:
         self._closed.add(item_id)
         error = {"type": "server_error", "code": CONNECTION_LOST, "message": "", "param": None}
         self.make(TRANSCRIPTION_FAILED, item_id=item_id, content_index=0, error=error)
+
+    def _so_far(self) -> list[Event]:
+        """The items of the answer under way."""
+        return [self._broken_off(item_id) for item_id in self._core.answering.items]
 
     def _broken_off(self, item_id: str) -> Event:
         return {
@@ -182,6 +187,7 @@ class ProviderSide:
 
     def _deleted(self, event: Event) -> None:
         self._core.items.delete(event["item_id"])
+        self._core.sent.forget(event["item_id"])
         self._pass_on(event)
 
     def _speech(self, event: Event) -> None:
@@ -234,6 +240,9 @@ class ProviderSide:
         self._core.taps.on_event(event)
         if verdict.kind == "benign":
             self._benign(event)
+            over = self._core.answering.nothing_to_stop(error["event_id"])
+            if over is not None:
+                self._stopped(over)
             return
         self._core.last_error = error
         if verdict.reason == "session_limit":
@@ -244,6 +253,7 @@ class ProviderSide:
             self._core.end(verdict.reason, error["message"])
             return
         self._core.settings.refused(error["event_id"])
+        self._core.sent.refused(error["event_id"])
         if (error["event_id"] or "").startswith(OPENING_IDS):
             self._core.notice("setting_refused")
         self._core.tell(event)
@@ -251,7 +261,16 @@ class ProviderSide:
     def _benign(self, event: Event) -> None:
         """A race that the provider lost gracefully: the person need not know."""
         if event["error"]["code"] == ALREADY_ANSWERING:
-            self._core.answering.refused(event["error"]["event_id"])
+            held = self._core.answering.refused(event["error"]["event_id"])
+            if held is not None and self._core.ended is None:
+                self._core.ask(held)
+
+    def _stopped(self, response_id: str) -> None:
+        """The provider says that the answer is no longer under way, and has not said how it
+        ended: it is closed for everybody, and what waits for its end goes on."""
+        response = incomplete(response_id, self._so_far())
+        response |= {"status": "cancelled", "status_details": STOPPED}
+        self._follow({"type": "response.done", "event_id": new_id("event"), "response": response})
 
 
 def incomplete(response_id: str, output: list[Event]) -> Event:

@@ -126,6 +126,7 @@ class RemoteTools:
     def _begin(self, item: Mapping[str, Any], response_id: str, state: str) -> ToolCall:
         call = self._calls[item["id"]] = ToolCall(
             id=item["id"],
+            shown_id=self._approvals.shown_id(item["id"]),
             item_id=item["id"],
             response_id=response_id,
             name=text_or(item.get("name"), ""),
@@ -181,7 +182,7 @@ class RemoteTools:
         if item_id in self._calls:
             return
         server = self._servers.get(item_id, "")
-        call = ToolCall(item_id, item_id, "", "mcp_list_tools", "", LISTING, server=server)
+        call = ToolCall(item_id, item_id, item_id, "", "mcp_list_tools", "", LISTING, server=server)
         self._calls[item_id] = call
         call.output = NOT_LISTED
         call.began = self._loop.time()
@@ -192,7 +193,7 @@ class RemoteTools:
     async def _decided(self, call: ToolCall) -> None:
         what = f"{call.server} {call.name}"
         if not self._approvals.needless(what):
-            call.approval = await self._approvals.ask(call.id, what)
+            call.approval = await self._approvals.ask(call.shown_id, what)
         approved = call.approval in (None, APPROVED)
         call.began = self._loop.time()
         self._answer(call, approve=approved)

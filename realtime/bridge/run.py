@@ -259,8 +259,8 @@ class _Running:
 
     def _outlasts(self) -> bool:
         """Whether the provider is to be heard on when the browser has been let go."""
-        ended = self.call.ended
-        return ended is not None and ended.cancels and self.call.awaits_usage
+        ended, there = self.call.ended, self.call.upstream is not None
+        return there and ended is not None and ended.cancels and self.call.awaits_usage
 
     async def _hang_up(self, serving: asyncio.Task[None]) -> None:
         serving.cancel()

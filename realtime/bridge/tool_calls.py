@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from .call import Call
 from .events import Event
 from .limits import Limits
+from .shown import MAX_OUTPUT, shown_of
 from .tools import WHOLE, Kept, Produced, Result, Toolbox, fitted
 
 logger = logging.getLogger(__name__)
@@ -21,9 +22,11 @@ OPEN = frozenset({AWAITING, RUNNING})
 
 @dataclass(slots=True)
 class ToolCall:
-    """One call of a model. `server`: the MCP server that the provider calls; "" for our own."""
+    """One call of a model. `id`: the provider's for it, `shown_id` what people know it by (see
+    `Approvals.shown_id`). `server`: the MCP server that the provider calls; "" for our own."""
 
     id: str
+    shown_id: str
     item_id: str
     response_id: str
     name: str
@@ -54,7 +57,7 @@ def announce(core: Call, call: ToolCall) -> None:
         "nextvoice.tool",
         item_id=call.item_id,
         response_id=call.response_id,
-        call_id=call.id,
+        call_id=call.shown_id,
         name=call.name,
         label=call.label or call.name,
         about=call.about,
@@ -63,10 +66,16 @@ def announce(core: Call, call: ToolCall) -> None:
         state=call.state,
         approval=call.approval,
         output=call.output,
-        shown=call.shown,
+        shown=_shown(call.shown),
         attachments=list(call.attachments),
         duration_ms=call.took_ms,
     )
+
+
+def _shown(shown: Event) -> Event:
+    """As much of what people see of a result as is told, and the words it stands for."""
+    words = shown.get("words")
+    return shown_of(shown) | ({"words": fitted(words, MAX_OUTPUT)} if words else {})
 
 
 async def with_files(result: Result, toolbox: Toolbox, limits: Limits) -> tuple[Result, Kept]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,9 @@ from .tool_calls import (
 from .tools import MAX_NAME, Result, Toolbox, ToolFailed, error, fitted
 
 logger = logging.getLogger(__name__)
+
+REMEMBERED = 64
+"""So many answered responses are remembered: one that is told again asks for nothing."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
@@ -92,6 +96,7 @@ class ToolLoop(Tap):
         self._remote = RemoteTools(toolbox, limits, self._approvals)
         self._names = {tool["name"] for tool in toolbox.offered if tool.get("type") == "function"}
         self._turns: dict[str, Turn] = {}  # by response id, until answered
+        self._answered: deque[str] = deque(maxlen=REMEMBERED)  # response ids, until used again
         self._arguments: dict[str, str] = {}  # as far as they came, by item id
         self._session = 0
         self._used = 0  # calls since the person said something
@@ -121,6 +126,9 @@ class ToolLoop(Tap):
                 self._session += 1
                 # Once the session has been told the conversation.
                 self._loop.call_soon(self._settle_all)
+            case "response.created":
+                while event["response"]["id"] in self._answered:
+                    self._answered.remove(event["response"]["id"])
             case "input_audio_buffer.committed":
                 self._used = 0
             case "response.function_call_arguments.delta":
@@ -142,7 +150,7 @@ class ToolLoop(Tap):
 
     def _begin(self, response_id: str, item: Mapping[str, Any]) -> None:
         whole = item.get("type") == "function_call" and item.get("status", COMPLETED) == COMPLETED
-        if not whole or self._closed:
+        if not whole or self._closed or response_id in self._answered:
             return
         call_id = item.get("call_id") or item["id"]
         turn = self._turns.setdefault(response_id, Turn(self._session))
@@ -152,6 +160,7 @@ class ToolLoop(Tap):
         self._used += 1
         call = ToolCall(
             id=call_id,
+            shown_id=self._approvals.shown_id(call_id),
             item_id=item["id"],
             response_id=response_id,
             name=str(item.get("name") or ""),
@@ -253,7 +262,7 @@ class ToolLoop(Tap):
         call.state = AWAITING
         self._show(call)
         with self._patient(turn, call):
-            call.approval = await self._approvals.ask(call.id, call.name)
+            call.approval = await self._approvals.ask(call.shown_id, call.name)
         turn.told = False
         if call.approval == APPROVED:
             return None
@@ -287,6 +296,7 @@ class ToolLoop(Tap):
             return  # another session is told later
         answered = [key for key, turn in self._turns.items() if turn.answered]
         for key in answered:
+            self._answered.append(key)
             self._answer(self._turns.pop(key))
 
     def _answer(self, turn: Turn) -> None:

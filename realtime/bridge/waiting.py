@@ -42,6 +42,12 @@ class Waiting:
         self._events += 1
         return True
 
+    def drop(self, kind: str) -> None:
+        """Keep no event of this type any more."""
+        kept = [each for each in self._kept if isinstance(each, bytes) or each["type"] != kind]
+        self._events -= len(self._kept) - len(kept)
+        self._kept = deque(kept)
+
     def take(self) -> list[bytes | Event]:
         """Everything kept, oldest first; nothing is kept afterwards."""
         kept = list(self._kept)

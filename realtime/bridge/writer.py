@@ -67,9 +67,10 @@ class Writer:
     plain call, or says False when only `send` can tell what is to be done. It must not raise.
 
     `on_pause` is called when the queue grows past `high_water` bytes, `on_resume` when it is
-    below `low_water` again. `on_stuck` is called at most once, when the queue would pass
-    `max_queued` or a single `send` lasts more than `stuck_after` seconds; `on_lost(error)` at most
-    once, when `send` raises. After either, or after `close`, frames are dropped.
+    below `low_water` again. `on_stuck` is called at most once, when a frame finds `max_queued`
+    bytes in the queue or a single `send` lasts more than `stuck_after` seconds; `on_lost(error)`
+    at most once, when `send` raises. After either, or after `close`, frames are dropped. The last
+    frame in the queue may go past `max_queued`: that it is large says nothing about who reads.
     """
 
     def __init__(
@@ -137,13 +138,12 @@ class Writer:
             self._waiting.close()
 
     def _enqueue(self, frame: Frame) -> None:
-        size = size_of(frame)
-        if self.queued + size > self._max_queued:
+        if self.queued >= self._max_queued:
             self._stuck()
             return
         self._idle.clear()
         self._queue.append(frame)
-        self.queued += size
+        self.queued += size_of(frame)
         if not self._paused and self.queued > self._high_water:
             self._paused = True
             self._on_pause()

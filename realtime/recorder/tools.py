@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from realtime.bridge.shown import MAX_LABEL, MAX_OUTPUT, shown_of
 from realtime.bridge.tools import fitted
 
 # Long enough to see what was asked for; the whole is the model's business.
 MAX_ARGUMENTS = 8_000
-MAX_OUTPUT = 16_000
 MAX_NAME = 64
-MAX_LABEL = 2_000
-MAX_ROWS = 200
-MAX_COLUMNS = 20
-MAX_LINKS = 50
-SCHEMES = ("https://", "http://")
 
 
 def tool_columns(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,40 +26,3 @@ def tool_columns(event: Mapping[str, Any]) -> dict[str, Any]:
         "shown": shown_of(event["shown"]),
         "duration_ms": event["duration_ms"],
     }
-
-
-def shown_of(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """What people are to see of a result, as far as it is of a kind that can be shown."""
-    kept: dict[str, Any] = {}
-    if isinstance(text := shown.get("text"), str) and text.strip():
-        kept["text"] = fitted(text, MAX_OUTPUT)
-    table = shown.get("table")
-    if isinstance(table, Mapping) and isinstance(table.get("rows"), list):
-        columns = list(table.get("columns") or ())
-        rows = [_cells(row) for row in table["rows"][:MAX_ROWS] if isinstance(row, list | tuple)]
-        kept["table"] = {"columns": _cells(columns), "rows": rows}
-    if notes := [str(note)[:MAX_LABEL] for note in shown.get("notes") or ()]:
-        kept["notes"] = notes
-    links = [_link(each) for each in (shown.get("links") or ())[:MAX_LINKS]]
-    if any(links):
-        kept["links"] = [link for link in links if link is not None]
-    return kept
-
-
-def _cells(row: list[Any] | tuple[Any, ...]) -> list[str]:
-    return [str(cell)[:MAX_LABEL] for cell in row[:MAX_COLUMNS]]
-
-
-def _link(link: object) -> dict[str, str] | None:
-    if not isinstance(link, Mapping) or not safe_url(url := str(link.get("url") or "")):
-        return None
-    title, text = str(link.get("title") or url), str(link.get("text") or "")
-    return {"url": url, "title": title[:MAX_LABEL], "text": text[:MAX_LABEL]}
-
-
-def safe_url(url: str) -> bool:
-    """Whether a link may lead there: to the web, or to a page of this site."""
-    if not url.isprintable() or "\\" in url or len(url) > MAX_LABEL:
-        return False
-    own = url.startswith("/") and not url.startswith("//")
-    return own or url.lower().startswith(SCHEMES)

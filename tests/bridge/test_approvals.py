@@ -186,6 +186,36 @@ async def test_nobody_is_asked_about_a_call_that_cannot_be_made(arguments: str) 
     assert [state for _, state in on.states()] == ["in_progress", "failed"]
 
 
+async def test_a_word_is_for_the_call_it_was_shown_for_though_another_has_its_id() -> None:
+    other = asking(wanted("send", '{"to": "Eve"}', response="resp_2"), response="resp_2")
+    async with scene([*OPENING, asking(wanted("send", TO)), other]) as on:
+        await waiting(on, 2)
+        (first, _), (second, _) = on.states()
+        assert first == "call_1" != second
+        say(on, True)
+        await output(on)
+        assert on.box.asked == [("send", {"to": "Ben"})]
+        say(on, True, second)
+        told = await output(on, 2)
+    assert on.box.asked[1:] == [("send", {"to": "Eve"})]
+    # The provider's own id for both.
+    assert [call for call, _ in told] == ["call_1", "call_1"]
+    assert on.states()[-1] == (second, "completed")
+
+
+async def test_an_earlier_call_that_nobody_decided_takes_no_word_from_one_of_its_id() -> None:
+    go = asyncio.Event()
+    other = asking(wanted("send", '{"to": "Eve"}', response="resp_2"), response="resp_2")
+    script = [*OPENING, asking(wanted("send", TO)), Expect("response.create"), Until(go), other]
+    async with scene(script, tool_ask_seconds=SLOW) as on:
+        await on.asked()
+        go.set()
+        await waiting(on, 2)
+        say(on, True)
+        await on.page.until("error")
+    assert on.box.asked == []
+
+
 async def test_breaking_in_on_the_answer_that_asked_is_no_approval() -> None:
     go = asyncio.Event()
     asks = Send(response_created(), audio_delta(bytes(960)), *wanted("send"))

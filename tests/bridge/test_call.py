@@ -184,6 +184,29 @@ def test_a_typed_message_goes_up_with_an_id_and_nothing_unchecked():
     }
 
 
+def test_a_message_that_is_sent_again_is_told_once():
+    rig = Rig()
+    rig.page(typed(id="t1"), typed(id="t1"))
+    rig.provider(item_added("t1", None))
+    rig.page(typed(id="t1"))
+    assert rig.upstream.types() == ["conversation.item.create"]
+    rig.page(typed("Another", id="t1"))
+    assert codes(rig.browser.frames) == ["item_create_duplicate_item_id"]
+
+
+@pytest.mark.parametrize("gone", ["refused", "deleted"])
+def test_a_message_the_conversation_does_not_have_may_be_sent_again(gone):
+    rig = Rig()
+    rig.page(typed(id="t1") | {"event_id": "mine"})
+    if gone == "refused":
+        rig.provider(provider_error("invalid_value", "mine"))
+    else:
+        deleted = {"type": "conversation.item.deleted", "item_id": "t1"}
+        rig.provider(item_added("t1", None), deleted)
+    rig.page(typed("Another", id="t1"))
+    assert rig.upstream.types() == ["conversation.item.create"] * 2
+
+
 def test_a_message_can_only_follow_an_item_there_is():
     rig = Rig()
     rig.provider(item_added("u1", None))
@@ -399,6 +422,20 @@ def test_an_answer_refused_because_one_was_begun_is_asked_for_again():
     assert codes(rig.browser.frames) == []
 
 
+def test_a_refusal_that_comes_after_the_end_of_the_other_answer_is_asked_again_once():
+    rig = Rig()
+    rig.page({"type": "response.create", "event_id": "mine"})
+    rig.upstream.take()
+    refusal = provider_error("conversation_already_has_active_response", "mine")
+    rig.provider(response_created("r1"), response_done("r1"), refusal)
+    assert [f["event_id"] for f in rig.upstream.take()] == ["mine"]
+    # Refused again while nothing is known to have ended, it waits.
+    rig.provider(refusal)
+    assert rig.upstream.frames == []
+    rig.provider(response_done("r2"))
+    assert rig.upstream.types() == ["response.create"]
+
+
 def test_a_late_end_of_an_earlier_answer_starts_nothing():
     rig = Rig()
     rig.provider(response_created("r1"), response_created("r2"))
@@ -456,6 +493,39 @@ def test_cancelling_twice_asks_for_one_end_and_changes_nothing_else():
     rig.provider({"type": "error", "error": {**refused, "message": "No active response."}})
     assert rig.browser.types().count("response.done") == 1
     assert rig.call.ended is None
+
+
+def test_an_answer_that_the_provider_does_not_know_to_stop_is_over():
+    rig = Rig()
+    rig.provider(response_created("r1"), audio_delta(PCM))
+    rig.page({"type": "response.cancel", "event_id": "stop"}, {"type": "response.create"})
+    rig.upstream.take()
+    rig.browser.take()
+    rig.provider(provider_error("response_cancel_not_active", "stop"))
+    (done,) = rig.browser.frames
+    assert (done["response"]["id"], done["response"]["status"]) == ("r1", "cancelled")
+    assert [(i["id"], i["status"]) for i in done["response"]["output"]] == [
+        ("item_a", "incomplete")
+    ]
+    assert rig.tap.events[-1] == done
+    assert rig.upstream.types() == ["response.create"]
+
+
+def test_a_stop_that_came_too_late_ends_no_other_answer():
+    rig = Rig()
+    rig.provider(response_created("r1"))
+    rig.page({"type": "response.cancel", "event_id": "stop"})
+    late = provider_error("response_cancel_not_active", "stop")
+    rig.provider(response_done("r1"), response_created("r2"), late)
+    assert rig.call.answering.active == "r2"
+
+
+def test_of_an_answer_that_is_being_stopped_a_second_stop_says_nothing():
+    rig = Rig()
+    rig.provider(response_created("r1"))
+    rig.page(*({"type": "response.cancel", "event_id": each} for each in ("first", "second")))
+    rig.provider(provider_error("response_cancel_not_active", "second"))
+    assert rig.call.answering.active == "r1"
 
 
 def test_cancelling_an_answer_needs_one():

@@ -144,6 +144,7 @@ def test_a_repeated_event_is_dropped_and_one_that_only_shares_its_id_is_not():
     assert len(decode(dialect, delta)) == 1
     assert decode(dialect, delta) == []
     assert len(decode(dialect, delta | {"delta": "Hello"})) == 1
+    assert len(decode(dialect, delta | {"delta": "Ho"})) == 1
     assert dialect.skipped == 1
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from itertools import groupby
 
 import pytest
 
 from realtime.bridge.audio import bytes_to_ms, ms_to_bytes
+from realtime.bridge.sdk import SdkCall, Terms
 from realtime.hearing.vad import shared_pool
-from tests.bridge.doubles import Rig
+from tests.bridge.doubles import SESSION, Rig
 from tests.local.recordings import microphone
 from tests.scripted import (
     audio_delta,
@@ -313,3 +315,43 @@ def test_a_turn_under_way_begins_again_with_another_session(rig):
     speak(rig, HELLO[ms_to_bytes(2_500) :])
     assert told(rig, STOPPED)[0]["item_id"] == again["item_id"]
     assert kinds(rig.upstream.take())[-2:] == ["commit", "response.create"]
+
+
+# A program
+
+
+@pytest.fixture
+def program():
+    rig = Rig(attached=False)
+    rig.call = SdkCall(rig.browser, SESSION, terms=Terms("demo", ("m",)), clock=rig.clock)
+    vad = shared_pool().take()
+    rig.call.listen_with(vad)
+    rig.attach()
+    rig.browser.take()
+    yield rig
+    shared_pool().give(vad)
+
+
+def append(rig, pcm):
+    for at in range(0, len(pcm), FRAME):
+        rig.clock.now += 0.02
+        audio = base64.b64encode(pcm[at : at + FRAME]).decode()
+        rig.page({"type": "input_audio_buffer.append", "audio": audio})
+
+
+def test_a_program_knows_a_turn_by_one_name(program):
+    append(program, HELLO)
+    program.provider(committed("msg_001"))
+    names = {event["item_id"] for event in program.browser.take()}
+    assert len(names) == 1 and "msg_001" not in names
+
+
+def test_a_program_hears_no_more_of_an_answer_that_was_talked_over(program):
+    append(program, HELLO)
+    answer = audio_delta(bytes(FRAME), item_id="msg_002")
+    program.provider(committed("msg_001"), response_created(), answer)
+    append(program, SUM[: ms_to_bytes(2_500)])
+    program.browser.take()
+    program.provider(answer, response_done())
+    (done,) = program.browser.take()
+    assert done["response"]["status"] == "cancelled"

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from realtime.bridge import Limits
+from realtime.bridge import Limits, Tap, line
 from realtime.bridge.dialects import Timeouts
+from realtime.bridge.upstream import open_upstream
 from tests.bridge.doubles import Rig
 from tests.bridge.test_run import HANG_UP, PCM, Running
 from tests.scripted import (
@@ -291,6 +292,43 @@ async def test_hanging_up_while_reconnecting_ends_at_once():
         assert (await running.record()).reason == "hang_up"
 
 
+class Owed(Tap):
+    """A tap that wants to be told of a turn whose session is gone."""
+
+    lingers = awaits_usage = True
+
+
+async def test_hanging_up_while_reconnecting_opens_no_session_for_what_is_still_owed():
+    go = asyncio.Event()
+    second = [Until(go), Send(session_created("sess_2"))]
+    async with ScriptedProvider([Send(session_created()), Die()], second) as provider:
+        running = Running(provider, limits=SOON, taps=[Owed()])
+        visit = await provider.visit(1)
+        running.page.say(HANG_UP)
+        await running.page.until("nextvoice.ended")
+        go.set()
+        assert (await running.record()).reason == "hang_up"
+        await visit.over.wait()
+    assert visit.events == []
+
+
+async def test_a_session_that_comes_as_the_call_ends_is_closed_unused(monkeypatch):
+    async def ending(*args, **options):
+        upstream = await open_upstream(*args, **options)
+        if running.tap.events:
+            running.call.end("idle")
+        return upstream
+
+    monkeypatch.setattr(line, "open_upstream", ending)
+    first = [Send(session_created()), Expect("session.update"), Die()]
+    async with ScriptedProvider(first, [Send(session_created("sess_2"))]) as provider:
+        running = Running(provider, limits=SOON)
+        assert (await running.record()).reason == "idle"
+        await provider.visits[1].over.wait()
+    assert provider.visits[1].events == []
+    assert provider.visits[1].closed.code == 1000
+
+
 # The core, without a connection
 
 
@@ -338,6 +376,17 @@ def test_stopping_an_answer_that_is_gone_asks_for_none():
     rig.call.detach()
     rig.page({"type": "response.cancel"})
     rig.upstream.take()
+    rig.attach("sess_2")
+    assert rig.upstream.types() == ["session.update", "conversation.item.create"]
+
+
+def test_stopping_takes_back_what_was_asked_while_nobody_was_there():
+    rig = Rig()
+    rig.call.detach()
+    item = {"id": "t1", "type": "message", "role": "user"}
+    item["content"] = [{"type": "input_text", "text": "Hello"}]
+    rig.page({"type": "conversation.item.create", "item": item}, {"type": "response.create"})
+    rig.page({"type": "response.cancel"})
     rig.attach("sess_2")
     assert rig.upstream.types() == ["session.update", "conversation.item.create"]
 

@@ -131,6 +131,20 @@ def test_what_the_provider_cannot_retrieve_comes_from_what_was_seen() -> None:
     assert upstream.frames == []
 
 
+def test_a_program_may_ask_again_when_the_provider_knows_no_answer_to_stop() -> None:
+    call, leg, _, upstream = attached()
+    hear(call, response_created("r1"))
+    leg.take()
+    say(call, type="response.cancel", event_id="stop")
+    error = {"type": "invalid_request_error", "code": "response_cancel_not_active"}
+    error |= {"message": "No active response.", "param": None, "event_id": "stop"}
+    hear(call, {"type": "error", "error": error})
+    assert leg.types() == ["error", "response.done"]
+    upstream.take()
+    say(call, type="response.create")
+    assert upstream.types() == ["response.create"]
+
+
 def test_every_end_has_a_close_code_that_clients_understand() -> None:
     assert set(TOLD) - set(ENDS) <= {"quota_used_up", "too_many_calls", "call_too_long"}
     again = {1001, 1005, 1006, 1011, 1012, 1013, 1015}

@@ -93,7 +93,7 @@ class Box:
         if name == "stuck":
             await asyncio.Event().wait()
         if name == "huge":
-            return Result("€" * 60_000)
+            return Result("€" * 60_000, {"text": "€" * 60_000})
         if name == "draw":
             files = (Produced("a.png", "image/png", b"png"), Produced("", "text/csv", b"csv"))
             return Result("drawn", files=files * 5)
@@ -251,6 +251,25 @@ def test_arguments_may_be_split_anywhere(cuts: list[int]) -> None:
     assert on.box.asked == [("echo", json.loads(text))]
 
 
+async def test_an_answer_that_is_told_twice_runs_nothing_again() -> None:
+    *_, told = wanted(arguments='{"pay": 1}')
+    again = Send(told, response_done(output=[told["item"]]))
+    other = wanted(arguments='{"pay": 2}', call="call_2", response="resp_2")
+    second = asking(other, response="resp_2")
+    script = [*OPENING, asking(wanted(arguments='{"pay": 1}')), Expect("response.create")]
+    async with scene([*script, again, second]) as on:
+        await on.asked(2)
+    assert on.box.asked == [("echo", {"pay": 1}), ("echo", {"pay": 2})]
+    assert [call for call, _output in on.outputs()] == ["call_1", "call_2"]
+
+
+async def test_an_answer_under_the_id_of_another_may_ask_for_the_same() -> None:
+    same = asking(wanted())
+    async with scene([*OPENING, same, Expect("response.create"), same]) as on:
+        await on.asked(2)
+    assert on.box.asked == [("echo", {})] * 2
+
+
 async def test_several_calls_of_a_turn_run_side_by_side_and_are_answered_together() -> None:
     box = Box()
     calls = [
@@ -296,7 +315,9 @@ async def test_a_huge_output_is_cut_and_says_so_and_all_of_it_is_a_file() -> Non
     (whole,) = on.box.kept
     assert (whole.name, whole.content_type) == ("Whole result.txt", "text/plain")
     assert whole.data.decode() == "€" * 60_000
-    assert on.told()[-1]["attachments"] == [{"id": whole.name, "name": whole.name}]
+    last = on.told()[-1]
+    assert last["attachments"] == [{"id": whole.name, "name": whole.name}]
+    assert last["shown"]["text"].endswith("\n[Cut here: the first 16000 of 180000 bytes.]")
 
 
 async def test_files_are_kept_and_the_model_knows_which_the_person_sees() -> None:

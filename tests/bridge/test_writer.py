@@ -248,6 +248,21 @@ async def test_a_frame_the_queue_cannot_hold_makes_it_stuck(wire, calls):
     await writer.close()
 
 
+async def test_a_frame_larger_than_the_queue_waits_its_turn(wire, calls):
+    writer = Writer(wire, max_queued=30, high_water=20, low_water=10, **calls.options())
+    wire.open.clear()
+    frames = [b"x" * 50, "said of the next one", b"y" * 50]
+    for frame in frames:
+        writer.write(frame)
+    assert calls.made == ["pause"]
+    wire.open.set()
+    await writer.drain()
+    assert wire.sent == frames
+    writer.write("later")
+    assert calls.made == ["pause", "resume"]
+    await writer.close()
+
+
 async def test_a_send_that_lasts_too_long_is_stuck_and_given_up(calls):
     given_up = []
 

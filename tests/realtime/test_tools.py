@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chats.models import Conversation, Message, User
+from realtime.bridge.shown import safe_url, shown_of
 from realtime.bridge.start import Start
 from realtime.bridge.tools import Result, ToolFailed
 from realtime.call_settings import NotSettings, parse_settings
@@ -24,7 +25,7 @@ from realtime.history import opening_items
 from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.opening import open_call
 from realtime.recorder.keeper import card_of, stored_event
-from realtime.recorder.tools import safe_url, shown_of, tool_columns
+from realtime.recorder.tools import tool_columns
 from realtime.tools import TOOLS, SiteToolbox, Where
 from realtime.tools.calculator import computed
 from realtime.tools.choice import shown

@@ -52,6 +52,11 @@ class Completing:
         self._done: set[str] = set()
         self._last: str | None = None  # the newest item
 
+    @property
+    def newest(self) -> str | None:
+        """The response under way that began last."""
+        return next(reversed(self._answers), None)
+
     def take(self, event: Event) -> list[Event]:
         """The events to pass on instead of this one."""
         kind = event["type"]
@@ -125,13 +130,15 @@ class Completing:
 
     def _id_of(self, event: Event) -> str:
         if not event.get("response_id"):
-            event["response_id"] = next(reversed(self._answers), None) or new_id("resp")
+            event["response_id"] = self.newest or new_id("resp")
         return str(event["response_id"])
 
     def _created(self, event: Event) -> list[Event]:
         response_id = event["response"]["id"]
-        if response_id in self._answers or response_id in self._finished:
+        if response_id in self._answers:
             return []
+        # Some servers give every answer the same id: said to begin, it is another one.
+        self._finished.pop(response_id, None)
         self._answers[response_id] = {}
         return [event]
 

@@ -193,7 +193,7 @@ class JsonDialect(Endpoint):
     def decode(self, frame: Frame) -> Iterable[Event]:
         event = _read(frame)
         found: list[Event] = []
-        if event is not None and not self._repeats.seen(event, len(frame)):
+        if event is not None and not self._repeats.seen(event, frame):
             place = _place(event)
             # Nothing but what it adds is new about more of the same part of the same answer.
             if place == self._more_audio[0]:
@@ -264,7 +264,7 @@ class JsonDialect(Endpoint):
                 return False
         elif kind in ("response.created", "response.done"):
             going = kind == "response.created"
-            if not self._has_id(event["response"]):
+            if not self._has_id(event["response"], going):
                 return False
             tidy_response(event["response"], "in_progress" if going else "completed")
         elif kind.startswith("response.content_part."):
@@ -279,9 +279,10 @@ class JsonDialect(Endpoint):
             transcription_usage(event, self._spoke_ms.pop(event["item_id"], 0) / 1000)
         return True
 
-    def _has_id(self, response: Event) -> bool:
+    def _has_id(self, response: Event, going: bool) -> bool:
         if not response.get("id") and self._completing is not None:
-            response["id"] = self._response_id or new_id("resp")
+            begun = None if going else self._completing.newest or self._response_id
+            response["id"] = begun or new_id("resp")
         return isinstance(response.get("id"), str) and bool(response["id"])
 
     def _remembered(self, event: Event) -> bool:

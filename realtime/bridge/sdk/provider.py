@@ -31,7 +31,9 @@ class SdkProviderSide(ProviderSide):
         self._spoken: dict[str, int] = {}  # items of answers, by their content index
 
     def _take(self, event: Event) -> None:
-        self._follow(event)
+        own = self._core.own_turns
+        for each in (event,) if own is None else own.sift(event):
+            self._follow(each)
 
     def lost(self) -> None:
         super().lost()

@@ -20,11 +20,11 @@ from chats import audit
 from chats.admin_fields import Autocompletes
 from chats.models import Account
 from realtime.bridge.limits import Limits
+from realtime.bridge.shown import MAX_OUTPUT, shown_of
 from realtime.bridge.tools import ToolFailed, fitted
 from realtime.models import ToolFunction, ToolService
 from realtime.outbound import Destination
 from realtime.providers.connection_test import TooOften, count_for
-from realtime.recorder.tools import MAX_OUTPUT, shown_of
 from realtime.tools.services.forms import ToolFunctionForm, ToolServiceForm, TryForm
 from realtime.tools.services.listing import Changes, listed, store
 from realtime.tools.services.results import ServiceFailed

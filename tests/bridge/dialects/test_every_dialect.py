@@ -14,6 +14,7 @@ from realtime.bridge.dialects.traits import table
 from tests.bridge.dialects.streams import SAMPLES, decode, decoded, sent
 from tests.bridge.dialects.strict import problems, whole
 from tests.examples import examples
+from tests.scripted import audio_delta, response_created, response_done
 
 OURS = [name for name in DIALECTS if name != "gemini"]
 
@@ -36,6 +37,27 @@ def test_every_answer_comes_whole(name, sample):
     events = decoded(name, sample)
     assert [e["response"]["status"] for e in events if e["type"] == "response.done"] != []
     assert whole(events) == []
+
+
+def without_ids(event):
+    response = {k: v for k, v in event.get("response", {}).items() if k != "id"}
+    plain = {k: v for k, v in event.items() if k != "response_id"}
+    return plain | ({"response": response} if response else {})
+
+
+@pytest.mark.parametrize("change", [dict, without_ids], ids=["one id", "no ids"])
+@pytest.mark.parametrize("name", OURS)
+def test_answers_that_share_their_id_or_have_none_are_told_all(name, change):
+    dialect, kinds, ids = DIALECTS[name](), [], set()
+    if dialect.complete and change is without_ids:
+        return  # what OpenAI leaves out is not made up
+    for n in range(3):
+        events = [response_created("r"), audio_delta(bytes(960), f"i{n}", "r"), response_done("r")]
+        for found in decode(dialect, *map(change, events)):
+            kinds.append(found["type"])
+            ids.add(found["response"]["id"] if "response" in found else found.get("response_id"))
+    told = [kinds.count(each["type"]) for each in events]
+    assert (told, len(ids - {None})) == ([3, 3, 3], 3 if change is without_ids else 1)
 
 
 @pytest.mark.parametrize("name", OURS)
