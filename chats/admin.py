@@ -110,6 +110,13 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
+class Kept(ReadOnly):
+    """What is never changed, nor deleted."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
 class Private(ReadOnly):
     """What people said, wrote or sent. Who may look here leaves a trace of it: that they looked
     through a list and for what, and whose thing they opened."""
@@ -193,24 +200,18 @@ class AttachmentAdmin(Private, LongList):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnly, LongList):
+class AuditEventAdmin(Kept, LongList):
     list_display = ["at", "action", "actor_name", "account", "target", "address"]
     list_filter = ["action", "at"]
     search_fields = ["actor_name", "target", "action", "address"]
     list_select_related = ["account"]
     date_hierarchy = "at"
 
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
 
 @admin.register(DoomedFile)
-class DoomedFileAdmin(ReadOnly, LongList):
-    """What is left here for long tells of a storage that does not let files be removed."""
+class DoomedFileAdmin(Kept, LongList):
+    """What is left here for long tells of a storage that does not let files be removed. Without
+    its row nobody would remember the file."""
 
     list_display = ["name", "next_try"]
     ordering = ["next_try"]
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        # Nobody would remember the file then.
-        return False

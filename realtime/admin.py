@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats import audit
-from chats.admin import AccountAdmin, ReadOnly
+from chats.admin import AccountAdmin, Kept, ReadOnly
 from chats.admin_fields import Autocompletes
 from chats.admin_lists import LongList
 from realtime.live_calls import LiveCalls
@@ -245,7 +245,10 @@ class VoiceModelAdmin(Autocompletes, admin.ModelAdmin):
 
 
 @admin.register(CallRecord)
-class CallRecordAdmin(LiveCalls, ReadOnly, LongList):
+class CallRecordAdmin(LiveCalls, Kept, LongList):
+    """A running call is found and ended by its row; the day's minutes and reports count those that
+    are over."""
+
     list_display = [
         "started",
         "user",

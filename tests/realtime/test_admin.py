@@ -10,6 +10,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 import nextvoice.urls  # noqa: F401  (the admin is filled there)
 from chats import audit
@@ -150,6 +151,39 @@ def test_places_are_looked_at_only(boss: Client, conversation: Conversation) -> 
     delete = reverse("admin:realtime_lease_delete", args=[lease.pk])
     assert boss.post(delete, {"post": "yes"}).status_code == 403
     assert boss.get(reverse("admin:realtime_lease_add")).status_code == 403
+
+
+def call_of(conversation: Conversation) -> CallRecord:
+    """A running call."""
+    now = timezone.now()
+    return CallRecord.objects.create(
+        conversation=conversation,
+        user=conversation.owner,
+        account=conversation.account,
+        started=now,
+        heartbeat=now,
+    )
+
+
+def test_calls_are_looked_at_only(boss: Client, conversation: Conversation) -> None:
+    call = call_of(conversation)
+    delete = reverse("admin:realtime_callrecord_delete", args=[call.pk])
+    assert boss.post(delete, {"post": "yes"}).status_code == 403
+    calls = reverse("admin:realtime_callrecord_changelist")
+    chosen = {"action": "delete_selected", "_selected_action": [call.pk], "post": "yes"}
+    boss.post(calls, chosen)
+    assert list(CallRecord.objects.all()) == [call]
+
+
+@pytest.mark.parametrize("kind", ["conversation", "account", "user"])
+def test_a_call_outlives_whom_and_what_it_was_of(
+    boss: Client, conversation: Conversation, kind: str
+) -> None:
+    call, person = call_of(conversation), conversation.owner
+    of = {"conversation": conversation, "account": conversation.account, "user": person}[kind]
+    assert boss.post(f"/admin/chats/{kind}/{of.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not type(of)._default_manager.filter(pk=of.pk).exists()
+    assert list(CallRecord.objects.all()) == [call]
 
 
 def test_a_person_can_be_made(boss: Client) -> None:
