@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from chats import audit
 from chats.admin_fields import Autocompletes
 from chats.admin_lists import DeletesMuch, LongList
+from chats.admin_people import LAST_ADMIN, PersonForm, are_last_admins
 from chats.models import (
     Account,
     Attachment,
@@ -36,6 +37,7 @@ class MembershipInline(Autocompletes, admin.TabularInline):
 
 @admin.register(User)
 class UserAdmin(DeletesMuch, DjangoUserAdmin):
+    form = PersonForm
     list_display = [
         "username",
         "email",
@@ -64,6 +66,14 @@ class UserAdmin(DeletesMuch, DjangoUserAdmin):
     def conversations_of(self, objects: Sequence[Any]) -> QuerySet[Conversation]:
         theirs = Q(owner__in=objects) | Q(account__owner__in=objects)
         return Conversation.objects.filter(theirs)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[Any], list[str]]:
+        names, counts, missing, protected = super().get_deleted_objects(objs, request)
+        if are_last_admins(User.objects.filter(pk__in=[each.pk for each in objs])):
+            protected = [str(LAST_ADMIN)]
+        return names, counts, missing, protected
 
 
 @admin.register(Account)

@@ -1,0 +1,35 @@
+"""The admin's forms of people: somebody is always left who can administer the site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.forms import UserChangeForm
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from chats.models import User
+
+ADMIN_FLAGS = ("is_active", "is_staff", "is_superuser")
+LAST_ADMIN = _(
+    "Nobody else can administer this site: make another active person staff and superuser first."
+)
+
+
+def are_last_admins(people: QuerySet[User]) -> bool:
+    """Whether without these people nobody could administer the site, though somebody can now."""
+    admins = User.admins()
+    others = admins.exclude(pk__in=people.values("pk"))
+    return admins.filter(pk__in=people.values("pk")).exists() and not others.exists()
+
+
+class PersonForm(UserChangeForm):  # type: ignore[type-arg]
+    """Changes a person."""
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        kept = all(data.get(flag, True) for flag in ADMIN_FLAGS)
+        if not kept and are_last_admins(User.objects.filter(pk=self.instance.pk)):
+            raise ValidationError(LAST_ADMIN)
+        return data

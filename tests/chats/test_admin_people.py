@@ -1,0 +1,82 @@
+"""People in the admin: somebody is always left who can administer the site."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+import nextvoice.urls  # noqa: F401  (the admin is filled there)
+from chats.models import User
+
+pytestmark = pytest.mark.django_db
+
+ADMIN = {"is_active": "on", "is_staff": "on", "is_superuser": "on"}
+LIST = "admin:chats_user_changelist"
+ALONE = "Nobody else can administer this site"
+
+
+@pytest.fixture
+def boss(db: None) -> User:
+    return User.objects.create_superuser("boss", "boss@example.org", "boss-password")
+
+
+def browser(person: User) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def change(client: Client, person: User, **fields: str) -> Any:
+    """Save a person's page with these fields, and no flag but the given ones."""
+    rows = {f"memberships-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+    given = {"username": person.username, "email": person.email}
+    joined = {"date_joined_0": "2026-11-01", "date_joined_1": "00:00"}
+    url = reverse("admin:chats_user_change", args=[person.pk])
+    answer = client.post(url, given | joined | rows | fields)
+    person.refresh_from_db()
+    return answer
+
+
+def delete(client: Client, *people: User) -> Any:
+    """Delete them from the list."""
+    chosen = {"action": "delete_selected", "_selected_action": [each.pk for each in people]}
+    return client.post(reverse(LIST), {**chosen, "post": "yes"})
+
+
+@pytest.mark.parametrize("flag", ADMIN)
+def test_the_only_admin_stays_one(boss: User, flag: str) -> None:
+    client = browser(boss)
+    others = {name: "on" for name in ADMIN if name != flag}
+    assert ALONE in change(client, boss, **others).content.decode()
+    assert User.admins().get() == boss
+    User.objects.create_superuser("other")
+    assert change(client, boss, **others).status_code == 302
+    assert boss not in User.admins()
+
+
+def test_the_only_admin_is_not_deleted(boss: User, ann: User) -> None:
+    client = browser(boss)
+    page = client.post(reverse("admin:chats_user_delete", args=[boss.pk]), {"post": "yes"})
+    assert ALONE in page.content.decode()
+    assert ALONE in delete(client, boss, ann).content.decode()
+    assert set(User.objects.all()) == {boss, ann}
+    other = User.objects.create_superuser("other")
+    assert ALONE in delete(client, boss, other).content.decode()
+    assert delete(client, other, ann).status_code == 302
+    assert list(User.objects.all()) == [boss]
+
+
+def test_setup_says_how_to_make_an_admin_where_none_is_left(boss: User) -> None:
+    def said() -> str:
+        out = StringIO()
+        call_command("setup", stdout=out)
+        return out.getvalue()
+
+    assert "Sign in as before" in said()
+    User.objects.update(is_staff=False)
+    assert "createsuperuser" in said()
