@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from chats import audit
 from chats.admin_fields import Autocompletes
 from chats.admin_lists import DeletesMuch, LongList
-from chats.admin_people import LAST_ADMIN, PersonForm, are_last_admins
+from chats.admin_people import LAST_ADMIN, RIGHTS, PersonForm, are_last_admins, may_touch
 from chats.models import (
     Account,
     Attachment,
@@ -58,6 +58,19 @@ class UserAdmin(DeletesMuch, DjangoUserAdmin):
             },
         ),
     )
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed: bool = super().has_change_permission(request, obj)
+        return allowed and may_touch(request.user, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and may_touch(request.user, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        # Or who may change people could give themselves everything else.
+        rights = () if request.user.is_superuser else RIGHTS
+        return [*super().get_readonly_fields(request, obj), *rights]
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[Any]]:
         # A new person gets an own account on the first save; teams come after that.

@@ -1,4 +1,5 @@
-"""The admin's forms of people: somebody is always left who can administer the site."""
+"""What the admin lets be done with people: only superusers give rights, and somebody is always left
+who can administer the site."""
 
 from __future__ import annotations
 
@@ -12,9 +13,16 @@ from django.utils.translation import gettext_lazy as _
 from chats.models import User
 
 ADMIN_FLAGS = ("is_active", "is_staff", "is_superuser")
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+"""What only a superuser may give and take."""
 LAST_ADMIN = _(
     "Nobody else can administer this site: make another active person staff and superuser first."
 )
+
+
+def may_touch(who: Any, person: User | None) -> bool:
+    """Whether somebody may change or delete a person: of a superuser, only another one may."""
+    return person is None or who.is_superuser or not person.is_superuser
 
 
 def are_last_admins(people: QuerySet[User]) -> bool:

@@ -1,4 +1,5 @@
-"""People in the admin: somebody is always left who can administer the site."""
+"""People in the admin: only superusers give rights, and somebody is always left who can administer
+the site."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
@@ -69,6 +71,46 @@ def test_the_only_admin_is_not_deleted(boss: User, ann: User) -> None:
     assert ALONE in delete(client, boss, other).content.decode()
     assert delete(client, other, ann).status_code == 302
     assert list(User.objects.all()) == [boss]
+
+
+@pytest.fixture
+def helper(db: None) -> User:
+    """Somebody who may do everything with people, but is no superuser."""
+    person = User.objects.create_user("helper", is_staff=True)
+    person.user_permissions.set(Permission.objects.filter(content_type__model="user"))
+    return person
+
+
+def test_only_a_superuser_gives_rights(boss: User, helper: User, ann: User) -> None:
+    group = Group.objects.create(name="Everything")
+    every = [str(each.pk) for each in Permission.objects.all()]
+    rights: Any = {"groups": [str(group.pk)], "user_permissions": every, **ADMIN}
+    for person in (helper, ann):
+        held = set(person.user_permissions.all())
+        answer = change(browser(helper), person, **rights, first_name="New")
+        assert (answer.status_code, person.first_name) == (302, "New")
+        assert (person.is_superuser, person.is_staff) == (False, person == helper)
+        assert (set(person.user_permissions.all()), person.groups.count()) == (held, 0)
+    assert change(browser(boss), ann, **rights).status_code == 302
+    assert (ann.is_superuser, ann.is_staff, ann.groups.get()) == (True, True, group)
+
+
+def test_only_a_superuser_changes_or_deletes_one(boss: User, helper: User, ann: User) -> None:
+    User.objects.create_superuser("other")
+    client, hashed = browser(helper), boss.password
+    password = {"password1": "a-new-secret-7", "password2": "a-new-secret-7"}
+    given = {**password, "usable_password": "true"}
+    assert client.get(reverse("admin:chats_user_change", args=[boss.pk])).status_code == 200
+    assert change(client, boss, email="helper@example.org").status_code == 403
+    for name in ("admin:auth_user_password_change", "admin:chats_user_delete"):
+        url = reverse(name, args=[boss.pk])
+        assert client.post(url, {**given, "post": "yes"}).status_code == 403
+    assert delete(client, boss, ann).status_code == 403
+    boss.refresh_from_db()
+    assert (boss.password, boss.email) == (hashed, "boss@example.org")
+    ann_password = reverse("admin:auth_user_password_change", args=[ann.pk])
+    assert client.post(ann_password, given).status_code == 302
+    assert delete(client, ann).status_code == 302
 
 
 def test_setup_says_how_to_make_an_admin_where_none_is_left(boss: User) -> None:
