@@ -15,7 +15,14 @@ from django.utils.translation import gettext_lazy as _
 from chats import audit
 from chats.admin_fields import Autocompletes
 from chats.admin_lists import DeletesMuch, LongList
-from chats.admin_people import LAST_ADMIN, RIGHTS, PersonForm, are_last_admins, may_touch
+from chats.admin_people import (
+    ADMIN_FLAGS,
+    LAST_ADMIN,
+    RIGHTS,
+    PersonForm,
+    are_last_admins,
+    may_touch,
+)
 from chats.models import (
     Account,
     Attachment,
@@ -71,6 +78,18 @@ class UserAdmin(DeletesMuch, DjangoUserAdmin):
         # Or who may change people could give themselves everything else.
         rights = () if request.user.is_superuser else RIGHTS
         return [*super().get_readonly_fields(request, obj), *rights]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if given := {flag: getattr(obj, flag) for flag in ADMIN_FLAGS if flag in form.changed_data}:
+            audit.record(
+                "user.rights_changed",
+                actor=request.user,
+                target=obj,
+                request=request,
+                pk=str(obj.pk),
+                **given,
+            )
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[Any]]:
         # A new person gets an own account on the first save; teams come after that.
