@@ -19,6 +19,7 @@ from chats.admin_people import (
     ADMIN_FLAGS,
     LAST_ADMIN,
     RIGHTS,
+    NewPersonForm,
     PersonForm,
     are_last_admins,
     may_touch,
@@ -45,6 +46,7 @@ class MembershipInline(Autocompletes, admin.TabularInline):
 @admin.register(User)
 class UserAdmin(DeletesMuch, DjangoUserAdmin):
     form = PersonForm
+    add_form = NewPersonForm
     list_display = [
         "username",
         "email",

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from chats.models import User
@@ -32,7 +32,24 @@ def are_last_admins(people: QuerySet[User]) -> bool:
     return admins.filter(pk__in=people.values("pk")).exists() and not others.exists()
 
 
-class PersonForm(UserChangeForm):  # type: ignore[type-arg]
+class _OwnAddress:
+    """Mixin of forms: an email address is one person's, however it is written. In small letters,
+    as signing in looks for it."""
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"].lower()  # type: ignore[attr-defined]
+        theirs = Q(email__iexact=email) | Q(emailaddress__email__iexact=email)
+        others = User.objects.filter(theirs).exclude(pk=self.instance.pk)  # type: ignore[attr-defined]
+        if email and "email" in self.changed_data and others.exists():  # type: ignore[attr-defined]
+            raise ValidationError(_("Somebody else has this email address."))
+        return email
+
+
+class NewPersonForm(_OwnAddress, AdminUserCreationForm):  # type: ignore[type-arg]
+    """Makes a person."""
+
+
+class PersonForm(_OwnAddress, UserChangeForm):  # type: ignore[type-arg]
     """Changes a person."""
 
     def clean(self) -> dict[str, Any]:

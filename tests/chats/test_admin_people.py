@@ -113,6 +113,24 @@ def test_only_a_superuser_changes_or_deletes_one(boss: User, helper: User, ann: 
     assert delete(client, ann).status_code == 302
 
 
+def test_an_email_address_is_one_person_s_however_it_is_written(boss: User, ann: User) -> None:
+    client = browser(boss)
+    secret = {"password1": "a-long-password-1", "password2": "a-long-password-1"}
+    for email, status in (("ANN@example.org", 200), ("", 302), ("Carol@Example.org", 302)):
+        person = {"username": f"new{len(email)}", "email": email, "usable_password": "true"}
+        answer = client.post(reverse("admin:chats_user_add"), person | secret)
+        assert (email, answer.status_code) == (email, status)
+        assert ("Somebody else has" in answer.content.decode()) == (status == 200)
+    carol = User.objects.get(email="carol@example.org")
+    assert change(client, carol, **ADMIN, email="Ann@Example.org").status_code == 200
+    assert change(client, carol, **ADMIN, email="CAROL@example.org").status_code == 302
+    assert change(client, carol, **ADMIN, email="").status_code == 302
+    User.objects.filter(pk=carol.pk).update(email=ann.email)
+    carol.refresh_from_db()
+    # Two that have the same one already can still be changed.
+    assert change(client, carol, **ADMIN, first_name="Carol").status_code == 302
+
+
 def test_setup_says_how_to_make_an_admin_where_none_is_left(boss: User) -> None:
     def said() -> str:
         out = StringIO()
