@@ -216,6 +216,9 @@ def test_the_command_sets_a_price_of_one_s_own(provider: Provider) -> None:
         ["gpt-x", "text_in=-1"],
         ["gpt-x", "text_in=NaN"],
         ["gpt-x", "text_in=0.0000001"],
+        ["gpt-x", f"text_in={'9' * 13}"],
+        ["gpt-x", f"text_in={'9' * 24}"],
+        ["gpt-x", f"per_minute={'9' * 7}"],
         ["gpt-x", "text_in=1", "--provider", "Nobody"],
         ["gpt-x", "text_in=1", "--currency", "dollars"],
     ],
@@ -311,6 +314,23 @@ def test_admins_set_prices_exactly(admin: Client) -> None:
     form["text_in"] = ""
     answer = admin.post(reverse("admin:realtime_price_change", args=[row.pk]), form)
     assert "at least one rate" in answer.content.decode()
+
+
+def price_form(**fields: str) -> dict[str, str]:
+    """A price's page as an admin fills it in."""
+    since = {"since_0": "2026-11-22", "since_1": "12:00:00"}
+    return (
+        {"model": "gpt-x", "kind": "realtime", "currency": "USD", "text_in": "1"} | since | fields
+    )
+
+
+def test_a_rate_has_as_many_digits_as_every_database_keeps(admin: Client) -> None:
+    add = reverse("admin:realtime_price_add")
+    for rate in ("9" * 24, "9" * 13):
+        page = admin.post(add, price_form(text_in=rate))
+        assert "no more than 1" in page.content.decode()
+    assert admin.post(add, price_form(text_in="9" * 12 + ".999999")).status_code == 302
+    assert Price.objects.get().text_in == D("9" * 12 + ".999999")
 
 
 def test_what_came_along_can_be_looked_at_only(admin: Client) -> None:
