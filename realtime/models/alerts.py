@@ -93,7 +93,8 @@ class BudgetAlert(models.Model):
 
     def clean(self) -> None:
         if self.account_id and self.user_id:
-            raise ValidationError(_("Choose an account or a person, not both."))
+            # At a field, or Django would add what it says of the constraint.
+            raise ValidationError({"user": _("Choose an account or a person, not both.")})
         try:
             self.percents()
         except ValueError:

@@ -139,10 +139,20 @@ def test_a_quota_is_set_for_one_of_three(boss: Client, ann: User) -> None:
     for whose in ({}, {"user": ann.pk}, {"account": ann.own_account.pk}):
         assert boss.post(add, {**whose, **limits}).status_code == 302
     both = boss.post(add, {"user": ann.pk, "account": ann.own_account.pk, **limits})
-    again = boss.post(add, limits)
-    assert "not both" in both.content.decode()
-    assert again.status_code == 200
+    assert both.context["errors"] == [["Choose an account or a person, not both."]]
+    for whose in ({}, {"user": ann.pk}, {"account": ann.own_account.pk}):
+        again = boss.post(add, {**whose, **limits})
+        assert again.context["errors"] == [["There is a quota for this already: change that one."]]
+    mine = reverse("admin:realtime_quota_change", args=[Quota.objects.get(user=ann).pk])
+    assert boss.post(mine, {"user": ann.pk, **limits}).status_code == 302
     assert sorted(quota.scope for quota in Quota.objects.all()) == ["account", "person", "site"]
+
+
+def test_an_alert_is_of_an_account_or_a_person(boss: Client, ann: User) -> None:
+    form = {"period": "day", "levels": "50", "user": ann.pk, "account": ann.own_account.pk}
+    management = {f"notices-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+    page = boss.post(reverse("admin:realtime_budgetalert_add"), form | management)
+    assert page.context["errors"] == [["Choose an account or a person, not both."]]
 
 
 def test_places_are_looked_at_only(boss: Client, conversation: Conversation) -> None:
