@@ -179,6 +179,10 @@ class ExchangeRate(models.Model):
     def clean(self) -> None:
         if self.since:
             check_sane(self.since)
+        if self.rate == 0:
+            raise ValidationError({"rate": _("Write more than 0.")})
+        if self.currency == self.into:
+            raise ValidationError({"into": _("Choose another currency than the one it is of.")})
 
 
 class Payer(models.Model):

@@ -369,6 +369,14 @@ def test_a_day_that_nobody_means_is_refused(
     assert admin.get(reverse("admin:realtime_price_changelist")).status_code == 200
 
 
+def test_an_exchange_rate_that_makes_no_sense_is_refused(admin: Client) -> None:
+    add = reverse("admin:realtime_exchangerate_add")
+    rate = {"currency": "EUR", "into": "USD", "since": "2026-11-22", "rate": "1.1"}
+    for wrong in ({"rate": "0"}, {"rate": "-1"}, {"currency": "USD"}):
+        assert admin.post(add, rate | wrong).status_code == 200
+    assert admin.post(add, rate).status_code == 302
+
+
 def test_what_came_along_can_be_looked_at_only(admin: Client) -> None:
     row = price(source="seed")
     url = reverse("admin:realtime_price_change", args=[row.pk])
