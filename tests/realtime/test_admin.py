@@ -185,6 +185,31 @@ def test_calls_are_looked_at_only(boss: Client, conversation: Conversation) -> N
     assert list(CallRecord.objects.all()) == [call]
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("browser_gone", "The page was closed or lost its connection."),
+        ("signed_out", "The person was signed out."),
+        ("process_died", "The process that it ran in died."),
+        ("of_old", "of_old"),
+    ],
+)
+def test_what_ended_a_call_is_said_in_words(
+    boss: Client, conversation: Conversation, reason: str, words: str
+) -> None:
+    call = call_of(conversation)
+    CallRecord.objects.filter(pk=call.pk).update(state="ended", end_reason=reason)
+    calls = reverse("admin:realtime_callrecord_changelist")
+    page = boss.get(reverse("admin:realtime_callrecord_change", args=[call.pk])).content.decode()
+    listed = boss.get(calls, {"state__exact": "ended"}).content.decode()
+    for text in (page, listed):
+        assert f">{words}<" in text
+        assert f">{reason}<" not in text or words == reason
+    if reason != words:
+        assert boss.get(calls, {"end_reason": reason}).context["cl"].result_count == 1
+        assert boss.get(calls, {"end_reason": "idle"}).context["cl"].result_count == 0
+
+
 @pytest.mark.parametrize("kind", ["conversation", "account", "user"])
 def test_a_call_outlives_whom_and_what_it_was_of(
     boss: Client, conversation: Conversation, kind: str
