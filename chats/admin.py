@@ -15,6 +15,15 @@ from django.utils.translation import gettext_lazy as _
 from chats import audit
 from chats.admin_fields import Autocompletes
 from chats.admin_lists import DeletesMuch, LongList
+from chats.admin_people import (
+    ADMIN_FLAGS,
+    LAST_ADMIN,
+    RIGHTS,
+    NewPersonForm,
+    PersonForm,
+    are_last_admins,
+    may_touch,
+)
 from chats.models import (
     Account,
     Attachment,
@@ -36,6 +45,8 @@ class MembershipInline(Autocompletes, admin.TabularInline):
 
 @admin.register(User)
 class UserAdmin(DeletesMuch, DjangoUserAdmin):
+    form = PersonForm
+    add_form = NewPersonForm
     list_display = [
         "username",
         "email",
@@ -57,6 +68,31 @@ class UserAdmin(DeletesMuch, DjangoUserAdmin):
         ),
     )
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed: bool = super().has_change_permission(request, obj)
+        return allowed and may_touch(request.user, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and may_touch(request.user, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        # Or who may change people could give themselves everything else.
+        rights = () if request.user.is_superuser else RIGHTS
+        return [*super().get_readonly_fields(request, obj), *rights]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if given := {flag: getattr(obj, flag) for flag in ADMIN_FLAGS if flag in form.changed_data}:
+            audit.record(
+                "user.rights_changed",
+                actor=request.user,
+                target=obj,
+                request=request,
+                pk=str(obj.pk),
+                **given,
+            )
+
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[Any]]:
         # A new person gets an own account on the first save; teams come after that.
         return [MembershipInline] if obj else []
@@ -64,6 +100,14 @@ class UserAdmin(DeletesMuch, DjangoUserAdmin):
     def conversations_of(self, objects: Sequence[Any]) -> QuerySet[Conversation]:
         theirs = Q(owner__in=objects) | Q(account__owner__in=objects)
         return Conversation.objects.filter(theirs)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[Any], list[str]]:
+        names, counts, missing, protected = super().get_deleted_objects(objs, request)
+        if are_last_admins(User.objects.filter(pk__in=[each.pk for each in objs])):
+            protected = [str(LAST_ADMIN)]
+        return names, counts, missing, protected
 
 
 @admin.register(Account)
@@ -107,6 +151,13 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+class Kept(ReadOnly):
+    """What is never changed, nor deleted."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
 
 
@@ -193,24 +244,18 @@ class AttachmentAdmin(Private, LongList):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnly, LongList):
+class AuditEventAdmin(Kept, LongList):
     list_display = ["at", "action", "actor_name", "account", "target", "address"]
     list_filter = ["action", "at"]
     search_fields = ["actor_name", "target", "action", "address"]
     list_select_related = ["account"]
     date_hierarchy = "at"
 
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
 
 @admin.register(DoomedFile)
-class DoomedFileAdmin(ReadOnly, LongList):
-    """What is left here for long tells of a storage that does not let files be removed."""
+class DoomedFileAdmin(Kept, LongList):
+    """What is left here for long tells of a storage that does not let files be removed. Without
+    its row nobody would remember the file."""
 
     list_display = ["name", "next_try"]
     ordering = ["next_try"]
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        # Nobody would remember the file then.
-        return False

@@ -54,7 +54,7 @@ class DeletesMuch(admin.ModelAdmin):
             str(Conversation._meta.verbose_name_plural): gone.count(),
             str(Message._meta.verbose_name_plural): said.count(),
         }
-        allowed = self.has_delete_permission(request)
+        allowed = all(self.has_delete_permission(request, each) for each in objects)
         missing = set() if allowed else {str(self.opts.verbose_name)}
         return [str(each) for each in objects], counts, missing, []
 

@@ -24,6 +24,8 @@ from chats.models import Account, Attachment, Conversation, Message, Recording
 # How long a deleted conversation can be brought back.
 UNDO_FOR = timedelta(hours=1)
 BATCH = 200
+# More days than these are for ever: nothing is as old, and time itself does not go back so far.
+MOST_DAYS = 100 * 366
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +155,10 @@ def _recordings(now: datetime) -> Iterator[tuple[QuerySet[Recording], int]]:
 
 def _rules(column: str, usual: int, place: str = "") -> list[tuple[Q, int]]:
     """Which accounts keep something for how many days, those that keep it for ever left out."""
-    chosen = Account.objects.filter(**{f"{column}__gt": 0}).order_by()
+    chosen = Account.objects.filter(**{f"{column}__range": (1, MOST_DAYS)}).order_by()
     several = chosen.values_list(column, flat=True).distinct()
     rules = [(Q(**{f"{place}account__{column}": days}), days) for days in several]
-    if usual:
+    if 0 < usual <= MOST_DAYS:
         rules.append((Q(**{f"{place}account__{column}__isnull": True}), usual))
     return rules
 

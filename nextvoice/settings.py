@@ -273,6 +273,8 @@ ATTACHMENT_ROOM_MB = env.int("ATTACHMENT_ROOM_MB", default=2000)
 # 0 is for ever: nothing is ever removed unless somebody asked for it.
 KEEP_AUDIO_DAYS = env.int("KEEP_AUDIO_DAYS", default=0)
 KEEP_TEXT_DAYS = env.int("KEEP_TEXT_DAYS", default=0)
+if min(KEEP_AUDIO_DAYS, KEEP_TEXT_DAYS) < 0:
+    raise ImproperlyConfigured("KEEP_AUDIO_DAYS and KEEP_TEXT_DAYS must be days, or 0: for ever")
 
 # --- languages --------------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats import audit
-from chats.admin import AccountAdmin, ReadOnly
+from chats.admin import AccountAdmin, Kept, ReadOnly
 from chats.admin_fields import Autocompletes
 from chats.admin_lists import LongList
+from realtime.ended_by import EndedBy, ended_by
 from realtime.live_calls import LiveCalls
 from realtime.models import (
     AccountSettings,
@@ -245,7 +246,10 @@ class VoiceModelAdmin(Autocompletes, admin.ModelAdmin):
 
 
 @admin.register(CallRecord)
-class CallRecordAdmin(LiveCalls, ReadOnly, LongList):
+class CallRecordAdmin(LiveCalls, Kept, LongList):
+    """A running call is found and ended by its row; the day's minutes and reports count those that
+    are over."""
+
     list_display = [
         "started",
         "user",
@@ -253,13 +257,29 @@ class CallRecordAdmin(LiveCalls, ReadOnly, LongList):
         "provider_name",
         "model_name",
         "state",
-        "end_reason",
+        "ended_by",
         "length",
     ]
-    list_filter = ["state", "end_reason", "started"]
+    list_filter = ["state", EndedBy, "started"]
     list_select_related = ["user", "account"]
     search_fields = ["id", "user__username", "user__email", "conversation__id", "end_detail"]
     date_hierarchy = "started"
+    fields = [
+        "conversation",
+        ("user", "account"),
+        ("provider", "token"),
+        ("provider_name", "model_name"),
+        "state",
+        ("ended_by", "end_detail"),
+        ("started", "connected", "ended"),
+        ("duration_ms", "spoken_ms", "answered_ms"),
+        ("worker", "heartbeat"),
+    ]
+    readonly_fields = ["ended_by"]
+
+    @admin.display(description=_("ended by"), ordering="end_reason")
+    def ended_by(self, call: CallRecord) -> str:
+        return ended_by(call.end_reason)
 
     @admin.display(description=_("length"), ordering="duration_ms")
     def length(self, call: CallRecord) -> str:

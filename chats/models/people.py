@@ -21,6 +21,11 @@ class User(AbstractUser):
             super().save(*args, **kwargs)
             Account.objects.own(self)
 
+    @classmethod
+    def admins(cls) -> models.QuerySet[User]:
+        """Who can administer all of the site."""
+        return cls.objects.filter(is_active=True, is_staff=True, is_superuser=True)
+
 
 class AccountManager(models.Manager["Account"]):
     def own(self, user: User) -> Account:

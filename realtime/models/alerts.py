@@ -93,7 +93,8 @@ class BudgetAlert(models.Model):
 
     def clean(self) -> None:
         if self.account_id and self.user_id:
-            raise ValidationError(_("Choose an account or a person, not both."))
+            # At a field, or Django would add what it says of the constraint.
+            raise ValidationError({"user": _("Choose an account or a person, not both.")})
         try:
             self.percents()
         except ValueError:
@@ -107,6 +108,10 @@ class BudgetAlert(models.Model):
                 raise ValidationError(
                     {"emails": _("“%(text)s” is no email address.") % {"text": address}}
                 ) from None
+        if self.amount == 0:
+            raise ValidationError(
+                {"amount": _("Write more than 0, or nothing: what the quota allows.")}
+            )
         if self.webhook_url:
             self._check_webhook()
 
@@ -115,8 +120,8 @@ class BudgetAlert(models.Model):
         # one does is asked when something is sent.
         try:
             _host, _port, tls = check_url(self.webhook_url, True, ("http", "https"))
-            if not tls:
-                raise Forbidden("not https", "bad_url")
+            if not tls or any(sign.isspace() for sign in self.webhook_url):
+                raise Forbidden("not https, or no address", "bad_url")
         except Forbidden:
             raise ValidationError({"webhook_url": _("Write an address with https://.")}) from None
 

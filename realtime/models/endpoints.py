@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,6 +11,14 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from realtime.bridge.guard import plain_host
+
+
+def is_ipv6(host: str) -> bool:
+    """Whether it is an IPv6 address."""
+    try:
+        return ip_address(host).version == 6
+    except ValueError:
+        return False
 
 
 class AllowedEndpoint(models.Model):
@@ -41,9 +50,10 @@ class AllowedEndpoint(models.Model):
 
     def clean(self) -> None:
         host = plain_host(self.host.strip().removeprefix("[").removesuffix("]"))
-        if not host or any(sign in host for sign in "/@?#*% ") or not host.isascii():
+        odd = any(sign in host for sign in "/@?#*% ") or not host.isascii()
+        if not host or odd or (":" in host and not is_ipv6(host)):
             raise ValidationError(
-                {"host": _("Write a host alone, such as voice.example.org or 10.0.0.5.")}
+                {"host": _("Write a host alone, without a port: voice.example.org or 10.0.0.5.")}
             )
         self.host = host
 

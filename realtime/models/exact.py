@@ -12,6 +12,9 @@ from django.db import models
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+MOST_DIGITS = 18
+"""Of what people write, before and after the point: more do not fit SQLite's whole numbers."""
+
 
 class ExactField(models.Field):  # type: ignore[type-arg]
     """A `Decimal` with a fixed number of digits after the point, never rounded.
@@ -43,7 +46,7 @@ class ExactField(models.Field):  # type: ignore[type-arg]
 
     @cached_property
     def validators(self) -> Any:
-        return [*super().validators, DecimalValidator(30, self.places)]
+        return [*super().validators, DecimalValidator(MOST_DIGITS, self.places)]
 
     def to_python(self, value: Any) -> Decimal | None:
         if value is None or isinstance(value, Decimal):
@@ -79,7 +82,7 @@ class ExactField(models.Field):  # type: ignore[type-arg]
 
     def formfield(self, **kwargs: Any) -> Any:
         given = {"form_class": forms.DecimalField, "decimal_places": self.places}
-        return super().formfield(**{**given, "max_digits": 30, **kwargs})
+        return super().formfield(**{**given, "max_digits": MOST_DIGITS, **kwargs})
 
     def _fitting(self, value: Decimal | None) -> Decimal | None:
         """The value with exactly so many places. Raises ValueError when that would round it."""

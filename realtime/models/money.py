@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import date
 from operator import attrgetter
 from typing import Any
 
@@ -20,6 +21,19 @@ from realtime.money.usage import MEASURES, Counts
 CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", _("Write three capital letters, such as USD."))
 NOT_NEGATIVE = MinValueValidator(0)
 _measures = attrgetter(*MEASURES)
+
+
+SANE = range(2000, 2200)
+"""Years that are meant. Time zones and sums of days need some room before the first and the last
+one that there can be."""
+
+
+def check_sane(since: date) -> None:
+    """Raise ValidationError for a day that nobody can have meant."""
+    if since.year not in SANE:
+        years = {"first": SANE[0], "last": SANE[-1]}
+        words = _("Write a day of the years %(first)d to %(last)d.") % years
+        raise ValidationError({"since": words})
 
 
 class Price(models.Model):
@@ -112,8 +126,20 @@ class Price(models.Model):
 
     def clean(self) -> None:
         self.model = self.model.strip()
+        self._check_since()
         if all(rate is None for rate in self.prices().rates().values()):
             raise ValidationError(_("Write at least one rate. 0 says that it is free."))
+
+    def _check_since(self) -> None:
+        if not self.since:
+            return  # the form says so
+        check_sane(self.since.date())
+        own = {name: getattr(self, name) for name in ("model", "kind", "dialect", "source")}
+        same = Price.objects.filter(provider=self.provider, since=self.since, **own)
+        if same.exclude(pk=self.pk).exists():
+            raise ValidationError(
+                {"since": _("This model has a price from then on already: change that one.")}
+            )
 
     def prices(self) -> Prices:
         """The rates, as `realtime.money.pricing` takes them."""
@@ -149,6 +175,14 @@ class ExchangeRate(models.Model):
 
     def __str__(self) -> str:
         return f"1 {self.currency} = {self.rate.normalize():f} {self.into}"
+
+    def clean(self) -> None:
+        if self.since:
+            check_sane(self.since)
+        if self.rate == 0:
+            raise ValidationError({"rate": _("Write more than 0.")})
+        if self.currency == self.into:
+            raise ValidationError({"into": _("Choose another currency than the one it is of.")})
 
 
 class Payer(models.Model):

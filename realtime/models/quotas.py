@@ -88,8 +88,13 @@ class Quota(models.Model):
         return str(self.account or self.user or _("The whole site"))
 
     def clean(self) -> None:
+        # Each at a field, or Django would add what it says of the constraint.
         if self.account_id and self.user_id:
-            raise ValidationError(_("Choose an account or a person, not both."))
+            raise ValidationError({"user": _("Choose an account or a person, not both.")})
+        same = Quota.objects.filter(account=self.account, user=self.user)
+        if same.exclude(pk=self.pk).exists():
+            field = "user" if self.user_id else "account"
+            raise ValidationError({field: _("There is a quota for this already: change that one.")})
 
     @property
     def scope(self) -> str:

@@ -18,6 +18,8 @@ def over_words(over: OverQuota, currency: str) -> tuple[str, str]:
             gettext("This model has no price yet, and money is limited here."),
             gettext("Choose another model, or ask your administrator to set its price."),
         )
+    if limit.what == "calls" and not limit.most:
+        return _none_allowed(limit), _remedy(limit)
     if limit.what == "calls":
         return _too_many(limit), gettext("End another call first, or try again in a moment.")
     message = gettext("%(what)s is used up.") % {"what": named(limit, currency)}
@@ -61,6 +63,14 @@ def named(limit: Limit, currency: str) -> str:
         ("person", "minutes_day"): gettext("Your talking time for today"),
     }
     return f"{names[limit.scope, limit.what]} ({amount_words(limit.what, limit.most, currency)})"
+
+
+def _none_allowed(limit: Limit) -> str:
+    return {
+        "site": gettext("This site allows no calls at the moment."),
+        "account": gettext("Your account may have no calls at the moment."),
+        "person": gettext("You may have no calls at the moment."),
+    }[limit.scope]
 
 
 def _too_many(limit: Limit) -> str:

@@ -124,7 +124,7 @@ class Filters:
         if self.since:
             q &= Q(**{f"{column}__gte": midnight(self.since)})
         if self.until:
-            q &= Q(**{f"{column}__lt": midnight(self.until + timedelta(days=1))})
+            q &= Q(**{f"{column}__lt": day_after(self.until)})
         return q
 
 
@@ -466,3 +466,10 @@ def _about_calls(ids: Sequence[uuid.UUID], found: Found) -> dict[Any, dict[str, 
 def midnight(day: date) -> datetime:
     """The first moment of a UTC day."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def day_after(day: date) -> datetime:
+    """The first moment after a UTC day; of the last day that there can be, its last moment."""
+    if day == date.max:
+        return datetime.max.replace(tzinfo=UTC)
+    return midnight(day + timedelta(days=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.utils import timezone
 from realtime.models import Price, Usage
 from realtime.money.prices import price_for
 from realtime.money.pricing import Prices, Unpriced, cost, priced_part
+from realtime.money.reports import day_after, midnight
 from realtime.money.usage import MEASURES, NOTHING, Counts
 
 
@@ -55,14 +56,10 @@ def what_if(
     """
     rows = Usage.objects.all()
     if since is not None:
-        rows = rows.filter(created__gte=_midnight(since))
+        rows = rows.filter(created__gte=midnight(since))
     if until is not None:
-        rows = rows.filter(created__lt=_midnight(until + timedelta(days=1)))
+        rows = rows.filter(created__lt=day_after(until))
     return [_judged(group, prices) for group in _groups(rows)]
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _groups(rows: QuerySet[Usage]) -> Any:

@@ -9,6 +9,7 @@ from django.db.models import CharField, IntegerField
 
 from realtime.bridge.dialects import Target, dialect_for
 from realtime.bridge.guard import Forbidden, check_url, plain_host
+from realtime.bridge.guard import is_allowed as is_public
 from realtime.models import AllowedEndpoint
 from realtime.outbound import origin_of
 from realtime.prepared import Given, Prepared
@@ -43,6 +44,17 @@ def vouched_url(url: str) -> bool:
     except Forbidden:
         return False
     return vouched(plain_host(host), port)
+
+
+def check_outside(url: str, schemes: tuple[str, str] = ("ws", "wss")) -> None:
+    """Raise Forbidden for an address that is not public already as it is written: another port, no
+    TLS, this machine's name, a number of an own network. What a name leads to is looked at when it
+    is used. `schemes`: without TLS and with it."""
+    host, _port, _tls = check_url(url, False, schemes)
+    host = plain_host(host)
+    numeric = host.replace(".", "").isdigit() or ":" in host
+    if f".{host}".endswith(".localhost") or (numeric and not is_public(host, False)):
+        raise Forbidden("an address of an own network", "url_not_public")
 
 
 def of_operator() -> set[tuple[str, int]]:

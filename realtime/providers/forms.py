@@ -13,7 +13,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from realtime.bridge.dialects import DIALECTS, Target
-from realtime.bridge.guard import Forbidden, check_url, is_allowed
+from realtime.bridge.guard import Forbidden
 from realtime.fields import (
     AddressField,
     PairsField,
@@ -263,12 +263,9 @@ class ProviderForm(forms.ModelForm):
 
     def _check_outside(self, url: str) -> None:
         try:
-            host, _port, _tls = check_url(url, False)
+            endpoints.check_outside(url)
         except Forbidden:
             raise forms.ValidationError(self._outside_only()) from None
-        numeric = host.replace(".", "").isdigit() or ":" in host
-        if host == "localhost" or (numeric and not is_allowed(host, False)):
-            raise forms.ValidationError(self._outside_only())
 
     def _outside_only(self) -> Any:
         if self.inside:

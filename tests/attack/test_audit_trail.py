@@ -97,6 +97,25 @@ def test_who_becomes_staff(world: World) -> None:
     event = AuditEvent.objects.order_by("-pk")[0]
     assert newest() == ("user.changed", "root", "sam", "192.0.2.7")
     assert "Superuser status" in event.detail["changes"][0]["changed"]["fields"]
+    rights = AuditEvent.objects.get(action="user.rights_changed")
+    assert (rights.actor_name, rights.target, rights.address) == ("root", "sam", "192.0.2.7")
+    assert rights.detail == {"pk": str(sam.pk), "is_superuser": True}
+
+
+def test_who_is_shut_out(world: World) -> None:
+    eve = world.people["stranger"]
+    browser(world.people["admin"]).post(
+        reverse("admin:chats_user_change", args=[eve.pk]),
+        {
+            "username": "eve",
+            "date_joined_0": "2026-11-01",
+            "date_joined_1": "00:00",
+            "memberships-TOTAL_FORMS": "0",
+            "memberships-INITIAL_FORMS": "0",
+        },
+    )
+    rights = AuditEvent.objects.get(action="user.rights_changed")
+    assert rights.detail == {"pk": str(eve.pk), "is_active": False}
 
 
 def test_an_own_key_added_changed_and_deleted_without_the_key(world: World) -> None:

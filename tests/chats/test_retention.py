@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import runpy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -119,6 +122,37 @@ def test_an_account_decides_before_the_site(
     keep(conversation.account, audio=0)
     assert run() == {"recordings": 1}
     assert Recording.objects.get(state="expired").message.conversation == theirs
+
+
+@pytest.mark.parametrize("name", ["KEEP_AUDIO_DAYS", "KEEP_TEXT_DAYS"])
+def test_days_below_0_are_refused_at_the_start_and_remove_nothing(
+    conversation: Conversation,
+    settings: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv(name, "-1")
+    with pytest.raises(ImproperlyConfigured, match=name):
+        runpy.run_path(str(settings.BASE_DIR / "nextvoice" / "settings.py"))
+    setattr(settings, name, -1)
+    say(conversation, 20)
+    assert run() == {}
+
+
+@pytest.mark.parametrize("days", [999_999, 2_147_483_647, 10**12])
+def test_more_days_than_there_were_keep_everything(
+    conversation: Conversation, bob: User, settings: Any, days: int
+) -> None:
+    settings.KEEP_AUDIO_DAYS = settings.KEEP_TEXT_DAYS = days
+    theirs = Conversation.objects.create(owner=bob, account=bob.own_account)
+    say(conversation, 4000)
+    say(theirs, 4000)
+    keep(bob.own_account, audio=30)
+    if connection.vendor == "sqlite":  # others have no room for so many
+        keep(conversation.account, audio=days, text=days)
+    assert run() == {"recordings": 1}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 import nextvoice.urls  # noqa: F401  (the admin is filled there)
 from chats import audit
@@ -138,10 +139,20 @@ def test_a_quota_is_set_for_one_of_three(boss: Client, ann: User) -> None:
     for whose in ({}, {"user": ann.pk}, {"account": ann.own_account.pk}):
         assert boss.post(add, {**whose, **limits}).status_code == 302
     both = boss.post(add, {"user": ann.pk, "account": ann.own_account.pk, **limits})
-    again = boss.post(add, limits)
-    assert "not both" in both.content.decode()
-    assert again.status_code == 200
+    assert both.context["errors"] == [["Choose an account or a person, not both."]]
+    for whose in ({}, {"user": ann.pk}, {"account": ann.own_account.pk}):
+        again = boss.post(add, {**whose, **limits})
+        assert again.context["errors"] == [["There is a quota for this already: change that one."]]
+    mine = reverse("admin:realtime_quota_change", args=[Quota.objects.get(user=ann).pk])
+    assert boss.post(mine, {"user": ann.pk, **limits}).status_code == 302
     assert sorted(quota.scope for quota in Quota.objects.all()) == ["account", "person", "site"]
+
+
+def test_an_alert_is_of_an_account_or_a_person(boss: Client, ann: User) -> None:
+    form = {"period": "day", "levels": "50", "user": ann.pk, "account": ann.own_account.pk}
+    management = {f"notices-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+    page = boss.post(reverse("admin:realtime_budgetalert_add"), form | management)
+    assert page.context["errors"] == [["Choose an account or a person, not both."]]
 
 
 def test_places_are_looked_at_only(boss: Client, conversation: Conversation) -> None:
@@ -150,6 +161,64 @@ def test_places_are_looked_at_only(boss: Client, conversation: Conversation) -> 
     delete = reverse("admin:realtime_lease_delete", args=[lease.pk])
     assert boss.post(delete, {"post": "yes"}).status_code == 403
     assert boss.get(reverse("admin:realtime_lease_add")).status_code == 403
+
+
+def call_of(conversation: Conversation) -> CallRecord:
+    """A running call."""
+    now = timezone.now()
+    return CallRecord.objects.create(
+        conversation=conversation,
+        user=conversation.owner,
+        account=conversation.account,
+        started=now,
+        heartbeat=now,
+    )
+
+
+def test_calls_are_looked_at_only(boss: Client, conversation: Conversation) -> None:
+    call = call_of(conversation)
+    delete = reverse("admin:realtime_callrecord_delete", args=[call.pk])
+    assert boss.post(delete, {"post": "yes"}).status_code == 403
+    calls = reverse("admin:realtime_callrecord_changelist")
+    chosen = {"action": "delete_selected", "_selected_action": [call.pk], "post": "yes"}
+    boss.post(calls, chosen)
+    assert list(CallRecord.objects.all()) == [call]
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("browser_gone", "The page was closed or lost its connection."),
+        ("signed_out", "The person was signed out."),
+        ("process_died", "The process that it ran in died."),
+        ("of_old", "of_old"),
+    ],
+)
+def test_what_ended_a_call_is_said_in_words(
+    boss: Client, conversation: Conversation, reason: str, words: str
+) -> None:
+    call = call_of(conversation)
+    CallRecord.objects.filter(pk=call.pk).update(state="ended", end_reason=reason)
+    calls = reverse("admin:realtime_callrecord_changelist")
+    page = boss.get(reverse("admin:realtime_callrecord_change", args=[call.pk])).content.decode()
+    listed = boss.get(calls, {"state__exact": "ended"}).content.decode()
+    for text in (page, listed):
+        assert f">{words}<" in text
+        assert f">{reason}<" not in text or words == reason
+    if reason != words:
+        assert boss.get(calls, {"end_reason": reason}).context["cl"].result_count == 1
+        assert boss.get(calls, {"end_reason": "idle"}).context["cl"].result_count == 0
+
+
+@pytest.mark.parametrize("kind", ["conversation", "account", "user"])
+def test_a_call_outlives_whom_and_what_it_was_of(
+    boss: Client, conversation: Conversation, kind: str
+) -> None:
+    call, person = call_of(conversation), conversation.owner
+    of = {"conversation": conversation, "account": conversation.account, "user": person}[kind]
+    assert boss.post(f"/admin/chats/{kind}/{of.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not type(of)._default_manager.filter(pk=of.pk).exists()
+    assert list(CallRecord.objects.all()) == [call]
 
 
 def test_a_person_can_be_made(boss: Client) -> None:

@@ -68,11 +68,19 @@ class Command(BaseCommand):
         ).update(features=embedded_features())
 
     def _admin(self) -> None:
-        if User.objects.exists():
+        if not User.objects.exists():
+            self._first_admin()
+        elif User.admins().exists():
             self.stdout.write(
                 "\n  Sign in as before; `manage.py changepassword NAME` sets a new one."
             )
-            return
+        else:
+            self.stdout.write(
+                "\n  Nobody can administer this site: `manage.py createsuperuser` makes a person "
+                "who can."
+            )
+
+    def _first_admin(self) -> None:
         password = secrets.token_urlsafe(9)
         User.objects.create_superuser("admin", password=password)
         self.stdout.write(

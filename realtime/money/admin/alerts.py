@@ -10,7 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from chats.admin import ReadOnly
 from chats.admin_fields import Autocompletes
+from realtime.bridge.guard import Forbidden
 from realtime.models import BudgetAlert, BudgetNotice
+from realtime.providers import endpoints
 
 SHORTEST_SECRET = 16
 
@@ -28,6 +30,20 @@ class AlertForm(forms.ModelForm):
     class Meta:
         model = BudgetAlert
         fields = "__all__"
+
+    def clean_webhook_url(self) -> str:
+        url: str = self.cleaned_data["webhook_url"].strip()
+        try:
+            if url and not endpoints.vouched_url(url):
+                endpoints.check_outside(url, ("http", "https"))
+        except Forbidden:
+            raise forms.ValidationError(
+                _(
+                    "Only public addresses with https:// on port 443 can be used. Add the host and "
+                    "port of another one under Allowed endpoints first."
+                )
+            ) from None
+        return url
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

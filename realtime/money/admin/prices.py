@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from chats.admin import ReadOnly
+from chats.admin import Kept
 from chats.admin_fields import Autocompletes
 from chats.admin_lists import LongList
 from realtime.models import ExchangeRate, Price, Usage, UsageDay
@@ -138,13 +138,6 @@ class ExchangeRateAdmin(admin.ModelAdmin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         given = {"into": reporting_currency(), "since": timezone.now().date()}
         return {**given, **super().get_changeform_initial_data(request)}
-
-
-class Kept(ReadOnly):
-    """What is never changed, nor deleted."""
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
 
 @admin.register(Usage)

@@ -14,10 +14,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from chats.admin import Kept
 from chats.admin_fields import Autocompletes
 from chats.models import Account, User
 from realtime.models import Lease, Quota
-from realtime.money.admin.prices import Kept
 from realtime.money.prices import reporting_currency
 from realtime.money.pricing import plain
 from realtime.money.quotas import Books, Used

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBadRequest
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -84,9 +84,14 @@ class CostReport:
         return TemplateResponse(request, "admin/realtime/usage/report.html", context)
 
     def file_view(self, request: HttpRequest) -> Any:
-        """The whole report as `?format=csv` or xlsx."""
+        """The whole report as `?format=csv` or xlsx; 400 where not all of the query is understood:
+        a file of everything would be taken for the one that was asked for."""
         self._check(request)
-        by, filters, _problems = asked(request.GET)
+        by, filters, problems = asked(request.GET)
+        if problems:
+            return HttpResponseBadRequest(
+                "\n".join(problems), content_type="text/plain; charset=utf-8"
+            )
         name = f"usage-by-{by}"
         if request.GET.get("format") == "xlsx":
             from realtime.money.report_xlsx import XLSX, xlsx_file
@@ -136,10 +141,12 @@ def asked(query: Any) -> tuple[str, Filters, list[str]]:
         ("status", Usage.Status.values),
         ("source", Source.values),
     ):
-        given[name] = query.get(name) if query.get(name) in allowed else None
+        given[name] = _chosen(query.get(name), allowed, problems)
     given["model"] = query.get("model", "").strip() or None
     if text := query.get("provider", "").strip():
         given["provider"] = "" if text == NOBODY else text if _uuid(text) else None
+        if given["provider"] is None:
+            problems.append(_("“%(text)s” is no provider's id.") % {"text": text})
     if text := query.get("call", "").strip():
         given["call"] = _uuid(text)
         if given["call"] is None:
@@ -156,6 +163,13 @@ def _day(text: str | None, problems: list[str]) -> date | None:
     except ValueError:
         problems.append(_("“%(text)s” is no day: write it as 2026-11-30.") % {"text": text})
         return None
+
+
+def _chosen(text: str | None, allowed: Sequence[str], problems: list[str]) -> str | None:
+    if text and text not in allowed:
+        problems.append(_("“%(text)s” is nothing to choose.") % {"text": text})
+        return None
+    return text or None
 
 
 def _uuid(text: str) -> uuid.UUID | None:

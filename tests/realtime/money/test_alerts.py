@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
@@ -276,6 +277,8 @@ def test_who_does_not_answer_is_left(hook: Any, monkeypatch: pytest.MonkeyPatch)
         {"emails": "nobody"},
         {"webhook_url": "http://hooks.example.org"},
         {"webhook_url": "https://user:pw@hooks.example.org"},
+        {"webhook_url": "https://hooks example.org"},
+        {"amount": Decimal(0)},
     ],
 )
 def test_what_makes_no_sense_is_refused(db: None, wrong: dict[str, Any]) -> None:
@@ -283,10 +286,16 @@ def test_what_makes_no_sense_is_refused(db: None, wrong: dict[str, Any]) -> None
         alert(**wrong)
 
 
-def test_the_admin_takes_a_secret_and_never_shows_it(team: Account) -> None:
+@pytest.fixture
+def root(db: None) -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
-    form = {
+    return client
+
+
+def filled(**fields: str) -> dict[str, str]:
+    """An alert's page as an admin fills it in."""
+    return {
         "period": "month",
         "levels": "50, 100",
         "amount": "10",
@@ -294,7 +303,31 @@ def test_the_admin_takes_a_secret_and_never_shows_it(team: Account) -> None:
         "enabled": "on",
         "notices-TOTAL_FORMS": "0",
         "notices-INITIAL_FORMS": "0",
+        **fields,
     }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/",
+        "https://10.0.0.1/hook",
+        "https://[::1]/",
+        "https://localhost/",
+        "https://LOCALHOST./",
+        "https://hooks.example.org:8443/",
+    ],
+)
+def test_an_inner_webhook_is_refused_until_somebody_vouches(root: Client, url: str) -> None:
+    add, form = reverse("admin:realtime_budgetalert_add"), filled(webhook_url=url)
+    assert b"Only public addresses" in root.post(add, form | {"new_secret": SECRET}).content
+    parts = urlsplit(url)
+    AllowedEndpoint.objects.create(host=parts.hostname, port=parts.port or 443)
+    assert root.post(add, form | {"new_secret": SECRET}).status_code == 302
+
+
+def test_the_admin_takes_a_secret_and_never_shows_it(team: Account, root: Client) -> None:
+    client, form = root, filled()
     add = reverse("admin:realtime_budgetalert_add")
     assert b"needs a secret" in client.post(add, form).content
     assert client.post(add, form | {"new_secret": SECRET}).status_code == 302

@@ -216,6 +216,9 @@ def test_the_command_sets_a_price_of_one_s_own(provider: Provider) -> None:
         ["gpt-x", "text_in=-1"],
         ["gpt-x", "text_in=NaN"],
         ["gpt-x", "text_in=0.0000001"],
+        ["gpt-x", f"text_in={'9' * 13}"],
+        ["gpt-x", f"text_in={'9' * 24}"],
+        ["gpt-x", f"per_minute={'9' * 7}"],
         ["gpt-x", "text_in=1", "--provider", "Nobody"],
         ["gpt-x", "text_in=1", "--currency", "dollars"],
     ],
@@ -311,6 +314,67 @@ def test_admins_set_prices_exactly(admin: Client) -> None:
     form["text_in"] = ""
     answer = admin.post(reverse("admin:realtime_price_change", args=[row.pk]), form)
     assert "at least one rate" in answer.content.decode()
+
+
+def price_form(**fields: str) -> dict[str, str]:
+    """A price's page as an admin fills it in."""
+    since = {"since_0": "2026-11-22", "since_1": "12:00:00"}
+    return (
+        {"model": "gpt-x", "kind": "realtime", "currency": "USD", "text_in": "1"} | since | fields
+    )
+
+
+def test_a_rate_has_as_many_digits_as_every_database_keeps(admin: Client) -> None:
+    add = reverse("admin:realtime_price_add")
+    for rate in ("9" * 24, "9" * 13):
+        page = admin.post(add, price_form(text_in=rate))
+        assert "no more than 1" in page.content.decode()
+    assert admin.post(add, price_form(text_in="9" * 12 + ".999999")).status_code == 302
+    assert Price.objects.get().text_in == D("9" * 12 + ".999999")
+
+
+def test_a_second_price_from_the_same_time_on_is_refused_in_words(
+    admin: Client, provider: Provider
+) -> None:
+    add, words = reverse("admin:realtime_price_add"), "has a price from then on already"
+    for whose in ({}, {"provider": str(provider.pk)}, {"dialect": "openai_ga"}):
+        form = price_form(**whose)
+        assert admin.post(add, form).status_code == 302
+        again = admin.post(add, form | {"text_in": "2"})
+        assert (again.status_code, words in again.content.decode()) == (200, True)
+    row = Price.objects.order_by("pk")[0]
+    url = reverse("admin:realtime_price_change", args=[row.pk])
+    assert admin.post(url, price_form(text_in="3")).status_code == 302
+    assert Price.objects.count() == 3
+    arguments = ("--set", "gpt-y", "text_in=1", "--since", "2026-11-22")
+    prices(*arguments)
+    with pytest.raises(CommandError, match=rf"^[^;]*{words}[^;]*$"):
+        prices(*arguments)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-30", "9999-12-31"])
+def test_a_day_that_nobody_means_is_refused(
+    admin: Client, settings: Any, zone: str, day: str
+) -> None:
+    settings.TIME_ZONE = zone
+    page = admin.post(reverse("admin:realtime_price_add"), price_form(since_0=day))
+    assert "Write a day of the years 2000 to 2199." in page.content.decode()
+    rate = {"currency": "EUR", "into": "USD", "since": day, "rate": "1.1"}
+    page = admin.post(reverse("admin:realtime_exchangerate_add"), rate)
+    assert "Write a day of the years 2000 to 2199." in page.content.decode()
+    with pytest.raises(CommandError, match="Write a day"):
+        prices("--set", "gpt-x", "text_in=1", "--since", day)
+    assert not Price.objects.exists()
+    assert admin.get(reverse("admin:realtime_price_changelist")).status_code == 200
+
+
+def test_an_exchange_rate_that_makes_no_sense_is_refused(admin: Client) -> None:
+    add = reverse("admin:realtime_exchangerate_add")
+    rate = {"currency": "EUR", "into": "USD", "since": "2026-11-22", "rate": "1.1"}
+    for wrong in ({"rate": "0"}, {"rate": "-1"}, {"currency": "USD"}):
+        assert admin.post(add, rate | wrong).status_code == 200
+    assert admin.post(add, rate).status_code == 302
 
 
 def test_what_came_along_can_be_looked_at_only(admin: Client) -> None:

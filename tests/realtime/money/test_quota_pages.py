@@ -14,6 +14,8 @@ from django.utils import timezone
 from chats.models import Account, Membership, User
 from realtime.models import Lease, Quota
 from realtime.money.quota_summary import quota_summary
+from realtime.money.quota_words import over_words
+from realtime.money.quotas import Limit, OverQuota
 from tests.realtime.money.test_quotas import cents, spend
 
 pytestmark = pytest.mark.django_db
@@ -88,3 +90,19 @@ def test_admins_see_what_is_used_and_who_takes_a_place(ann: User, eve: User) -> 
     leases = admin.get(reverse("admin:realtime_lease_changelist")).content.decode()
     assert ("ann" in leases, "0.10 USD" in leases) == (True, True)
     assert admin.get(reverse("admin:realtime_lease_add")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("scope", "most", "words"),
+    [
+        ("site", 0, "This site allows no calls at the moment."),
+        ("account", 0, "Your account may have no calls at the moment."),
+        ("person", 0, "You may have no calls at the moment."),
+        ("person", 1, "You already have 1 call going on, which is as many as you may have."),
+    ],
+)
+def test_where_no_calls_are_allowed_nobody_is_told_of_any(
+    scope: str, most: int, words: str
+) -> None:
+    said, remedy = over_words(OverQuota(Limit(scope, "calls", Decimal(most), Decimal(most))), "USD")
+    assert (said, "End another call" in remedy) == (words, most > 0)

@@ -112,6 +112,27 @@ def file(client: Client, **query: Any) -> bytes:
     return b"".join(answer.streaming_content)
 
 
+@pytest.mark.parametrize("format", ["csv", "xlsx"])
+@pytest.mark.parametrize("name", ["from", "to", "user", "call", "provider", "kind", "source"])
+def test_no_file_is_made_of_what_is_not_understood(admin: Client, name: str, format: str) -> None:
+    query = FIRST | {"format": format, name: "bad"}
+    answer = admin.get(reverse("admin:usage_report_file"), query)
+    assert answer.status_code == 400
+    assert [answer.content.decode()] == ask(admin, **{name: "bad"}).context["problems"]
+    assert "“bad”" in answer.content.decode()
+
+
+@pytest.mark.parametrize("by", [*BY, "row"])
+def test_the_last_day_may_be_the_last_that_there_is(admin: Client, by: str) -> None:
+    span = {"from": "0001-01-01", "to": "9999-12-31", "by": by}
+    page = ask(admin, **span)
+    assert [line.cost for line in page.context["totals"]] == [5]
+    assert file(admin, format="csv", **span).count(b"\r\n") > 1
+    assert load_workbook(io.BytesIO(file(admin, format="xlsx", **span))).active.max_row > 1
+    what_if = admin.get(reverse("admin:realtime_price_what_if"), span)
+    assert len(what_if.context["groups"]) == 2
+
+
 @pytest.mark.parametrize("by", [*BY, "row"])
 def test_files_have_every_digit(admin: Client, by: str) -> None:
     ann = User.objects.get(username="ann")

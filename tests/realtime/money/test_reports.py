@@ -232,3 +232,8 @@ def test_the_command_aligns_a_table_and_takes_a_span(team: Account) -> None:
         "currency",
     ]
     assert row.split() == ["m", "1", "1", "1000000", "1.00", "1.00", "1.00", "USD"]
+
+
+def test_the_command_takes_any_last_day(team: Account) -> None:
+    always = printed("--by", "call", "--csv", "--from", "0001-01-01", "--to", "9999-12-31")
+    assert always == printed("--by", "call", "--csv")

@@ -74,7 +74,22 @@ def test_a_wrong_entry_of_the_environment_is_reported(settings: Any) -> None:
     assert endpoints.of_operator() == {("ok.example", 443)}
 
 
-@pytest.mark.parametrize("host", ["", "http://x", "a b", "x/y", "u@x", "10.0.0.0/8", "*", "é.org"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "http://x",
+        "a b",
+        "x/y",
+        "u@x",
+        "10.0.0.0/8",
+        "*",
+        "é.org",
+        "10.0.0.6:8000",
+        "x.example.org:443",
+        "[::1]:80",
+    ],
+)
 def test_a_row_names_one_host(host: str) -> None:
     with pytest.raises(ValidationError):
         allow(host, 443)

@@ -1,0 +1,60 @@
+"""What the admin lets be done with people: only superusers give rights, and somebody is always left
+who can administer the site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from chats.models import User
+
+ADMIN_FLAGS = ("is_active", "is_staff", "is_superuser")
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+"""What only a superuser may give and take."""
+LAST_ADMIN = _(
+    "Nobody else can administer this site: make another active person staff and superuser first."
+)
+
+
+def may_touch(who: Any, person: User | None) -> bool:
+    """Whether somebody may change or delete a person: of a superuser, only another one may."""
+    return person is None or who.is_superuser or not person.is_superuser
+
+
+def are_last_admins(people: QuerySet[User]) -> bool:
+    """Whether without these people nobody could administer the site, though somebody can now."""
+    admins = User.admins()
+    others = admins.exclude(pk__in=people.values("pk"))
+    return admins.filter(pk__in=people.values("pk")).exists() and not others.exists()
+
+
+class _OwnAddress:
+    """Mixin of forms: an email address is one person's, however it is written. In small letters,
+    as signing in looks for it."""
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"].lower()  # type: ignore[attr-defined]
+        theirs = Q(email__iexact=email) | Q(emailaddress__email__iexact=email)
+        others = User.objects.filter(theirs).exclude(pk=self.instance.pk)  # type: ignore[attr-defined]
+        if email and "email" in self.changed_data and others.exists():  # type: ignore[attr-defined]
+            raise ValidationError(_("Somebody else has this email address."))
+        return email
+
+
+class NewPersonForm(_OwnAddress, AdminUserCreationForm):  # type: ignore[type-arg]
+    """Makes a person."""
+
+
+class PersonForm(_OwnAddress, UserChangeForm):  # type: ignore[type-arg]
+    """Changes a person."""
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        kept = all(data.get(flag, True) for flag in ADMIN_FLAGS)
+        if not kept and are_last_admins(User.objects.filter(pk=self.instance.pk)):
+            raise ValidationError(LAST_ADMIN)
+        return data

@@ -1,0 +1,142 @@
+"""People in the admin: only superusers give rights, and somebody is always left who can administer
+the site."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+import nextvoice.urls  # noqa: F401  (the admin is filled there)
+from chats.models import User
+
+pytestmark = pytest.mark.django_db
+
+ADMIN = {"is_active": "on", "is_staff": "on", "is_superuser": "on"}
+LIST = "admin:chats_user_changelist"
+ALONE = "Nobody else can administer this site"
+
+
+@pytest.fixture
+def boss(db: None) -> User:
+    return User.objects.create_superuser("boss", "boss@example.org", "boss-password")
+
+
+def browser(person: User) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def change(client: Client, person: User, **fields: str) -> Any:
+    """Save a person's page with these fields, and no flag but the given ones."""
+    rows = {f"memberships-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+    given = {"username": person.username, "email": person.email}
+    joined = {"date_joined_0": "2026-11-01", "date_joined_1": "00:00"}
+    url = reverse("admin:chats_user_change", args=[person.pk])
+    answer = client.post(url, given | joined | rows | fields)
+    person.refresh_from_db()
+    return answer
+
+
+def delete(client: Client, *people: User) -> Any:
+    """Delete them from the list."""
+    chosen = {"action": "delete_selected", "_selected_action": [each.pk for each in people]}
+    return client.post(reverse(LIST), {**chosen, "post": "yes"})
+
+
+@pytest.mark.parametrize("flag", ADMIN)
+def test_the_only_admin_stays_one(boss: User, flag: str) -> None:
+    client = browser(boss)
+    others = {name: "on" for name in ADMIN if name != flag}
+    assert ALONE in change(client, boss, **others).content.decode()
+    assert User.admins().get() == boss
+    User.objects.create_superuser("other")
+    assert change(client, boss, **others).status_code == 302
+    assert boss not in User.admins()
+
+
+def test_the_only_admin_is_not_deleted(boss: User, ann: User) -> None:
+    client = browser(boss)
+    page = client.post(reverse("admin:chats_user_delete", args=[boss.pk]), {"post": "yes"})
+    assert ALONE in page.content.decode()
+    assert ALONE in delete(client, boss, ann).content.decode()
+    assert set(User.objects.all()) == {boss, ann}
+    other = User.objects.create_superuser("other")
+    assert ALONE in delete(client, boss, other).content.decode()
+    assert delete(client, other, ann).status_code == 302
+    assert list(User.objects.all()) == [boss]
+
+
+@pytest.fixture
+def helper(db: None) -> User:
+    """Somebody who may do everything with people, but is no superuser."""
+    person = User.objects.create_user("helper", is_staff=True)
+    person.user_permissions.set(Permission.objects.filter(content_type__model="user"))
+    return person
+
+
+def test_only_a_superuser_gives_rights(boss: User, helper: User, ann: User) -> None:
+    group = Group.objects.create(name="Everything")
+    every = [str(each.pk) for each in Permission.objects.all()]
+    rights: Any = {"groups": [str(group.pk)], "user_permissions": every, **ADMIN}
+    for person in (helper, ann):
+        held = set(person.user_permissions.all())
+        answer = change(browser(helper), person, **rights, first_name="New")
+        assert (answer.status_code, person.first_name) == (302, "New")
+        assert (person.is_superuser, person.is_staff) == (False, person == helper)
+        assert (set(person.user_permissions.all()), person.groups.count()) == (held, 0)
+    assert change(browser(boss), ann, **rights).status_code == 302
+    assert (ann.is_superuser, ann.is_staff, ann.groups.get()) == (True, True, group)
+
+
+def test_only_a_superuser_changes_or_deletes_one(boss: User, helper: User, ann: User) -> None:
+    User.objects.create_superuser("other")
+    client, hashed = browser(helper), boss.password
+    password = {"password1": "a-new-secret-7", "password2": "a-new-secret-7"}
+    given = {**password, "usable_password": "true"}
+    assert client.get(reverse("admin:chats_user_change", args=[boss.pk])).status_code == 200
+    assert change(client, boss, email="helper@example.org").status_code == 403
+    for name in ("admin:auth_user_password_change", "admin:chats_user_delete"):
+        url = reverse(name, args=[boss.pk])
+        assert client.post(url, {**given, "post": "yes"}).status_code == 403
+    assert delete(client, boss, ann).status_code == 403
+    boss.refresh_from_db()
+    assert (boss.password, boss.email) == (hashed, "boss@example.org")
+    ann_password = reverse("admin:auth_user_password_change", args=[ann.pk])
+    assert client.post(ann_password, given).status_code == 302
+    assert delete(client, ann).status_code == 302
+
+
+def test_an_email_address_is_one_person_s_however_it_is_written(boss: User, ann: User) -> None:
+    client = browser(boss)
+    secret = {"password1": "a-long-password-1", "password2": "a-long-password-1"}
+    for email, status in (("ANN@example.org", 200), ("", 302), ("Carol@Example.org", 302)):
+        person = {"username": f"new{len(email)}", "email": email, "usable_password": "true"}
+        answer = client.post(reverse("admin:chats_user_add"), person | secret)
+        assert (email, answer.status_code) == (email, status)
+        assert ("Somebody else has" in answer.content.decode()) == (status == 200)
+    carol = User.objects.get(email="carol@example.org")
+    assert change(client, carol, **ADMIN, email="Ann@Example.org").status_code == 200
+    assert change(client, carol, **ADMIN, email="CAROL@example.org").status_code == 302
+    assert change(client, carol, **ADMIN, email="").status_code == 302
+    User.objects.filter(pk=carol.pk).update(email=ann.email)
+    carol.refresh_from_db()
+    # Two that have the same one already can still be changed.
+    assert change(client, carol, **ADMIN, first_name="Carol").status_code == 302
+
+
+def test_setup_says_how_to_make_an_admin_where_none_is_left(boss: User) -> None:
+    def said() -> str:
+        out = StringIO()
+        call_command("setup", stdout=out)
+        return out.getvalue()
+
+    assert "Sign in as before" in said()
+    User.objects.update(is_staff=False)
+    assert "createsuperuser" in said()
