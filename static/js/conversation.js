@@ -69,6 +69,8 @@ export class ConversationPage {
   talk() {
     stopRecordings();
     this.thread.toEnd();
+    // One that runs elsewhere would take the panel with it when this one takes its place.
+    this.#call.hangUp();
     this.#panel.open({ title: this.title, href: location.pathname });
     const attached = this.composer.tray.busy ? [] : this.composer.tray.take();
     this.#begin("voice");
