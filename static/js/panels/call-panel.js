@@ -20,7 +20,7 @@ const TOUCH = matchMedia("(pointer: coarse)");
 
 export class CallPanel {
   ontypeinstead = null; // ()
-  onclose = null; // () the panel went away
+  onclose = null; // (focused) the panel went away, and whether the focus went with it
   onoptions = null; // () the person wants to change how the call goes
   #root;
   #call;
@@ -91,9 +91,17 @@ export class CallPanel {
     setText(this.#parts["caption-assistant"], "");
     this.#root.dataset.mode = "voice";
     delete this.#root.dataset.typing;
-    show(this.#parts.error, false);
     show(this.#root, true);
     this.#resize(NARROW.matches ? "full" : (remembered("form") ?? "docked"), { keep: false });
+  }
+
+  /** A call begins, or begins again: how the last one ended is of no matter any more. */
+  begin() {
+    show(this.#parts.error, false);
+    if (this.#call.options.mode === "text") {
+      this.close();
+      return;
+    }
     this.#root.focus({ preventScroll: true });
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
@@ -219,6 +227,7 @@ export class CallPanel {
 
   /** Put the panel away and give the page back. */
   close() {
+    if (this.#root.hidden) return;
     const focused = this.#root.contains(document.activeElement) || document.activeElement === document.body;
     clearInterval(this.#timer);
     this.#timer = null;
