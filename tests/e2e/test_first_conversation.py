@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Open, sign_in
+from tests.e2e.test_options import new_conversation
 from tests.site import Site
 
 PHONE = {"width": 390, "height": 844}
@@ -39,6 +40,15 @@ LISTEN = """async () => {
   }
   return heard;
 }"""
+
+# What of a page's controls the person sees, and cannot reach: it stands beyond the edge.
+BEYOND = """() => [...document.querySelectorAll("button, summary, input, textarea")]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+  .filter((one) => {
+    const { left, right } = one.getBoundingClientRect();
+    return left < 0 || right > innerWidth;
+  })
+  .map((one) => one.outerHTML)"""
 
 
 def start_talking(page: Page) -> None:
@@ -151,6 +161,32 @@ def test_on_a_phone_the_call_fits_the_screen(visit: Open, scheme: str) -> None:
         page.get_by_test_id("hang-up").tap()
         expect(page.get_by_test_id("start-call")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+def test_nothing_to_press_stands_beyond_the_edge(visit: Open, width: int) -> None:
+    phone = {"is_mobile": True, "has_touch": True} if width < 400 else {}
+    with visit("sum.wav", viewport={"width": width, "height": 700}, **phone) as page:
+        new_conversation(page)
+        assert page.evaluate(BEYOND) == []
+        page.get_by_test_id("composer-text").fill(f"https://example.org/{'a' * 300}")
+        assert page.evaluate(BEYOND) == []
+        page.get_by_label("Conversation menu").click()
+        page.get_by_role("button", name="Rename").click()
+        title = page.get_by_label("Title")
+        title.fill("A walk")
+        box = title.bounding_box()
+        assert box is not None and box["width"] > 150
+        assert page.evaluate(BEYOND) == []
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("heading", name="A walk")).to_be_visible()
+        page.get_by_test_id("start-call").click()
+        expect(page.get_by_test_id("hang-up")).to_be_visible()
+        assert page.evaluate(BEYOND) == []
+        page.get_by_test_id("call-resize").click()
+        assert page.evaluate(BEYOND) == []
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("start-call")).to_be_visible()
 
 
 def test_a_first_call_opens_no_socket_in_vain_and_leaves_the_console_clean(visit: Open) -> None:
