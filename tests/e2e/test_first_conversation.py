@@ -123,6 +123,19 @@ def test_talking_over_the_answer_cuts_it_and_the_record_shows_where(
         assert (cut["text"] != "", cut["unheard"] != "") == (True, True)
 
 
+def test_what_was_said_is_copied_from_the_thread(visit: Open) -> None:
+    with visit(None, permissions=["clipboard-read", "clipboard-write"]) as page:
+        new_conversation(page)
+        page.get_by_test_id("composer-text").fill("What is 4 plus 4?")
+        page.keyboard.press("Enter")
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(1)).to_contain_text("8", timeout=ANSWER_MS)
+        page.reload()
+        messages.nth(0).get_by_label("Copy text").click()
+        expect(page.locator(".toast")).to_contain_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == "What is 4 plus 4?"
+
+
 def test_typing_into_a_call_is_answered_aloud(visit: Open) -> None:
     with visit("sum.wav") as page:
         start_talking(page)
