@@ -136,6 +136,29 @@ def test_what_was_said_is_copied_from_the_thread(visit: Open) -> None:
         assert page.evaluate("navigator.clipboard.readText()") == "What is 4 plus 4?"
 
 
+def test_a_conversation_is_renamed_by_the_keyboard_alone(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        menu, title = page.get_by_label("Conversation menu"), page.get_by_label("Title")
+        # What is typed, the key that ends it, and the title then.
+        for typed, key, shown in (
+            ("A walk", "Enter", "A walk"),
+            ("No walk", "Escape", "A walk"),
+            ("   ", "Enter", "A walk"),
+        ):
+            menu.press("Enter")
+            page.get_by_role("button", name="Rename").press("Enter")
+            expect(title).to_be_focused()
+            expect(title).to_have_value("" if typed == "A walk" else "A walk")
+            page.keyboard.type(typed)
+            page.keyboard.press(key)
+            expect(menu).to_be_focused()
+            expect(page.locator("[data-conversation-title]")).to_have_text(shown)
+            assert page.title().startswith(f"{shown} · ")
+        page.reload()
+        expect(page.get_by_role("heading", name="A walk")).to_be_visible()
+
+
 def test_typing_into_a_call_is_answered_aloud(visit: Open) -> None:
     with visit("sum.wav") as page:
         start_talking(page)
