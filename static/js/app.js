@@ -62,7 +62,10 @@ function connectPanel(root) {
   drawer = new OptionsDrawer(find("[data-options]"), call);
   panel.onoptions = () => drawer.open(call.options.choice);
   panel.ontypeinstead = () => page?.composer.focusText();
-  panel.onclose = (focused) => focused && page?.composer.focusTalk();
+  panel.onclose = (focused) => {
+    if (focused && root.dataset.mode === "text") page?.composer.focusText();
+    else if (focused) page?.composer.focusTalk();
+  };
 }
 
 /** The page when it shows the conversation that the call is about. */
@@ -81,6 +84,7 @@ function connectCall() {
   call.addEventListener("state", ({ detail: { name } }) => {
     keepAwake(call.live && call.options.mode === "voice");
     panel?.setHere(page?.isHere ?? false);
+    if (name === "checking") panel?.begin();
     panel?.show();
     drawer?.show();
     page?.show(name);

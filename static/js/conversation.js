@@ -69,6 +69,8 @@ export class ConversationPage {
   talk() {
     stopRecordings();
     this.thread.toEnd();
+    // One that runs elsewhere would take the panel with it when this one takes its place.
+    this.#call.hangUp();
     this.#panel.open({ title: this.title, href: location.pathname });
     const attached = this.composer.tray.busy ? [] : this.composer.tray.take();
     this.#begin("voice");
@@ -111,7 +113,7 @@ export class ConversationPage {
   /** Show a new title everywhere on the page. */
   retitle(title) {
     setText(find("[data-conversation-title]", this.#root), title);
-    find("[data-rename] input[name=title]", this.#root).value = title;
+    find("[data-rename] input[name=title]", this.#root).defaultValue = title;
     document.title = document.title.replace(/^.*(?= · )/s, title);
     retitle(this.id, title);
   }
@@ -190,10 +192,16 @@ export class ConversationPage {
   #connectRename() {
     const form = find("[data-rename]", this.#root);
     const heading = find("[data-conversation-title]", this.#root);
+    const field = find("input[name=title]", form);
     const set = (open) => {
+      const focused = form.contains(document.activeElement);
       form.hidden = !open;
       heading.hidden = open;
-      if (open) find("input[name=title]", form).select();
+      if (open) {
+        form.reset();
+        field.focus();
+        field.select();
+      } else if (focused) find(".conversation__menu summary", this.#root).focus();
     };
     find("[data-rename-open]", this.#root).addEventListener("click", () => set(true));
     find("[data-rename-cancel]", this.#root).addEventListener("click", () => set(false));
@@ -204,10 +212,13 @@ export class ConversationPage {
     });
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const title = find("input[name=title]", form).value.trim();
+      const title = field.value.trim();
       try {
-        await post(form.action, { title });
-        this.retitle(title);
+        // Nothing but blanks is no title: the conversation keeps its own.
+        if (title !== "") {
+          await post(form.action, { title });
+          this.retitle(title);
+        }
         set(false);
       } catch {
         toast(t("request_failed"));

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.chats import files_to_attach as files
-from tests.e2e.conftest import Open
+from tests.e2e.conftest import Open, picture
 from tests.e2e.provider import demo_can
 from tests.e2e.test_options import PHONE, Wire, new_conversation, talk
 from tests.site import Site
@@ -165,6 +165,25 @@ def test_who_cannot_see_is_said_before_a_picture_is_sent(visit: Open) -> None:
         expect(page.locator("[data-composer] [data-tray-note]")).to_contain_text(
             "cannot see pictures"
         )
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_file_that_is_refused_is_brought_into_sight(visit: Open, width: int) -> None:
+    names = ["one.txt", "two.txt", "three.txt", "four.txt", "refused.exe"]
+    given = [{"name": name, "mimeType": "text/plain", "buffer": b"Some text."} for name in names]
+    with visit(None, expected=("415",), viewport={"width": width, "height": 800}) as page:
+        new_conversation(page)
+        given_to = page.get_by_test_id("attach-input")
+        given_to.set_input_files(given[:4])  # type: ignore[arg-type]
+        drafts = page.get_by_test_id("draft")
+        ready = page.locator("[data-composer] .draft[data-state=ready]")
+        expect(ready).to_have_count(4, timeout=ANSWER_MS)
+        expect(drafts.first).to_contain_text("10 bytes")
+        given_to.set_input_files(given[4:])  # type: ignore[arg-type]
+        refused = drafts.last
+        expect(refused).to_have_attribute("data-state", "failed", timeout=ANSWER_MS)
+        expect(refused).to_be_in_viewport(ratio=0.99)
+        picture(page, f"refused_{width}")
 
 
 def test_one_tap_shows_the_camera_in_a_full_call_on_a_phone(visit: Open, seeing: None) -> None:

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Open, sign_in
+from tests.e2e.test_options import new_conversation
 from tests.site import Site
 
 PHONE = {"width": 390, "height": 844}
@@ -39,6 +40,15 @@ LISTEN = """async () => {
   }
   return heard;
 }"""
+
+# What of a page's controls the person sees, and cannot reach: it stands beyond the edge.
+BEYOND = """() => [...document.querySelectorAll("button, summary, input, textarea")]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+  .filter((one) => {
+    const { left, right } = one.getBoundingClientRect();
+    return left < 0 || right > innerWidth;
+  })
+  .map((one) => one.outerHTML)"""
 
 
 def start_talking(page: Page) -> None:
@@ -113,6 +123,42 @@ def test_talking_over_the_answer_cuts_it_and_the_record_shows_where(
         assert (cut["text"] != "", cut["unheard"] != "") == (True, True)
 
 
+def test_what_was_said_is_copied_from_the_thread(visit: Open) -> None:
+    with visit(None, permissions=["clipboard-read", "clipboard-write"]) as page:
+        new_conversation(page)
+        page.get_by_test_id("composer-text").fill("What is 4 plus 4?")
+        page.keyboard.press("Enter")
+        messages = page.get_by_test_id("message")
+        expect(messages.nth(1)).to_contain_text("8", timeout=ANSWER_MS)
+        page.reload()
+        messages.nth(0).get_by_label("Copy text").click()
+        expect(page.locator(".toast")).to_contain_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == "What is 4 plus 4?"
+
+
+def test_a_conversation_is_renamed_by_the_keyboard_alone(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        menu, title = page.get_by_label("Conversation menu"), page.get_by_label("Title")
+        # What is typed, the key that ends it, and the title then.
+        for typed, key, shown in (
+            ("A walk", "Enter", "A walk"),
+            ("No walk", "Escape", "A walk"),
+            ("   ", "Enter", "A walk"),
+        ):
+            menu.press("Enter")
+            page.get_by_role("button", name="Rename").press("Enter")
+            expect(title).to_be_focused()
+            expect(title).to_have_value("" if typed == "A walk" else "A walk")
+            page.keyboard.type(typed)
+            page.keyboard.press(key)
+            expect(menu).to_be_focused()
+            expect(page.locator("[data-conversation-title]")).to_have_text(shown)
+            assert page.title().startswith(f"{shown} · ")
+        page.reload()
+        expect(page.get_by_role("heading", name="A walk")).to_be_visible()
+
+
 def test_typing_into_a_call_is_answered_aloud(visit: Open) -> None:
     with visit("sum.wav") as page:
         start_talking(page)
@@ -151,6 +197,32 @@ def test_on_a_phone_the_call_fits_the_screen(visit: Open, scheme: str) -> None:
         page.get_by_test_id("hang-up").tap()
         expect(page.get_by_test_id("start-call")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+def test_nothing_to_press_stands_beyond_the_edge(visit: Open, width: int) -> None:
+    phone = {"is_mobile": True, "has_touch": True} if width < 400 else {}
+    with visit("sum.wav", viewport={"width": width, "height": 700}, **phone) as page:
+        new_conversation(page)
+        assert page.evaluate(BEYOND) == []
+        page.get_by_test_id("composer-text").fill(f"https://example.org/{'a' * 300}")
+        assert page.evaluate(BEYOND) == []
+        page.get_by_label("Conversation menu").click()
+        page.get_by_role("button", name="Rename").click()
+        title = page.get_by_label("Title")
+        title.fill("A walk")
+        box = title.bounding_box()
+        assert box is not None and box["width"] > 150
+        assert page.evaluate(BEYOND) == []
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("heading", name="A walk")).to_be_visible()
+        page.get_by_test_id("start-call").click()
+        expect(page.get_by_test_id("hang-up")).to_be_visible()
+        assert page.evaluate(BEYOND) == []
+        page.get_by_test_id("call-resize").click()
+        assert page.evaluate(BEYOND) == []
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("start-call")).to_be_visible()
 
 
 def test_a_first_call_opens_no_socket_in_vain_and_leaves_the_console_clean(visit: Open) -> None:

@@ -98,6 +98,28 @@ def spoken(item_id: str, words: str) -> list[dict[str, Any]]:
     ]
 
 
+def test_a_call_that_takes_the_place_of_one_elsewhere_has_the_panel(visit: Open) -> None:
+    with visit(None, script=SILENT) as page:
+        new_conversation(page)
+        first = conversation_of(page)
+        panel = talk(page)
+        page.get_by_role("button", name="New conversation").click()
+        expect(page.get_by_test_id("start-call")).to_be_visible()
+        expect(panel).not_to_have_attribute("data-here", "")
+        talk(page)
+        assert conversation_of(page) != first
+        expect(panel).to_have_attribute("data-here", "")
+        expect(page.get_by_test_id("call-timer")).to_have_text("0:01")
+        expect(page.get_by_test_id("composer-text")).to_be_hidden()
+        # So it does when it is begun on the start page.
+        page.locator('#page a[href="/"]').first.click()
+        page.get_by_test_id("start-talking").click()
+        expect(panel).to_have_attribute("data-here", "")
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        page.get_by_test_id("hang-up").click()
+        expect(panel).to_be_hidden()
+
+
 def test_a_page_loaded_again_ends_its_call_and_the_next_one_knows_what_was_said(
     visit: Open, site: Site
 ) -> None:

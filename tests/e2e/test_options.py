@@ -175,6 +175,35 @@ def test_the_space_bar_is_held_to_talk(visit: Open) -> None:
         ]
 
 
+def test_a_button_that_was_clicked_leaves_the_space_bar_to_talking(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        new_conversation(page)
+        panel = talk(page)
+        turns, mute = page.get_by_test_id("turns"), page.get_by_test_id("mute")
+        for way in ("hold", "tap"):
+            turns.click()
+            for _ in range(2):
+                page.keyboard.down(" ")
+                expect(panel).to_have_attribute("data-state", "hearing")
+                page.keyboard.up(" ")
+                if way == "tap":
+                    page.keyboard.press(" ")
+                expect(panel).not_to_have_attribute("data-state", "hearing")
+                expect(panel).to_have_attribute("data-turns", way)
+                mute.click()
+                mute.click()
+        # One that the keyboard came to is pressed by it, as everywhere.
+        turns.click()
+        turns.click()
+        page.keyboard.press("Shift+Tab")
+        expect(mute).to_be_focused()
+        page.keyboard.press(" ")
+        expect(panel).to_have_attribute("data-state", "muted")
+        page.keyboard.press("Tab")
+        page.keyboard.press(" ")
+        expect(panel).to_have_attribute("data-turns", "tap")
+
+
 def test_muting_in_the_middle_of_a_word_ends_the_turn(visit: Open) -> None:
     with visit("sum.wav") as page:
         wire = Wire(page)

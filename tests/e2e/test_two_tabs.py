@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Open, picture
-from tests.e2e.test_options import ANSWER_MS, new_conversation, talk
+from tests.e2e.test_options import ANSWER_MS, new_conversation, talk, until
 from tests.site import Site
 
 # How many recordings a conversation has, once its calls are over and all is encoded.
@@ -61,11 +61,10 @@ def test_a_second_tab_reads_along_and_takes_over(visit: Open, site: Site) -> Non
         here = other.get_by_test_id("call-panel")
         expect(here).to_have_attribute("data-state", re.compile("listening|hearing"), timeout=9000)
         expect(bar).to_be_hidden()
-        error = page.get_by_test_id("call-error")
-        expect(error).to_contain_text("another tab")
-        # Now the first one reads along.
-        page.get_by_test_id("call-dismiss").click()
+        # Now the first one reads along, and says once how the call comes back.
         expect(page.get_by_test_id("elsewhere")).to_be_visible()
+        expect(page.locator(".toast")).to_contain_text("another tab")
+        expect(panel).to_be_hidden()
         other.get_by_test_id("call-type").fill("What time is it?")
         other.keyboard.press("Enter")
         asked = page.get_by_test_id("message").filter(has_text="What time is it?")
@@ -80,6 +79,23 @@ def test_a_second_tab_reads_along_and_takes_over(visit: Open, site: Site) -> Non
         live = words(page)
         page.reload()
         assert words(page) == live
+
+
+def test_typing_in_one_tab_and_then_in_another_says_nothing_of_calls(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        other = page.context.new_page()
+        other.goto(page.url)
+        for tab, question, answer in ((page, "4 plus 4", "8"), (other, "3 plus 3", "6")):
+            tab.bring_to_front()
+            tab.get_by_test_id("composer-text").fill(f"What is {question}?")
+            tab.keyboard.press("Enter")
+            expect(tab.get_by_test_id("message").last).to_contain_text(answer, timeout=ANSWER_MS)
+        until(page, lambda: page.evaluate("window.__nextvoice.state") == "ended")
+        expect(page.get_by_test_id("message").last).to_contain_text("6")
+        expect(page.get_by_test_id("call-panel")).to_be_hidden()
+        expect(page.get_by_test_id("elsewhere")).to_be_hidden()
+        expect(page.locator(".toast")).to_have_count(0)
 
 
 def test_what_was_shown_before_it_had_a_place_comes_to_its_place(visit: Open) -> None:

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Launch, Open, sign_in
-from tests.e2e.test_options import until
+from tests.e2e.test_errors_speak import SILENT
+from tests.e2e.test_options import ANSWER_MS, new_conversation, until
 from tests.servers import free_port
 from tests.site import Site
 
@@ -84,3 +85,41 @@ def test_a_lost_server_is_said_and_the_call_goes_on_when_it_is_back(
         expect(panel).to_have_attribute("data-state", "listening", timeout=30_000)
         page.reload()
         expect(messages.nth(0)).to_contain_text("two plus three")
+
+
+def test_a_call_tried_again_is_shown_as_any_other(visit: Open) -> None:
+    with visit(None, script=SILENT, expected=("WebSocket", "ERR_")) as page:
+        new_conversation(page)
+        page.context.set_offline(True)
+        page.get_by_test_id("start-call").click()
+        failure(page)
+        page.context.set_offline(False)
+        page.get_by_test_id("retry").click()
+        panel = page.get_by_test_id("call-panel")
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        expect(page.get_by_test_id("call-error")).to_be_hidden()
+        expect(page.get_by_test_id("call-timer")).to_have_text("0:01")
+        page.get_by_test_id("hang-up").click()
+        expect(panel).to_be_hidden()
+
+
+@pytest.mark.parametrize("by", ["retry", "composer"])
+def test_of_a_written_message_that_failed_no_call_is_shown_once_it_is_sent(
+    visit: Open, by: str
+) -> None:
+    with visit(None, expected=("WebSocket", "ERR_")) as page:
+        new_conversation(page)
+        page.context.set_offline(True)
+        page.get_by_test_id("composer-text").fill("What is 4 plus 4?")
+        page.keyboard.press("Enter")
+        failure(page)
+        page.context.set_offline(False)
+        if by == "retry":
+            page.get_by_test_id("retry").click()
+            expect(page.get_by_test_id("composer-text")).to_be_focused()
+        else:
+            page.get_by_test_id("composer-text").fill("And what is 4 plus 4?")
+            page.keyboard.press("Enter")
+        answer = page.locator(".message[data-role=assistant]")
+        expect(answer).to_contain_text("8", timeout=ANSWER_MS)
+        expect(page.get_by_test_id("call-panel")).to_be_hidden()

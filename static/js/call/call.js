@@ -100,6 +100,11 @@ export class Call extends EventTarget {
     return this.#responses.making || (this.#sound?.pending ?? false);
   }
 
+  /** Whether something typed has not been sent yet: the call was not ready for it. */
+  get unsent() {
+    return this.#unsent.length > 0;
+  }
+
   /** Milliseconds since the call was first ready. */
   get elapsedMs() {
     return this.#readyAt === null ? 0 : performance.now() - this.#readyAt;

@@ -57,6 +57,7 @@ export class AttachmentTray {
       else this.#upload(draft);
     }
     this.#changed();
+    this.#bring(this.#drafts.findLast(({ state }) => state === "failed") ?? this.#drafts.at(-1));
   }
 
   /** What is ready to be sent; the tray is empty then. */
@@ -116,6 +117,12 @@ export class AttachmentTray {
       this.#fail(draft, problem.told || t("attach_failed"));
     }
     this.#changed();
+    if (draft.state === "failed") this.#bring(draft);
+  }
+
+  /** Scroll to a file that might be out of sight. */
+  #bring(draft) {
+    draft?.element.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   #ready(draft, attachment) {

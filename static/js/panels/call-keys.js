@@ -7,6 +7,7 @@ const ESCAPE_TWICE_MS = 2500;
 /** M mutes, Escape twice hangs up, Space is held (or tapped) to talk; Escape then takes it back. */
 export function connectCallKeys(panel, call, { warn, dismiss }) {
   let escapedAt = -Infinity;
+  const isForButton = watchClicks();
   document.addEventListener("keydown", (event) => {
     // An open dialog has its own keys.
     if (panel.hidden || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -20,10 +21,12 @@ export function connectCallKeys(panel, call, { warn, dismiss }) {
       }
       return;
     }
-    if (isWriting(event.target) || !call.live) return;
+    if (isWriting(event.target) || !call.live || event.defaultPrevented) return;
     if (event.key.toLowerCase() === "m" && !event.repeat) call.toggleMute();
-    if (event.key === " " && call.mode !== "free" && !isPressable(event.target)) {
+    if (event.key === " " && call.mode !== "free" && !isForButton(event.target)) {
       event.preventDefault();
+      // Some browsers press a button as the key comes up, whatever became of its going down.
+      pressableAt(event.target)?.blur();
       if (event.repeat) return;
       if (call.mode === "tap") call.tap();
       else call.press();
@@ -63,6 +66,23 @@ export function connectHold(button, call) {
   button.addEventListener("contextmenu", (event) => event.preventDefault());
 }
 
-function isPressable(target) {
-  return target instanceof Element && target.closest("button, a, summary, input, [role=button]") !== null;
+/**
+ * Whether the space bar is to press what has the focus: a button that the keyboard came to, not
+ * one that merely kept the focus of a click, as the one has that chose to talk by the space bar.
+ * @returns {(target: EventTarget) => boolean}
+ */
+function watchClicks() {
+  let clicked = null;
+  document.addEventListener("focusin", () => (clicked = null), true);
+  document.addEventListener(
+    "click",
+    // The keyboard's own presses are clicks too; they count none.
+    ({ target, detail }) => (clicked = detail > 0 ? pressableAt(target) : null),
+    true,
+  );
+  return (target) => ![null, clicked].includes(pressableAt(target));
+}
+
+function pressableAt(target) {
+  return target instanceof Element ? target.closest("button, a, summary, input, [role=button]") : null;
 }

@@ -20,7 +20,7 @@ const TOUCH = matchMedia("(pointer: coarse)");
 
 export class CallPanel {
   ontypeinstead = null; // ()
-  onclose = null; // () the panel went away
+  onclose = null; // (focused) the panel went away, and whether the focus went with it
   onoptions = null; // () the person wants to change how the call goes
   #root;
   #call;
@@ -91,9 +91,17 @@ export class CallPanel {
     setText(this.#parts["caption-assistant"], "");
     this.#root.dataset.mode = "voice";
     delete this.#root.dataset.typing;
-    show(this.#parts.error, false);
     show(this.#root, true);
     this.#resize(NARROW.matches ? "full" : (remembered("form") ?? "docked"), { keep: false });
+  }
+
+  /** A call begins, or begins again: how the last one ended is of no matter any more. */
+  begin() {
+    show(this.#parts.error, false);
+    if (this.#call.options.mode === "text") {
+      this.close();
+      return;
+    }
     this.#root.focus({ preventScroll: true });
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
@@ -176,24 +184,30 @@ export class CallPanel {
     this.#noticeTimer = setTimeout(() => show(this.#parts.notice, false), NOTICE_MS);
   }
 
-  /** Show why the call ended. `mode` is that of the call that did. */
+  /** Say why the call ended, or close if that needs no words. `mode` is that of the call that did. */
   ended({ reason, message, remedy, durationMs, mode }) {
     const end = describeEnd(reason);
-    if (end.tone !== "quiet" || mode === this.#root.dataset.mode) {
-      clearInterval(this.#timer);
-      this.#timer = null;
-    }
+    const words = wordsOf(reason, message, remedy);
+    // The page itself tells of a call in another tab, and brings it back. It knows nothing of what
+    // was typed here and is still to be sent.
+    const moved = reason === "taken_over" && !this.#call.unsent;
     show(this.#parts.notice, false);
     this.#cost.close();
-    if (end.tone === "quiet") {
-      // A written call that makes room for a spoken one has no panel to close.
-      if (mode !== this.#root.dataset.mode) return;
-      if (durationMs >= 1000 && mode === "voice") toast(this.#goodbye(clock(durationMs)));
-      this.close();
-      return;
-    }
+    if (moved) this.#leave(mode, words.title);
+    else if (end.tone === "quiet") this.#leave(mode, this.#goodbye(durationMs));
+    else this.#explain(end, words, mode);
+  }
+
+  #leave(mode, words) {
+    // A written call that makes room for a spoken one has no panel to close.
+    if (mode !== this.#root.dataset.mode) return;
+    if (mode === "voice" && words) toast(words);
+    this.close();
+  }
+
+  #explain(end, words, mode) {
     const parts = this.#parts;
-    const words = wordsOf(reason, message, remedy);
+    this.#stopTimer();
     this.#root.dataset.mode = mode;
     this.#root.dataset.state = "ended";
     parts.error.dataset.tone = end.tone;
@@ -210,8 +224,11 @@ export class CallPanel {
     find("button:not([hidden]), a:not([hidden])", parts.error)?.focus({ preventScroll: true });
   }
 
-  #goodbye(duration) {
+  /** What is said when a call has ended as it should; nothing of one that hardly began. */
+  #goodbye(durationMs) {
+    if (durationMs < 1000) return "";
     const { costs } = this.#call;
+    const duration = clock(durationMs);
     if (costs.free) return t("call_ended_free", { duration });
     const sum = costs.turns.length > 0 ? sumOf(costs) : "";
     return t(sum ? "call_ended_cost" : "call_ended", { duration, sum });
@@ -219,9 +236,9 @@ export class CallPanel {
 
   /** Put the panel away and give the page back. */
   close() {
+    if (this.#root.hidden) return;
     const focused = this.#root.contains(document.activeElement) || document.activeElement === document.body;
-    clearInterval(this.#timer);
-    this.#timer = null;
+    this.#stopTimer();
     show(this.#root, false);
     this.#holdBack();
     this.onclose?.(focused);
@@ -244,6 +261,11 @@ export class CallPanel {
     clearTimeout(this.#announceTimer);
     if (this.#root.hidden) return;
     this.#announceTimer = setTimeout(() => this.say(words), ANNOUNCE_AFTER_MS);
+  }
+
+  #stopTimer() {
+    clearInterval(this.#timer);
+    this.#timer = null;
   }
 
   #tick() {

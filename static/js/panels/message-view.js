@@ -73,7 +73,7 @@ export function showStored(element, saved) {
 
 /** Make the buttons of a message work. */
 export function connectMessage(element) {
-  find("[data-copy]", element)?.addEventListener("click", () => copy(element));
+  find("[data-message-copy]", element)?.addEventListener("click", () => copy(element));
   const player = find("[data-player]", element);
   if (player) new RecordingPlayer(player);
 }
