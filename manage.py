@@ -4,11 +4,23 @@
 import os
 import sys
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Run the command; what is wrong with the settings is told in one line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nextvoice.settings")
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
     from realtime.logs import hide_in_crashes
 
     hide_in_crashes()
+    try:
+        _ = settings.INSTALLED_APPS  # read now: each command would fail in a way of its own
+    except ImproperlyConfigured as problem:
+        sys.exit(str(problem))
     execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,9 +4,20 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 
 def made_once(path: Path, make: Callable[[], str]) -> str:
-    """Return the text of `path`, making the file (mode 0600) with `make()` when it is absent."""
+    """Return the text of `path`, making the file (mode 0600) with `make()` when it is absent.
+    Raises ImproperlyConfigured when that cannot be."""
+    try:
+        return _read_or_made(path, make)
+    except OSError as problem:
+        told = f"{path} can be neither read nor made: {problem.strerror}"
+        raise ImproperlyConfigured(f"DATA_DIR: {told}.") from None
+
+
+def _read_or_made(path: Path, make: Callable[[], str]) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:
