@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from nextvoice import environment as env
 from nextvoice.secrets import made_once
+from realtime.db import BEHIND
 from tests.site import ROOT
 
 READERS: dict[str, Callable[[], Any]] = {
@@ -31,7 +31,7 @@ READERS: dict[str, Callable[[], Any]] = {
     "database": lambda: env.database("X", "sqlite:////tmp/x")["NAME"],
     "keys": lambda: env.fernet_keys("X", env.words("X")),
 }
-KEY = Fernet.generate_key().decode()
+KEY = "A" * 43 + "="
 
 
 @pytest.mark.parametrize(
@@ -164,3 +164,21 @@ def test_a_wrong_setting_ends_every_command_with_one_line(
     done = command(tmp_path, words, **{name: value})
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"{name} must be ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("", BEHIND),
+        ("sqlite:////dev/null/db", "The database cannot be reached or used: unable to open"),
+        ("postgres://u:hush@127.0.0.1:1/n", "The database cannot be reached or used: "),
+    ],
+)
+def test_a_database_that_is_away_or_empty_is_told_without_a_traceback(
+    tmp_path: Path, url: str, told: str
+) -> None:
+    done = command(tmp_path, "usage", DATABASE_URL=url)
+    assert (done.returncode, done.stdout) == (1, "")
+    *log, last = done.stderr.splitlines()  # PostgreSQL's pool logs why it has no connection
+    assert last.startswith(told) and len(log) <= 2
+    assert "hush" not in done.stderr and "Traceback" not in done.stderr

@@ -8,6 +8,7 @@ import logging
 import shutil
 import socket
 import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Tags, run_checks
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 
 from realtime import embedded, live, metrics
+from realtime.db import BEHIND, is_behind, with_connection
 from realtime.deploy_checks import of_workers
+from realtime.management.arguments import port
 from realtime.serving import worker
 from realtime.serving.chores import chores
 from realtime.serving.supervisor import Program, Supervisor
@@ -32,7 +36,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-        parser.add_argument("--port", type=int, default=8000, help="TCP port")
+        parser.add_argument("--port", type=port, default=8000, help="TCP port")
         parser.add_argument("--workers", type=int, default=1, help="processes that take calls")
         # How a supervisor starts its workers.
         parser.add_argument("--inherit", type=int, help=argparse.SUPPRESS)
@@ -65,6 +69,10 @@ def _check(workers: int) -> None:
             log.warning("%s %s (%s)", each.msg, each.hint, each.id)
     if serious := [each for each in found if each.is_serious()]:
         raise CommandError("\n".join(f"{each.msg} {each.hint}" for each in serious))
+    # Others may migrate meanwhile; until then the site is not ready.
+    with suppress(Error):
+        if with_connection(is_behind):
+            log.warning(BEHIND)
 
 
 def listening(host: str, port: int) -> socket.socket:
