@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from realtime.backup import archive
 from tests.site import COMMAND_SECONDS, ROOT, Shell, Site
@@ -135,6 +137,19 @@ def test_standard_output_takes_a_backup(site: Site, whole: Path) -> None:
     path = site.folder / "piped.tar"
     path.write_bytes(done.stdout)
     assert archive.verified(path).tables == archive.verified(whole).tables
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("", ". is a folder"), ("none/x.tar", "none/x.tar cannot be written: No such file")],
+)
+def test_a_file_that_cannot_be_written_is_said_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandError, match=f"^{re.escape(words)}"):
+        call_command("backup", file)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_people_are_replaced_only_when_asked_for(

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from chats.models import Account, User
@@ -232,3 +232,8 @@ def test_the_command_aligns_a_table_and_takes_a_span(team: Account) -> None:
         "currency",
     ]
     assert row.split() == ["m", "1", "1", "1000000", "1.00", "1.00", "1.00", "USD"]
+
+
+def test_the_command_says_that_days_are_swapped() -> None:
+    with pytest.raises(CommandError, match="--to 2026-11-01 is before --from 2026-11-30"):
+        call_command("usage", "--from", "2026-11-30", "--to", "2026-11-01")
