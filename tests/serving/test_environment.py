@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import traceback
@@ -182,3 +183,18 @@ def test_a_database_that_is_away_or_empty_is_told_without_a_traceback(
     *log, last = done.stderr.splitlines()  # PostgreSQL's pool logs why it has no connection
     assert last.startswith(told) and len(log) <= 2
     assert "hush" not in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_python_without_django_goes_on_with_the_one_that_has_it(tmp_path: Path) -> None:
+    copy, own = tmp_path / "manage.py", tmp_path / ".venv" / "bin" / "python"
+    shutil.copy(ROOT / "manage.py", copy)
+    bare = [sys.executable, "-S", str(copy), "usage", "--by", "model"]
+    path = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(bare, capture_output=True, text=True, env=path)
+    assert done.returncode == 1
+    assert done.stderr == "Django is not installed: “make run” does that, in .venv.\n"
+    own.parent.mkdir(parents=True)
+    own.write_text('#!/bin/sh\necho "$0 $@"\n')
+    own.chmod(0o755)
+    done = subprocess.run(bare, capture_output=True, text=True, env=path)
+    assert done.stdout == f"{own} {copy} usage --by model\n"
