@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import subprocess
@@ -181,6 +182,23 @@ def test_a_running_call_keeps_its_site(whole: Path, empty: tuple[Site, Shell]) -
     before = shell.run(STATE)
     assert "Calls are running here" in shell.manage("restore", str(whole), "--replace")
     assert shell.run(STATE) == before
+
+
+def test_a_site_that_is_served_is_not_replaced_nor_one_served_that_is_being_replaced(
+    whole: Path, tmp_path: Path
+) -> None:
+    with Site(tmp_path) as there:
+        before = there.run(STATE)
+        done = there.manage("restore", str(whole), "--replace")
+        assert done.stderr == "CommandError: The site is running here: stop it first.\n"
+        assert there.run(STATE) == before
+        there.kill()
+        with (tmp_path / "data" / "in_use.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            served = there.manage("serve", "--port", "0")
+        assert (served.returncode, "is being restored here" in served.stderr) == (1, True)
+        done = there.manage("restore", str(whole), "--replace")
+        assert "Every row and every file" in done.stdout, done.stderr
 
 
 def changed(whole: Path, path: Path, change: str) -> Path:

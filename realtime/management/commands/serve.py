@@ -21,6 +21,7 @@ from django.db import Error
 from realtime import embedded, live, metrics
 from realtime.db import BEHIND, is_behind, with_connection
 from realtime.deploy_checks import of_workers
+from realtime.in_use import in_use
 from realtime.management.arguments import port
 from realtime.serving import worker
 from realtime.serving.chores import chores
@@ -49,7 +50,9 @@ class Command(BaseCommand):
         if workers < 1:
             raise CommandError("--workers must be 1 or more")
         _check(workers)
-        with listening(host, options["port"]) as sock:
+        with listening(host, options["port"]) as sock, in_use(alone=False) as free:
+            if not free:
+                raise CommandError("A backup is being restored here: serve when that is done.")
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{sock.getsockname()[1]}"
             self.stdout.write(f"\n  NextVoice is on  {where}  (Ctrl-C stops it)\n")
