@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -104,6 +106,25 @@ def test_serve_says_that_tables_are_missing_and_starts(
     monkeypatch.setattr(serve, "is_behind", lambda: True)
     serve._check(1)
     assert [each.message for each in caplog.records].count(BEHIND) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "told"),
+    [
+        ("0.0.0.0", ["localhost"], True),
+        ("0.0.0.0", ["localhost", "192.0.2.5"], False),
+        ("127.0.0.1", ["localhost"], False),
+    ],
+)
+def test_serve_says_where_others_come_but_are_not_answered(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, host: str, allowed: list[str], told: bool
+) -> None:
+    monkeypatch.setattr(serve, "chores", nullcontext)
+    monkeypatch.setattr(serve, "_serve_alone", lambda sock: None)
+    settings.ALLOWED_HOSTS = allowed
+    said = io.StringIO()
+    call_command("serve", "--host", host, "--port", "0", stdout=said)
+    assert ("It answers to localhost only" in said.getvalue()) == told
 
 
 @pytest.mark.parametrize("name", ["serve", "localvoice"])

@@ -20,7 +20,7 @@ from django.db import Error
 
 from realtime import embedded, live, metrics
 from realtime.db import BEHIND, is_behind, with_connection
-from realtime.deploy_checks import of_workers
+from realtime.deploy_checks import LOCAL, of_workers, public_hosts
 from realtime.in_use import in_use
 from realtime.management.arguments import port
 from realtime.serving import worker
@@ -56,6 +56,11 @@ class Command(BaseCommand):
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{sock.getsockname()[1]}"
             self.stdout.write(f"\n  NextVoice is on  {where}  (Ctrl-C stops it)\n")
+            if host not in LOCAL and not public_hosts():
+                self.stdout.write(
+                    f"  It answers to {', '.join(settings.ALLOWED_HOSTS)} only: add the names and "
+                    "addresses that people type to ALLOWED_HOSTS.\n"
+                )
             self.stdout.flush()
             with chores():
                 if workers == 1:
