@@ -198,3 +198,17 @@ def test_a_python_without_django_goes_on_with_the_one_that_has_it(tmp_path: Path
     own.chmod(0o755)
     done = subprocess.run(bare, capture_output=True, text=True, env=path)
     assert done.stdout == f"{own} {copy} usage --by model\n"
+
+
+def test_what_setup_and_the_storage_make_is_for_nobody_else(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)  # an admin made it
+    assert command(tmp_path, "setup").returncode == 0
+    save = "default_storage.save('recordings/ab/one.mp3', ContentFile(b'sound'))"
+    load = "from django.core.files.storage import default_storage\n"
+    load += "from django.core.files.base import ContentFile\n"
+    assert command(tmp_path, "shell", "-c", load + save).returncode == 0
+    made = {str(each.relative_to(tmp_path)): each for each in tmp_path.rglob("*")}
+    assert {"nextvoice.sqlite3", "key_ring", "media/recordings/ab/one.mp3"} <= {*made}
+    assert [name for name, each in made.items() if each.stat().st_mode & 0o077] == []
+    checked = command(tmp_path, "check", "--database", "default")
+    assert (checked.returncode, checked.stderr) == (0, "")

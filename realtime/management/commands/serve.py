@@ -18,6 +18,7 @@ from django.core.checks import Tags, run_checks
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
+from nextvoice.secrets import private_files
 from realtime import embedded, live, metrics
 from realtime.db import BEHIND, is_behind, with_connection
 from realtime.deploy_checks import LOCAL, of_workers, public_hosts
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         # How a supervisor starts its workers.
         parser.add_argument("--inherit", type=int, help=argparse.SUPPRESS)
 
+    @private_files()
     def handle(self, *args: Any, **options: Any) -> None:
         if options["inherit"] is not None:
             worker.serve_for_supervisor(options["inherit"])
