@@ -102,6 +102,7 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] = {
+        **DATABASES["default"].get("OPTIONS", {}),  # such as sslmode, of the address
         "pool": {
             "min_size": 1,
             "max_size": DATABASE_POOL,
@@ -109,7 +110,7 @@ else:
             # The pool waits twice as long after each attempt that failed; beginning again soon
             # lets the site be back seconds after the database is, however long it was away.
             "reconnect_timeout": 4,
-        }
+        },
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

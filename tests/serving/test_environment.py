@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -135,6 +136,15 @@ def test_a_secret_that_cannot_be_kept_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ImproperlyConfigured, match=r"^DATA_DIR: "):
         made_once(tmp_path / "file" / "secret_key", lambda: "x")
+
+
+def test_what_an_address_of_postgresql_asks_for_holds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", "postgres://user:word@host/name?sslmode=require")
+    found = runpy.run_path(str(ROOT / "nextvoice" / "settings.py"))["DATABASES"]["default"]
+    assert (found["OPTIONS"]["sslmode"], found["OPTIONS"]["pool"]["max_size"]) == ("require", 10)
 
 
 def command(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
