@@ -1,5 +1,5 @@
 FROM python:3.13-slim
-RUN useradd --create-home nextvoice && mkdir /data && chown nextvoice /data
+RUN useradd --create-home nextvoice && install -d -m 700 -o nextvoice /data
 WORKDIR /site
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock

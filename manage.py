@@ -1,14 +1,47 @@
-#!/usr/bin/env python
+#!/usr/bin/env python3
 """Django's command line for NextVoice."""
 
 import os
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Run the command; what is wrong with the settings or the database is told in one line."""
+    _with_what_was_installed()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nextvoice.settings")
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import Error
 
+    from realtime.db import in_words
     from realtime.logs import hide_in_crashes
 
     hide_in_crashes()
-    execute_from_command_line(sys.argv)
+    try:
+        _ = settings.INSTALLED_APPS  # read now: each command would fail in a way of its own
+    except ImproperlyConfigured as problem:
+        sys.exit(str(problem))
+    try:
+        execute_from_command_line(sys.argv)
+    except Error as problem:
+        if (told := in_words(problem)) is None:
+            raise
+        sys.exit(told)
+
+
+def _with_what_was_installed() -> None:
+    """Where this Python has no Django, go on with the one that `make run` installed it for."""
+    if find_spec("django") is not None:
+        return
+    own = Path(__file__).resolve().parent / ".venv"
+    python = own / "bin" / "python"
+    if not python.exists() or own.samefile(sys.prefix):
+        sys.exit("Django is not installed: “make run” does that, in .venv.")
+    os.execv(python, [str(python), *sys.argv])
+
+
+if __name__ == "__main__":
+    main()

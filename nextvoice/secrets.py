@@ -1,12 +1,24 @@
 """Secrets that make themselves: a fresh install gets its own keys, kept in files only it reads."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
 
 
 def made_once(path: Path, make: Callable[[], str]) -> str:
-    """Return the text of `path`, making the file (mode 0600) with `make()` when it is absent."""
+    """Return the text of `path`, making the file (mode 0600) with `make()` when it is absent.
+    Raises ImproperlyConfigured when that cannot be."""
+    try:
+        return _read_or_made(path, make)
+    except OSError as problem:
+        told = f"{path} can be neither read nor made: {problem.strerror}"
+        raise ImproperlyConfigured(f"DATA_DIR: {told}.") from None
+
+
+def _read_or_made(path: Path, make: Callable[[], str]) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:
@@ -24,6 +36,16 @@ def made_once(path: Path, make: Callable[[], str]) -> str:
     finally:
         aside.unlink()
     return path.read_text().strip()
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """What this process, and those it starts, make while the block runs is for nobody else."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def given(name: str) -> str:

@@ -8,30 +8,29 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import environ
 from csp.constants import NONCE, NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from nextvoice import environment as env
 from nextvoice.secrets import given, made_once, new_fernet_key, new_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-env.read_env(BASE_DIR / ".env")
+env.read_file(BASE_DIR / ".env")
 
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
-DEBUG = env.bool("DEBUG", default=False)
+DATA_DIR = env.folder("DATA_DIR", BASE_DIR / "var")
+DEBUG = env.yes_no("DEBUG")
 SECRET_KEY = given("SECRET_KEY") or made_once(DATA_DIR / "secret_key", new_secret_key)
 # Newest first: the first key seals, every key opens.
-KEY_RING = env.list("KEY_RING", default=[]) or made_once(
-    DATA_DIR / "key_ring", new_fernet_key
-).split(",")
+KEY_RING = env.fernet_keys(
+    "KEY_RING",
+    env.words("KEY_RING") or made_once(DATA_DIR / "key_ring", new_fernet_key).split(","),
+)
 # Which secrets nobody gave: they are good for one machine.
 SECRETS_MADE = [name for name in ("SECRET_KEY", "KEY_RING") if not given(name)]
 
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 # Full origins (scheme://host[:port]) that may post forms and open sockets besides the site's own.
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     # First: it gives `runserver` its ASGI server. For anything else it would be half a second more.
@@ -57,7 +56,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "nextvoice.probes.Common",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -87,9 +86,9 @@ TEMPLATES = [
 # --- data -------------------------------------------------------------------------------------
 
 # PostgreSQL connections of each process.
-DATABASE_POOL = env.int("DATABASE_POOL", default=10)
+DATABASE_POOL = env.number("DATABASE_POOL", 10, least=1)
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'nextvoice.sqlite3'}")
+    "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'nextvoice.sqlite3'}")
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Without IMMEDIATE a reader that starts to write fails at once with "database is locked".
@@ -103,6 +102,7 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] = {
+        **DATABASES["default"].get("OPTIONS", {}),  # such as sslmode, of the address
         "pool": {
             "min_size": 1,
             "max_size": DATABASE_POOL,
@@ -110,11 +110,11 @@ else:
             # The pool waits twice as long after each attempt that failed; beginning again soon
             # lets the site be back seconds after the database is, however long it was away.
             "reconnect_timeout": 4,
-        }
+        },
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_URL = env.address("REDIS_URL", ["redis", "rediss", "unix"])
 if REDIS_URL:
     # Here, because it takes a tenth of a program's start.
     from redis.backoff import NoBackoff
@@ -143,7 +143,7 @@ else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {
@@ -152,6 +152,8 @@ STORAGES: dict[str, dict[str, Any]] = {
         "OPTIONS": {
             "location": str(DATA_DIR / "media"),
             "base_url": None,
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
             # Names are made of the keys of rows: the same name is the same thing once more.
             "allow_overwrite": True,
         },
@@ -165,7 +167,7 @@ STORAGES: dict[str, dict[str, Any]] = {
 
 # Recordings and attachments in a bucket instead. The authorised views read it for people, with
 # Range, so nobody else needs to reach it.
-MEDIA_S3_BUCKET = env.str("MEDIA_S3_BUCKET", default="")
+MEDIA_S3_BUCKET = env.text("MEDIA_S3_BUCKET")
 if MEDIA_S3_BUCKET:
     from boto3.s3.transfer import TransferConfig
     from botocore.config import Config
@@ -174,8 +176,8 @@ if MEDIA_S3_BUCKET:
         "BACKEND": "chats.bucket.Bucket",
         "OPTIONS": {
             "bucket_name": MEDIA_S3_BUCKET,
-            "endpoint_url": env.str("MEDIA_S3_ENDPOINT", default="") or None,
-            "region_name": env.str("MEDIA_S3_REGION", default="") or None,
+            "endpoint_url": env.address("MEDIA_S3_ENDPOINT", ["http", "https"]) or None,
+            "region_name": env.text("MEDIA_S3_REGION") or None,
             "access_key": given("MEDIA_S3_KEY") or None,
             "secret_key": given("MEDIA_S3_SECRET") or None,
             "default_acl": None,
@@ -204,35 +206,39 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-SIGNUP_OPEN = env.bool("SIGNUP_OPEN", default=False)
+SIGNUP_OPEN = env.yes_no("SIGNUP_OPEN")
 ACCOUNT_ADAPTER = "chats.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "optional" if env.str("EMAIL_URL", default="") else "none"
+ACCOUNT_EMAIL_VERIFICATION = "optional" if env.text("EMAIL_URL") else "none"
 ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
+ACCOUNT_TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXIES", 0)
 ALLAUTH_TRUSTED_PROXY_COUNT = ACCOUNT_TRUSTED_PROXY_COUNT
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
-vars().update(EMAIL_CONFIG)
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="nextvoice@localhost")
+vars().update(env.mail("EMAIL_URL", "consolemail://"))
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "nextvoice@localhost")
 
 # --- security ---------------------------------------------------------------------------------
 
 # One switch for "people reach the site by https", because the local default has no TLS.
-HTTPS = env.bool("HTTPS", default=False)
+HTTPS = env.yes_no("HTTPS")
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS and ACCOUNT_TRUSTED_PROXY_COUNT else None
 )
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 # Probes come from inside, without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
-SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31536000 if HTTPS else 0)
+SECURE_HSTS_SECONDS = env.number("HSTS_SECONDS", 31536000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
-# Whether other names of the domain have TLS is not for this site to say.
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SILENCED_SYSTEM_CHECKS = [
+    # Whether other names of the domain have TLS is not for this site to say.
+    "security.W005",
+    "security.W021",
+    # That SQLite lacks constraints on names: forms and commands look for the same name themselves.
+    "models.W047",
+]
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
@@ -264,23 +270,21 @@ CONTENT_SECURITY_POLICY = {
 # --- attachments ------------------------------------------------------------------------------
 
 # The largest file that can be attached, and how much all files of one person may take up.
-ATTACHMENT_MAX_MB = env.int("ATTACHMENT_MAX_MB", default=20)
-ATTACHMENT_ROOM_MB = env.int("ATTACHMENT_ROOM_MB", default=2000)
+ATTACHMENT_MAX_MB = env.number("ATTACHMENT_MAX_MB", 20)
+ATTACHMENT_ROOM_MB = env.number("ATTACHMENT_ROOM_MB", 2000)
 
 # --- retention --------------------------------------------------------------------------------
 
 # For how many days recordings and conversations are kept, where an account says nothing else.
 # 0 is for ever: nothing is ever removed unless somebody asked for it.
-KEEP_AUDIO_DAYS = env.int("KEEP_AUDIO_DAYS", default=0)
-KEEP_TEXT_DAYS = env.int("KEEP_TEXT_DAYS", default=0)
-if min(KEEP_AUDIO_DAYS, KEEP_TEXT_DAYS) < 0:
-    raise ImproperlyConfigured("KEEP_AUDIO_DAYS and KEEP_TEXT_DAYS must be days, or 0: for ever")
+KEEP_AUDIO_DAYS = env.number("KEEP_AUDIO_DAYS", 0)
+KEEP_TEXT_DAYS = env.number("KEEP_TEXT_DAYS", 0)
 
 # --- languages --------------------------------------------------------------------------------
 
-LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
 LANGUAGES = [("en", _("English"))]
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", [*dict(LANGUAGES), "en-us"], "en")
+TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 USE_I18N = USE_TZ = True
 # Where `makemessages` writes what is to be translated.
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -288,33 +292,29 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 # --- calls ------------------------------------------------------------------------------------
 
 # With less room than this on the disks of DATA_DIR the site is not ready for calls (/readyz).
-DISK_FREE_MB = env.int("DISK_FREE_MB", default=500)
+DISK_FREE_MB = env.number("DISK_FREE_MB", 500)
 # How many seconds a call may stay silent on both sides before it is ended.
-CALL_IDLE_SECONDS = env.int("CALL_IDLE_SECONDS", default=300)
+CALL_IDLE_SECONDS = env.number("CALL_IDLE_SECONDS", 300, least=1)
 # What reports and quotas are in. Prices may be in others, with an exchange rate in the admin.
-REPORTING_CURRENCY = env.str("REPORTING_CURRENCY", default="USD")
+REPORTING_CURRENCY = env.currency("REPORTING_CURRENCY", "USD")
 # The embedded provider runs beside the site unless another one is named here (ws://host:port).
-LOCAL_VOICE = env.bool("LOCAL_VOICE", default=True)
-LOCAL_VOICE_URL = env.str("LOCAL_VOICE_URL", default="")
+LOCAL_VOICE = env.yes_no("LOCAL_VOICE", True)
+LOCAL_VOICE_URL = env.address("LOCAL_VOICE_URL", ["ws", "wss"])
 
 # Whose people may bring keys of their own: "off", "personal" (for oneself), "accounts" (teams,
 # by their managers) or "all".
-OWN_PROVIDERS = env.str("OWN_PROVIDERS", default="all")
-if OWN_PROVIDERS not in ("off", "personal", "accounts", "all"):
-    raise ImproperlyConfigured("OWN_PROVIDERS must be off, personal, accounts or all")
+OWN_PROVIDERS = env.one_of("OWN_PROVIDERS", ["off", "personal", "accounts", "all"], "all")
 
 # host:port pairs inside our own network that any provider may be reached at, own keys included;
 # admins add more under "Allowed endpoints".
-ALLOWED_ENDPOINTS = env.list("NEXTVOICE_ALLOWED_ENDPOINTS", default=[])
+ALLOWED_ENDPOINTS = env.words("NEXTVOICE_ALLOWED_ENDPOINTS")
 
 # Who may read /metrics: whoever sends this as a bearer token; without one, whoever comes directly
 # from a private address.
 METRICS_TOKEN = given("METRICS_TOKEN")
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
-LOG_FORMAT = env.str("LOG_FORMAT", default="line")
-if LOG_FORMAT not in ("line", "json"):
-    raise ImproperlyConfigured("LOG_FORMAT must be line or json")
+LOG_LEVEL = env.one_of("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], "INFO")
+LOG_FORMAT = env.one_of("LOG_FORMAT", ["line", "json"], "line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -12,15 +12,19 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from django.db import (
+    Error,
     InterfaceError,
     OperationalError,
     close_old_connections,
     connection,
     transaction,
 )
+from django.db.migrations.executor import MigrationExecutor
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+BEHIND = "Tables are missing, or of an older version: run “manage.py setup” first (or “migrate”)."
 
 _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="call-db")
 
@@ -60,6 +64,22 @@ def is_away(problem: BaseException) -> bool:
     as a table that is not there, an OperationalError as well: that one is none."""
     mistake = getattr(problem.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
     return isinstance(problem, OperationalError | InterfaceError) and not mistake
+
+
+def is_behind() -> bool:
+    """Whether the tables are missing, or of an older version than this code."""
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def in_words(problem: BaseException) -> str | None:
+    """A line for people about an error of the database's; None when the fault is ours."""
+    try:
+        if not is_away(problem):
+            return BEHIND if is_behind() else None
+    except Error:
+        pass  # it was reached, and is not any more, or holds something else
+    return f"The database cannot be reached or used: {str(problem).strip().splitlines()[0]}"
 
 
 def rest() -> None:

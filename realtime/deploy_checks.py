@@ -96,7 +96,7 @@ def server(**options: Any) -> list[CheckMessage]:
     return [
         Warning(
             "daphne ends no call properly when it stops, and buffers without limit.",
-            hint="Run `python manage.py serve` where people use the site.",
+            hint="Run `python3 manage.py serve` where people use the site.",
             id="realtime.W015",
         )
     ]

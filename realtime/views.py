@@ -10,6 +10,10 @@ from django.views.decorators.http import require_safe
 
 from chats.spool import spool
 from realtime import live
+from realtime.db import is_behind
+
+_tables_seen = False
+"""Whether this process has seen the tables to be there and of this version: they stay so."""
 
 
 @require_safe
@@ -20,7 +24,8 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers, there is room on disk and no stop is under way, else 503.
+    """200 when the database answers and has all tables, there is room on disk and no stop is under
+    way, else 503.
 
     Files that wait for the object store are told of and no reason to take no calls.
     """
@@ -29,6 +34,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
+        if not _tables_are_there():
+            return JsonResponse({"status": "migrations missing"}, status=503)
     except Exception:
         return JsonResponse({"status": "database away"}, status=503)
     if not _has_room():
@@ -36,6 +43,12 @@ def readyz(request: HttpRequest) -> JsonResponse:
     waiting = spool().names()
     told = {"status": "ok", "calls": live.count()}
     return JsonResponse(told | {"files_waiting": len(waiting)} if waiting else told)
+
+
+def _tables_are_there() -> bool:
+    global _tables_seen
+    _tables_seen = _tables_seen or not is_behind()
+    return _tables_seen
 
 
 def _has_room() -> bool:

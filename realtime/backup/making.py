@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from realtime.backup import tables
 from realtime.backup.archive import KEYS, MEDIA, ROWS, Manifest, Table, Unusable, Writer
-from realtime.db import one_moment
+from realtime.db import BEHIND, one_moment
 
 # Rows are gathered into parts of about this size, which is what is in memory at a time.
 PART_BYTES = 4 * 1024 * 1024
@@ -35,7 +35,7 @@ def backup(out: IO[bytes], *, with_keys: bool = False) -> Manifest:
     """
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise Unusable("The tables are of an older version: run “manage.py migrate” first.")
+        raise Unusable(BEHIND)
     made, writer = timezone.now().isoformat(), Writer(out)
     migrations = sorted(executor.loader.applied_migrations)
     manifest = Manifest(made, connection.vendor, migrations, keys=with_keys)

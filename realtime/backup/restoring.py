@@ -34,6 +34,7 @@ from django.utils import timezone
 from chats.models import User
 from realtime.backup import tables
 from realtime.backup.archive import KEYS, MEDIA, ROWS, Manifest, Part, Unusable, parts, verified
+from realtime.in_use import in_use
 from realtime.models import CallRecord
 
 ROWS_AT_A_TIME = 1000
@@ -62,6 +63,14 @@ def restore(path: Path, *, replace: bool = False, tell: Tell = print) -> Manifes
         )
     if _calls_run():
         raise Unusable("Calls are running here: stop the site first.")
+    with in_use(alone=True) as ours:
+        if not ours:
+            raise Unusable("The site is running here: stop it first.")
+        _put_in_place(path, manifest, tell)
+    return manifest
+
+
+def _put_in_place(path: Path, manifest: Manifest, tell: Tell) -> None:
     saved: list[str] = []
     try:
         with _place():
@@ -79,7 +88,6 @@ def restore(path: Path, *, replace: bool = False, tell: Tell = print) -> Manifes
     _set_aside_journals()
     if manifest.keys:
         _add_keys(path, tell)
-    return manifest
 
 
 def _people() -> int:

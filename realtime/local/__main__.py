@@ -122,7 +122,7 @@ def main() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         try:
             asyncio.run(run(options))
-        except OSError as problem:
+        except (OSError, OverflowError) as problem:
             sys.exit(f"Cannot listen on {options.host}:{options.port}: {problem}")
 
 

@@ -60,7 +60,8 @@ def read(text: str) -> list[Told]:
     try:
         told = list(_json(text) if text.startswith(("{", "[")) else _csv(text))
     except (KeyError, TypeError, AttributeError, InvalidOperation, OverflowError) as problem:
-        raise ValueError(f"it is no export of costs: {problem!r}") from None
+        odd = f"without {problem}" if isinstance(problem, KeyError) else "of another shape"
+        raise ValueError(f"it is no export of costs, but {odd}") from None
     return told
 
 

@@ -57,7 +57,8 @@ def load(path: Path = SHIPPED) -> list[Price]:
             for dialect in entry["dialects"]
         ]
     except (KeyError, TypeError, ArithmeticError) as problem:
-        raise ValueError(f"{path.name} is not a list of prices: {problem!r}") from None
+        odd = f"without {problem}" if isinstance(problem, KeyError) else "of another shape"
+        raise ValueError(f"it is no list of prices, but {odd}") from None
 
 
 def _price(entry: Mapping[str, Any], model: str, dialect: str) -> Price:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -11,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from realtime.backup import archive
 from tests.site import COMMAND_SECONDS, ROOT, Shell, Site
@@ -137,6 +140,19 @@ def test_standard_output_takes_a_backup(site: Site, whole: Path) -> None:
     assert archive.verified(path).tables == archive.verified(whole).tables
 
 
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("", ". is a folder"), ("none/x.tar", "none/x.tar cannot be written: No such file")],
+)
+def test_a_file_that_cannot_be_written_is_said_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandError, match=f"^{re.escape(words)}"):
+        call_command("backup", file)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_people_are_replaced_only_when_asked_for(
     site: Site, whole: Path, empty: tuple[Site, Shell]
 ) -> None:
@@ -166,6 +182,23 @@ def test_a_running_call_keeps_its_site(whole: Path, empty: tuple[Site, Shell]) -
     before = shell.run(STATE)
     assert "Calls are running here" in shell.manage("restore", str(whole), "--replace")
     assert shell.run(STATE) == before
+
+
+def test_a_site_that_is_served_is_not_replaced_nor_one_served_that_is_being_replaced(
+    whole: Path, tmp_path: Path
+) -> None:
+    with Site(tmp_path) as there:
+        before = there.run(STATE)
+        done = there.manage("restore", str(whole), "--replace")
+        assert done.stderr == "CommandError: The site is running here: stop it first.\n"
+        assert there.run(STATE) == before
+        there.kill()
+        with (tmp_path / "data" / "in_use.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            served = there.manage("serve", "--port", "0")
+        assert (served.returncode, "is being restored here" in served.stderr) == (1, True)
+        done = there.manage("restore", str(whole), "--replace")
+        assert "Every row and every file" in done.stdout, done.stderr
 
 
 def changed(whole: Path, path: Path, change: str) -> Path:

@@ -10,7 +10,8 @@ import pytest
 from django.db import DatabaseError, connection
 
 from chats.models import User
-from realtime.db import in_database, is_away, with_connection
+from realtime import db
+from realtime.db import BEHIND, in_database, in_words, is_away, with_connection
 from tests.servers import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +37,7 @@ async def test_results_and_errors_come_back() -> None:
 
 
 def test_a_database_that_nobody_reaches_is_away_and_one_without_a_table_is_not(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(DatabaseError) as missing:
         connection.cursor().execute("SELECT * FROM nowhere")
@@ -49,3 +50,7 @@ def test_a_database_that_nobody_reaches_is_away_and_one_without_a_table_is_not(
     with pytest.raises(DatabaseError) as away:
         other.cursor()
     assert [is_away(found.value) for found in (missing, away)] == [False, True]
+    assert str(in_words(away.value)).startswith("The database cannot be reached or used: ")
+    assert in_words(missing.value) is None  # every migration has run: it is our mistake
+    monkeypatch.setattr(db, "is_behind", lambda: True)
+    assert in_words(missing.value) == BEHIND

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ from django.core.checks import Tags, run_checks
 from django.core.management import CommandError, call_command
 
 from realtime import deploy_checks
+from realtime.db import BEHIND
+from realtime.management.commands import localvoice, serve
 
 pytestmark = pytest.mark.django_db
 
@@ -94,3 +98,48 @@ def test_serve_does_not_start_with_what_cannot_go_well(
         setattr(settings, name, value)
     with pytest.raises(CommandError):
         call_command("serve", "--port", "0", *words)
+
+
+def test_serve_says_that_tables_are_missing_and_starts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(serve, "is_behind", lambda: True)
+    serve._check(1)
+    assert [each.message for each in caplog.records].count(BEHIND) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "told"),
+    [
+        ("0.0.0.0", ["localhost"], True),
+        ("0.0.0.0", ["localhost", "192.0.2.5"], False),
+        ("127.0.0.1", ["localhost"], False),
+    ],
+)
+def test_serve_says_where_others_come_but_are_not_answered(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, host: str, allowed: list[str], told: bool
+) -> None:
+    monkeypatch.setattr(serve, "chores", nullcontext)
+    monkeypatch.setattr(serve, "_serve_alone", lambda sock: None)
+    settings.ALLOWED_HOSTS = allowed
+    said = io.StringIO()
+    call_command("serve", "--host", host, "--port", "0", stdout=said)
+    assert ("It answers to localhost only" in said.getvalue()) == told
+
+
+@pytest.mark.parametrize("name", ["serve", "localvoice"])
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_a_number_that_is_no_port_is_refused(name: str, port: str) -> None:
+    with pytest.raises(CommandError, match=f"'{port}' is no port"):
+        call_command(name, f"--port={port}")
+
+
+def test_the_embedded_provider_alone_says_where_it_cannot_listen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def taken(options: object) -> None:
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(localvoice, "run", taken)
+    with pytest.raises(CommandError, match=r"^Cannot listen on 127.0.0.1:8911: .*already in use"):
+        call_command("localvoice")

@@ -40,6 +40,14 @@ def test_every_variable_is_one_the_site_reads() -> None:
     assert unread == []
 
 
+def test_everything_in_the_example_reaches_the_site_or_is_for_compose() -> None:
+    assert WEB["env_file"] == ".env"
+    text = (ROOT / "docker-compose.yml").read_text()
+    example = re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    known = [text, *SOURCES]
+    assert [n for n in example if not any(re.search(rf"\b{n}\b", each) for each in known)] == []
+
+
 def test_every_variable_that_must_be_given_is_in_the_example() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     used = set(re.findall(r"\$\{(\w+)", text))

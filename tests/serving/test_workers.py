@@ -27,7 +27,7 @@ from realtime.views import readyz
 from tests.processes import children, command
 from tests.scripted import Expect, ScriptedProvider, Send, session_created
 from tests.servers import Redis
-from tests.site import Caller, Person, Site
+from tests.site import DATABASE, Caller, Person, Site
 
 WITHIN = 40
 
@@ -104,6 +104,13 @@ def test_whichever_worker_is_asked_tells_the_figures_of_all(site: Site, ann: Per
             "nextvoice_calls_live 0.0",
             "nextvoice_redis_up 1.0",
         } <= {*figures}
+
+
+def test_what_a_call_leaves_on_disk_is_for_nobody_else(site: Site) -> None:
+    """After calls in each worker."""
+    made = [each for each in (site.folder / "data").rglob("*") if DATABASE not in each.name]
+    assert made
+    assert [str(each) for each in made if each.stat().st_mode & 0o077] == []
 
 
 def test_a_killed_worker_is_replaced_by_the_one_that_waits_while_the_other_goes_on(

@@ -38,12 +38,17 @@ class Command(BaseCommand):
                 sys.stdout.buffer.flush()
             else:
                 made = self._to_file(Path(options["file"]), with_keys)
-        except (Unusable, OSError) as problem:
+        except Unusable as problem:
             raise CommandError(str(problem)) from None
+        except OSError as problem:
+            told = problem.strerror or problem
+            raise CommandError(f"{options['file']} cannot be written: {told}") from None
         self._tell(made)
 
     def _to_file(self, path: Path, with_keys: bool) -> Manifest:
         """Aside first, so that a file of that name is always a whole backup."""
+        if path.is_dir():
+            raise CommandError(f"{path} is a folder: name a file to write.")
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:

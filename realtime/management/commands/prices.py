@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError
 from django.utils import timezone
 
+from realtime.management.arguments import check_span, day
 from realtime.models import Price, Provider
 from realtime.money import seeds
 from realtime.money.prices import without_price
@@ -38,9 +39,9 @@ class Command(BaseCommand):
         parser.add_argument("--provider", help="name of the provider; without it, of all")
         parser.add_argument("--kind", choices=Price.Kind.values, default=Price.Kind.REALTIME.value)
         parser.add_argument("--currency", default="USD")
-        parser.add_argument("--since", type=_day, help="YYYY-MM-DD; without it, from now on")
-        parser.add_argument("--from", type=_day, help="first day of --what-if (UTC)")
-        parser.add_argument("--to", type=_day, help="last day of --what-if (UTC)")
+        parser.add_argument("--since", type=day, help="YYYY-MM-DD; without it, from now on")
+        parser.add_argument("--from", type=day, help="first day of --what-if (UTC)")
+        parser.add_argument("--to", type=day, help="last day of --what-if (UTC)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["import"]:
@@ -101,6 +102,7 @@ class Command(BaseCommand):
         return found[0]
 
     def _what_if(self, options: dict[str, Any]) -> None:
+        check_span(options["from"], options["to"])
         prices = None
         if options["what_if"]:
             model, *rates = options["what_if"]
@@ -139,7 +141,7 @@ def _rates(given: list[str]) -> dict[str, Decimal]:
         try:
             rates[name] = Decimal(amount)
         except InvalidOperation:
-            raise CommandError(f"{amount} is no number") from None
+            raise CommandError(f"Write {name}=AMOUNT: {amount!r} is no number") from None
         if not rates[name].is_finite() or rates[name] < 0:
             raise CommandError(f"{amount} is no price")
     return rates
@@ -148,7 +150,3 @@ def _rates(given: list[str]) -> dict[str, Decimal]:
 def _shown(price: Price) -> str:
     rates = price.prices().rates().items()
     return " ".join(f"{name}={plain(rate)}" for name, rate in rates if rate is not None)
-
-
-def _day(text: str) -> date:
-    return date.fromisoformat(text)

@@ -28,6 +28,8 @@ class Command(BaseCommand):
         parser.add_argument("--provider", help="name of whose costs they are; else all of OpenAI")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["provider"] and not options["openai"]:
+            raise CommandError("--provider says whose costs the file of --openai has: give both.")
         beside = self._beside(options) if options["openai"] else []
         if options["fix_rollups"]:
             self.stdout.write(f"{rollups.rebuild()} daily sums made anew")

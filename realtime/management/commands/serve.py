@@ -8,6 +8,7 @@ import logging
 import shutil
 import socket
 import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,14 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Tags, run_checks
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 
+from nextvoice.secrets import private_files
 from realtime import embedded, live, metrics
-from realtime.deploy_checks import of_workers
+from realtime.db import BEHIND, is_behind, with_connection
+from realtime.deploy_checks import LOCAL, of_workers, public_hosts
+from realtime.in_use import in_use
+from realtime.management.arguments import port
 from realtime.serving import worker
 from realtime.serving.chores import chores
 from realtime.serving.supervisor import Program, Supervisor
@@ -32,11 +38,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-        parser.add_argument("--port", type=int, default=8000, help="TCP port")
+        parser.add_argument("--port", type=port, default=8000, help="TCP port")
         parser.add_argument("--workers", type=int, default=1, help="processes that take calls")
         # How a supervisor starts its workers.
         parser.add_argument("--inherit", type=int, help=argparse.SUPPRESS)
 
+    @private_files()
     def handle(self, *args: Any, **options: Any) -> None:
         if options["inherit"] is not None:
             worker.serve_for_supervisor(options["inherit"])
@@ -45,10 +52,17 @@ class Command(BaseCommand):
         if workers < 1:
             raise CommandError("--workers must be 1 or more")
         _check(workers)
-        with listening(host, options["port"]) as sock:
+        with listening(host, options["port"]) as sock, in_use(alone=False) as free:
+            if not free:
+                raise CommandError("A backup is being restored here: serve when that is done.")
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{sock.getsockname()[1]}"
             self.stdout.write(f"\n  NextVoice is on  {where}  (Ctrl-C stops it)\n")
+            if host not in LOCAL and not public_hosts():
+                self.stdout.write(
+                    f"  It answers to {', '.join(settings.ALLOWED_HOSTS)} only: add the names and "
+                    "addresses that people type to ALLOWED_HOSTS.\n"
+                )
             self.stdout.flush()
             with chores():
                 if workers == 1:
@@ -65,6 +79,10 @@ def _check(workers: int) -> None:
             log.warning("%s %s (%s)", each.msg, each.hint, each.id)
     if serious := [each for each in found if each.is_serious()]:
         raise CommandError("\n".join(f"{each.msg} {each.hint}" for each in serious))
+    # Others may migrate meanwhile; until then the site is not ready.
+    with suppress(Error):
+        if with_connection(is_behind):
+            log.warning(BEHIND)
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from chats.models import User
+from nextvoice.secrets import private_files
 from realtime.features import embedded_features, usual_features
 from realtime.models import CallRecord, Provider, Quota, VoiceModel
 from realtime.models.providers import EMBEDDED_URL
@@ -22,6 +23,7 @@ INSTRUCTIONS = "You are a friendly assistant. Answer in short spoken sentences."
 class Command(BaseCommand):
     help = "Migrate, add the embedded provider and the first admin. Running it again keeps all."
 
+    @private_files()
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         self._quota()

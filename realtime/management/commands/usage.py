@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from chats.models import Account, User
+from realtime.management.arguments import check_span, day
 from realtime.models import Provider, Usage
 from realtime.models.money import Source
 from realtime.money.report_files import Cell, cells, columns, csv_pieces, text_of
@@ -38,6 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--source", choices=Source.values)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        check_span(options["from"], options["to"])
         by = "user" if options["by"] == "person" else options["by"]
         filters = _filters(options)
         found = call_lines(filters) if by == "call" else lines(by, filters)
@@ -66,14 +67,6 @@ class Command(BaseCommand):
             self.stdout.write("  ".join(shown).rstrip())
         if not rows:
             self.stderr.write("Nothing was used in this time.")
-
-
-def day(text: str) -> date:
-    """An argument that is a day."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no day: write YYYY-MM-DD") from None
 
 
 def _filters(options: dict[str, Any]) -> Filters:

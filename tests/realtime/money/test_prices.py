@@ -208,6 +208,28 @@ def test_the_command_sets_a_price_of_one_s_own(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--since", "yesterday"], "'yesterday' is no day: write YYYY-MM-DD"),
+        (["--set", "x", "text_in"], "Write text_in=AMOUNT: '' is no number"),
+        (["--what-if", "--from", "2026-11-30", "--to", "2026-11-01"], "--to 2026-11-01 is before"),
+    ],
+)
+def test_the_command_says_what_to_write(wrong: list[str], words: str) -> None:
+    with pytest.raises(CommandError, match=words):
+        prices(*wrong)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"prices": [{}]}', '{"prices": 3}'])
+def test_a_file_that_is_no_list_of_prices_is_said_to_be_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "prices.json"
+    path.write_text(text)
+    with pytest.raises(CommandError, match="cannot be read: it is no list of prices") as raised:
+        prices("--import", str(path))
+    assert "Error" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         ["gpt-x"],

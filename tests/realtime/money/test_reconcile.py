@@ -173,8 +173,19 @@ def test_amounts_without_a_model_are_held_against_the_whole_day(team: Account) -
 def test_what_is_no_export_is_said_to_be_none(db: None, tmp_path: Path, text: str) -> None:
     path = tmp_path / "costs"
     path.write_text(text)
-    with pytest.raises(CommandError, match="cannot be read"):
+    with pytest.raises(CommandError, match="cannot be read") as raised:
         run("--openai", str(path))
+    assert "Error(" not in str(raised.value)
+
+
+@pytest.mark.parametrize("words", [["--provider", "none"], ["--provider", "none", "--openai", "x"]])
+def test_a_provider_that_is_not_there_or_not_compared_is_said(
+    db: None, tmp_path: Path, words: list[str]
+) -> None:
+    path = tmp_path / "x"
+    path.write_text("date,cost\n")
+    with pytest.raises(CommandError, match="provider"):
+        run(*(str(path) if each == "x" else each for each in words))
 
 
 def test_the_migration_told_own_providers_apart(team: Account) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from chats.models import Account, User
@@ -237,3 +237,8 @@ def test_the_command_aligns_a_table_and_takes_a_span(team: Account) -> None:
 def test_the_command_takes_any_last_day(team: Account) -> None:
     always = printed("--by", "call", "--csv", "--from", "0001-01-01", "--to", "9999-12-31")
     assert always == printed("--by", "call", "--csv")
+
+
+def test_the_command_says_that_days_are_swapped() -> None:
+    with pytest.raises(CommandError, match="--to 2026-11-01 is before --from 2026-11-30"):
+        call_command("usage", "--from", "2026-11-30", "--to", "2026-11-01")

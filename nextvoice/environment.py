@@ -1,0 +1,157 @@
+"""Reads settings from the environment. What cannot be is told in one line: which variable, what is
+wrong with it, and what it may be.
+
+Each function takes the name of a variable and what holds without it, and raises
+`ImproperlyConfigured`. One that is there and empty counts as absent, since that is what a line
+`NAME=` of a `.env` file leaves. Addresses and keys are secrets, or may hold one: they are not
+repeated.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+import zoneinfo
+from base64 import urlsafe_b64decode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+YES, NO = ("true", "yes", "on", "1", "y", "ok"), ("false", "no", "off", "0", "n")
+DATABASES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
+
+
+def read_file(path: Path) -> None:
+    """Add what is in a `.env` file, where there is one; what is in the environment goes first."""
+    environ.Env.read_env(path)
+
+
+def text(name: str, default: str = "") -> str:
+    """Any text, without white space around it."""
+    return os.environ.get(name, "").strip() or default
+
+
+def words(name: str, default: Sequence[str] = ()) -> list[str]:
+    """Texts that commas separate."""
+    found = [each.strip() for each in text(name).split(",")]
+    return [each for each in found if each] or list(default)
+
+
+def number(name: str, default: int, *, least: int = 0) -> int:
+    """A whole number that is not below `least`."""
+    given = text(name, str(default))
+    try:
+        if (found := int(given)) >= least:
+            return found
+    except ValueError:
+        pass
+    raise wrong(name, f"must be a whole number, {least} or more", given)
+
+
+def yes_no(name: str, default: bool = False) -> bool:
+    """True or false."""
+    given = text(name, str(default))
+    if given.lower() not in (*YES, *NO):
+        raise wrong(name, "must be true or false", given)
+    return given.lower() in YES
+
+
+def one_of(name: str, allowed: Sequence[str], default: str) -> str:
+    """One of `allowed`, as it is written there; capital letters or not."""
+    given = text(name, default)
+    for each in allowed:
+        if each.lower() == given.lower():
+            return each
+    raise wrong(name, f"must be one of {', '.join(allowed)}", given)
+
+
+def currency(name: str, default: str) -> str:
+    """The three letters of a currency."""
+    given = text(name, default)
+    if not re.fullmatch("[A-Za-z]{3}", given):
+        raise wrong(name, "must be the three letters of a currency, such as USD", given)
+    return given.upper()
+
+
+def time_zone(name: str, default: str) -> str:
+    """The name of a time zone."""
+    given = text(name, default)
+    try:
+        return zoneinfo.ZoneInfo(given).key
+    except (KeyError, ValueError, OSError):
+        raise wrong(name, "must be a time zone, such as Europe/Berlin", given) from None
+
+
+def folder(name: str, default: Path) -> Path:
+    """A folder, which is made when it is absent: for nobody else to look into."""
+    path = Path(text(name, str(default)))
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        told = f"must be a folder, or a place where one can be made ({problem.strerror})"
+        raise wrong(name, told, str(path)) from None
+    return path
+
+
+def address(name: str, schemes: Sequence[str]) -> str:
+    """A URL with one of these schemes; "" without one."""
+    given = text(name)
+    if given and not _is_address(given, schemes):
+        raise wrong(name, f"must be an address of {' or '.join(f'{each}://' for each in schemes)}")
+    return given
+
+
+def _is_address(given: str, schemes: Sequence[str]) -> bool:
+    try:
+        parts = urlsplit(given)
+        _ = parts.port  # looked at only now
+    except ValueError:
+        return False
+    return parts.scheme in schemes and given[len(parts.scheme) :].startswith("://")
+
+
+def database(name: str, default: str) -> dict[str, Any]:
+    """A database as Django's settings have it."""
+    try:
+        with warnings.catch_warnings(action="error"):  # they are of what cannot be, and repeat it
+            found: dict[str, Any] = environ.Env.db_url_config(text(name, default))
+    except (UserWarning, ValueError, KeyError, TypeError):
+        found = {}
+    if found.get("ENGINE") not in DATABASES or not found.get("NAME"):
+        raise wrong(name, "must be postgres://user:password@host/name or sqlite:///path/of/file")
+    return found
+
+
+def mail(name: str, default: str) -> dict[str, Any]:
+    """Where mail goes to, as Django's settings have it."""
+    try:
+        found: dict[str, Any] = environ.Env.email_url_config(text(name, default))
+    except (ImproperlyConfigured, ValueError, KeyError):
+        raise wrong(name, "must be such as smtp+tls://user:password@host:587") from None
+    return found
+
+
+def fernet_keys(name: str, given: Sequence[str]) -> list[str]:
+    """`given`, which must be keys of Fernet's, and one at least."""
+    if not given or not all(map(_is_fernet_key, given)):
+        raise wrong(name, "must be Fernet keys, separated by commas (see README, “Configuration”)")
+    return list(given)
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        return len(urlsafe_b64decode(key)) == 32
+    except ValueError:
+        return False
+
+
+def wrong(name: str, allowed: str, given: str | None = None) -> ImproperlyConfigured:
+    """What to raise. `given`: what was, unless it may be secret."""
+    return ImproperlyConfigured(
+        f"{name} {allowed}." if given is None else f"{name} {allowed}; it is {given!r}."
+    )

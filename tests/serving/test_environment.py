@@ -1,0 +1,224 @@
+"""What settings make of the environment, and how it is told what is wrong there."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from nextvoice import environment as env
+from nextvoice.secrets import made_once
+from realtime.db import BEHIND
+from tests.site import ROOT
+
+READERS: dict[str, Callable[[], Any]] = {
+    "days": lambda: env.number("X", 7),
+    "seconds": lambda: env.number("X", 300, least=1),
+    "switch": lambda: env.yes_no("X"),
+    "level": lambda: env.one_of("X", ["DEBUG", "INFO"], "INFO"),
+    "currency": lambda: env.currency("X", "USD"),
+    "zone": lambda: env.time_zone("X", "UTC"),
+    "hosts": lambda: env.words("X", ["localhost"]),
+    "redis": lambda: env.address("X", ["redis", "rediss"]),
+    "mail": lambda: env.mail("X", "consolemail://")["EMAIL_BACKEND"].split(".")[-2],
+    "database": lambda: env.database("X", "sqlite:////tmp/x")["NAME"],
+    "keys": lambda: env.fernet_keys("X", env.words("X")),
+}
+KEY = "A" * 43 + "="
+
+
+@pytest.mark.parametrize(
+    ("reader", "given", "expected"),
+    [
+        ("days", None, 7),
+        ("days", "", 7),
+        ("days", " 0 ", 0),
+        ("seconds", "1", 1),
+        ("switch", None, False),
+        ("switch", "On", True),
+        ("switch", "0", False),
+        ("level", "debug", "DEBUG"),
+        ("currency", "eur", "EUR"),
+        ("currency", "", "USD"),
+        ("zone", "Europe/Berlin", "Europe/Berlin"),
+        ("hosts", "", ["localhost"]),
+        ("hosts", "a.example, b.example,", ["a.example", "b.example"]),
+        ("redis", None, ""),
+        ("redis", "rediss://user:$word@host:6379/0", "rediss://user:$word@host:6379/0"),
+        ("mail", "", "console"),
+        ("mail", "smtp+tls://user:word@host:587", "smtp"),
+        ("database", "", "/tmp/x"),
+        ("database", "postgres://user:word@host/name", "name"),
+        ("keys", f"{KEY}, {KEY}", [KEY, KEY]),
+    ],
+)
+def test_what_is_given_is_read_and_empty_is_absent(
+    monkeypatch: pytest.MonkeyPatch, reader: str, given: str | None, expected: Any
+) -> None:
+    monkeypatch.delenv("X", raising=False)
+    if given is not None:
+        monkeypatch.setenv("X", given)
+    assert READERS[reader]() == expected
+
+
+@pytest.mark.parametrize(
+    ("reader", "given"),
+    [
+        ("days", "x"),
+        ("days", "-1"),
+        ("days", "1.5"),
+        ("seconds", "0"),
+        ("seconds", "5m"),
+        ("switch", "maybe"),
+        ("switch", "oui"),
+        ("level", "loud"),
+        ("currency", "dollars"),
+        ("zone", "Mars/Phobos"),
+        ("zone", "../UTC"),
+    ],
+)
+def test_what_cannot_be_is_told_with_the_name_of_the_variable(
+    monkeypatch: pytest.MonkeyPatch, reader: str, given: str
+) -> None:
+    monkeypatch.setenv("X", given)
+    with pytest.raises(ImproperlyConfigured, match=f"^X must be [^\n]*; it is '{given}'.$"):
+        READERS[reader]()
+
+
+@pytest.mark.parametrize(
+    ("reader", "given"),
+    [
+        ("redis", "hush"),
+        ("redis", "http://u:hush@host"),
+        ("redis", "redis://u:hush@host:port"),
+        ("mail", "hush"),
+        ("mail", "smtp://u:hush@host:port"),
+        ("database", "hush"),
+        ("database", "postgres://u:hush@host"),
+        ("database", "postgres://u:hush@host:port/name"),
+        ("database", "mysql://u:hush@host/name"),
+        ("database", "sqlite://hush/name"),
+        ("keys", "hush"),
+        ("keys", f"{KEY},hush"),
+        ("keys", ""),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_may_be_secret_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, reader: str, given: str
+) -> None:
+    monkeypatch.setenv("X", given)
+    with pytest.raises(ImproperlyConfigured, match=r"^X must be ") as raised:
+        READERS[reader]()
+    assert "hush" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_folder_is_made_for_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("X", str(tmp_path / "new" / "data"))
+    made = env.folder("X", tmp_path)
+    assert made.stat().st_mode & 0o777 == 0o700
+    (made / "file").write_text("")
+    monkeypatch.setenv("X", str(made / "file"))
+    with pytest.raises(ImproperlyConfigured, match=r"^X must be a folder"):
+        env.folder("X", tmp_path)
+
+
+def test_a_secret_that_cannot_be_kept_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ImproperlyConfigured, match=r"^DATA_DIR: "):
+        made_once(tmp_path / "file" / "secret_key", lambda: "x")
+
+
+def test_what_an_address_of_postgresql_asks_for_holds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", "postgres://user:word@host/name?sslmode=require")
+    found = runpy.run_path(str(ROOT / "nextvoice" / "settings.py"))["DATABASES"]["default"]
+    assert (found["OPTIONS"]["sslmode"], found["OPTIONS"]["pool"]["max_size"]) == ("require", 10)
+
+
+def command(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py` with nothing else in its environment."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *words],
+        env={**kept, "DATA_DIR": str(folder), **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("DATABASE_POOL", "abc", "setup"),
+        ("TIME_ZONE", "Mars/Phobos", "check"),
+        ("LANGUAGE_CODE", "zz", "serve"),
+        ("REDIS_URL", "nonsense", "serve"),
+    ],
+)
+def test_a_wrong_setting_ends_every_command_with_one_line(
+    tmp_path: Path, name: str, value: str, words: str
+) -> None:
+    done = command(tmp_path, words, **{name: value})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{name} must be ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("", BEHIND),
+        ("sqlite:////dev/null/db", "The database cannot be reached or used: unable to open"),
+        ("postgres://u:hush@127.0.0.1:1/n", "The database cannot be reached or used: "),
+    ],
+)
+def test_a_database_that_is_away_or_empty_is_told_without_a_traceback(
+    tmp_path: Path, url: str, told: str
+) -> None:
+    done = command(tmp_path, "usage", DATABASE_URL=url)
+    assert (done.returncode, done.stdout) == (1, "")
+    *log, last = done.stderr.splitlines()  # PostgreSQL's pool logs why it has no connection
+    assert last.startswith(told) and len(log) <= 2
+    assert "hush" not in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_python_without_django_goes_on_with_the_one_that_has_it(tmp_path: Path) -> None:
+    copy, own = tmp_path / "manage.py", tmp_path / ".venv" / "bin" / "python"
+    shutil.copy(ROOT / "manage.py", copy)
+    bare = [sys.executable, "-S", str(copy), "usage", "--by", "model"]
+    path = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(bare, capture_output=True, text=True, env=path)
+    assert done.returncode == 1
+    assert done.stderr == "Django is not installed: “make run” does that, in .venv.\n"
+    own.parent.mkdir(parents=True)
+    own.write_text('#!/bin/sh\necho "$0 $@"\n')
+    own.chmod(0o755)
+    done = subprocess.run(bare, capture_output=True, text=True, env=path)
+    assert done.stdout == f"{own} {copy} usage --by model\n"
+
+
+def test_what_setup_and_the_storage_make_is_for_nobody_else(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)  # an admin made it
+    assert command(tmp_path, "setup").returncode == 0
+    save = "default_storage.save('recordings/ab/one.mp3', ContentFile(b'sound'))"
+    load = "from django.core.files.storage import default_storage\n"
+    load += "from django.core.files.base import ContentFile\n"
+    assert command(tmp_path, "shell", "-c", load + save).returncode == 0
+    made = {str(each.relative_to(tmp_path)): each for each in tmp_path.rglob("*")}
+    assert {"nextvoice.sqlite3", "key_ring", "media/recordings/ab/one.mp3"} <= {*made}
+    assert [name for name, each in made.items() if each.stat().st_mode & 0o077] == []
+    checked = command(tmp_path, "check", "--database", "default")
+    assert (checked.returncode, checked.stderr) == (0, "")
