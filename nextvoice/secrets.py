@@ -1,8 +1,7 @@
 """Secrets that make themselves: a fresh install gets its own keys, kept in files only it reads."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -36,16 +35,6 @@ def _read_or_made(path: Path, make: Callable[[], str]) -> str:
     finally:
         aside.unlink()
     return path.read_text().strip()
-
-
-@contextmanager
-def private_files() -> Iterator[None]:
-    """What this process, and those it starts, make while the block runs is for nobody else."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def given(name: str) -> str:

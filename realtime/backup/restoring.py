@@ -34,7 +34,7 @@ from django.utils import timezone
 from chats.models import User
 from realtime.backup import tables
 from realtime.backup.archive import KEYS, MEDIA, ROWS, Manifest, Part, Unusable, parts, verified
-from realtime.in_use import in_use
+from realtime.data_dir import in_use
 from realtime.models import CallRecord
 
 ROWS_AT_A_TIME = 1000

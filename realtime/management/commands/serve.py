@@ -18,11 +18,10 @@ from django.core.checks import Tags, run_checks
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from nextvoice.secrets import private_files
 from realtime import embedded, live, metrics
+from realtime.data_dir import in_use, private_files
 from realtime.db import BEHIND, is_behind, with_connection
 from realtime.deploy_checks import LOCAL, of_workers, public_hosts
-from realtime.in_use import in_use
 from realtime.management.arguments import port
 from realtime.serving import worker
 from realtime.serving.chores import chores

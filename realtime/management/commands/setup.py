@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from chats.models import User
-from nextvoice.secrets import private_files
+from realtime.data_dir import private_files
 from realtime.features import embedded_features, usual_features
 from realtime.models import CallRecord, Provider, Quota, VoiceModel
 from realtime.models.providers import EMBEDDED_URL
