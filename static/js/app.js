@@ -4,6 +4,7 @@ import { audioContext } from "./audio/context.js";
 import { Call } from "./call/call.js";
 import { ConversationPage } from "./conversation.js";
 import { find, findAll } from "./helpers/dom.js";
+import { draftOf, forgetDrafts, joined, keepDraft } from "./helpers/drafts.js";
 import { has, t } from "./helpers/strings.js";
 import { showTimes } from "./helpers/time.js";
 import { keepAwake } from "./helpers/wake-lock.js";
@@ -61,6 +62,7 @@ function connectPanel(root) {
   approval = new ApprovalPanel(find("[data-approval]"), call);
   drawer = new OptionsDrawer(find("[data-options]"), call);
   panel.onoptions = () => drawer.open(call.options.choice);
+  panel.onretry = () => (pageOfCall() ?? call).retry();
   panel.ontypeinstead = () => page?.composer.focusText();
   panel.onclose = (focused) => focused && page?.composer.focusTalk();
 }
@@ -108,11 +110,19 @@ function connectCall() {
     pageOfCall()?.retitle(title);
     panel?.retitle(title);
   });
+  call.addEventListener("unsent", ({ detail }) => giveBack(detail));
   call.addEventListener("notice", ({ detail }) => showNotice(detail));
   call.addEventListener("ended", ({ detail }) => {
     pageOfCall()?.thread.endCall(detail.durationMs);
     panel?.ended({ ...detail, mode: call.options.mode });
   });
+}
+
+/** Put what was not sent back into the box of its conversation. */
+function giveBack({ text, attachments }) {
+  const { conversation } = call.options;
+  if (pageOfCall()) page.composer.restore(text, attachments);
+  else keepDraft(conversation, joined(text, draftOf(conversation)));
 }
 
 function showNotice({ code, message, remedy }) {
@@ -138,6 +148,7 @@ function connectVisits() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.defaultPrevented || form.method === "dialog") return;
+    if (form.matches("[data-sign-out]")) forgetDrafts();
     if (form.matches("[data-start-talking]") && event.submitter?.name === "call") startTalking(event);
     else if (call.active && isOurPage(new URL(form.action))) submitDuringCall(event);
   });

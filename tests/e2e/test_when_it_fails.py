@@ -84,3 +84,32 @@ def test_a_lost_server_is_said_and_the_call_goes_on_when_it_is_back(
         expect(panel).to_have_attribute("data-state", "listening", timeout=30_000)
         page.reload()
         expect(messages.nth(0)).to_contain_text("two plus three")
+
+
+def test_what_cannot_be_sent_stands_in_the_box_again_and_outlives_a_reload(visit: Open) -> None:
+    with visit(None, expected=("WebSocket", "ERR_")) as page:
+        page.get_by_test_id("start-typing").click()
+        box = page.get_by_test_id("composer-text")
+        box.fill("a long thought")
+        page.context.set_offline(True)
+        try:
+            box.press("Enter")
+            assert "offline" in failure(page)
+            expect(box).to_have_value("a long thought")
+            # What is typed meanwhile follows it.
+            box.press_sequentially(" and more")
+        finally:
+            page.context.set_offline(False)
+        page.reload()
+        expect(box).to_have_value("a long thought and more")
+        box.press("Enter")
+        expect(page.get_by_test_id("message").first).to_contain_text("a long thought and more")
+        page.reload()
+        expect(box).to_have_value("")
+        # The next person at this browser finds none of it.
+        box.fill("a secret")
+        page.goto(page.url.partition("/c/")[0])
+        page.locator(".account-menu summary").click()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.locator("input[name=password]")).to_be_visible()
+        assert page.evaluate("Object.keys(sessionStorage)") == []

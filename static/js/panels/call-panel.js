@@ -20,6 +20,7 @@ const TOUCH = matchMedia("(pointer: coarse)");
 
 export class CallPanel {
   ontypeinstead = null; // ()
+  onretry = null; // () inside the tap
   onclose = null; // () the panel went away
   onoptions = null; // () the person wants to change how the call goes
   #root;
@@ -51,7 +52,7 @@ export class CallPanel {
     onclick(parts.options, () => this.onoptions?.());
     onclick(parts.keyboard, () => this.#toggleTyping());
     onclick(parts.resize, () => this.#resize(this.form === "full" ? "docked" : "full"));
-    onclick(parts.retry, () => call.retry());
+    onclick(parts.retry, () => this.onretry?.());
     onclick(parts.dismiss, () => this.close());
     onclick(parts["type-instead"], () => this.#typeInstead());
     // Any tap may give the sound back to a phone that took it away.
