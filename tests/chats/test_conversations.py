@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 
@@ -165,6 +166,60 @@ def test_a_search_goes_on_where_its_time_was_up(
         found += page.context["conversations"]
         page, pages = client.get(reverse("home"), {"q": "rome", "after": more}), pages + 1
     assert (found + page.context["conversations"], pages) == ([conversation], 3)
+
+
+@pytest.fixture
+def talks(ann: User) -> None:
+    def said(title: str, *texts: str) -> None:
+        made = Conversation.objects.create(owner=ann, account=ann.own_account, title=title)
+        for at, text in enumerate(texts):
+            made.messages.create(position=at, role="user", text=text)
+
+    said(
+        "Trip", "By train to Zürich", "A table at the CAFÉ", "x " * 400 + "around noon" + " y" * 400
+    )
+    said("Москва", "Ο ΗΛΙΟΣ λάμπει", "Die Straße", "100% sure", "a_b")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("zürich", ["Trip"]),
+        ("ZÜRICH", ["Trip"]),
+        ("café", ["Trip"]),
+        ("МОСКВА", ["Москва"]),
+        ("ήλιος", []),  # an accent is a letter of its own
+        ("ΛΆΜΠΕΙ", ["Москва"]),
+        ("STRAßE", ["Москва"]),
+        # Each word, wherever it is.
+        ("train café", ["Trip"]),
+        ("noon zürich TRIP", ["Trip"]),
+        ("train straße", []),
+        # Signs of the database's own are ordinary ones.
+        ("0%", ["Москва"]),
+        ("ü%h", []),
+        ("a_b", ["Москва"]),
+        ("é_", []),
+    ],
+)
+def test_a_search_finds_all_words_in_any_case(
+    signed_in: Callable[[User], Client], ann: User, talks: None, words: str, found: list[str]
+) -> None:
+    page = signed_in(ann).get(reverse("home"), {"q": words})
+    assert [each.title for each in page.context["conversations"]] == found
+
+
+def test_a_search_shows_what_was_said_around_the_words(
+    signed_in: Callable[[User], Client], ann: User, talks: None
+) -> None:
+    def shown(words: str) -> list[str]:
+        page = signed_in(ann).get(reverse("home"), {"q": words}).content.decode()
+        return re.findall(r'<span class="conversation-item__said" dir="auto">(.*?)</span>', page)
+
+    assert shown("CAFÉ zürich") == ["A table at the CAFÉ"]
+    (long,) = shown("noon")
+    assert ("around noon y" in long, long[0], long[-1], len(long) < 260) == (True, "…", "…", True)
+    assert shown("trip") == []
 
 
 def test_starting_one_opens_it(signed_in: Callable[[User], Client], ann: User) -> None:
