@@ -53,6 +53,8 @@ export class ConversationPage {
     if (this.isHere) this.#catchUp();
     const query = new URLSearchParams(location.search);
     if (query.has("call")) this.#invite();
+    // Where nothing was said yet, words are what comes next.
+    else if (this.thread.empty) this.composer.focusText();
   }
 
   get id() {

@@ -90,6 +90,7 @@ def test_what_cannot_be_sent_stands_in_the_box_again_and_outlives_a_reload(visit
     with visit(None, expected=("WebSocket", "ERR_")) as page:
         page.get_by_test_id("start-typing").click()
         box = page.get_by_test_id("composer-text")
+        expect(box).to_be_focused()
         box.fill("a long thought")
         page.context.set_offline(True)
         try:
