@@ -231,6 +231,32 @@ def test_starting_one_opens_it(signed_in: Callable[[User], Client], ann: User) -
     )
 
 
+def test_starting_one_while_the_newest_is_unused_opens_that_as_new(
+    signed_in: Callable[[User], Client], bob: User
+) -> None:
+    client, team = signed_in(bob), bob.accounts.get(slug="team")
+
+    def begun(**fields: str) -> Conversation:
+        client.post(reverse("conversation-new"), fields)
+        return Conversation.objects.filter(owner=bob).latest("updated")
+
+    first = begun()
+    first.call_settings = {"session": {"instructions": "Be brief."}}
+    first.save()
+    again = begun()
+    assert (again.pk, again.call_settings, again.updated > first.updated) == (first.pk, {}, True)
+    # One for another account, one that was given a name, and one in which something was said
+    # are none that nothing came of.
+    other = begun(account=team.slug)
+    assert (other.pk != first.pk, other.account) == (True, team)
+    Conversation.objects.filter(pk=other.pk).update(title="Plans")
+    named = begun(account=team.slug)
+    assert named.pk != other.pk
+    named.messages.create(position=1, role="user", text="Hello")
+    assert begun(account=team.slug).pk not in (first.pk, other.pk, named.pk)
+    assert Conversation.objects.filter(owner=bob).count() == 4
+
+
 def test_renaming_keeps_one_clean_line(
     signed_in: Callable[[User], Client], conversation: Conversation
 ) -> None:
