@@ -208,7 +208,10 @@ SIGNUP_OPEN = env.bool("SIGNUP_OPEN", default=False)
 ACCOUNT_ADAPTER = "chats.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "optional" if env.str("EMAIL_URL", default="") else "none"
+# Without an address of a mail server what would be mailed is printed, where people cannot read it.
+SENDS_MAIL = bool(env.str("EMAIL_URL", default=""))
+ACCOUNT_EMAIL_VERIFICATION = "optional" if SENDS_MAIL else "none"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[NextVoice] "
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
 ALLAUTH_TRUSTED_PROXY_COUNT = ACCOUNT_TRUSTED_PROXY_COUNT
