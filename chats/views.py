@@ -87,6 +87,9 @@ def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         **_conversations(request, ""),
         "keeping": [str(keeping(found.account))],
     }
+    # The list begins with the newest; before them stands the one that is open, if it is older.
+    if found not in context["conversations"]:
+        context["conversations"] = [found, *context["conversations"]]
     # `realtime` adds what the call panel needs; this app knows nothing of calls.
     added = conversation_page.send(Conversation, request=request, conversation=found)
     for _receiver, extra in added:

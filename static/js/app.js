@@ -11,7 +11,7 @@ import { keepAwake } from "./helpers/wake-lock.js";
 import { ApprovalPanel } from "./panels/approval-panel.js";
 import { CallPanel } from "./panels/call-panel.js";
 import "./panels/connection-test.js";
-import { connectConversationList } from "./panels/conversation-list.js";
+import { connectConversationList, putFirst } from "./panels/conversation-list.js";
 import { connectCopyButtons } from "./panels/copy-buttons.js";
 import { connectDrawer } from "./panels/drawer.js";
 import { connectFileInput } from "./panels/file-input.js";
@@ -102,6 +102,7 @@ function connectCall() {
   });
   call.addEventListener("saved", ({ detail }) => {
     if (detail.text) call.options.choice.said(detail.item_id);
+    if (detail.text) putFirst(call.options.conversation);
     drawer?.show();
     pageOfCall()?.thread.saved(detail);
   });

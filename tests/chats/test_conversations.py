@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from chats import search
 from chats.models import Conversation, Message, User
@@ -148,6 +149,21 @@ def test_the_list_goes_on_where_it_ended_although_it_moved(
         c.pk
         for c in Conversation.objects.exclude(title="New meanwhile").order_by("-updated", "-pk")
     ]
+
+
+def test_the_one_that_is_open_is_in_the_list_however_old(
+    signed_in: Callable[[User], Client], conversation: Conversation
+) -> None:
+    client, owner = signed_in(conversation.owner), conversation.owner
+    Conversation.objects.bulk_create(
+        Conversation(owner=owner, account=conversation.account, title=str(n)) for n in range(PAGE)
+    )
+    listed = client.get(conversation.get_absolute_url()).context["conversations"]
+    assert (listed[0], len(set(listed))) == (conversation, PAGE + 1)
+    conversation.updated = timezone.now()
+    conversation.save()
+    listed = client.get(conversation.get_absolute_url()).context["conversations"]
+    assert (listed[0], len(set(listed))) == (conversation, PAGE)
 
 
 def test_a_search_goes_on_where_its_time_was_up(
