@@ -10,7 +10,8 @@ class ChatsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib import admin
 
-        from chats import files, trail  # noqa: F401  (the first connects what removes files)
+        # The first connects what removes files, the second what SQLite is to know.
+        from chats import files, search, trail  # noqa: F401
         from chats.append_only import TRAIL
 
         trail.watch(admin.site)

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.backends.signals import connection_created
+from django.db.models import (
+    Case,
+    CharField,
+    Exists,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.lookups import IContains
+from django.dispatch import receiver
 
 from chats.models import Conversation, Message
 from chats.paging import Slice, page, place
@@ -14,27 +34,86 @@ from chats.paging import Slice, page, place
 # time has passed; the rest is looked through when the person asks for more.
 PORTION = 100
 SECONDS = 1.0
+# Each word is looked for on its own.
+MOST_WORDS = 8
+# So many characters are shown on each side of the words that were found.
+AROUND = 120
 
 
-def matching(conversations: QuerySet[Conversation], words: str) -> QuerySet[Conversation]:
-    """Those of `conversations` whose title or messages hold `words`, in any case."""
-    said = Message.objects.filter(conversation=OuterRef("pk"), text__icontains=words)
-    return conversations.filter(Q(title__icontains=words) | Exists(said))
+@CharField.register_lookup
+@TextField.register_lookup
+class Holds(IContains):
+    """`icontains` in any case of any script. SQLite itself knows the cases of ASCII only."""
+
+    lookup_name = "holds"
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return compiler.compile(IContains(self.lhs, self.rhs))
+
+    def as_sqlite(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        text, text_params = self.process_lhs(compiler, connection)
+        _, params = self.process_rhs(compiler, connection)
+        word = str(params[0])
+        # Text is folded only where that is needed: it takes several times as long.
+        folded = text if word.isascii() else f"CASEFOLD({text})"
+        return f"{folded} LIKE %s ESCAPE '\\'", [*text_params, word.casefold()]
+
+
+@receiver(connection_created)
+def teach_sqlite(sender: object, connection: Any, **_: object) -> None:
+    """Give SQLite the function that `Holds` needs."""
+    if connection.vendor == "sqlite":
+        connection.connection.create_function("CASEFOLD", 1, str.casefold, deterministic=True)
+
+
+def words_of(text: str) -> list[str]:
+    """The different words to look for, the longest first: it is the one that is held least."""
+    words = {word.casefold(): word for word in text.split()}
+    return sorted(words.values(), key=len, reverse=True)[:MOST_WORDS]
+
+
+def matching(conversations: QuerySet[Conversation], words: Sequence[str]) -> QuerySet[Conversation]:
+    """Those of `conversations` whose title and messages together hold all of `words`."""
+    for word in words:
+        said = Message.objects.filter(conversation=OuterRef("pk"), text__holds=word)
+        conversations = conversations.filter(Q(title__holds=word) | Exists(said))
+    return conversations
+
+
+def hits(words: Sequence[str]) -> QuerySet[Message]:
+    """Messages with any of `words`: first those with most of them, then the newest."""
+    each = [Q(text__holds=word) for word in words]
+    held: Combinable = Value(0, output_field=IntegerField())
+    for holds in each:
+        held = held + Case(When(holds, then=Value(1)), default=Value(0))
+    return Message.objects.filter(reduce(or_, each)).order_by(-held, "-position", "-created")
+
+
+def around(text: str, words: Sequence[str]) -> str:
+    """The part of a text where the first of `words` is, cut at both ends."""
+    places = (re.search(re.escape(word), text, re.IGNORECASE) for word in words)
+    found = next((place for place in places if place), None)
+    at, length = (found.start(), len(found[0])) if found else (0, 0)
+    begin, end = max(0, at - AROUND), at + length + AROUND
+    part = " ".join(text[begin:end].split())
+    return ("…" if begin else "") + part + ("…" if end < len(text) else "")
 
 
 def search(
-    conversations: QuerySet[Conversation], words: str, order: Sequence[str], after: str, size: int
+    conversations: QuerySet[Conversation], text: str, order: Sequence[str], after: str, size: int
 ) -> Slice[Conversation]:
-    """The next conversations with `words` after a place in the order.
+    """The next conversations with all words of `text` after a place in the order. `said` of each
+    is the message that holds most of them, or None.
 
     Fewer than `size`, even none, when time was up; `more` then says where to go on.
     """
     until = time.monotonic() + SECONDS
-    found: list[Conversation] = []
+    words, found = words_of(text), list[Conversation]()
+    said = Subquery(hits(words).filter(conversation=OuterRef("pk")).values("text")[:1])
     while True:
         portion = page(conversations.only("pk", "updated"), order, after, PORTION)
         inside = conversations.filter(pk__in=[each.pk for each in portion.rows])
-        found += matching(inside, words).order_by(*order)
+        found += matching(inside, words).annotate(said=said).order_by(*order)
         after = portion.more
         if len(found) > size:
             return Slice(found[:size], place(found[size - 1], order))

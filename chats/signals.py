@@ -11,5 +11,8 @@ home_page = Signal()
 # Sent with `person`, whose data is being put together; receivers return (name, pieces) of files.
 takeout = Signal()
 
+# Sent with a `conversation` in which nothing was said yet; receivers return whether it is in use.
+conversation_in_use = Signal()
+
 # Sent with `request` and the `conversation` just begun; nothing is returned.
 conversation_begun = Signal()

@@ -20,7 +20,7 @@ from chats.models import Account, Conversation, Message
 from chats.paging import Slice, page, place, turned
 from chats.retention import keeping
 from chats.search import search
-from chats.signals import conversation_begun, conversation_page, home_page
+from chats.signals import conversation_begun, conversation_in_use, conversation_page, home_page
 
 PAGE = 30
 NEWEST_FIRST = ["-updated", "-pk"]
@@ -44,15 +44,32 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def new(request: HttpRequest) -> HttpResponse:
-    """Start a conversation, for the account of the posted slug or the person's own, and open it."""
+    """Start a conversation, for the account of the posted slug or the person's own, and open it:
+    the newest once more, as new, when nothing came of it."""
     person = _person(request)
     account = Account.objects.own(person)
     if slug := request.POST.get("account"):
         account = get_object_or_404(Account.objects.of(person), slug=slug)
-    made = Conversation.objects.create(owner=person, account=account)
+    made = _unused(person, account)
+    if made is None:
+        made = Conversation.objects.create(owner=person, account=account)
+    else:
+        made.call_settings, made.updated = {}, timezone.now()
+        made.save(update_fields=["call_settings", "updated"])
     conversation_begun.send(Conversation, request=request, conversation=made)
     # `?call=1` lets the page open the call at once: the tap was a wish to talk.
     return redirect(made.get_absolute_url() + ("?call=1" if request.POST.get("call") else ""))
+
+
+def _unused(person: Any, account: Account) -> Conversation | None:
+    """The person's newest conversation, if it is one for the account that nobody has begun."""
+    newest = Conversation.objects.visible_to(person).order_by(*NEWEST_FIRST).first()
+    if newest is None or newest.account_id != account.pk or newest.title or newest.via:
+        return None
+    if newest.messages.exists():
+        return None
+    uses = conversation_in_use.send(Conversation, conversation=newest)
+    return None if any(used for _receiver, used in uses) else newest
 
 
 @login_required
@@ -70,6 +87,9 @@ def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         **_conversations(request, ""),
         "keeping": [str(keeping(found.account))],
     }
+    # The list begins with the newest; before them stands the one that is open, if it is older.
+    if found not in context["conversations"]:
+        context["conversations"] = [found, *context["conversations"]]
     # `realtime` adds what the call panel needs; this app knows nothing of calls.
     added = conversation_page.send(Conversation, request=request, conversation=found)
     for _receiver, extra in added:

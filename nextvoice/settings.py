@@ -210,7 +210,10 @@ SIGNUP_OPEN = env.yes_no("SIGNUP_OPEN")
 ACCOUNT_ADAPTER = "chats.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "optional" if env.text("EMAIL_URL") else "none"
+# Without an address of a mail server what would be mailed is printed, where people cannot read it.
+SENDS_MAIL = bool(env.text("EMAIL_URL"))
+ACCOUNT_EMAIL_VERIFICATION = "optional" if SENDS_MAIL else "none"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[NextVoice] "
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXIES", 0)
 ALLAUTH_TRUSTED_PROXY_COUNT = ACCOUNT_TRUSTED_PROXY_COUNT

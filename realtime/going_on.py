@@ -41,7 +41,7 @@ _sessions = Prepared(
 _calls = Prepared(
     lambda: (
         CallRecord.objects.filter(pk__in=Given("pks", UUIDField(), many=True))
-        .values_list("pk", "conversation", "started", "end_asked")
+        .values_list("pk", "conversation", "started", "end_asked", "conversation__deleted")
         .order_by()
     )
 )
@@ -167,13 +167,15 @@ def _tariffs(questions: Iterable[Question], now: datetime) -> dict[tuple[int, in
 
 
 def asked_to_end(call_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """Why calls are to end as the database has it: somebody asked for it, or a later call of the
-    same conversation is open. A call that may go on has no entry, or an empty one."""
+    """Why calls are to end as the database has it: somebody asked for it, their conversation was
+    deleted, or a later call of it is open. A call that may go on has no entry, or an empty one."""
     calls = _calls.all(pks=call_ids)
     newest = dict(_newest.all(pks={place for _, place, *_ in calls if place is not None}))
     return {
-        pk: asked or ("taken_over" if place in newest and newest[place] > started else "")
-        for pk, place, started, asked in calls
+        pk: asked
+        or ("not_found" if deleted else "")
+        or ("taken_over" if place in newest and newest[place] > started else "")
+        for pk, place, started, asked, deleted in calls
     }
 
 

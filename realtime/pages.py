@@ -10,12 +10,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from chats.models import Account, Conversation
-from chats.signals import conversation_begun, conversation_page, home_page
+from chats.signals import conversation_begun, conversation_in_use, conversation_page, home_page
 from realtime.attachments import sees_pictures
 from realtime.call_settings import settings_of
 from realtime.features import turn_settings
 from realtime.history import opening_items, worth_telling
-from realtime.models import VoiceModel
+from realtime.models import CallRecord, VoiceModel
 from realtime.models.providers import model_id
 from realtime.providers.availability import default_model
 from realtime.providers.describe import cards
@@ -81,6 +81,13 @@ def add_picker(sender: type[Conversation], request: HttpRequest, **_: Any) -> di
     usual = default_model(person, Account.objects.own(person))
     chosen = next((each for each in models if usual and each.id == str(usual.pk)), None)
     return {"picker": {"models": models, "chosen": chosen, "accounts": accounts}}
+
+
+@receiver(conversation_in_use)
+def is_called_in(sender: type[Conversation], conversation: Conversation, **_: Any) -> bool:
+    """Whether a call runs there."""
+    calls = CallRecord.objects.filter(conversation=conversation)
+    return calls.exclude(state=CallRecord.State.ENDED).exists()
 
 
 @receiver(conversation_begun)

@@ -388,7 +388,8 @@ class RunningCall:
     def told(self, answer: Answer) -> None:
         """End it when it may not go on."""
         if not answer.allowed:
-            self._stop("signed_out")
+            # Who may not see the conversation because it was deleted is still signed in.
+            self._stop(answer.asked or "signed_out")
         elif answer.tariff is None:
             self._stop("provider_unknown_model", withdrawn_words())
         elif answer.asked:

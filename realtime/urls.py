@@ -15,6 +15,7 @@ urlpatterns = [
     path("providers/of/<slug:slug>/new/", own.add, name="provider-add"),
     path("providers/of/<slug:slug>/default/", own.default, name="provider-default"),
     path("tokens/", token_views.tokens, name="tokens"),
+    path("tokens/made/", token_views.made, name="token-made"),
     path("tokens/<int:pk>/revoke/", token_views.revoke, name="token-revoke"),
     path("usage/", report_pages.usage, name="usage"),
     path("usage/csv/", report_pages.usage_csv, name="usage-csv"),

@@ -14,6 +14,7 @@ import orjson
 from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
 
+from chats.models import Conversation
 from chats.models import Message as Stored
 from realtime.audience import (
     LOOK,
@@ -75,7 +76,7 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         user, pk = scope["user"], scope["url_route"]["kwargs"]["conversation"]
         if await in_database(find_conversation, user, pk) is None:
             return NOT_FOUND
-        allowed = partial(may_go_on, PagePass(user.pk, pk, scope["session_key"]))
+        forbidden = partial(_forbidden, PagePass(user.pk, pk, scope["session_key"]))
         layer = get_channel_layer()
         channel = await layer.new_channel()
         groups, look = (watchers_of(str(pk)), person_of(user.pk)), asyncio.Event()
@@ -84,7 +85,7 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         jobs: set[asyncio.Task[int | None]] = {
             asyncio.create_task(_until_gone(receive)),
             asyncio.create_task(_show(pk, layer, channel, send, look)),
-            asyncio.create_task(_until_forbidden(pk, allowed, look)),
+            asyncio.create_task(_until_forbidden(pk, forbidden, look)),
         }
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
@@ -124,15 +125,25 @@ async def _show(pk: uuid.UUID, layer: Any, channel: str, send: Send, look: async
         await _tell(send, event)
 
 
-async def _until_forbidden(pk: uuid.UUID, allowed: Callable[[], bool], look: asyncio.Event) -> int:
+async def _until_forbidden(
+    pk: uuid.UUID, forbidden: Callable[[], int | None], look: asyncio.Event
+) -> int:
     while True:
         await until_asked(look, BEAT_SECONDS)
         await ask_calls(str(pk))
         try:
-            if not await in_database(allowed):
-                return ENDS["signed_out"].close_code
+            if (code := await in_database(forbidden)) is not None:
+                return code
         except Exception as problem:
             outage.warning("a watcher cannot be checked: %s", type(problem).__name__)
+
+
+def _forbidden(person_pass: PagePass) -> int | None:
+    """The code to close with when the page may see no more; None while it may."""
+    if may_go_on(person_pass):
+        return None
+    kept = Conversation.objects.filter(pk=person_pass.conversation_pk, deleted__isnull=True)
+    return ENDS["signed_out"].close_code if kept.exists() else NOT_FOUND
 
 
 async def _tell(send: Send, event: Message) -> None:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from chats import audit
 from chats.models import User
@@ -16,21 +16,24 @@ from realtime.api.keys import Key
 from realtime.api.models import models_of
 from realtime.api.token_forms import TokenForm
 from realtime.models import ApiToken
+from realtime.sealing import seal, unseal
 
 MOST = 100
 """Tokens that work at the same time, of one person."""
+SHOWN_ONCE = "token_made"
+"""In the session, until it is shown: the key of a new token, and its text, sealed."""
 
 
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
-    """The person's tokens. Posted: a new one, whose text is in this answer and nowhere else."""
+    """The person's tokens. Posted: a new one, whose text the next page shows once."""
     person = _person(request)
     form = TokenForm(person, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         if ApiToken.objects.valid().filter(user=person).count() < MOST:
-            return _made(request, form)
+            return _make(request, form)
         form.add_error(None, _("There is no room for more. Revoke a token first."))
     mine = person.api_tokens.filter(revoked__isnull=True).select_related("model")
     return render(
@@ -40,9 +43,24 @@ def tokens(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _made(request: HttpRequest, form: TokenForm) -> HttpResponse:
+def _make(request: HttpRequest, form: TokenForm) -> HttpResponse:
     token, raw = form.make()
     audit.record("token.created", actor=token.user, target=token, request=request)
+    # A page that is the answer to a form makes another token each time it is reloaded.
+    request.session[SHOWN_ONCE] = [token.pk, seal(raw, str(token.pk))]
+    return redirect("token-made")
+
+
+@login_required
+@never_cache
+@require_GET
+def made(request: HttpRequest) -> HttpResponse:
+    """The text of the token that was just made, for once; after that, the person's tokens."""
+    pk, sealed = request.session.pop(SHOWN_ONCE, (None, ""))
+    token = _person(request).api_tokens.filter(pk=pk, revoked__isnull=True).first()
+    if token is None:
+        return redirect("tokens")
+    raw = unseal(sealed, str(token.pk))
     names = list(models_of(Key(token)))
     base_url = _base_url(request)
     context = {

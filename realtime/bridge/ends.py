@@ -60,6 +60,15 @@ _ROWS = (
         _("Sign in and start the call again."),
     ),
     End(
+        "not_found",
+        4404,
+        True,
+        False,
+        "info",
+        _("This conversation is gone."),
+        _("It was deleted. Start a new one."),
+    ),
+    End(
         "taken_over",
         4409,
         True,

@@ -9,22 +9,21 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chats.models import Conversation, Message, User
-from chats.search import matching
+from chats.search import around, hits, matching, words_of
 from realtime.bridge.tools import Result, ToolFailed
 from realtime.tools.registry import Where, tool
 
 MOST = 10
-AROUND = 120
 
 
 @tool("search_conversations", _("Search"), _("Looks for words in your other conversations."))
 def search_conversations(where: Where, words: str, most: int = 5) -> Result:
     """Search what was said or noted in the person's other conversations.
 
-    words: what to look for, as it was said; one or two words find most
+    words: what to look for, as it was said; all of them must be there, so one or two find most
     most: how many conversations to tell of, at most 10
     """
-    wanted = " ".join(words.split())
+    wanted = words_of(words)
     if not wanted:
         raise ToolFailed("Say which words to look for.")
     user = User.objects.filter(pk=where.user_pk, is_active=True).first()
@@ -44,8 +43,8 @@ def search_conversations(where: Where, words: str, most: int = 5) -> Result:
     return Result(orjson.dumps({"found": told}).decode(), {"links": links})
 
 
-def _told(conversation: Conversation, wanted: str) -> dict[str, Any]:
-    said = conversation.messages.filter(text__icontains=wanted).order_by("-created").first()
+def _told(conversation: Conversation, wanted: list[str]) -> dict[str, Any]:
+    said = hits(wanted).filter(conversation=conversation).first()
     who = "" if said is None else _who(said)
     return {
         "title": conversation.title,
@@ -57,14 +56,6 @@ def _told(conversation: Conversation, wanted: str) -> dict[str, Any]:
 
 def _who(message: Message) -> str:
     return "the person" if message.role == Message.Role.USER else "the assistant"
-
-
-def around(text: str, wanted: str) -> str:
-    """The part of a text where the words are, cut at both ends."""
-    at = max(0, text.lower().find(wanted.lower()))
-    begin, end = max(0, at - AROUND), at + len(wanted) + AROUND
-    part = " ".join(text[begin:end].split())
-    return ("…" if begin else "") + part + ("…" if end < len(text) else "")
 
 
 @tool("note", _("Note"), _("Writes notes into the conversation."))

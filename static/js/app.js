@@ -4,13 +4,14 @@ import { audioContext } from "./audio/context.js";
 import { Call } from "./call/call.js";
 import { ConversationPage } from "./conversation.js";
 import { find, findAll } from "./helpers/dom.js";
+import { draftOf, forgetDrafts, joined, keepDraft } from "./helpers/drafts.js";
 import { has, t } from "./helpers/strings.js";
 import { showTimes } from "./helpers/time.js";
 import { keepAwake } from "./helpers/wake-lock.js";
 import { ApprovalPanel } from "./panels/approval-panel.js";
 import { CallPanel } from "./panels/call-panel.js";
 import "./panels/connection-test.js";
-import { connectConversationList } from "./panels/conversation-list.js";
+import { connectConversationList, putFirst } from "./panels/conversation-list.js";
 import { connectCopyButtons } from "./panels/copy-buttons.js";
 import { connectDrawer } from "./panels/drawer.js";
 import { connectFileInput } from "./panels/file-input.js";
@@ -61,6 +62,7 @@ function connectPanel(root) {
   approval = new ApprovalPanel(find("[data-approval]"), call);
   drawer = new OptionsDrawer(find("[data-options]"), call);
   panel.onoptions = () => drawer.open(call.options.choice);
+  panel.onretry = () => (pageOfCall() ?? call).retry();
   panel.ontypeinstead = () => page?.composer.focusText();
   panel.onclose = (focused) => {
     if (focused && root.dataset.mode === "text") page?.composer.focusText();
@@ -104,6 +106,7 @@ function connectCall() {
   });
   call.addEventListener("saved", ({ detail }) => {
     if (detail.text) call.options.choice.said(detail.item_id);
+    if (detail.text) putFirst(call.options.conversation);
     drawer?.show();
     pageOfCall()?.thread.saved(detail);
   });
@@ -112,11 +115,19 @@ function connectCall() {
     pageOfCall()?.retitle(title);
     panel?.retitle(title);
   });
+  call.addEventListener("unsent", ({ detail }) => giveBack(detail));
   call.addEventListener("notice", ({ detail }) => showNotice(detail));
   call.addEventListener("ended", ({ detail }) => {
     pageOfCall()?.thread.endCall(detail.durationMs);
     panel?.ended({ ...detail, mode: call.options.mode });
   });
+}
+
+/** Put what was not sent back into the box of its conversation. */
+function giveBack({ text, attachments }) {
+  const { conversation } = call.options;
+  if (pageOfCall()) page.composer.restore(text, attachments);
+  else keepDraft(conversation, joined(text, draftOf(conversation)));
 }
 
 function showNotice({ code, message, remedy }) {
@@ -142,6 +153,7 @@ function connectVisits() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.defaultPrevented || form.method === "dialog") return;
+    if (form.matches("[data-sign-out]")) forgetDrafts();
     if (form.matches("[data-start-talking]") && event.submitter?.name === "call") startTalking(event);
     else if (call.active && isOurPage(new URL(form.action))) submitDuringCall(event);
   });

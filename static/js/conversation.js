@@ -3,6 +3,7 @@
 import { CallChoice } from "./call/choice.js";
 import { Watch } from "./call/watch.js";
 import { find, jsonOf, setText, show } from "./helpers/dom.js";
+import { draftOf, keepDraft } from "./helpers/drafts.js";
 import { post } from "./helpers/http.js";
 import { t } from "./helpers/strings.js";
 import { connectAttachments } from "./panels/attachments-view.js";
@@ -43,6 +44,8 @@ export class ConversationPage {
     connectAttachments(root);
     this.composer.onoptions = () => this.onoptions?.();
     this.composer.ontalk = () => this.talk();
+    this.composer.begin(draftOf(this.id));
+    this.composer.ondraft = (text) => keepDraft(this.id, text);
     this.composer.onsend = (text, attachments) => this.write(text, attachments);
     find("[data-take-over]", root).addEventListener("click", () => this.talk());
     this.#connectRename();
@@ -50,6 +53,8 @@ export class ConversationPage {
     if (this.isHere) this.#catchUp();
     const query = new URLSearchParams(location.search);
     if (query.has("call")) this.#invite();
+    // Where nothing was said yet, words are what comes next.
+    else if (this.thread.empty) this.composer.focusText();
   }
 
   get id() {
@@ -72,9 +77,16 @@ export class ConversationPage {
     // One that runs elsewhere would take the panel with it when this one takes its place.
     this.#call.hangUp();
     this.#panel.open({ title: this.title, href: location.pathname });
+    if (!this.#begin("voice")) return;
     const attached = this.composer.tray.busy ? [] : this.composer.tray.take();
-    this.#begin("voice");
     if (attached.length > 0) this.#call.say("", attached, { answer: false });
+  }
+
+  /** Try the call again that ended. Call this inside the person's tap. */
+  retry() {
+    if (this.#call.options.mode === "voice") this.talk();
+    // What could not be sent stands in the box again.
+    else if (!this.composer.send()) this.#call.retry();
   }
 
   /** Send typed words: into the call that runs here, else into a written one. */
@@ -92,8 +104,9 @@ export class ConversationPage {
       return;
     }
     this.thread.toEnd();
-    if (!this.isHere || !this.#call.active) this.#begin("text");
-    if (this.#call.active) this.#call.say(text, attachments);
+    const begun = (this.isHere && this.#call.active) || this.#begin("text");
+    if (begun) this.#call.say(text, attachments);
+    else this.composer.restore(text, attachments);
   }
 
   /** The page is left. */
@@ -118,10 +131,11 @@ export class ConversationPage {
     retitle(this.id, title);
   }
 
+  /** Returns whether there is anybody to talk with. */
   #begin(mode) {
     if (this.#config.models.length === 0) {
       this.#panel.ended({ reason: "no_model", durationMs: 0, mode });
-      return;
+      return false;
     }
     const { dataset } = document.body;
     this.#call.start({
@@ -133,6 +147,7 @@ export class ConversationPage {
       // Tests compare samples, which the browser's own processing would change.
       rawMicrophone: dataset.rawMic !== undefined || new URLSearchParams(location.search).has("rawmic"),
     });
+    return true;
   }
 
   /** Watch what other tabs do here, unless the call is here. */

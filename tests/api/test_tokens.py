@@ -8,6 +8,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
@@ -29,16 +30,17 @@ def browser(ann: User) -> Client:
 
 
 def made_on(browser: Client, **fields: Any) -> tuple[ApiToken, str, str]:
-    """Make a token on the page: its row, its text and the page."""
+    """Make a token on the page: its row, its text and the page that shows it."""
     answer = browser.post("/tokens/", {"name": "Robot", "days": "90", "record": "on"} | fields)
-    page = answer.content.decode()
+    assert (answer.status_code, answer["Location"]) == (302, "/tokens/made/")
+    page = browser.get("/tokens/made/").content.decode()
     found = re.search(r"nv_[\w-]{43}", page)
     assert found, page
     return ApiToken.objects.get(), found[0], page
 
 
 def test_the_page_is_for_people_who_are_signed_in() -> None:
-    for path in ("/tokens/", "/tokens/1/revoke/"):
+    for path in ("/tokens/", "/tokens/made/", "/tokens/1/revoke/"):
         answer = Client().get(path)
         assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/accounts/login/")
 
@@ -63,14 +65,30 @@ def test_a_new_token_is_shown_once_with_what_to_paste(browser: Client, ann: User
     # The token itself and three examples.
     assert page.count(raw) == 4
     assert page.count("ws://testserver/v1/realtime?model=scripted-1") == 1
-    again = browser.get("/tokens/").content.decode()
-    assert (raw in again, token.start in again) == (False, True)
+    for path in ("/tokens/", "/tokens/made/"):
+        again = browser.get(path, follow=True)
+        assert [way for way, _status in again.redirect_chain] == ["/tokens/"] * (path != "/tokens/")
+        said = again.content.decode()
+        assert (raw in said, token.start in said) == (False, True)
+    assert ApiToken.objects.count() == 1
 
 
 def test_a_token_is_nowhere_in_the_database(browser: Client) -> None:
-    _token, raw, _page = made_on(browser)
+    browser.post("/tokens/", {"name": "Robot", "days": "90", "record": "on"})
+    waiting = [str(session.get_decoded()) for session in Session.objects.all()]
+    assert ["token_made" in each for each in waiting] == [True]
+    raw = re.search(r"nv_[\w-]{43}", browser.get("/tokens/made/").content.decode())
+    assert raw is not None
+    shown = [str(session.get_decoded()) for session in Session.objects.all()]
     values = [str(value) for value in ApiToken.objects.values_list().get()]
-    assert [value for value in values if raw in value] == []
+    assert [value for value in (*values, *waiting, *shown) if raw[0] in value] == []
+    assert ["token_made" in each for each in shown] == [False]
+
+
+def test_a_new_token_that_was_revoked_meanwhile_is_not_shown(browser: Client) -> None:
+    browser.post("/tokens/", {"name": "Robot", "days": "90", "record": "on"})
+    ApiToken.objects.get().revoke()
+    assert browser.get("/tokens/made/")["Location"] == "/tokens/"
 
 
 def test_tokens_that_have_expired_take_no_room(
@@ -79,7 +97,7 @@ def test_tokens_that_have_expired_take_no_room(
     monkeypatch.setattr(token_views, "MOST", 1)
     ApiToken.objects.make(ann, "old", expires=timezone.now() - timedelta(seconds=1))
     asked = {"name": "Robot", "days": "90"}
-    assert b"nv_" in browser.post("/tokens/", asked).content
+    assert browser.post("/tokens/", asked).status_code == 302
     answer = browser.post("/tokens/", asked)
     assert answer.context["form"].non_field_errors() == [
         "There is no room for more. Revoke a token first."

@@ -8,6 +8,7 @@ CONTRACT = {
     "browser_gone": 1000,
     "idle": 4408,
     "signed_out": 4401,
+    "not_found": 4404,
     "taken_over": 4409,
     "slow_reader": 4408,
     "flood": 4429,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from chats import search
 from chats.models import Conversation, Message, User
@@ -149,6 +151,21 @@ def test_the_list_goes_on_where_it_ended_although_it_moved(
     ]
 
 
+def test_the_one_that_is_open_is_in_the_list_however_old(
+    signed_in: Callable[[User], Client], conversation: Conversation
+) -> None:
+    client, owner = signed_in(conversation.owner), conversation.owner
+    Conversation.objects.bulk_create(
+        Conversation(owner=owner, account=conversation.account, title=str(n)) for n in range(PAGE)
+    )
+    listed = client.get(conversation.get_absolute_url()).context["conversations"]
+    assert (listed[0], len(set(listed))) == (conversation, PAGE + 1)
+    conversation.updated = timezone.now()
+    conversation.save()
+    listed = client.get(conversation.get_absolute_url()).context["conversations"]
+    assert (listed[0], len(set(listed))) == (conversation, PAGE)
+
+
 def test_a_search_goes_on_where_its_time_was_up(
     signed_in: Callable[[User], Client], conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +184,60 @@ def test_a_search_goes_on_where_its_time_was_up(
     assert (found + page.context["conversations"], pages) == ([conversation], 3)
 
 
+@pytest.fixture
+def talks(ann: User) -> None:
+    def said(title: str, *texts: str) -> None:
+        made = Conversation.objects.create(owner=ann, account=ann.own_account, title=title)
+        for at, text in enumerate(texts):
+            made.messages.create(position=at, role="user", text=text)
+
+    said(
+        "Trip", "By train to Zürich", "A table at the CAFÉ", "x " * 400 + "around noon" + " y" * 400
+    )
+    said("Москва", "Ο ΗΛΙΟΣ λάμπει", "Die Straße", "100% sure", "a_b")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("zürich", ["Trip"]),
+        ("ZÜRICH", ["Trip"]),
+        ("café", ["Trip"]),
+        ("МОСКВА", ["Москва"]),
+        ("ήλιος", []),  # an accent is a letter of its own
+        ("ΛΆΜΠΕΙ", ["Москва"]),
+        ("STRAßE", ["Москва"]),
+        # Each word, wherever it is.
+        ("train café", ["Trip"]),
+        ("noon zürich TRIP", ["Trip"]),
+        ("train straße", []),
+        # Signs of the database's own are ordinary ones.
+        ("0%", ["Москва"]),
+        ("ü%h", []),
+        ("a_b", ["Москва"]),
+        ("é_", []),
+    ],
+)
+def test_a_search_finds_all_words_in_any_case(
+    signed_in: Callable[[User], Client], ann: User, talks: None, words: str, found: list[str]
+) -> None:
+    page = signed_in(ann).get(reverse("home"), {"q": words})
+    assert [each.title for each in page.context["conversations"]] == found
+
+
+def test_a_search_shows_what_was_said_around_the_words(
+    signed_in: Callable[[User], Client], ann: User, talks: None
+) -> None:
+    def shown(words: str) -> list[str]:
+        page = signed_in(ann).get(reverse("home"), {"q": words}).content.decode()
+        return re.findall(r'<span class="conversation-item__said" dir="auto">(.*?)</span>', page)
+
+    assert shown("CAFÉ zürich") == ["A table at the CAFÉ"]
+    (long,) = shown("noon")
+    assert ("around noon y" in long, long[0], long[-1], len(long) < 260) == (True, "…", "…", True)
+    assert shown("trip") == []
+
+
 def test_starting_one_opens_it(signed_in: Callable[[User], Client], ann: User) -> None:
     response = signed_in(ann).post(reverse("conversation-new"), {"call": "1"})
     made = Conversation.objects.get(owner=ann)
@@ -174,6 +245,32 @@ def test_starting_one_opens_it(signed_in: Callable[[User], Client], ann: User) -
         made.get_absolute_url() + "?call=1",
         ann.own_account,
     )
+
+
+def test_starting_one_while_the_newest_is_unused_opens_that_as_new(
+    signed_in: Callable[[User], Client], bob: User
+) -> None:
+    client, team = signed_in(bob), bob.accounts.get(slug="team")
+
+    def begun(**fields: str) -> Conversation:
+        client.post(reverse("conversation-new"), fields)
+        return Conversation.objects.filter(owner=bob).latest("updated")
+
+    first = begun()
+    first.call_settings = {"session": {"instructions": "Be brief."}}
+    first.save()
+    again = begun()
+    assert (again.pk, again.call_settings, again.updated > first.updated) == (first.pk, {}, True)
+    # One for another account, one that was given a name, and one in which something was said
+    # are none that nothing came of.
+    other = begun(account=team.slug)
+    assert (other.pk != first.pk, other.account) == (True, team)
+    Conversation.objects.filter(pk=other.pk).update(title="Plans")
+    named = begun(account=team.slug)
+    assert named.pk != other.pk
+    named.messages.create(position=1, role="user", text="Hello")
+    assert begun(account=team.slug).pk not in (first.pk, other.pk, named.pk)
+    assert Conversation.objects.filter(owner=bob).count() == 4
 
 
 def test_renaming_keeps_one_clean_line(

@@ -123,3 +123,33 @@ def test_of_a_written_message_that_failed_no_call_is_shown_once_it_is_sent(
         answer = page.locator(".message[data-role=assistant]")
         expect(answer).to_contain_text("8", timeout=ANSWER_MS)
         expect(page.get_by_test_id("call-panel")).to_be_hidden()
+
+
+def test_what_cannot_be_sent_stands_in_the_box_again_and_outlives_a_reload(visit: Open) -> None:
+    with visit(None, expected=("WebSocket", "ERR_")) as page:
+        page.get_by_test_id("start-typing").click()
+        box = page.get_by_test_id("composer-text")
+        expect(box).to_be_focused()
+        box.fill("a long thought")
+        page.context.set_offline(True)
+        try:
+            box.press("Enter")
+            assert "offline" in failure(page)
+            expect(box).to_have_value("a long thought")
+            # What is typed meanwhile follows it.
+            box.press_sequentially(" and more")
+        finally:
+            page.context.set_offline(False)
+        page.reload()
+        expect(box).to_have_value("a long thought and more")
+        box.press("Enter")
+        expect(page.get_by_test_id("message").first).to_contain_text("a long thought and more")
+        page.reload()
+        expect(box).to_have_value("")
+        # The next person at this browser finds none of it.
+        box.fill("a secret")
+        page.goto(page.url.partition("/c/")[0])
+        page.locator(".account-menu summary").click()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.locator("input[name=password]")).to_be_visible()
+        assert page.evaluate("Object.keys(sessionStorage)") == []

@@ -52,11 +52,12 @@ def finished(site: Site, thread: str) -> dict[str, list[str]]:
 
 async def backed_up_during_a_call(site: Site, ann: Person, path: Path) -> tuple[str, str]:
     """Two conversations: one whose call is over, and one that is backed up while people talk."""
-    over, running = ann.new_conversation(), ann.new_conversation()
+    over = ann.new_conversation()
     async with Caller.dial(site.url, over, ann.cookie) as call:
         await call.start()
         await ask(call)
         await hang_up(call)
+    running = ann.new_conversation()
     async with Caller.dial(site.url, running, ann.cookie) as call:
         await call.start()
         await ask(call)

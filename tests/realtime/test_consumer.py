@@ -500,16 +500,16 @@ NEVER, SOON = 3600, 0.02
 
 
 @pytest.mark.parametrize(
-    ("change", "beat"),
+    ("change", "beat", "end"),
     [
-        (_sign_out, NEVER),
-        (_new_password, NEVER),
-        (_deactivate, NEVER),
-        (_leave, NEVER),
-        (_delete_conversation, NEVER),
+        (_sign_out, NEVER, ("signed_out", 4401)),
+        (_new_password, NEVER, ("signed_out", 4401)),
+        (_deactivate, NEVER, ("signed_out", 4401)),
+        (_leave, NEVER, ("signed_out", 4401)),
+        (_delete_conversation, NEVER, ("not_found", 4404)),
         # Nobody is told of these: the call looks now and then.
-        (_expire, SOON),
-        (_deactivate_silently, SOON),
+        (_expire, SOON, ("signed_out", 4401)),
+        (_deactivate_silently, SOON, ("signed_out", 4401)),
     ],
 )
 async def test_who_may_no_longer_go_on_does_not(
@@ -520,6 +520,7 @@ async def test_who_may_no_longer_go_on_does_not(
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[User], None],
     beat: float,
+    end: tuple[str, int],
 ) -> None:
     monkeypatch.setattr(lookout, "BEAT_SECONDS", beat)
     async with provider_of(opened()) as provider:
@@ -527,8 +528,8 @@ async def test_who_may_no_longer_go_on_does_not(
             await call.start()
             await in_database(change, ann)
             async with asyncio.timeout(FINALISED_WITHIN):
-                assert await call.ended() == ("signed_out", 4401)
-            await finalised("signed_out", await provider.visit())
+                assert await call.ended() == end
+            await finalised(end[0], await provider.visit())
 
 
 # --- strangers --------------------------------------------------------------------------------

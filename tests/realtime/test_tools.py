@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chats.models import Conversation, Message, User
+from chats.search import around
 from realtime.bridge.shown import safe_url, shown_of
 from realtime.bridge.start import Start
 from realtime.bridge.tools import Result, ToolFailed
@@ -30,7 +31,6 @@ from realtime.tools import TOOLS, SiteToolbox, Where
 from realtime.tools.calculator import computed
 from realtime.tools.choice import shown
 from realtime.tools.clock import zone_of
-from realtime.tools.memory import around
 from realtime.tools.registry import described
 from tests.xss import CORPUS
 
@@ -247,7 +247,7 @@ def test_nobody_who_was_shut_out_is_searched_for(ann: User, talks: dict[str, Con
 
 def test_a_long_text_is_cut_around_the_words() -> None:
     text = "a " * 200 + "needle" + " b" * 200
-    part = around(text, "Needle")
+    part = around(text, ["Needle"])
     assert (part[0], part[-1], "needle" in part, len(part) < 260) == ("…", "…", True, True)
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -159,7 +160,16 @@ def _deactivate_silently(user: User) -> None:
     User.objects.filter(pk=user.pk).update(is_active=False)
 
 
-@pytest.mark.parametrize(("change", "beat"), [(_leave, 3600), (_deactivate_silently, 0.05)])
+def _delete(user: User) -> None:
+    conversation = user.conversations.get()
+    conversation.deleted = timezone.now()
+    conversation.save()
+
+
+@pytest.mark.parametrize(
+    ("change", "beat", "code"),
+    [(_leave, 3600, 4401), (_deactivate_silently, 0.05, 4401), (_delete, 3600, 4404)],
+)
 async def test_who_loses_the_conversation_sees_no_more(
     here: str,
     ann: User,
@@ -168,13 +178,14 @@ async def test_who_loses_the_conversation_sees_no_more(
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[User], None],
     beat: float,
+    code: int,
 ) -> None:
     monkeypatch.setattr(watching, "BEAT_SECONDS", beat)
     async with watcher(here, conversation, cookie) as tab:
         await tab.until(lambda: tab.of("nextvoice.watching"))
         await in_database(change, ann)
         await tab.until(lambda: tab.code)
-        assert tab.code == 4401
+        assert tab.code == code
 
 
 async def test_a_call_of_another_process_takes_over_though_its_word_was_lost(

@@ -8,6 +8,7 @@ import { creation, itemOf, newMessage } from "./message.js";
 import { Responses } from "./responses.js";
 import { Sound } from "./sound.js";
 import { CallState, isActive, isLive } from "./state.js";
+import { Written } from "./written.js";
 
 const THINKING_MS = 25_000; // a turn that nobody answers must not look like work for ever
 const QUIET_ERRORS = [
@@ -21,7 +22,8 @@ const SILENT = { user: 0, assistant: 0 };
 
 /**
  * The call of this page; at most one at a time. Events: `state`, `caption` (Caption), `saved`,
- * `title`, `cost`, `waiting`, `ready`, `notice` ({code, message}) and `ended` ({reason, message, remedy, durationMs}).
+ * `title`, `cost`, `waiting`, `ready`, `notice` ({code, message}), `unsent` (a Said that the server
+ * did not get, the last one first) and `ended` ({reason, message, remedy, durationMs}).
  */
 export class Call extends EventTarget {
   captions = new Captions();
@@ -39,7 +41,7 @@ export class Call extends EventTarget {
   #applied = new Applied(); // of the person's choices
   #changing = false; // begun anew for the person's choices, not for a lost line
   #thinkingTimer;
-  #unsent = []; // typed before the connection was ready
+  #written = new Written();
   #waiting = new Map(); // `nextvoice.tool` by call_id, of what the person is asked about
 
   /** @param {{capture: string, player: string}} worklets addresses of the worklet modules */
@@ -100,11 +102,6 @@ export class Call extends EventTarget {
     return this.#responses.making || (this.#sound?.pending ?? false);
   }
 
-  /** Whether something typed has not been sent yet: the call was not ready for it. */
-  get unsent() {
-    return this.#unsent.length > 0;
-  }
-
   /** Milliseconds since the call was first ready. */
   get elapsedMs() {
     return this.#readyAt === null ? 0 : performance.now() - this.#readyAt;
@@ -132,7 +129,6 @@ export class Call extends EventTarget {
   async start(options) {
     this.hangUp();
     const attempt = ++this.#attempt;
-    if (options !== this.options) this.#unsent = [];
     this.options = options;
     this.captions = new Captions((item) => this.#emit("caption", item));
     this.#sound = this.#readyAt = null;
@@ -193,19 +189,27 @@ export class Call extends EventTarget {
   }
 
   /**
-   * Put typed words and files into the call, and ask for an answer unless told not to.
+   * Put typed words and files into the call, and ask for an answer unless told not to. Comes back
+   * as `unsent` when the server does not get it.
    * @param {string} text  @param {object[]} attachments uploaded, as the server showed them
    * @param {{answer?: boolean}} options
    */
   say(text, attachments = [], { answer = true } = {}) {
-    if (!this.live) {
-      this.#unsent.push([text, attachments, { answer }]);
+    const said = { text, attachments, answer };
+    if (!this.active) {
+      this.#emit("unsent", said);
+      return;
+    }
+    // While one call makes room for another there is no line either.
+    if (!this.live || !this.#link) {
+      this.#written.wait(said);
       return;
     }
     if (answer && this.answering) this.stopSpeaking();
     const { item, shown } = newMessage(text, attachments);
     const previous = this.captions.items.at(-1)?.id;
     this.captions.take({ type: "conversation.item.added", item: shown, previous_item_id: previous });
+    this.#written.send(item.id, said);
     this.#send(creation(item));
     if (answer) this.#send({ type: "response.create" });
   }
@@ -325,6 +329,7 @@ export class Call extends EventTarget {
   #take(event) {
     if (this.costs.take(event)) this.#emit("cost");
     this.captions.take(event);
+    this.#written.take(event);
     this.#sound?.take(event, this.#responses.making);
     switch (event.type) {
       case "nextvoice.ready":
@@ -388,7 +393,7 @@ export class Call extends EventTarget {
     if (this.away) this.#state.apply("pause");
     else if (this.held) this.#state.apply("speech_started");
     this.#emit("ready", event);
-    for (const said of this.#unsent.splice(0)) this.say(...said);
+    for (const { text, attachments, answer } of this.#written.due()) this.say(text, attachments, { answer });
   }
 
   #onResponseDone() {
@@ -402,10 +407,19 @@ export class Call extends EventTarget {
   #onError(error) {
     const { code = "error", message = "", event_id: about } = error ?? {};
     const refused = itemOf(about);
-    if (refused) this.captions.take({ type: "conversation.item.deleted", item_id: refused });
+    if (refused) {
+      this.#takeOut(refused);
+      const said = this.#written.refused(refused);
+      if (said) this.#emit("unsent", said);
+    }
     // A truncation that comes too late is refused; the call is none the worse for it.
     if (QUIET_ERRORS.includes(code) || /truncat|audio_end_ms/i.test(`${code} ${message}`)) return;
     this.#emit("notice", { code, message });
+  }
+
+  /** A message of the person's is in the call no more. */
+  #takeOut(id) {
+    this.captions.take({ type: "conversation.item.deleted", item_id: id });
   }
 
   #onEnded(event) {
@@ -437,6 +451,7 @@ export class Call extends EventTarget {
     this.#link = null;
     link.onevent = (event) => {
       if (event.type === "nextvoice.saved") captions.take(event);
+      this.#written.take(event);
       if (event.type === "nextvoice.saved") this.#emit("saved", event);
       if (event.type === "nextvoice.title") this.#emit("title", event);
     };
@@ -447,7 +462,8 @@ export class Call extends EventTarget {
   #end(reason, { message = "", remedy = "" } = {}) {
     const durationMs = this.elapsedMs;
     this.#attempt += 1;
-    if (reason === "hang_up") this.#unsent = [];
+    // Who hangs up says goodbye over a line that takes what was sent before, if there is a line.
+    const unsent = this.#written.end({ arrives: reason === "hang_up" && this.state !== "reconnecting" });
     this.#responses.end();
     this.#sound?.close();
     this.#link?.close();
@@ -455,7 +471,9 @@ export class Call extends EventTarget {
     this.#forgetWaiting();
     if (reason !== "hang_up") this.captions.closeOpen();
     this.#state.apply("end", reason);
+    for (const id of unsent.items) this.#takeOut(id);
     this.#emit("ended", { reason, message, remedy, durationMs });
+    for (const said of unsent.said.reverse()) this.#emit("unsent", said);
   }
 
   #onState(name) {

@@ -1,4 +1,5 @@
-// Requests to our own pages.
+// Requests to our own pages. Where the session is over the person is taken to sign in, and back;
+// nothing is told to who asked, since the page goes away.
 
 /** POST form fields; resolves with the answer. Rejects unless it is a success. */
 export async function post(url, fields = {}) {
@@ -9,6 +10,7 @@ export async function post(url, fields = {}) {
     // What is posted as the page goes away still arrives.
     keepalive: true,
   });
+  if (leavesToSignIn(answer.url)) return never();
   if (!answer.ok) throw new Error(`${answer.status} ${url}`);
   return answer;
 }
@@ -27,6 +29,7 @@ export function fetchPage(url, fields = null) {
     if (fields) request.setRequestHeader("X-CSRFToken", document.body.dataset.csrf);
     request.responseType = "document";
     request.onload = () => {
+      if (leavesToSignIn(request.responseURL)) return;
       if (request.status === 200 && request.response) {
         resolve({ page: request.response, url: request.responseURL });
       } else {
@@ -52,11 +55,23 @@ export function upload(url, file, onprogress) {
     request.setRequestHeader("X-CSRFToken", document.body.dataset.csrf);
     request.responseType = "json";
     request.upload.onprogress = ({ loaded, total }) => onprogress(total ? loaded / total : 0);
-    request.onload = () => (request.status === 201 ? resolve(request.response) : fail());
+    request.onload = () => leavesToSignIn(request.responseURL) || (request.status === 201 ? resolve(request.response) : fail());
     request.onerror = request.onabort = fail;
   });
   const form = new FormData();
   form.append("file", file, file.name);
   request.send(form);
   return { done, cancel: () => request.abort() };
+}
+
+/** Whether an answer is the page where people sign in; then the browser is on its way there. */
+function leavesToSignIn(url) {
+  const { login } = document.body.dataset;
+  if (!login || new URL(url, location.href).pathname !== login || location.pathname === login) return false;
+  location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`);
+  return true;
+}
+
+function never() {
+  return new Promise(() => {});
 }

@@ -20,6 +20,7 @@ const TOUCH = matchMedia("(pointer: coarse)");
 
 export class CallPanel {
   ontypeinstead = null; // ()
+  onretry = null; // () inside the tap
   onclose = null; // (focused) the panel went away, and whether the focus went with it
   onoptions = null; // () the person wants to change how the call goes
   #root;
@@ -51,7 +52,7 @@ export class CallPanel {
     onclick(parts.options, () => this.onoptions?.());
     onclick(parts.keyboard, () => this.#toggleTyping());
     onclick(parts.resize, () => this.#resize(this.form === "full" ? "docked" : "full"));
-    onclick(parts.retry, () => call.retry());
+    onclick(parts.retry, () => this.onretry?.());
     onclick(parts.dismiss, () => this.close());
     onclick(parts["type-instead"], () => this.#typeInstead());
     // Any tap may give the sound back to a phone that took it away.
@@ -188,9 +189,8 @@ export class CallPanel {
   ended({ reason, message, remedy, durationMs, mode }) {
     const end = describeEnd(reason);
     const words = wordsOf(reason, message, remedy);
-    // The page itself tells of a call in another tab, and brings it back. It knows nothing of what
-    // was typed here and is still to be sent.
-    const moved = reason === "taken_over" && !this.#call.unsent;
+    // The page itself tells of a call in another tab, and brings it back.
+    const moved = reason === "taken_over";
     show(this.#parts.notice, false);
     this.#cost.close();
     if (moved) this.#leave(mode, words.title);

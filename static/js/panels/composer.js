@@ -1,6 +1,7 @@
 // Where a message is typed and a call is begun.
 
 import { find, setText, show } from "../helpers/dom.js";
+import { joined } from "../helpers/drafts.js";
 import { t } from "../helpers/strings.js";
 import { AttachmentTray } from "./attachment-tray.js";
 import { connectPicker } from "./file-picker.js";
@@ -9,6 +10,7 @@ export class Composer {
   onsend = null; // (text, attachments)
   ontalk = null; // () inside the tap
   onoptions = null; // ()
+  ondraft = null; // (text) what stands in the box now
   #form;
   #text;
   #send;
@@ -24,13 +26,13 @@ export class Composer {
     this.#send = find("[data-composer-send]", root);
     this.#status = find("[data-composer-status]", root);
     this.#talk = find("[data-start-call]", root);
-    this.#text.addEventListener("input", () => this.#fit());
+    this.#text.addEventListener("input", () => this.#edited());
     this.#text.addEventListener("keydown", (event) => this.#onKey(event));
     this.#talk.addEventListener("click", () => this.ontalk?.());
     find("[data-open-options]", root).addEventListener("click", () => this.onoptions?.());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#submit();
+      this.send();
     });
     this.tray = new AttachmentTray(this.#form, place);
     this.tray.onchange = () => this.#onFiles();
@@ -50,11 +52,17 @@ export class Composer {
     show(this.#status, text !== "");
   }
 
-  /** Give words back that could not be sent. */
-  restore(text, attachments = []) {
-    this.#text.value = text;
-    this.tray.restore(attachments);
+  /** Show what was typed here before, unless the browser has. */
+  begin(draft) {
+    this.#text.value ||= draft;
     this.#fit();
+  }
+
+  /** Give back what could not be sent, before what was typed since. */
+  restore(text, attachments = []) {
+    this.#text.value = joined(text, this.#text.value);
+    this.tray.restore(attachments);
+    this.#edited();
   }
 
   focusText() {
@@ -65,18 +73,25 @@ export class Composer {
     this.#talk.focus();
   }
 
-  #submit() {
+  /** Send what stands here, as soon as its files are there. Returns whether there is anything. */
+  send() {
     const text = this.#text.value.trim();
-    if (text === "" && !this.tray.ready && !this.tray.busy) return;
+    if (text === "" && !this.tray.ready && !this.tray.busy) return false;
     this.#waiting = this.tray.busy;
     if (this.#waiting) {
       this.status(t("attach_waiting"));
-      return;
+      return true;
     }
     this.#text.value = "";
     const attachments = this.tray.take();
-    this.#fit();
+    this.#edited();
     this.onsend?.(text, attachments);
+    return true;
+  }
+
+  #edited() {
+    this.#fit();
+    this.ondraft?.(this.#text.value);
   }
 
   #onFiles() {
@@ -85,14 +100,14 @@ export class Composer {
     this.#waiting = false;
     this.status("");
     // One that failed is for the person to see first.
-    if (!this.tray.failed) this.#submit();
+    if (!this.tray.failed) this.send();
   }
 
   #onKey(event) {
     // While an input method composes (Chinese, Japanese), Enter belongs to it.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     event.preventDefault();
-    this.#submit();
+    this.send();
   }
 
   #fit() {

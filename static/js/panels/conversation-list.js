@@ -1,4 +1,4 @@
-// The list of conversations: more of it when asked for, and titles as they change.
+// The list of conversations: more of it when asked for, and titles and order as they change.
 
 import { find, findAll, setText } from "../helpers/dom.js";
 import { fetchPage } from "../helpers/http.js";
@@ -13,6 +13,7 @@ const MOST_ENTRIES = 600;
 export function connectConversationList(root) {
   const list = find("[data-conversation-list]", root);
   const more = find("[data-more]", root);
+  showCurrent(root);
   if (!list || !more) return;
   const full = () => list.childElementCount >= MOST_ENTRIES;
   const watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && !full() && load(), {
@@ -43,11 +44,32 @@ export function connectConversationList(root) {
   watcher.observe(more);
 }
 
-/** Put a new title on the entry of a conversation, and the entry first. */
+/** Bring the entry of the page's conversation into sight, where the list is scrolled. */
+export function showCurrent(root) {
+  const entry = find("[data-conversation-list] [aria-current]", root);
+  const place = entry?.closest(".sidebar__list");
+  if (!place) return;
+  const { top, bottom } = entry.getBoundingClientRect();
+  const seen = place.getBoundingClientRect();
+  if (top < seen.top || bottom > seen.bottom) place.scrollTop += top - seen.top - place.clientHeight / 2;
+}
+
+/** Put a new title on the entry of a conversation. */
 export function retitle(id, title) {
-  for (const entry of findAll(`[data-conversation="${CSS.escape(id)}"]`)) {
-    setText(find(".conversation-item__title", entry), title);
+  for (const entry of entriesOf(id)) setText(find(".conversation-item__title", entry), title);
+}
+
+/** Something was said in a conversation just now: its entry is the first one. */
+export function putFirst(id) {
+  for (const entry of entriesOf(id)) {
+    find("time", entry).dateTime = new Date().toISOString();
+    showTimes(entry);
+    if (entry.previousElementSibling && entry.closest(".sidebar__list")) entry.parentElement.prepend(entry);
   }
+}
+
+function entriesOf(id) {
+  return findAll(`[data-conversation="${CSS.escape(id)}"]`);
 }
 
 async function append(list, more) {

@@ -1,6 +1,7 @@
 // The list of conversations, as a drawer where there is no room beside the thread.
 
 import { find, findAll, show } from "../helpers/dom.js";
+import { showCurrent } from "./conversation-list.js";
 
 export function connectDrawer(root) {
   const drawer = find("[data-drawer]", root);
@@ -12,6 +13,7 @@ export function connectDrawer(root) {
     opener.setAttribute("aria-expanded", String(open));
     show(veil, open);
     find("#main").inert = open;
+    if (open) showCurrent(root);
     if (open) find("a, button", drawer).focus();
     else if (drawer.contains(document.activeElement)) opener.focus();
   };

@@ -40,6 +40,11 @@ export class Thread {
     show(this.#jump, !this.#following);
   }
 
+  /** Whether nothing was said yet. */
+  get empty() {
+    return this.#list.childElementCount === 0;
+  }
+
   /** Go to the newest message. */
   toEnd() {
     if (this.#pages.goesOn) this.#pages.toNewest().then(() => this.toEnd(), () => toast(t("request_failed")));
@@ -52,7 +57,7 @@ export class Thread {
       if (element.matches(".message")) connectMessage(element);
       showTimes(element);
     }
-    show(this.#empty, this.#list.childElementCount === 0);
+    show(this.#empty, this.empty);
   }
 
   /** Open the part of a new call. */

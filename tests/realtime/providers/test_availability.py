@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from chats.models import Account, Conversation, User
 from realtime.bridge.start import Start
@@ -120,9 +121,8 @@ def test_what_a_model_offers_is_told_in_a_few_words() -> None:
 def begun(user: User, **fields: str) -> Conversation | None:
     client = Client()
     client.force_login(user)
-    before = set(Conversation.objects.values_list("pk", flat=True))
-    client.post(reverse("conversation-new"), fields)
-    return Conversation.objects.exclude(pk__in=before).first()
+    opened = client.post(reverse("conversation-new"), fields).status_code == 302
+    return Conversation.objects.latest("updated") if opened else None
 
 
 def test_a_new_conversation_keeps_who_answers_and_who_pays(ann: User, team: Account) -> None:
@@ -146,6 +146,16 @@ def test_what_would_be_taken_anyway_or_cannot_be_is_not_kept(
         made = begun(ann, model=wanted)
         assert made is not None
         assert (made.account, made.call_settings) == (ann.own_account, {})
+
+
+def test_where_a_call_runs_no_new_conversation_is_begun(ann: User) -> None:
+    first, now = begun(ann), timezone.now()
+    call = CallRecord.objects.create(conversation=first, state="live", started=now, heartbeat=now)
+    second = begun(ann)
+    assert second != first
+    Conversation.objects.filter(pk=second and second.pk).delete()
+    CallRecord.objects.filter(pk=call.pk).update(state="ended")
+    assert begun(ann) == first
 
 
 def test_a_conversation_cannot_be_begun_for_somebody_else_s_account(ann: User, eve: User) -> None:
