@@ -146,7 +146,7 @@ def open_call(
     place = str(conversation.pk) if conversation else None
     session, toolbox = start.applied_to(base_session(model)), None
     if tools and conversation is not None:
-        toolbox = toolbox_for(user, conversation, account, model, call_id)
+        toolbox = toolbox_for(user, conversation, account, model, call_id, start.time_zone)
     return Opening(
         call_id=str(call_id),
         conversation_id=place,

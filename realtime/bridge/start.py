@@ -16,7 +16,8 @@ MAX_RATE = 384_000
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What the page asks for. `sample_rate`: what its microphone runs at, 0 when not said."""
+    """What the page asks for. `sample_rate`: what its microphone runs at, 0 when not said.
+    `time_zone`: where the person is, by a name that nobody has looked up; "" when not said."""
 
     output_modalities: tuple[str, ...] = ("audio",)
     model: str | None = None
@@ -26,6 +27,7 @@ class Start:
     sample_rate: int = 0
     changes: tuple[Change, ...] = ()
     """The `session` it asks for, as checked changes; they stand over the fields above."""
+    time_zone: str = ""
 
     @property
     def asked_voice(self) -> str | None:
@@ -72,6 +74,8 @@ def parse_start(text: str) -> Start:
         raise Problem("invalid_value", "Expected null or server_vad.", "turn_detection")
     wanted = need(event, "session", dict) if event.get("session") is not None else {}
     client = need(event, "client", dict) if event.get("client") is not None else {}
+    if client.get("time_zone") is not None:
+        check_name(client["time_zone"], "time_zone")
     return Start(
         output_modalities=tuple(modalities),
         model=event.get("model"),
@@ -79,6 +83,7 @@ def parse_start(text: str) -> Start:
         manual=turns is None,
         sample_rate=count(client, "sample_rate", 0, MAX_RATE),
         changes=tuple(changes_of(wanted)),
+        time_zone=client.get("time_zone") or "",
     )
 
 

@@ -51,8 +51,10 @@ def toolbox_for(
     account: Account,
     model: VoiceModel,
     call_id: uuid.UUID | None = None,
+    time_zone: str = "",
 ) -> SiteToolbox | None:
-    """What a call of the person in the conversation may use; None when that is nothing."""
+    """What a call of the person in the conversation may use; None when that is nothing.
+    `time_zone` as of `Where`."""
     if not uses_tools(model):
         return None
     off = settings_of(user, conversation).get("tools_off", [])
@@ -62,5 +64,5 @@ def toolbox_for(
     passes_on = traits_of(provider.dialect).mcp and not (provider.own or provider.embedded)
     passed_on = [tool for tool in tools if passes_on and is_passed_on(tool)]
     own = [tool for tool in tools if tool not in passed_on]
-    where = Where(user.pk, conversation.pk, call_id)
+    where = Where(user.pk, conversation.pk, call_id, time_zone)
     return SiteToolbox(where, own, servers_of(passed_on)) if tools else None

@@ -18,9 +18,9 @@ from realtime.tools.registry import Where, tool
 def current_time(where: Where, timezone: str = "") -> Result:
     """Tell the current time and date, here or in a time zone.
 
-    timezone: an IANA name such as Europe/Rome, or a large city; empty for the site's own.
+    timezone: an IANA name such as Europe/Rome, or a large city; empty for the person's own.
     """
-    zone = zone_of(timezone) if timezone.strip() else ZoneInfo(settings.TIME_ZONE)
+    zone = zone_of(timezone) if timezone.strip() else zone_at(where)
     now = clock.now().astimezone(zone)
     told = {
         "time": f"{now:%H:%M}",
@@ -31,6 +31,11 @@ def current_time(where: Where, timezone: str = "") -> Result:
         orjson.dumps(told).decode(),
         {"text": f"{told['time']}, {told['date']} ({told['timezone']})"},
     )
+
+
+def zone_at(where: Where) -> ZoneInfo:
+    """The time zone of the person, or the site's when theirs is not known."""
+    return ZoneInfo(_zones().get(where.time_zone.lower(), settings.TIME_ZONE))
 
 
 def zone_of(name: str) -> ZoneInfo:

@@ -30,11 +30,13 @@ MAX_TEXT = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """For whom, in which conversation and in which call a function works."""
+    """For whom, in which conversation and in which call a function works. `time_zone`: where the
+    person says to be, "" or a name that need not be known."""
 
     user_pk: int
     conversation_id: uuid.UUID | None = None
     call_id: uuid.UUID | None = None
+    time_zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,11 @@ def test_a_start_says_everything_it_wants():
         model="7",
         voice="cedar",
         turn_detection=None,
-        client={"sample_rate": 48000},
+        client={"sample_rate": 48000, "time_zone": "Europe/Rome"},
     )
-    assert parse_start(frame) == Start(("text",), "7", "cedar", True, 48000)
+    assert parse_start(frame) == Start(
+        ("text",), "7", "cedar", True, 48000, time_zone="Europe/Rome"
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,8 @@ def test_a_start_says_everything_it_wants():
         ({"session": {"tools": []}}, "session.tools"),
         ({"session": {"instructions": "x" * 4001}}, "session.instructions"),
         ({"client": {"sample_rate": "48k"}}, "sample_rate"),
+        ({"client": {"time_zone": 2}}, "time_zone"),
+        ({"client": {"time_zone": "x" * 500}}, "time_zone"),
     ],
 )
 def test_a_wrong_start_is_named(fields, param):

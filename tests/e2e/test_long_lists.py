@@ -123,6 +123,38 @@ def test_who_writes_in_an_old_part_is_brought_to_the_end(
         expect(messages.nth(60)).to_contain_text("4 plus 4")
 
 
+def test_each_day_of_a_thread_is_told_once(visit: Open, site: Site) -> None:
+    old = """
+from datetime import timedelta
+from django.utils import timezone
+from chats.models import Conversation, User
+ann = User.objects.get(username="ann")
+thread = Conversation.objects.create(owner=ann, account=ann.own_account, title="Days",
+                                     updated=timezone.now() - timedelta(days=1, minutes=20))
+noon = timezone.now().replace(hour=12)
+for n, days in enumerate((400, 400, 2, 1, 1)):
+    thread.messages.create(position=n, role="user", kind="typed", status="completed", text=str(n),
+                           created=noon - timedelta(days=days))
+tell(str(thread.pk))
+"""
+    with visit(None, timezone_id="UTC") as page:
+        page.goto(f"{site.url}/c/{site.run(old)}/")
+        days = "[...document.querySelectorAll('.message')].map((one) => one.dataset.day ?? '')"
+        told = page.evaluate(days)
+        assert [bool(day) for day in told] == [True, False, True, True, False]
+        assert told[3] == "Yesterday"
+        # It is not the newest conversation, and in sight in the list all the same.
+        assert entries(page)[0] != "Days"
+        current = page.locator(".sidebar [aria-current=page]")
+        expect(current).to_be_in_viewport()
+        page.get_by_test_id("composer-text").fill("What is 4 plus 4?")
+        page.keyboard.press("Enter")
+        expect(page.get_by_test_id("message").last).to_contain_text("8", timeout=ANSWER_MS)
+        assert page.evaluate(days)[5:] == ["Today", ""]
+        # Now it is the newest.
+        until(page, lambda: entries(page)[0] == "Days")
+
+
 def entries(page: Page) -> list[str]:
     found: list[str] = page.locator(
         "[data-conversation-list] .conversation-item__title"

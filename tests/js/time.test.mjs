@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clock, relativeTime, soundLength } from "../../static/js/helpers/time.js";
+import { clock, dayName, relativeTime, soundLength } from "../../static/js/helpers/time.js";
 
 const NOW = new Date(2026, 10, 22, 12, 0, 0);
 
@@ -31,4 +31,15 @@ for (const [milliseconds, words] of [[0, "0:00"], [300, "0:01"], [1600, "0:02"],
   test(`a sound of ${milliseconds} ms is ${words} long`, () => {
     assert.equal(soundLength(milliseconds), words);
   });
+}
+
+for (const [date, locale, name] of [
+  [new Date(2026, 10, 22, 0, 0, 1), "en", "Today"],
+  [new Date(2026, 10, 21, 23, 59), "en", "Yesterday"],
+  [new Date(2026, 10, 19, 1, 0), "en", "Thursday, November 19"],
+  [new Date(2025, 11, 31, 12, 0), "en", "Wednesday, December 31, 2025"],
+  [new Date(2026, 10, 21, 0, 0), "fr", "Hier"],
+  [new Date(2026, 10, 19, 1, 0), "fr", "Jeudi 19 novembre"],
+]) {
+  test(`${date.toDateString()} is "${name}" on Nov 22`, () => assert.equal(dayName(date, NOW, locale), name));
 }

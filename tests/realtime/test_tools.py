@@ -134,6 +134,21 @@ def test_the_time_is_told_in_the_zone_asked_for(
     assert result.shown == {"text": shown}
 
 
+@pytest.mark.parametrize(
+    ("said", "zone"),
+    [
+        ("Europe/Rome", "Europe/Rome"),
+        ("", "Asia/Tokyo"),
+        ("Nowhere", "Asia/Tokyo"),
+        ("../../etc/passwd", "Asia/Tokyo"),
+    ],
+)
+def test_the_time_is_told_where_the_person_is(said: str, zone: str, settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Tokyo"
+    told = run("current_time", Where(0, time_zone=said))
+    assert orjson.loads(told.output)["timezone"] == zone
+
+
 @pytest.mark.parametrize("name", ["Nowhere", "../../etc/passwd", "/", "x" * 500])
 def test_a_zone_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(ToolFailed):
@@ -407,6 +422,16 @@ def test_a_model_that_can_call_functions_is_offered_all(
     ann: User, conversation: Conversation, model: VoiceModel
 ) -> None:
     assert opened(ann, conversation, tools=True) == list(TOOLS)
+
+
+@pytest.mark.django_db(transaction=True)  # functions run in the threads of the database
+def test_the_clock_of_a_call_is_that_of_its_page(
+    ann: User, conversation: Conversation, model: VoiceModel
+) -> None:
+    toolbox = open_call(ann, conversation, Start(time_zone="Asia/Tokyo"), tools=True).toolbox
+    assert toolbox is not None
+    told = asyncio.run(toolbox.run("current_time", {}))
+    assert orjson.loads(told.output)["timezone"] == "Asia/Tokyo"
 
 
 def test_programs_and_models_without_tools_are_offered_none(

@@ -323,7 +323,9 @@ export class Call extends EventTarget {
   #startFields() {
     this.#sound?.begin();
     const turns = this.#sound && this.mode === "free" ? "server_vad" : null;
-    return { ...this.#applied.begin(this.options), turn_detection: turns };
+    // What time it is, is asked where the person is.
+    const client = { time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+    return { ...this.#applied.begin(this.options), turn_detection: turns, client };
   }
 
   #take(event) {

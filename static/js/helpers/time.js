@@ -45,6 +45,19 @@ export function moment(date, now, locale) {
   return new Intl.DateTimeFormat(locale, options).format(date);
 }
 
+/** "Today", "Yesterday", or the date. */
+export function dayName(date, now, locale) {
+  const [day, today] = [date, now].map((one) => Date.UTC(one.getFullYear(), one.getMonth(), one.getDate()));
+  const days = Math.round((day - today) / (DAY * 1000));
+  const year = date.getFullYear() === now.getFullYear() ? {} : { year: "numeric" };
+  const parts = { weekday: "long", day: "numeric", month: "long", ...year };
+  const name =
+    days === 0 || days === -1
+      ? new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(days, "day")
+      : new Intl.DateTimeFormat(locale, parts).format(date);
+  return name.charAt(0).toLocaleUpperCase(locale) + name.slice(1);
+}
+
 /** Fill the times and durations the server left in the page. */
 export function showTimes(root, now = new Date()) {
   const locale = document.documentElement.lang || undefined;

@@ -3,6 +3,7 @@
 import { find, findAll, fromTemplate, show } from "../helpers/dom.js";
 import { t } from "../helpers/strings.js";
 import { clock, showTimes } from "../helpers/time.js";
+import { tellDays } from "./days.js";
 import { connectMessage, makeMessage, showCaption, showSaved, showStored } from "./message-view.js";
 import { ThreadPages } from "./thread-pages.js";
 import { toast } from "./toasts.js";
@@ -29,6 +30,7 @@ export class Thread {
     this.#empty = find("[data-thread-empty]", root);
     this.#jump = find("[data-jump-latest]", root);
     for (const element of findAll(".message", this.#list)) connectMessage(element);
+    tellDays(this.#list);
     this.#pages = new ThreadPages(this.#scroller, this.#list, (part) => this.#arrived(part));
     this.#scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     this.#jump.addEventListener("click", () => this.toEnd());
