@@ -118,7 +118,9 @@ def _is_address(given: str, schemes: Sequence[str]) -> bool:
 def database(name: str, default: str) -> dict[str, Any]:
     """A database as Django's settings have it."""
     try:
-        with warnings.catch_warnings(action="error"):  # they are of what cannot be, and repeat it
+        with warnings.catch_warnings():
+            # They are of what cannot be, and repeat it.
+            warnings.simplefilter("error", UserWarning)
             found: dict[str, Any] = environ.Env.db_url_config(text(name, default))
     except (UserWarning, ValueError, KeyError, TypeError):
         found = {}

@@ -85,9 +85,8 @@ def add_picker(sender: type[Conversation], request: HttpRequest, **_: Any) -> di
 
 @receiver(conversation_in_use)
 def is_called_in(sender: type[Conversation], conversation: Conversation, **_: Any) -> bool:
-    """Whether a call runs there."""
-    calls = CallRecord.objects.filter(conversation=conversation)
-    return calls.exclude(state=CallRecord.State.ENDED).exists()
+    """Whether there was a call."""
+    return CallRecord.objects.filter(conversation=conversation).exists()
 
 
 @receiver(conversation_begun)

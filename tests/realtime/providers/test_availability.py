@@ -148,14 +148,12 @@ def test_what_would_be_taken_anyway_or_cannot_be_is_not_kept(
         assert (made.account, made.call_settings) == (ann.own_account, {})
 
 
-def test_where_a_call_runs_no_new_conversation_is_begun(ann: User) -> None:
+@pytest.mark.parametrize("state", ["live", "ended"])
+def test_where_there_was_a_call_a_new_conversation_is_another_one(ann: User, state: str) -> None:
     first, now = begun(ann), timezone.now()
-    call = CallRecord.objects.create(conversation=first, state="live", started=now, heartbeat=now)
-    second = begun(ann)
-    assert second != first
-    Conversation.objects.filter(pk=second and second.pk).delete()
-    CallRecord.objects.filter(pk=call.pk).update(state="ended")
     assert begun(ann) == first
+    CallRecord.objects.create(conversation=first, state=state, started=now, heartbeat=now)
+    assert begun(ann) != first
 
 
 def test_a_conversation_cannot_be_begun_for_somebody_else_s_account(ann: User, eve: User) -> None:
