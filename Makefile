@@ -3,6 +3,8 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
+# Many tests wait for what takes its time: one process more than there are cores is worth it.
+WORKERS = $$(n=$$(nproc); echo $$((n < 4 ? n + 1 : 4)))
 # What failed is tried once more, one test after another: on a busy machine some come too late.
 AGAIN := $(BIN)/pytest --last-failed --last-failed-no-failures none
 
@@ -16,7 +18,7 @@ run: install
 # Compiled tests are kept, or every process compiles all of them again.
 test quick: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder || $(AGAIN)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder || $(AGAIN)
 
 # What needs no Django, no sockets, no other processes and no speech models.
 quick: .venv/.dev
