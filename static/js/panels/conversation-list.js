@@ -16,7 +16,8 @@ export function connectConversationList(root) {
   showCurrent(root);
   if (!list || !more) return;
   const full = () => list.childElementCount >= MOST_ENTRIES;
-  const watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && !full() && load(), {
+  // A busy page is told several at once, oldest first.
+  const watcher = new IntersectionObserver((told) => told.at(-1).isIntersecting && !full() && load(), {
     rootMargin: "400px",
   });
   let loading = false;

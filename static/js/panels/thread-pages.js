@@ -20,7 +20,7 @@ export class ThreadPages {
     this.#scroller = scroller;
     this.#list = list;
     this.#onmessages = onmessages;
-    this.#watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && !this.#full && this.#bring(this.#earlier), {
+    this.#watcher = new IntersectionObserver((told) => told.at(-1).isIntersecting && !this.#full && this.#bring(this.#earlier), {
       root: scroller,
       rootMargin: NEAR,
     });
