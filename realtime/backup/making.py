@@ -14,13 +14,13 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.db.models import Model
 from django.utils import timezone
 
 from realtime.backup import tables
 from realtime.backup.archive import KEYS, MEDIA, ROWS, Manifest, Table, Unusable, Writer
-from realtime.db import BEHIND, one_moment
+from realtime.db import BEHIND, is_behind, one_moment
 
 # Rows are gathered into parts of about this size, which is what is in memory at a time.
 PART_BYTES = 4 * 1024 * 1024
@@ -33,11 +33,10 @@ def backup(out: IO[bytes], *, with_keys: bool = False) -> Manifest:
     Calls go on meanwhile. Audio that is being spoken is not in it; what was complete at that
     moment is. Raises Unusable when the tables are of another version than the code.
     """
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    if is_behind():
         raise Unusable(BEHIND)
     made, writer = timezone.now().isoformat(), Writer(out)
-    migrations = sorted(executor.loader.applied_migrations)
+    migrations = sorted(MigrationLoader(connection).applied_migrations)
     manifest = Manifest(made, connection.vendor, migrations, keys=with_keys)
     with tempfile.TemporaryFile() as names:
         with one_moment():

@@ -127,7 +127,7 @@ class ToolLoop(Tap):
                 # Once the session has been told the conversation.
                 self._loop.call_soon(self._settle_all)
             case "response.created":
-                while event["response"]["id"] in self._answered:
+                if event["response"]["id"] in self._answered:
                     self._answered.remove(event["response"]["id"])
             case "input_audio_buffer.committed":
                 self._used = 0
