@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, sync_playwright
 
 from tests.servers import require
 from tests.site import AUDIO, Site
@@ -208,6 +208,11 @@ def sign_in(page: Page, url: str, name: str = "ann") -> None:
     page.locator("input[name=password]").fill("ann-password")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{url}/")
+
+
+def wording(message: Locator) -> Locator:
+    """What a message says, without what stands around it: the time of day has digits as well."""
+    return message.locator("[data-message-text]")
 
 
 def picture(page: Page, name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Open
+from tests.e2e.conftest import Open, wording
 from tests.e2e.provider import opened, scripted
 from tests.e2e.test_errors_speak import SILENT, STAY
 from tests.e2e.test_first_conversation import kept
@@ -43,7 +43,7 @@ def test_a_call_goes_on_while_other_pages_are_opened_and_a_bar_leads_back(
         page.get_by_test_id("composer-text").fill("What is 4 plus 4?")
         page.keyboard.press("Enter")
         messages = page.get_by_test_id("message")
-        expect(messages.nth(1)).to_contain_text("8", timeout=ANSWER_MS)
+        expect(wording(messages.nth(1))).to_contain_text("8", timeout=ANSWER_MS)
         with scripted(site, first):
             new_conversation(page)
             wire = Wire(page)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from tests.e2e.conftest import Open
+from tests.e2e.conftest import Open, wording
 
 ANSWER_MS = 30_000
 PHONE = {"width": 390, "height": 844}
@@ -103,7 +103,7 @@ def test_in_a_call_speed_changes_at_once_and_a_voice_by_a_new_connection(visit: 
         new_conversation(page)
         panel = talk(page)
         messages = page.get_by_test_id("message")
-        expect(messages.nth(1)).to_contain_text("5", timeout=ANSWER_MS)
+        expect(wording(messages.nth(1))).to_contain_text("5", timeout=ANSWER_MS)
         expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
         page.get_by_test_id("call-options").click()
         page.get_by_test_id("option-speed").fill("0.9")
@@ -140,13 +140,13 @@ def test_what_is_written_is_followed_by_talk_that_is_answered_in_writing(visit: 
         page.get_by_test_id("composer-text").fill("What is 4 plus 4?")
         page.keyboard.press("Enter")
         messages = page.get_by_test_id("message")
-        expect(messages.nth(1)).to_contain_text("8", timeout=ANSWER_MS)
+        expect(wording(messages.nth(1))).to_contain_text("8", timeout=ANSWER_MS)
         page.get_by_test_id("open-options").click()
         expect(page.get_by_test_id("memory")).to_contain_text("all 2 messages")
         page.get_by_test_id("option-reply").select_option("text")
         page.get_by_test_id("options-done").click()
         panel = talk(page)
-        expect(messages.nth(3)).to_contain_text("5", timeout=ANSWER_MS)
+        expect(wording(messages.nth(3))).to_contain_text("5", timeout=ANSWER_MS)
         expect(panel).to_be_visible()
         expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
         assert wire.of(wire.received, "nextvoice.audio") == []
@@ -167,7 +167,7 @@ def test_the_space_bar_is_held_to_talk(visit: Open) -> None:
         page.keyboard.up(" ")
         messages = page.get_by_test_id("message")
         expect(messages.nth(0)).to_contain_text("two plus three", timeout=ANSWER_MS)
-        expect(messages.nth(1)).to_contain_text("5", timeout=ANSWER_MS)
+        expect(wording(messages.nth(1))).to_contain_text("5", timeout=ANSWER_MS)
         kinds = [event["type"] for event in wire.sent]
         assert [k for k in kinds if k in ("input_audio_buffer.commit", "response.create")] == [
             "input_audio_buffer.commit",

@@ -53,6 +53,7 @@ def test_a_key_is_added_tested_mended_and_deleted(
             assert KEY not in page.content()
             page.get_by_role("link", name="Back to the providers").click()
             row = page.get_by_test_id("provider").filter(has_text="key …cdef")
+            expect(row).to_be_visible()
             picture(page, f"{request.node.name}-list")
             assert fits(page)
             row.get_by_role("link", name="Delete").click()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Launch, Open, sign_in
+from tests.e2e.conftest import Launch, Open, sign_in, wording
 from tests.e2e.test_errors_speak import SILENT
 from tests.e2e.test_options import ANSWER_MS, new_conversation, until
 from tests.servers import free_port
@@ -74,7 +74,7 @@ def test_a_lost_server_is_said_and_the_call_goes_on_when_it_is_back(
     with visit("sum.wav", expected=("WebSocket", "ERR_")) as page:
         page.get_by_test_id("start-talking").click()
         messages = page.get_by_test_id("message")
-        expect(messages.nth(1)).to_contain_text("5", timeout=30_000)
+        expect(wording(messages.nth(1))).to_contain_text("5", timeout=30_000)
         # The last moment may be lost with a killed process; what is stored may not.
         wait_for_rows(page, site, "two plus three")
         site.kill()
@@ -121,7 +121,7 @@ def test_of_a_written_message_that_failed_no_call_is_shown_once_it_is_sent(
             page.get_by_test_id("composer-text").fill("And what is 4 plus 4?")
             page.keyboard.press("Enter")
         answer = page.locator(".message[data-role=assistant]")
-        expect(answer).to_contain_text("8", timeout=ANSWER_MS)
+        expect(wording(answer)).to_contain_text("8", timeout=ANSWER_MS)
         expect(page.get_by_test_id("call-panel")).to_be_hidden()
 
 
