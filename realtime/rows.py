@@ -35,6 +35,8 @@ class Row:
     fields: dict[str, Any]
     # Whether the row is to be removed; then nothing brings it back.
     gone: bool = False
+    # Gives the rest of `fields`, when the row is taken to be written.
+    rest: Callable[[], dict[str, Any]] | None = None
     # Whether it is there already and this state is only one of many to come.
     passing: bool = False
     # Called in the writer's thread once the row is in the database.
@@ -50,9 +52,17 @@ class Row:
             self.pk,
             self.fields | new.fields,
             self.gone or new.gone,
+            # It would give what is older, or newer, than those who hand over fields know of.
+            None if new.fields else new.rest,
             self.passing and new.passing,
             self.written + new.written,
         )
+
+    def complete(self) -> Row:
+        """This row with the rest of its fields."""
+        if self.rest is not None:
+            self.fields, self.rest = self.fields | self.rest(), None
+        return self
 
 
 def tell_written(row: Row) -> None:

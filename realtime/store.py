@@ -70,12 +70,21 @@ class Store:
         pk: str,
         fields: dict[str, Any],
         written: Callable[[], None] | None = None,
-        passing: bool = False,
     ) -> None:
-        """Hand over a row. Never blocks on the database; may be called from any thread. `passing`:
-        the row is there already and its next state comes soon, so this one takes its time."""
-        told = [written] if written else []
-        self._hand_over(Row(model, pk, fields, passing=passing, written=told))
+        """Hand over a row. Never blocks on the database; may be called from any thread."""
+        self._hand_over(Row(model, pk, fields, written=[written] if written else []))
+
+    def put_growing(
+        self,
+        model: str,
+        pk: str,
+        fields: Callable[[], dict[str, Any]],
+        written: Callable[[], None],
+        passing: bool = True,
+    ) -> None:
+        """Hand over a row that goes on changing: `fields` is asked, in any thread, when it is taken
+        to be written. `passing`: it is there already, so it takes its time."""
+        self._hand_over(Row(model, pk, {}, rest=fields, passing=passing, written=[written]))
 
     def append(self, model: str, key: str, fields: dict[str, Any], told: Told) -> None:
         """Hand over a row of one of `rows.ADDED`. `told` gets what adding it gives, in the writer's
@@ -174,7 +183,7 @@ class Store:
         if not passing:
             self._take()
             return
-        self._batch = {key: row for key, row in self._waiting.items() if not row.passing}
+        self._batch = {key: row.complete() for key, row in self._waiting.items() if not row.passing}
         self._waiting, self._urgent = passing, False
 
     def _everything(self) -> Rows:
@@ -183,11 +192,13 @@ class Store:
             rows = dict(self._batch)
             for key, new in self._waiting.items():
                 rows[key] = rows[key].then(new) if key in rows else new
-            return rows
+            return {key: row.complete() for key, row in rows.items()}
 
     def _appended(self) -> Rows:
         """The same, only what is never changed: an old state of it can do no harm."""
-        return {key: row for key, row in self._everything().items() if appends(row)}
+        with self._changed:
+            rows = self._batch | self._waiting  # no two of these are states of the same
+        return {key: row for key, row in rows.items() if appends(row)}
 
     def _write_at_last(self) -> None:
         """Write the batch, waiting for the database as long as it takes."""

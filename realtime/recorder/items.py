@@ -40,6 +40,8 @@ class Item:
     attachments: list[dict[str, Any]] = field(default_factory=list)
     # Of a function call: what its message keeps of it.
     tool: dict[str, Any] | None = None
+    # Its row waits to be written, with what comes until then.
+    growing: bool = False
     # The columns of its row as the database has them; None before the first write.
     kept: dict[str, Any] | None = None
 

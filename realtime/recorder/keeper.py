@@ -52,12 +52,44 @@ class Keeper:
 
     def save(self, item: Item) -> None:
         """Write the item's message as it stands, and that its conversation has changed."""
-        self.grow(item)
+        columns = self._columns(item)
+        self._store.put(
+            "chats.Message", item.message_id, columns, lambda: self._kept(item, columns)
+        )
         self._save_conversation(item)
 
     def grow(self, item: Item) -> None:
-        """Write the item's message as it stands."""
+        """Write the item's message soon, with what comes until then."""
+        if item.growing:
+            return
+        item.growing = True
+        columns = dict[str, Any]()
+
+        def now() -> dict[str, Any]:
+            columns.update(self._columns(item))
+            return columns
+
+        def written() -> None:
+            if columns:  # it was not saved as a whole meanwhile
+                self._kept(item, columns)
+
+        going = item.status == Message.Status.IN_PROGRESS
+        self._store.put_growing(
+            "chats.Message",
+            item.message_id,
+            now,
+            written,
+            going and item.kept is not None,
+        )
+
+    def _columns(self, item: Item) -> dict[str, Any]:
+        """The item's row as it stands."""
+        # Before the rest is read: what comes after this look is handed over anew.
+        item.growing = False
         columns = {
+            "conversation_id": self._conversation_id,
+            "call_id": self._call_id,
+            "item_id": item.item_id,
             "position": item.position,
             "role": item.role,
             "kind": item.kind,
@@ -66,21 +98,7 @@ class Keeper:
             "unheard": item.unheard,
             "heard_ms": item.cut_ms,
         }
-        if item.tool is not None:
-            columns["tool"] = item.tool
-        place = {
-            "conversation_id": self._conversation_id,
-            "call_id": self._call_id,
-            "item_id": item.item_id,
-        }
-        going = item.status == Message.Status.IN_PROGRESS
-        self._store.put(
-            "chats.Message",
-            item.message_id,
-            place | columns,
-            lambda: self._kept(item, columns),
-            passing=going and item.kept is not None,
-        )
+        return columns if item.tool is None else columns | {"tool": item.tool}
 
     def remove(self, item: Item) -> None:
         """Forget the item: nothing of it is worth keeping."""

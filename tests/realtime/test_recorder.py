@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -357,13 +358,27 @@ def test_a_whole_turn_without_a_transcript_keeps_its_sound(call: Call) -> None:
 
 
 def test_a_conversation_is_touched_by_messages_not_by_each_word(
-    call: Call, conversation: Conversation
+    call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handed: list[str] = []
-    put = call.store.put
-    call.store.put = lambda model, *rest, **how: (handed.append(model), put(model, *rest, **how))[1]  # type: ignore[method-assign,misc]
+    for name in ("put", "put_growing"):
+        monkeypatch.setattr(call.store, name, noted(getattr(call.store, name), handed))
     call.answer("a1", 500, "one two three four five six seven eight nine ten")
     call.done("a1")
     call.wait()
     assert handed.count("chats.Conversation") == 2
-    assert handed.count("chats.Message") > 10
+    # Its beginning, its words once for all that came together, its end.
+    assert 3 <= handed.count("chats.Message") < 10
+    assert thread() == [
+        ("assistant", "completed", "one two three four five six seven eight nine ten")
+    ]
+
+
+def noted(put: Callable[..., None], handed: list[str]) -> Callable[..., None]:
+    """`put`, which notes the models of what is handed to it."""
+
+    def noting(model: str, *rest: Any) -> None:
+        handed.append(model)
+        put(model, *rest)
+
+    return noting

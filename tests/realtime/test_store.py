@@ -122,18 +122,43 @@ def test_what_the_ledger_does_not_wait_for_is_written_in_its_time(
     growing, ended = str(uuid.uuid4()), str(uuid.uuid4())
     store.put("chats.Message", growing, message(conversation, text="so"), written.set)
     assert written.wait(10)
-    for text in ("so far", "so far so"):
-        store.put("chats.Message", growing, message(conversation, text=text), passing=True)
+    said = ["so"]
+    store.put_growing(
+        "chats.Message",
+        growing,
+        lambda: message(conversation, text=" ".join(said)),
+        lambda: None,
+    )
     store.put("chats.Message", ended, message(conversation, text="over"))
     entry = Entry(payer=Payer(), model="m", upstream_session="s", key="k", counts=Counts())
     store.append("realtime.Usage", "s k", entry.fields(), lambda rows: told.set())
     assert told.wait(10)
     assert (sorted(texts()), store.waiting) == (["over", "so"], 1)
     store.put("chats.Message", growing, message(conversation, text="so far so good"), whole.set)
+    said.append("late")
     store.append("realtime.Usage", "s l", entry.fields() | {"key": "l"}, lambda rows: None)
     assert whole.wait(10)
     assert (sorted(texts()), store.waiting) == (["over", "so far so good"], 0)
     assert store.flush(10)  # which finds nothing to do
+
+
+def test_a_row_that_grows_is_written_as_it_is_by_then(
+    store: Store, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pk, said = str(uuid.uuid4()), ["so"]
+
+    def growing() -> dict[str, Any]:
+        return {"text": " ".join(said)}
+
+    monkeypatch.setattr("realtime.store.BATCH_SECONDS", 3600)
+    first = threading.Event()
+    store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="before"), first.set)
+    assert first.wait(10)
+    store.put("chats.Message", pk, message(conversation, text="so"))
+    store.put_growing("chats.Message", pk, growing, lambda: None)
+    said += ["far", "so", "good"]
+    assert store.flush(10)
+    assert sorted(texts()) == ["before", "so far so good"]
 
 
 def test_rows_that_are_added_under_one_key_are_none_of_them_lost(
