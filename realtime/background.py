@@ -20,6 +20,10 @@ from queue import Empty, SimpleQueue
 log = logging.getLogger(__name__)
 
 SOON_SECONDS = 0.5
+TOGETHER = 8
+PAUSE_SECONDS = 0.001
+"""After so many jobs that need not be done at once the thread rests for so long. Writing a file
+takes little, but a thread that writes two hundred without a rest keeps the loop from the core."""
 
 Job = Callable[[], object]
 
@@ -88,8 +92,10 @@ class Jobs:
                 due = time.monotonic() + SOON_SECONDS
 
     def _run_soon(self) -> None:
-        for _ in range(len(self._soon)):
+        for number in range(1, len(self._soon) + 1):
             _run(self._soon.popleft())
+            if number % TOGETHER == 0:
+                time.sleep(PAUSE_SECONDS)
 
 
 def _run(job: Job) -> None:

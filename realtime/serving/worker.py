@@ -21,6 +21,7 @@ from realtime import live, store, tracks
 from realtime.api.frames import Protocol
 from realtime.money.keeper import renew_with
 from realtime.money.renewing import Renewer
+from realtime.priority import go_first
 from realtime.row_writing import RowWriter
 from realtime.serving.garbage import Garbage
 
@@ -99,6 +100,7 @@ def serve(
     Returns when every call is ended and what it left is written, or in the journal.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    go_first()
     writer, renewer = RowWriter(), Renewer()
     writer.start_soon()
     renewer.start_soon()
