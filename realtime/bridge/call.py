@@ -7,7 +7,6 @@ block. Nothing here awaits, so a test drives it without an event loop.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from ..hearing.vad import Vad
@@ -33,13 +32,15 @@ class Call(Core):
     conversation so far.
     """
 
-    @cached_property
-    def _client(self) -> ClientSide:
-        return ClientSide(self)
+    __slots__ = ("_client", "_provider")
 
-    @cached_property
-    def _provider(self) -> ProviderSide:
-        return ProviderSide(self)
+    def __init__(self, browser: Leg, session: Mapping[str, Any], **options: Any) -> None:
+        super().__init__(browser, session, **options)
+        self._client, self._provider = self.sides()
+
+    def sides(self) -> tuple[ClientSide, ProviderSide]:
+        """What takes the client's frames, and what takes the provider's events."""
+        return ClientSide(self), ProviderSide(self)
 
     def opened(self) -> None:
         """The client is there and the call begins, without a provider yet."""
@@ -135,8 +136,14 @@ class Call(Core):
 
     def from_upstream(self, frame: Frame) -> None:
         """One frame of the attached upstream session."""
-        if self.dialect is not None:
-            self._provider.take(self.dialect.decode(frame))
+        dialect = self.dialect
+        if dialect is None:
+            return
+        more = dialect.more_audio(frame)
+        if more is not None:
+            self._provider.take_more(*more)
+        else:
+            self._provider.take(dialect.decode(frame))
 
     def cancel_answer(self) -> bool:
         """Ask the provider to stop an answer under way; False when there is none."""

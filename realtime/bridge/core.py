@@ -35,6 +35,48 @@ if TYPE_CHECKING:
 class Core:
     """The state of one call and the plain verbs on it; see `call.Call`."""
 
+    # Objects with more than thirty attributes are slower by a dictionary, and ten times as large.
+    __slots__ = (
+        "_browser",
+        "_detail",
+        "_hold",
+        "_on_end",
+        "_provider_message",
+        "_ready",
+        "_skipped",
+        "_translate",
+        "_words",
+        "active_at",
+        "answering",
+        "clock",
+        "dialect",
+        "ended",
+        "expired",
+        "items",
+        "last_error",
+        "limits",
+        "memory",
+        "on_approve",
+        "on_received",
+        "on_renew",
+        "own_turns",
+        "packed",
+        "playing_until",
+        "ready_at",
+        "received",
+        "reconnecting",
+        "replayed",
+        "samples",
+        "samples_before",
+        "sent",
+        "settings",
+        "shown",
+        "speaking",
+        "tail",
+        "taps",
+        "upstream",
+    )
+
     def __init__(
         self,
         browser: Leg,
@@ -168,13 +210,16 @@ class Core:
         """Microphone audio to the attached provider, as far as that is to have it."""
         start = self.samples
         self.taps.on_user_audio(pcm, start)
-        self.samples += bytes_to_samples(len(pcm))
-        for piece in (pcm,) if self.own_turns is None else self.own_turns.hear(pcm, start):
+        self.samples = start + len(pcm) // SAMPLE_BYTES
+        if self.own_turns is None:
+            self._send_on(pcm)
+            return
+        for piece in self.own_turns.hear(pcm, start):
             self._send_on(piece)
 
     def _send_on(self, pcm: bytes) -> None:
         assert self.dialect is not None
-        turn = self.speaking is not None or self.is_manual()
+        turn = self.speaking is not None or self.settings.manual
         limits = self.limits
         self.tail.add(pcm, limits.repeated_seconds if turn else limits.onset_seconds)
         self._say(self.dialect, self.dialect.audio(pcm))
@@ -192,8 +237,10 @@ class Core:
             self._say(self.dialect, self.dialect.encode(sent))
 
     def _say(self, dialect: Dialect, frames: Iterable[Frame]) -> None:
-        for frame in frames:
-            self.send(frame)
+        upstream = self.upstream
+        if upstream is not None:
+            for frame in frames:
+                upstream.send(frame)
         if answers := dialect.answers():
             self.take_answers(answers)
 
@@ -221,11 +268,6 @@ class Core:
 
     # One upstream session after another
 
-    def is_manual(self) -> bool:
-        """Whether the page says where turns end."""
-        audio_in = (self.settings.session.get("audio") or {}).get("input") or {}
-        return "turn_detection" in audio_in and audio_in["turn_detection"] is None
-
     def is_quiet(self) -> bool:
         """Whether nobody speaks, is heard or is waited for."""
         return (
@@ -233,7 +275,7 @@ class Core:
             and not self.answering.owed
             and self.speaking is None
             and self.clock() > self.playing_until
-            and not (self.is_manual() and self.tail.size)
+            and not (self.settings.manual and self.tail.size)
         )
 
     def plug(self, upstream: Leg, dialect: Dialect) -> None:

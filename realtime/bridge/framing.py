@@ -28,6 +28,7 @@ PARTS = (0x00, 0x01, 0x02, 0x80)
 KNOWN = frozenset({WHOLE_TEXT, WHOLE_BINARY, *PARTS, 0x88, 0x89, 0x8A})
 """Every first byte there should be; the last three are a close, a ping and a pong."""
 MASKED = 0x80
+OPEN = State.OPEN  # a look-up that takes some time, and each frame asks
 END_OF_HEAD = b"\r\n\r\n"
 """Frames follow the handshake's head from here on."""
 
@@ -103,7 +104,7 @@ class Splitter:
         end = body + size
         if len(data) < end:
             return end
-        if first in WHOLE and not self._in_parts and self._connection.state is State.OPEN:
+        if first in WHOLE and not self._in_parts and self._connection.state is OPEN:
             payload = data[body:end]
             if self._mask_bit:
                 payload = apply_mask(payload, data[body - 4 : body])

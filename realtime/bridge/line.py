@@ -28,8 +28,8 @@ GOODBYE = 1000
 
 class Line:
     """Keeps a call connected. What breaks the connection and can be mended is mended; all else
-    ends the call. `on_frame` is called after each frame of the provider, `on_failed` for each
-    session that could not be opened."""
+    ends the call. `on_late` is called after each frame of the provider that comes when the call has
+    ended, `on_failed` for each session that could not be opened."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Line:
         history: Sequence[Mapping[str, Any]],
         limits: Limits,
         *,
-        on_frame: Callable[[], None],
+        on_late: Callable[[], None],
         on_failed: Callable[[UpstreamFailed], None],
         resolve: Resolve,
         tls: ssl.SSLContext | None,
@@ -47,7 +47,7 @@ class Line:
         self._target = target
         self._history = history
         self._limits = limits
-        self._on_frame = on_frame
+        self._on_late = on_late
         self._on_failed = on_failed
         self._resolve = resolve
         self._tls = tls
@@ -185,9 +185,11 @@ class Line:
         closing.add_done_callback(self._closing.discard)
 
     def _take(self, frame: Frame) -> None:
-        self._call.from_upstream(frame)
-        self._on_frame()
-        if self._call.expired:
+        call = self._call
+        call.from_upstream(frame)
+        if call.ended is not None:
+            self._on_late()
+        if call.expired:
             self.abort()
 
     def _verdict(self, closed: Closed) -> tuple[str, str, Closed]:

@@ -91,7 +91,7 @@ class OwnTurns:
         return True
 
     def _detection(self) -> Mapping[str, Any] | None:
-        if self._core.is_manual():
+        if self._core.settings.manual:
             return None
         audio_in = (self._core.settings.session.get("audio") or {}).get("input") or {}
         detection: Mapping[str, Any] = audio_in.get("turn_detection") or DEFAULT

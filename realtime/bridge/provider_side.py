@@ -15,6 +15,7 @@ from .errors import FATAL_CODES, judge
 from .events import Event
 from .flip import AUDIO, FlipGuard
 from .ids import new_id
+from .items import Item
 from .session import shown_session
 
 AUDIO_PLACE = ("item_id", "response_id", "output_index", "content_index")
@@ -32,6 +33,9 @@ class ProviderSide:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._announced: tuple[Any, ...] | None = None  # by the last nextvoice.audio
+        # What audio was last passed on, and the item it is of.
+        self._last: Event = {}
+        self._speaking = Item("")
         self._flips = FlipGuard(core)
         self._coming: deque[Event] = deque()
         self._taking = False
@@ -70,6 +74,17 @@ class ProviderSide:
         finally:
             self._taking = False
 
+    def take_more(self, before: Event, pcm: bytes) -> None:
+        """Follow audio that comes after that of the event `before`, as part of the same."""
+        item, index = self._speaking, before["content_index"]
+        # As what comes most it has a way of its own, if there is nothing to put together or judge.
+        plain = before is self._last and not (self._taking or item.odd_byte or len(pcm) % 2)
+        if plain and self._core.ended is None:
+            item.received[index] += len(pcm)
+            self._pass_audio(item.id, index, pcm)
+        else:
+            self.take((before | {"delta": pcm},))
+
     def _take(self, event: Event) -> None:
         own, flips = self._core.own_turns, self._flips
         if own is None and flips.resting:
@@ -84,7 +99,7 @@ class ProviderSide:
 
     def lost(self) -> None:
         """The provider is gone: close what was under way there, which it never will."""
-        self._announced = None
+        self._announced, self._last = None, {}
         self._flips.lost()
         if self._core.ended is None:
             self._close_turns()
@@ -145,18 +160,24 @@ class ProviderSide:
             # Of an answer nobody will hear only the usage is waited for.
             core.taps.on_late_audio(item_id, index, event["delta"])
             return
-        pcm = take_audio(core.items.touch(item_id), index, event["delta"])
+        item = core.items.touch(item_id)
+        pcm, event["delta"] = take_audio(item, index, event["delta"]), b""
         if not pcm:
             return
-        core.received += len(pcm)
-        core.playing_until = max(core.playing_until, core.clock()) + len(pcm) / BYTES_PER_SECOND
-        core.taps.on_assistant_audio(item_id, index, pcm)
         place = _audio_place(event)
         if place != self._announced:
             self._announced = place
             core.tell({"type": "nextvoice.audio"} | dict(zip(AUDIO_PLACE, place, strict=True)))
         core.answering.speaks(item_id)
+        self._last, self._speaking = event, item
+        self._pass_audio(item_id, index, pcm)
+
+    def _pass_audio(self, item_id: str, index: int, pcm: bytes) -> None:
+        core, size = self._core, len(pcm)
+        core.received += size
+        core.playing_until = max(core.playing_until, core.clock()) + size / BYTES_PER_SECOND
         core.answering.owed = False
+        core.taps.on_assistant_audio(item_id, index, pcm)
         core.send_to_browser(pcm)
 
     def _renew(self, event: Event) -> None:

@@ -89,7 +89,7 @@ async def run_call(
         target,
         history,
         limits,
-        on_frame=running.on_provider_frame,
+        on_late=running.on_late_frame,
         on_failed=on_failed,
         resolve=resolve,
         tls=tls,
@@ -214,8 +214,8 @@ class _Running:
             self._quiet.set()
             self._settled.set()
 
-    def on_provider_frame(self) -> None:
-        if self.call.ended is not None and self.call.answering.active is None:
+    def on_late_frame(self) -> None:
+        if self.call.answering.active is None:
             self._quiet.set()
             if not self.call.awaits_usage:
                 self._settled.set()

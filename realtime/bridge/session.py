@@ -94,7 +94,7 @@ class Settings:
     """The session's configuration during a call; a change the provider refuses is taken back."""
 
     def __init__(self, session: Mapping[str, Any], offered: Offered | None = None) -> None:
-        self.session: Event = _copy(session)
+        self._have(_copy(session))
         self._offered = offered or Offered()
         self._before: dict[str, Event] = {}
 
@@ -105,18 +105,19 @@ class Settings:
         """
         self._offered.check(changes)
         self._before[event_id] = self.session
-        self.session, part = with_changes(self.session, changes)
+        session, part = with_changes(self.session, changes)
+        self._have(session)
         return part
 
     def put(self, session: Mapping[str, Any], event_id: str) -> None:
         """Make this the whole configuration, as the client event `event_id` asks."""
         self._before[event_id] = self.session
-        self.session = _copy(session)
+        self._have(_copy(session))
 
     def refused(self, event_id: str | None) -> None:
         """The provider refused the change of this client event."""
         if event_id in self._before:
-            self.session = self._before[event_id]
+            self._have(self._before[event_id])
             self._before.clear()
 
     def accepted(self) -> None:
@@ -126,6 +127,12 @@ class Settings:
     def shown(self, created: Mapping[str, Any]) -> Event:
         """What a browser may see of the provider's new session under our configuration."""
         return shown_session(_overlaid(created, self.session))
+
+    def _have(self, session: Event) -> None:
+        self.session = session
+        audio_in = (session.get("audio") or {}).get("input") or {}
+        # Whether the page says where turns end.
+        self.manual: bool = "turn_detection" in audio_in and audio_in["turn_detection"] is None
 
 
 def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:

@@ -17,9 +17,9 @@ from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
 from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WireFrame
-from websockets.protocol import Event, State
+from websockets.protocol import Event
 
-from .framing import END_OF_HEAD, Splitter, framed
+from .framing import END_OF_HEAD, OPEN, Splitter, framed
 from .writer import Frame
 
 FRAMES_AHEAD = 8
@@ -83,7 +83,7 @@ class Stream(ClientConnection):
         """Write a message to the transport; False when `send` has to wait, or to say no."""
         if self.paused or self.send_in_progress is not None or self.transport.is_closing():
             return False
-        if self.protocol.state is not State.OPEN:
+        if self.protocol.state is not OPEN:
             return False
         self.transport.write(framed(frame, masked=True))
         return True
@@ -114,7 +114,7 @@ class Stream(ClientConnection):
         self._head = None
         end = at + len(END_OF_HEAD) - len(before)
         super().data_received(data[:end])
-        if self.protocol.state is State.OPEN:
+        if self.protocol.state is OPEN:
             self._splitter = Splitter(
                 self.protocol,
                 masked=False,

@@ -93,12 +93,13 @@ class Upstream:
     async def read(self, on_frame: Callable[[Frame], None]) -> Closed:
         """Hand on every frame until the connection ends, and say how it did."""
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        secrets = self._secrets
 
         def take(frame: Frame) -> None:
             if not broken.done():
                 self._heard += 1
                 try:
-                    on_frame(self._without_secrets(frame))
+                    on_frame(hide_in_frame(frame, secrets))
                 except Exception as error:
                     broken.set_exception(error)
 
@@ -137,7 +138,7 @@ class Upstream:
         for frame in self.dialect.greeting(session):
             self._writer.write(frame)
         try:
-            while not self._take_first(self._without_secrets(await self._socket.receive())):
+            while not self._take_first(hide_in_frame(await self._socket.receive(), self._secrets)):
                 pass
             return
         except ConnectionClosed as error:
@@ -163,9 +164,6 @@ class Upstream:
                 )
             self.first.append(event)
         return any(event["type"] == "session.created" for event in self.first)
-
-    def _without_secrets(self, frame: Frame) -> Frame:
-        return hide_in_frame(frame, self._secrets)
 
     def _closed(self, error: ConnectionClosed) -> Closed:
         close = error.rcvd

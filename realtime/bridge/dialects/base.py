@@ -79,6 +79,11 @@ class Dialect(Protocol):
         object, or None, is beside them as the event's `raw_usage`.
         """
 
+    def more_audio(self, frame: Frame) -> tuple[Event, bytes] | None:
+        """The quick way to read a frame, tried before `decode`: where it is no more than the next
+        audio of the part of an answer that `decode` gave last, that event and the PCM that comes
+        after it. None: `decode` it."""
+
     def encode(self, event: Mapping[str, Any]) -> Iterable[Frame]:
         """The frames for one GA client event other than an audio append."""
 

@@ -2,7 +2,8 @@
 
 decode: a frame -> read -> translated (a subclass's words to GA's) -> checked and filled
         -> completed (unless the provider is known to be complete) -> audio as our PCM
-        (more audio of the same part of an answer needs only the last of these: `_more`)
+        (more of the same part of an answer needs only the last of these: `_more`; audio in a
+        frame like the one before, not even to be read: `more_audio`)
 encode: a GA event -> answered here, or fitted to what the provider has -> told (in its words)
 """
 
@@ -13,10 +14,11 @@ from typing import Any, ClassVar, Literal
 
 import orjson
 
-from ..audio import bytes_to_samples, decode_base64, encode_base64, samples_to_ms
+from ..audio import SAMPLE_BYTES, decode_base64, encode_base64, samples_to_ms
 from ..events import Event, error_event
 from ..ids import new_id
 from ..writer import Frame
+from .alike import Alike
 from .base import AUDIO_DELTA, OPENING_IDS
 from .complete import Completing
 from .endpoint import Endpoint
@@ -79,6 +81,7 @@ class JsonDialect(Endpoint):
         # The places of the answer's audio and captions that came last, in the provider's words, and
         # what those became. None, once something came that may have changed what they mean.
         self._more_audio = self._more_words = NOTHING
+        self._alike: Alike | None = None  # the frames that audio comes in
         self._audio_event: Event = {}  # the last one's
 
     @property
@@ -145,10 +148,12 @@ class JsonDialect(Endpoint):
         return (event,)
 
     def audio(self, pcm: bytes) -> Iterable[Frame]:
-        self._samples += bytes_to_samples(len(pcm))
-        return self._append(self._sound.to_wire(pcm))
+        self._samples += len(pcm) // SAMPLE_BYTES
+        return self._append(pcm if self._sound.hears_plainly else self._sound.to_wire(pcm))
 
     def answers(self) -> Sequence[Event]:
+        if not self._answers:
+            return ()
         answers, self._answers = self._answers, []
         return answers
 
@@ -190,6 +195,18 @@ class JsonDialect(Endpoint):
 
     # From the provider
 
+    def more_audio(self, frame: Frame) -> tuple[Event, bytes] | None:
+        if self._alike is None or not isinstance(frame, str):
+            return None
+        delta = self._alike.delta(frame)
+        if not delta:
+            return None
+        try:
+            pcm = decode_base64(delta)
+        except ValueError:
+            return None
+        return None if self._repeats.came(frame) else (self._more_audio[1], pcm)
+
     def decode(self, frame: Frame) -> Iterable[Event]:
         event = _read(frame)
         found: list[Event] = []
@@ -198,10 +215,12 @@ class JsonDialect(Endpoint):
             # Nothing but what it adds is new about more of the same part of the same answer.
             if place == self._more_audio[0]:
                 found = self._more(event, self._more_audio[1])
+                if found:
+                    self._more_audio = place, found[0]
             elif place == self._more_words[0]:
                 found = self._more(event, self._more_words[1])
             else:
-                found = self._whole(place, event)
+                found = self._whole(place, event, frame)
         if not found:
             self.skipped += 1
         return found
@@ -216,15 +235,18 @@ class JsonDialect(Endpoint):
             return []
         return [before | {"event_id": event["event_id"], "delta": added}]
 
-    def _whole(self, place: Place, event: Event) -> list[Event]:
+    def _whole(self, place: Place, event: Event, frame: Frame) -> list[Event]:
+        event_id, delta = event["event_id"], event.get("delta")  # as they stand in the frame
         found = list[Event]()
         for each in self.translated(event):
             found += self._checked(each)
         kind = found[0]["type"] if len(found) == 1 else ""
         if kind == AUDIO_DELTA and self._sound.speaks_plainly:
             self._more_audio = place, found[0]
+            self._alike = Alike.of(frame, event_id, delta)
         elif kind != CAPTION or place[0] not in CAPTIONS:
             self._more_audio = self._more_words = NOTHING
+            self._alike = None
         elif self._completing is None:
             # Whoever completes what a provider leaves out has to hear every word.
             self._more_words = place, found[0]

@@ -22,6 +22,10 @@ class Repeats:
         if not isinstance(event_id, str) or not event_id:
             event["event_id"] = new_id("event")
             return False
+        return self.came(frame)
+
+    def came(self, frame: Frame) -> bool:
+        """Whether this very frame, of an event with an id, came before."""
         # The id alone says little: not every provider counts its events well. A hash is kept
         # because it is small, and hashing an answer's audio takes half a microsecond.
         mark = hash(frame)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import orjson
@@ -53,6 +52,8 @@ SDK_LIMITS = Limits(
 class SdkCall(Call):
     """A call whose client speaks and understands GA only. `terms`: see `Terms`."""
 
+    __slots__ = ("_at_root", "_kept", "_place", "_session_id", "_sound", "_terms")
+
     def __init__(
         self,
         browser: Leg,
@@ -70,17 +71,9 @@ class SdkCall(Call):
         self._at_root: set[str] = set()  # items the program put before all others
         super().__init__(browser, session, taps=(self._kept, *taps), **others)
 
-    @cached_property
-    def _side(self) -> SdkSide:
-        return SdkSide(self, self._terms, self._kept, self._sound)
-
-    @cached_property
-    def _client(self) -> ClientSide:
-        return self._side
-
-    @cached_property
-    def _provider(self) -> ProviderSide:
-        return SdkProviderSide(self, self._side, self._shown)
+    def sides(self) -> tuple[ClientSide, ProviderSide]:
+        side = SdkSide(self, self._terms, self._kept, self._sound)
+        return side, SdkProviderSide(self, side, self._shown)
 
     def _shown(self, session: Mapping[str, Any]) -> Event:
         whole = overlaid(self.settings.session, session)

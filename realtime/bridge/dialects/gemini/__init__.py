@@ -171,6 +171,9 @@ class GeminiLive:
             self._keep(each)
         return events
 
+    def more_audio(self, frame: Frame) -> None:
+        return None
+
     def _decoded(self, message: Event) -> Iterator[Event]:
         if isinstance(done := message.get("setupComplete"), dict):
             yield self._session_event("session.created", done.get("sessionId"))

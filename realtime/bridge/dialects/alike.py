@@ -1,0 +1,51 @@
+"""Frames that differ in two strings only, taken apart without reading them as JSON.
+
+An answer's audio comes in hundreds of frames that are alike but for the event's id and the audio.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from ..writer import Frame
+
+
+class Alike:
+    """What is the same of one frame with an answer's audio and the next.
+
+    A frame that begins with `head` up to the quote that opens the event's id, and so on, is the
+    same JSON but for what stands between: neither has quotes in it, or it would not fit.
+    """
+
+    __slots__ = ("_at", "_head", "_left", "_middle", "_tail")
+
+    def __init__(self, head: str, middle: str, tail: str) -> None:
+        self._head, self._middle, self._tail = head, middle, tail
+        self._at = len(head)
+        self._left = len(tail)
+
+    @classmethod
+    def of(cls, frame: Frame, event_id: object, delta: object) -> Self | None:
+        """From one such frame and what stands in it; None where they stand otherwise."""
+        if not isinstance(frame, str):
+            return None
+        head, _, rest = frame.partition(f'"{event_id}"')
+        middle, _, tail = rest.partition(f'"{delta}"')
+        if not tail or not _ends_in(head, "event_id") or not _ends_in(middle, "delta"):
+            return None
+        return cls(f'{head}"', f'"{middle}"', f'"{tail}')
+
+    def delta(self, frame: str) -> str | None:
+        """What such a frame has as its `delta`, as it stands there; None for another frame."""
+        if not frame.startswith(self._head) or not frame.endswith(self._tail):
+            return None
+        at = frame.find('"', self._at)
+        if not frame.startswith(self._middle, at):
+            return None
+        return frame[at + len(self._middle) : len(frame) - self._left]
+
+
+def _ends_in(text: str, name: str) -> bool:
+    """Whether what comes next is the value of this name."""
+    before, colon, after = text.rpartition(":")
+    return bool(colon) and not after.strip() and before.rstrip().endswith(f'"{name}"')
