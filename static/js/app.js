@@ -4,6 +4,7 @@ import { audioContext } from "./audio/context.js";
 import { Call } from "./call/call.js";
 import { ConversationPage } from "./conversation.js";
 import { find, findAll } from "./helpers/dom.js";
+import { whyNot } from "./helpers/http.js";
 import { draftOf, forgetDrafts, joined, keepDraft } from "./helpers/drafts.js";
 import { has, t } from "./helpers/strings.js";
 import { showTimes } from "./helpers/time.js";
@@ -169,9 +170,9 @@ async function startTalking(event) {
   try {
     await visits.go(form.action, { fields: new FormData(form) });
     page?.talk();
-  } catch {
+  } catch (problem) {
     event.submitter.disabled = false;
-    toast(t("request_failed"));
+    toast(whyNot(problem));
   }
 }
 
@@ -185,7 +186,7 @@ function submitDuringCall(event) {
   }
   // The call cannot outlive its conversation.
   if (pageOfCall() && /\/delete\/$/.test(new URL(form.action).pathname)) call.hangUp();
-  visits.go(form.action, { fields }).catch(() => toast(t("request_failed")));
+  visits.go(form.action, { fields }).catch((problem) => toast(whyNot(problem)));
 }
 
 /** What tests may read: counters and nothing else. */

@@ -4,7 +4,7 @@ import { CallChoice } from "./call/choice.js";
 import { Watch } from "./call/watch.js";
 import { find, jsonOf, setText, show } from "./helpers/dom.js";
 import { draftOf, keepDraft } from "./helpers/drafts.js";
-import { post } from "./helpers/http.js";
+import { post, whyNot } from "./helpers/http.js";
 import { t } from "./helpers/strings.js";
 import { connectAttachments } from "./panels/attachments-view.js";
 import { Composer } from "./panels/composer.js";
@@ -235,8 +235,8 @@ export class ConversationPage {
           this.retitle(title);
         }
         set(false);
-      } catch {
-        toast(t("request_failed"));
+      } catch (problem) {
+        toast(whyNot(problem));
       }
     });
   }

@@ -136,6 +136,25 @@ def test_what_was_said_is_copied_from_the_thread(visit: Open) -> None:
         assert page.evaluate("navigator.clipboard.readText()") == "What is 4 plus 4?"
 
 
+def rename_to(page: Page, title: str) -> None:
+    page.get_by_label("Conversation menu").click()
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_label("Title").fill(title)
+    page.get_by_label("Title").press("Enter")
+
+
+def test_a_page_from_before_a_sign_in_elsewhere_says_so(visit: Open) -> None:
+    with visit(None, expected=("403",)) as page:
+        new_conversation(page)
+        # Signing in, in whatever tab, gives the browser another token.
+        page.evaluate("document.body.dataset.csrf = 'x'.repeat(64)")
+        rename_to(page, "Later")
+        expect(page.locator(".toast")).to_contain_text("out of date")
+        page.reload()
+        rename_to(page, "Later")
+        expect(page.locator("[data-conversation-title]")).to_have_text("Later")
+
+
 def test_a_conversation_is_renamed_by_the_keyboard_alone(visit: Open) -> None:
     with visit(None) as page:
         new_conversation(page)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { fetchPage, post, upload } from "../../static/js/helpers/http.js";
+import { fetchPage, post, upload, whyNot } from "../../static/js/helpers/http.js";
 
 const HERE = "https://talk.example/c/1/?q=x";
 const LOGIN = "https://talk.example/accounts/login/?next=/c/1/rename/";
@@ -25,7 +25,9 @@ beforeEach(() => {
   left = [];
   const { pathname, search } = new URL(HERE);
   globalThis.location = { href: HERE, pathname, search, assign: (url) => left.push(url) };
-  globalThis.document = { body: { dataset: { csrf: "token", login: "/accounts/login/" } } };
+  const body = { dataset: { csrf: "token", login: "/accounts/login/" } };
+  globalThis.document = { body, querySelector: () => null };
+  globalThis.CSS = { escape: (text) => text };
   globalThis.XMLHttpRequest = RequestDouble;
 });
 
@@ -59,5 +61,13 @@ for (const [name, request] of Object.entries(REQUESTS)) {
     answers({ url: "https://talk.example/c/1/", status: 500 });
     assert.equal(await outcome(request()), "failed");
     assert.deepEqual(left, []);
+  });
+
+  test(`${name}: a page that is out of date is told from a request that did not work`, async () => {
+    const told = async (status) => {
+      answers({ url: "https://talk.example/c/1/", status });
+      return whyNot(await request().catch((problem) => problem));
+    };
+    assert.deepEqual([await told(403), await told(503)], ["page_outdated", "request_failed"]);
   });
 }

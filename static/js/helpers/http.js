@@ -1,6 +1,8 @@
 // Requests to our own pages. Where the session is over the person is taken to sign in, and back;
 // nothing is told to who asked, since the page goes away.
 
+import { t } from "./strings.js";
+
 /** POST form fields; resolves with the answer. Rejects unless it is a success. */
 export async function post(url, fields = {}) {
   const answer = await fetch(url, {
@@ -11,7 +13,7 @@ export async function post(url, fields = {}) {
     keepalive: true,
   });
   if (leavesToSignIn(answer.url)) return never();
-  if (!answer.ok) throw new Error(`${answer.status} ${url}`);
+  if (!answer.ok) throw refusal(answer.status, url);
   return answer;
 }
 
@@ -33,7 +35,7 @@ export function fetchPage(url, fields = null) {
       if (request.status === 200 && request.response) {
         resolve({ page: request.response, url: request.responseURL });
       } else {
-        reject(new Error(`${request.status} ${url}`));
+        reject(refusal(request.status, url));
       }
     };
     request.onerror = () => reject(new Error(`no answer ${url}`));
@@ -50,7 +52,7 @@ export function fetchPage(url, fields = null) {
 export function upload(url, file, onprogress) {
   const request = new XMLHttpRequest();
   const done = new Promise((resolve, reject) => {
-    const fail = () => reject(Object.assign(new Error(`${request.status} ${url}`), { told: request.response?.message }));
+    const fail = () => reject(Object.assign(refusal(request.status, url), { told: request.response?.message }));
     request.open("POST", url);
     request.setRequestHeader("X-CSRFToken", document.body.dataset.csrf);
     request.responseType = "json";
@@ -62,6 +64,15 @@ export function upload(url, file, onprogress) {
   form.append("file", file, file.name);
   request.send(form);
   return { done, cancel: () => request.abort() };
+}
+
+/** Why a request failed, in the person's language. A page from before a sign-in in another tab has an old token. */
+export function whyNot(problem) {
+  return t(problem.status === 403 ? "page_outdated" : "request_failed");
+}
+
+function refusal(status, url) {
+  return Object.assign(new Error(`${status} ${url}`), { status });
 }
 
 /** Whether an answer is the page where people sign in; then the browser is on its way there. */

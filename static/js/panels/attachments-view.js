@@ -1,7 +1,7 @@
 // Attachments in the thread: small pictures to enlarge, files to save, and both to delete.
 
 import { find, findAll, fromTemplate, setText, show } from "../helpers/dom.js";
-import { post } from "../helpers/http.js";
+import { post, whyNot } from "../helpers/http.js";
 import { fileSize } from "../helpers/sizes.js";
 import { t } from "../helpers/strings.js";
 import { toast } from "./toasts.js";
@@ -75,8 +75,8 @@ export function connectAttachments(root) {
   async function remove(element) {
     try {
       await post(element.dataset.deleteUrl);
-    } catch {
-      toast(t("request_failed"));
+    } catch (problem) {
+      toast(whyNot(problem));
       return;
     }
     const list = element.parentElement;

@@ -1,8 +1,7 @@
 // The list of conversations: more of it when asked for, and titles and order as they change.
 
 import { find, findAll, setText } from "../helpers/dom.js";
-import { fetchPage } from "../helpers/http.js";
-import { t } from "../helpers/strings.js";
+import { fetchPage, whyNot } from "../helpers/http.js";
 import { showTimes } from "../helpers/time.js";
 import { toast } from "./toasts.js";
 
@@ -26,8 +25,8 @@ export function connectConversationList(root) {
     loading = true;
     try {
       await append(list, more);
-    } catch {
-      toast(t("request_failed"));
+    } catch (problem) {
+      toast(whyNot(problem));
       watcher.disconnect();
       loading = false;
       return;

@@ -2,6 +2,7 @@
 
 import { hasTurnSetting } from "../call/options.js";
 import { find, findAll, setText, show } from "../helpers/dom.js";
+import { whyNot } from "../helpers/http.js";
 import { t } from "../helpers/strings.js";
 import { DeviceCheck } from "./device-check.js";
 import { fillTools } from "./tool-choice.js";
@@ -158,9 +159,9 @@ export class OptionsDrawer {
     try {
       await this.#choice.keep({ asDefault: true });
       toast(t("kept_as_default"));
-    } catch {
+    } catch (problem) {
       box.checked = false;
-      toast(t("request_failed"));
+      toast(whyNot(problem));
     }
   }
 

@@ -1,8 +1,7 @@
 // The parts of a long thread that are not on the page yet: brought in where the reader is.
 
 import { find, findAll } from "../helpers/dom.js";
-import { fetchPage } from "../helpers/http.js";
-import { t } from "../helpers/strings.js";
+import { fetchPage, whyNot } from "../helpers/http.js";
 import { toast } from "./toasts.js";
 
 // So many messages are shown at once. Where there are more, the links lead to a page of their own.
@@ -94,8 +93,8 @@ export class ThreadPages {
       if (keeping) this.#list.parentElement.prepend(document.adoptNode(keeping));
       this.#moveOn(link, find(before ? "[data-earlier]" : "[data-later]", page));
       this.#onmessages(part);
-    } catch {
-      toast(t("request_failed"));
+    } catch (problem) {
+      toast(whyNot(problem));
       this.#watcher.disconnect();
     } finally {
       link.removeAttribute("aria-busy");

@@ -1,7 +1,7 @@
 // The thread: what was said, what is being said, and where the reader is.
 
 import { find, findAll, fromTemplate, show } from "../helpers/dom.js";
-import { t } from "../helpers/strings.js";
+import { whyNot } from "../helpers/http.js";
 import { clock, showTimes } from "../helpers/time.js";
 import { tellDays } from "./days.js";
 import { connectMessage, makeMessage, showCaption, showSaved, showStored } from "./message-view.js";
@@ -39,7 +39,20 @@ export class Thread {
     observer.observe(this.#scroller);
     this.#keepEnd();
     this.#following = !this.#pages.goesOn;
+    this.#showWanted();
     show(this.#jump, !this.#following);
+  }
+
+  /** Go to the message that the address asks for, where a search found it. */
+  #showWanted() {
+    const at = new URLSearchParams(location.search).get("at");
+    const wanted = at && find(`[data-message="${CSS.escape(at)}"]`, this.#list);
+    if (!wanted) return;
+    this.#following = false;
+    wanted.dataset.wanted = "";
+    wanted.tabIndex = -1;
+    wanted.scrollIntoView({ block: "center" });
+    wanted.focus({ preventScroll: true });
   }
 
   /** Whether nothing was said yet. */
@@ -49,7 +62,7 @@ export class Thread {
 
   /** Go to the newest message. */
   toEnd() {
-    if (this.#pages.goesOn) this.#pages.toNewest().then(() => this.toEnd(), () => toast(t("request_failed")));
+    if (this.#pages.goesOn) this.#pages.toNewest().then(() => this.toEnd(), (problem) => toast(whyNot(problem)));
     this.#following = true;
     this.#keepEnd();
   }
