@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.backends.signals import connection_created
 from django.db.models import (
@@ -66,6 +67,13 @@ def teach_sqlite(sender: object, connection: Any, **_: object) -> None:
         connection.connection.create_function("CASEFOLD", 1, str.casefold, deterministic=True)
 
 
+class Hit(NamedTuple):
+    """A message with some of the words, and what it says."""
+
+    pk: uuid.UUID
+    text: str
+
+
 def words_of(text: str) -> list[str]:
     """The different words to look for, the longest first: it is the one that is held least."""
     words = {word.casefold(): word for word in text.split()}
@@ -102,20 +110,42 @@ def around(text: str, words: Sequence[str]) -> str:
 def search(
     conversations: QuerySet[Conversation], text: str, order: Sequence[str], after: str, size: int
 ) -> Slice[Conversation]:
-    """The next conversations with all words of `text` after a place in the order. `said` of each
-    is the message that holds most of them, or None.
+    """The next conversations with all words of `text` after a place in the order. `hit` of each
+    is the message that holds most of them, as a `Hit`, or None.
 
     Fewer than `size`, even none, when time was up; `more` then says where to go on.
     """
-    until = time.monotonic() + SECONDS
-    words, found = words_of(text), list[Conversation]()
-    said = Subquery(hits(words).filter(conversation=OuterRef("pk")).values("text")[:1])
+    words = words_of(text)
+    part = _found(conversations, words, order, after, size)
+    _add_hits(part.rows, words)
+    return part
+
+
+def _found(
+    conversations: QuerySet[Conversation],
+    words: Sequence[str],
+    order: Sequence[str],
+    after: str,
+    size: int,
+) -> Slice[Conversation]:
+    until, found = time.monotonic() + SECONDS, list[Conversation]()
     while True:
         portion = page(conversations.only("pk", "updated"), order, after, PORTION)
         inside = conversations.filter(pk__in=[each.pk for each in portion.rows])
-        found += matching(inside, words).annotate(said=said).order_by(*order)
+        found += matching(inside, words).order_by(*order)
         after = portion.more
         if len(found) > size:
             return Slice(found[:size], place(found[size - 1], order))
         if not after or len(found) == size or time.monotonic() > until:
             return Slice(found, after)
+
+
+def _add_hits(found: Sequence[Conversation], words: Sequence[str]) -> None:
+    """Give each conversation its `hit`."""
+    best = Subquery(hits(words).filter(conversation=OuterRef("pk")).values("pk")[:1])
+    shown = Conversation.objects.filter(pk__in=[each.pk for each in found])
+    wanted = shown.annotate(best=best).values("best")
+    said = Message.objects.filter(pk__in=wanted).values_list("conversation", "pk", "text")
+    of = {conversation: Hit(pk, text) for conversation, pk, text in said}
+    for each in found:
+        each.hit = of.get(each.pk)  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
@@ -26,6 +27,8 @@ PAGE = 30
 NEWEST_FIRST = ["-updated", "-pk"]
 # A thread opens with its newest messages; older ones come by the link above them.
 THREAD = 60
+# Where one message is looked for, so many after it are shown as well.
+AFTER_IT = 20
 LAST_FIRST = ["-position", "-created", "-pk"]
 
 
@@ -74,7 +77,8 @@ def _unused(person: Any, account: Account) -> Conversation | None:
 
 @login_required
 def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """One thread: its end, or what was said `?before=` or `?after=` a place in it."""
+    """One thread: its end, what was said `?before=` or `?after=` a place in it, or around the
+    message whose id is `?at=`."""
     found = _found(request, pk)
     thread = (
         Message.objects.filter(conversation=found)
@@ -143,6 +147,8 @@ def _found(request: HttpRequest, pk: uuid.UUID) -> Conversation:
 def _part(thread: QuerySet[Message], request: HttpRequest) -> dict[str, Any]:
     """The messages to be shown, and the places before and after them when there are others."""
     after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    if at := request.GET.get("at", ""):
+        before = _after(thread, at)
     if after:
         part = page(thread, turned(LAST_FIRST), after, THREAD)
         shown, earlier, later = part.rows, "", part.more
@@ -154,6 +160,19 @@ def _part(thread: QuerySet[Message], request: HttpRequest) -> dict[str, Any]:
         if before and shown:
             later = place(shown[-1], LAST_FIRST)
     return {"messages_": shown, "earlier": earlier, "later": later}
+
+
+def _after(thread: QuerySet[Message], at: str) -> str:
+    """The place a little after the message with this id; the end of the thread, if there is none or
+    it is no further away."""
+    try:
+        wanted = thread.filter(pk=at).first()
+    except ValidationError:
+        wanted = None
+    if wanted is None:
+        return ""
+    following = page(thread, turned(LAST_FIRST), place(wanted, LAST_FIRST), AFTER_IT + 1)
+    return place(following.rows[-1], LAST_FIRST) if following.more else ""
 
 
 def _conversations(request: HttpRequest, words: str) -> dict[str, Any]:

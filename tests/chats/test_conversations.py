@@ -238,6 +238,43 @@ def test_a_search_shows_what_was_said_around_the_words(
     assert shown("trip") == []
 
 
+def test_what_a_search_found_is_opened_where_it_was_said(
+    signed_in: Callable[[User], Client], ann: User, conversation: Conversation
+) -> None:
+    made = Message.objects.bulk_create(
+        Message(
+            conversation=conversation,
+            position=n,
+            role="user",
+            text="Here is the needle." if n == 77 else f"Hay, number {n}.",
+        )
+        for n in range(250)
+    )
+    client = signed_in(ann)
+    page = client.get(reverse("home"), {"q": "needle"}).content.decode()
+    (address,) = re.findall(r'href="(/c/[^"]*\?at=[^"]*)"', page)
+    assert address == f"{conversation.get_absolute_url()}?at={made[77].pk}"
+
+    def shown(at: object) -> tuple[list[float], bool, bool]:
+        context = client.get(conversation.get_absolute_url(), {"at": at}).context
+        positions = [message.position for message in context["messages_"]]
+        return positions, bool(context["earlier"]), bool(context["later"])
+
+    assert shown(made[77].pk) == ([float(n) for n in range(38, 98)], True, True)
+    assert shown(made[3].pk) == ([float(n) for n in range(24)], False, True)
+    end = ([float(n) for n in range(190, 250)], True, False)
+    assert [shown(at) for at in (made[240].pk, uuid.uuid4(), "nothing")] == [end] * 3
+
+
+def test_nobody_learns_by_a_message_s_id_what_is_in_another_conversation(
+    signed_in: Callable[[User], Client], ann: User, bob: User, conversation: Conversation
+) -> None:
+    theirs = Conversation.objects.create(owner=bob, account=bob.own_account)
+    secret = theirs.messages.create(position=0, role="user", text="Bob's own words.")
+    page = signed_in(ann).get(conversation.get_absolute_url(), {"at": secret.pk})
+    assert (page.status_code, "own words" in page.content.decode()) == (200, False)
+
+
 def test_starting_one_opens_it(signed_in: Callable[[User], Client], ann: User) -> None:
     response = signed_in(ann).post(reverse("conversation-new"), {"call": "1"})
     made = Conversation.objects.get(owner=ann)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Open, wording
+from tests.e2e.conftest import Open, picture, wording
 from tests.e2e.test_options import ANSWER_MS, PHONE, until
 from tests.site import Site
 
@@ -121,6 +121,27 @@ def test_who_writes_in_an_old_part_is_brought_to_the_end(
         expect(wording(messages.last)).to_contain_text("8", timeout=ANSWER_MS)
         until(page, lambda: numbers(page) == [*range(940, 1000), -1, -1])
         expect(messages.nth(60)).to_contain_text("4 plus 4")
+
+
+@pytest.mark.parametrize("size", ["phone", "desktop"])
+def test_a_search_opens_a_thread_where_the_words_are(
+    visit: Open, site: Site, thread: str, size: str
+) -> None:
+    viewport = PHONE if size == "phone" else {"width": 1280, "height": 800}
+    scheme = "dark" if size == "phone" else "light"
+    with visit(None, viewport=viewport, color_scheme=scheme) as page:
+        page.get_by_role("searchbox").fill("number 321 of")
+        page.keyboard.press("Enter")
+        page.locator("main").get_by_role("link", name="A long thread").click()
+        page.wait_for_url("**/?at=*")
+        found = page.locator("[data-message-text]:has-text('number 321 ')")
+        expect(found).to_be_in_viewport()
+        picture(page, f"found-{size}")
+        assert numbers(page)[0] < 321 < numbers(page)[-1] < 350
+        assert page.evaluate("document.activeElement.matches('.message[data-wanted]')")
+        # From here the thread is read on, either way.
+        page.get_by_role("button", name="Latest").click()
+        until(page, lambda: 999 in numbers(page))
 
 
 def test_each_day_of_a_thread_is_told_once(visit: Open, site: Site) -> None:
