@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -85,8 +84,8 @@ class AttachingBrowser:
         self._put = put
         self._tell = tell
         # Messages being looked up, and what came after them and has to wait.
-        self._held: deque[str] = deque()
-        self._released: deque[str] = deque()
+        self._held: list[str] = []
+        self._released: list[str] = []
         self._looking: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[Frame | Gone] | None = None
 
@@ -126,7 +125,7 @@ class AttachingBrowser:
         """A frame; None when a message was looked up instead."""
         if self._looking is None:
             if self._released:
-                return self._released.popleft()
+                return self._released.pop(0)
             if self._reading is None:
                 return await self._browser.receive()
         # A read that is under way cannot be given up without losing its frame.

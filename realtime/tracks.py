@@ -11,7 +11,6 @@ import errno
 import logging
 import os
 import shutil
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -83,8 +82,8 @@ class Track:
         self.recording_id = recording_id
         self._path = live_folder(call_id) / f"{recording_id}.pcm"
         # Audio that is not in the file yet, and whether the append thread will come for it, soon or
-        # at once.
-        self._pieces: deque[bytes | memoryview] = deque()
+        # at once. A list: a deque takes 760 bytes also when it is empty, and each item has a track.
+        self._pieces: list[bytes | memoryview] = []
         self._awaited = self._hurried = False
         # Bytes the append thread is done with, and bytes the file holds; both are its own.
         self._written = self._in_file = 0
@@ -167,9 +166,7 @@ class Track:
             self._lose(problem)
         finally:
             self._written += len(audio)
-            with suppress(IndexError):  # it was discarded meanwhile
-                for _ in pieces:
-                    self._pieces.popleft()
+            del self._pieces[: len(pieces)]
 
     def _add(self, audio: bytes) -> None:
         if self._file is None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Core:
     """The state of one call and the plain verbs on it; see `call.Call`."""
 
-    # Objects with more than thirty attributes are slower by a dictionary, and several times as large.
+    # With more than thirty attributes in a dictionary an object is slower, and far larger.
     __slots__ = (
         "_browser",
         "_detail",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +41,7 @@ class Memory(Tap):
         self._letters = letters
         self._opening: list[Event] = []
         self._words: dict[str, Words] = {}
-        self._pictures: deque[tuple[Words, int]] = deque()  # oldest first
+        self._pictures: list[tuple[Words, int]] = []  # oldest first
 
     def opens_with(self, history: Sequence[Mapping[str, Any]]) -> None:
         """The call's first session is given these items."""
@@ -137,7 +136,7 @@ class Memory(Tap):
         words.pictures[index] = dict(part)
         self._pictures.append((words, index))
         if len(self._pictures) > PICTURES:
-            older, place = self._pictures.popleft()
+            older, place = self._pictures.pop(0)
             del older.pictures[place]
             older.parts[place] = SHOWN_EARLIER
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any
@@ -37,7 +36,7 @@ class ProviderSide:
         self._last: Event = {}
         self._speaking = Item("")
         self._flips = FlipGuard(core)
-        self._coming: deque[Event] = deque()
+        self._coming: list[Event] = []
         self._taking = False
         self._closed: set[str] = set()  # turns whose words will never come
         self._handlers: dict[str, Callable[[Event], None]] = {
@@ -70,7 +69,7 @@ class ProviderSide:
             for event in events:
                 self._take(event)
             while self._coming:
-                self._take(self._coming.popleft())
+                self._take(self._coming.pop(0))
         finally:
             self._taking = False
 

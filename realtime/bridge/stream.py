@@ -8,7 +8,6 @@ no queue and no task.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -37,7 +36,7 @@ class Stream(ClientConnection):
         super().__init__(protocol, **options)
         self._head: bytes | None = b""  # the end of what came of the handshake's answer
         self._splitter: Splitter | None = None
-        self._waiting: deque[Frame] = deque()
+        self._waiting: list[Frame] = []
         self._arrived: asyncio.Future[None] | None = None  # of the one who waits in `receive`
         self._to: Callable[[Frame], None] | None = None
         self._stopped = False
@@ -59,7 +58,7 @@ class Stream(ClientConnection):
                 raise self.close_exc
             self._arrived = self.loop.create_future()
             await asyncio.wait({self._arrived, self.lost}, return_when=asyncio.FIRST_COMPLETED)
-        frame = self._waiting.popleft()
+        frame = self._waiting.pop(0)
         self._read_on()
         return frame
 
@@ -171,7 +170,7 @@ class Stream(ClientConnection):
             if monotonic() > self._turn_ends and not self.lost.done():
                 self._go_on()
                 break
-            self._to(self._waiting.popleft())
+            self._to(self._waiting.pop(0))
         self._read_on()
 
     def _read_on(self) -> None:

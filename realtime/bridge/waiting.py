@@ -20,7 +20,7 @@ class Waiting:
     def __init__(self, limits: Limits) -> None:
         self._most_audio = int(limits.buffered_seconds * BYTES_PER_SECOND)
         self._most_events = limits.buffered_events
-        self._kept: deque[bytes | Event] = deque()
+        self._kept: list[bytes | Event] = []
         self._audio = 0
         self._events = 0
 
@@ -46,12 +46,11 @@ class Waiting:
         """Keep no event of this type any more."""
         kept = [each for each in self._kept if isinstance(each, bytes) or each["type"] != kind]
         self._events -= len(self._kept) - len(kept)
-        self._kept = deque(kept)
+        self._kept = kept
 
     def take(self) -> list[bytes | Event]:
         """Everything kept, oldest first; nothing is kept afterwards."""
-        kept = list(self._kept)
-        self._kept.clear()
+        kept, self._kept = self._kept, []
         self._audio = self._events = 0
         return kept
 

@@ -24,6 +24,7 @@ from realtime.money.renewing import Renewer
 from realtime.priority import go_first
 from realtime.row_writing import RowWriter
 from realtime.serving.garbage import Garbage
+from realtime.serving.heap import have_one_heap
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,7 @@ def serve(
     Returns when every call is ended and what it left is written, or in the journal.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    have_one_heap()
     go_first()
     writer, renewer = RowWriter(), Renewer()
     writer.start_soon()
