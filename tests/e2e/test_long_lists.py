@@ -144,6 +144,22 @@ def test_a_search_opens_a_thread_where_the_words_are(
         until(page, lambda: 999 in numbers(page))
 
 
+def test_a_search_of_a_short_thread_shows_the_words_and_its_end(visit: Open, site: Site) -> None:
+    short = """
+from chats.models import User
+ann = User.objects.get(username="ann")
+thread = ann.conversations.create(account=ann.own_account, title="Short")
+thread.messages.create(position=1, role="user", kind="typed", status="completed", text="A needle?")
+"""
+    site.run(short)
+    with visit(None) as page:
+        page.goto(f"{site.url}/?q=needle")
+        page.locator("main").get_by_role("link", name="Short").first.click()
+        expect(page.locator(".message[data-wanted]")).to_contain_text("A needle?")
+        picture(page, "found-short")
+        expect(page.get_by_role("button", name="Latest")).to_be_hidden()
+
+
 def test_each_day_of_a_thread_is_told_once(visit: Open, site: Site) -> None:
     old = """
 from datetime import timedelta

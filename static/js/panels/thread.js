@@ -48,11 +48,11 @@ export class Thread {
     const at = new URLSearchParams(location.search).get("at");
     const wanted = at && find(`[data-message="${CSS.escape(at)}"]`, this.#list);
     if (!wanted) return;
-    this.#following = false;
     wanted.dataset.wanted = "";
     wanted.tabIndex = -1;
     wanted.scrollIntoView({ block: "center" });
     wanted.focus({ preventScroll: true });
+    this.#following = this.#atEnd && !this.#pages.goesOn;
   }
 
   /** Whether nothing was said yet. */
@@ -176,11 +176,15 @@ export class Thread {
     this.#list.insertBefore(element, after);
   }
 
-  #onScroll() {
+  get #atEnd() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+  }
+
+  #onScroll() {
+    const { scrollTop } = this.#scroller;
     // Only going up leaves the end; that the end moved away is no wish of the reader.
-    const atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-    if (atEnd && !this.#pages.goesOn) this.#following = true;
+    if (this.#atEnd && !this.#pages.goesOn) this.#following = true;
     else if (scrollTop < this.#scrolledTo) this.#following = false;
     this.#scrolledTo = scrollTop;
     show(this.#jump, !this.#following);
