@@ -14,7 +14,7 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import connection
-from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model
 from django.utils import timezone
 
@@ -36,7 +36,7 @@ def backup(out: IO[bytes], *, with_keys: bool = False) -> Manifest:
     if is_behind():
         raise Unusable(BEHIND)
     made, writer = timezone.now().isoformat(), Writer(out)
-    migrations = sorted(MigrationLoader(connection).applied_migrations)
+    migrations = sorted(MigrationRecorder(connection).applied_migrations())
     manifest = Manifest(made, connection.vendor, migrations, keys=with_keys)
     with tempfile.TemporaryFile() as names:
         with one_moment():

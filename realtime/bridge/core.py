@@ -210,11 +210,8 @@ class Core:
         """Microphone audio to the attached provider, as far as that is to have it."""
         start = self.samples
         self.taps.on_user_audio(pcm, start)
-        self.samples = start + len(pcm) // SAMPLE_BYTES
-        if self.own_turns is None:
-            self._send_on(pcm)
-            return
-        for piece in self.own_turns.hear(pcm, start):
+        self.samples += bytes_to_samples(len(pcm))
+        for piece in (pcm,) if self.own_turns is None else self.own_turns.hear(pcm, start):
             self._send_on(piece)
 
     def _send_on(self, pcm: bytes) -> None:
@@ -237,10 +234,8 @@ class Core:
             self._say(self.dialect, self.dialect.encode(sent))
 
     def _say(self, dialect: Dialect, frames: Iterable[Frame]) -> None:
-        upstream = self.upstream
-        if upstream is not None:
-            for frame in frames:
-                upstream.send(frame)
+        for frame in frames:
+            self.send(frame)
         if answers := dialect.answers():
             self.take_answers(answers)
 

@@ -98,11 +98,9 @@ class FloodGuard:
 
     def admits(self, now: float, *, frames: int = 1, audio: int = 0, text: int = 0) -> bool:
         """Count `audio` bytes and `text` characters; False when it is too much."""
-        self._frames = (now if self._frames < now else self._frames) + frames * self._frame_takes
-        if audio:
-            self._audio = (now if self._audio < now else self._audio) + audio * self._byte_takes
-        if text:
-            self._text = (now if self._text < now else self._text) + text * self._letter_takes
+        self._audio = max(self._audio, now) + audio * self._byte_takes
+        self._text = max(self._text, now) + text * self._letter_takes
+        self._frames = max(self._frames, now) + frames * self._frame_takes
         return (
             self._audio - now <= self._audio_ahead
             and self._text - now <= self._text_ahead

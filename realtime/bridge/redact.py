@@ -37,11 +37,10 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 
 def hide_in_frame(frame: str | bytes, secrets: Iterable[str]) -> str | bytes:
     """A message without these secrets. Some providers send their JSON as binary messages."""
+    if isinstance(frame, str):
+        return hide(frame, secrets)
     for secret in secrets:
-        if isinstance(frame, bytes):
-            frame = frame.replace(secret.encode(), HIDDEN.encode())
-        elif secret in frame:
-            frame = frame.replace(secret, HIDDEN)
+        frame = frame.replace(secret.encode(), HIDDEN.encode())
     return frame
 
 

@@ -94,9 +94,15 @@ class Settings:
     """The session's configuration during a call; a change the provider refuses is taken back."""
 
     def __init__(self, session: Mapping[str, Any], offered: Offered | None = None) -> None:
-        self._have(_copy(session))
+        self.session: Event = _copy(session)
         self._offered = offered or Offered()
         self._before: dict[str, Event] = {}
+
+    @property
+    def manual(self) -> bool:
+        """Whether the page says where turns end."""
+        audio_in = (self.session.get("audio") or {}).get("input") or {}
+        return "turn_detection" in audio_in and audio_in["turn_detection"] is None
 
     def change(self, changes: list[Change], event_id: str) -> Event:
         """Make the changes; returns the partial session to tell the provider under `event_id`.
@@ -105,19 +111,18 @@ class Settings:
         """
         self._offered.check(changes)
         self._before[event_id] = self.session
-        session, part = with_changes(self.session, changes)
-        self._have(session)
+        self.session, part = with_changes(self.session, changes)
         return part
 
     def put(self, session: Mapping[str, Any], event_id: str) -> None:
         """Make this the whole configuration, as the client event `event_id` asks."""
         self._before[event_id] = self.session
-        self._have(_copy(session))
+        self.session = _copy(session)
 
     def refused(self, event_id: str | None) -> None:
         """The provider refused the change of this client event."""
         if event_id in self._before:
-            self._have(self._before[event_id])
+            self.session = self._before[event_id]
             self._before.clear()
 
     def accepted(self) -> None:
@@ -127,12 +132,6 @@ class Settings:
     def shown(self, created: Mapping[str, Any]) -> Event:
         """What a browser may see of the provider's new session under our configuration."""
         return shown_session(_overlaid(created, self.session))
-
-    def _have(self, session: Event) -> None:
-        self.session = session
-        audio_in = (session.get("audio") or {}).get("input") or {}
-        # Whether the page says where turns end.
-        self.manual: bool = "turn_detection" in audio_in and audio_in["turn_detection"] is None
 
 
 def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:

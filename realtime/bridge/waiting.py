@@ -84,13 +84,13 @@ class Tail:
 
     def add(self, pcm: bytes, seconds: float) -> None:
         """Keep audio that was sent."""
-        size, most = len(pcm), int(seconds * BYTES_PER_SECOND)
         self._kept.append(pcm)
-        self._in_memory += size
+        self._in_memory += len(pcm)
+        most = int(seconds * BYTES_PER_SECOND)
+        self.size = min(self.size + len(pcm), most)
         here = most if self.recall is None else min(most, IN_MEMORY_BYTES)
         while self._in_memory > here:
             self._in_memory -= len(self._kept.popleft())
-        self.size = min(self.size + size, most)
         if self.recall is None or self.size < self._in_memory:
             self.size = self._in_memory
 

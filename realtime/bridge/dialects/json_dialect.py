@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import orjson
 
-from ..audio import SAMPLE_BYTES, decode_base64, encode_base64, samples_to_ms
+from ..audio import bytes_to_samples, decode_base64, encode_base64, samples_to_ms
 from ..events import Event, error_event
 from ..ids import new_id
 from ..writer import Frame
@@ -148,12 +148,10 @@ class JsonDialect(Endpoint):
         return (event,)
 
     def audio(self, pcm: bytes) -> Iterable[Frame]:
-        self._samples += len(pcm) // SAMPLE_BYTES
-        return self._append(pcm if self._sound.hears_plainly else self._sound.to_wire(pcm))
+        self._samples += bytes_to_samples(len(pcm))
+        return self._append(self._sound.to_wire(pcm))
 
     def answers(self) -> Sequence[Event]:
-        if not self._answers:
-            return ()
         answers, self._answers = self._answers, []
         return answers
 

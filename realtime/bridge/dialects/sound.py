@@ -39,8 +39,6 @@ class Sound:
     def __init__(self, traits: Traits) -> None:
         self._traits = traits
         self._ears = self._ears_before = Wire(rate=traits.input_rate)
-        self.hears_plainly = self._ears.plain
-        """Whether the provider wants our audio as it is."""
         self._mouth = self._mouth_asked = Wire(rate=traits.output_rate)
         self._to_wire = Resampler(RATE, self._ears.rate)
         self._from_wire = Resampler(self._mouth.rate, RATE)
@@ -51,7 +49,7 @@ class Sound:
 
     def to_wire(self, pcm: bytes) -> bytes:
         """Microphone audio as the provider wants it."""
-        return pcm if self.hears_plainly else self._law(self._to_wire.feed(pcm))
+        return pcm if self._ears.plain else self._law(self._to_wire.feed(pcm))
 
     def rest(self) -> bytes:
         """What of the microphone is still inside; to be sent before a turn ends."""
@@ -63,7 +61,6 @@ class Sound:
     def _listen(self, wire: Wire) -> None:
         if wire != self._ears:
             self._ears, self._to_wire = wire, Resampler(RATE, wire.rate)
-            self.hears_plainly = wire.plain
 
     # Configuration
 

@@ -297,7 +297,7 @@ def test_items_are_given_back_from_what_was_seen(name):
     (answer,) = dialect.answers()
     assert answer["error"]["event_id"] == "c"
     assert judge(answer["error"]).kind == "benign"
-    assert list(dialect.answers()) == []
+    assert dialect.answers() == []
 
 
 @pytest.mark.parametrize("name", [n for n in WITHOUT if not DIALECTS[n].traits.truncate])
