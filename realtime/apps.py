@@ -8,13 +8,9 @@ class RealtimeConfig(AppConfig):
     verbose_name = _("Calls")
 
     def ready(self) -> None:
-        from realtime import (  # noqa: F401  (they register)
-            checks,
-            deploy_checks,
-            recheck,
-            takeout,
-        )
+        from realtime import checks, deploy_checks, takeout  # noqa: F401  (they register)
         from realtime.append_only import LEDGER
+        from realtime.calls import recheck  # noqa: F401  (it listens)
         from realtime.money import anonymous, ledger  # noqa: F401  (deletions; how rows are added)
 
         post_migrate.connect(LEDGER.after_migrate, sender=self)

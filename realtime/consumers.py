@@ -19,19 +19,20 @@ from django.utils.translation import gettext
 
 from chats.asking import about
 from chats.models import Conversation, User
-from realtime import elsewhere, live, metrics
+from realtime import metrics
 from realtime.bridge import Gone, Resume, receive_start
 from realtime.bridge.browser import Quick, Take
 from realtime.bridge.ends import ENDS, End, ended_event
 from realtime.bridge.start import Start
 from realtime.bridge.writer import never
+from realtime.calls import elsewhere, live
+from realtime.calls.going_on import PagePass
+from realtime.calls.opening import Refused, check_room, find_conversation, open_call
+from realtime.calls.past_calls import known_here, why_over
+from realtime.calls.places import TOO_MANY, Places
+from realtime.calls.running import RunningCall
 from realtime.db import in_database, is_away
-from realtime.going_on import PagePass
-from realtime.opening import Refused, check_room, find_conversation, open_call
-from realtime.past_calls import known_here, why_over
-from realtime.places import TOO_MANY, Places
 from realtime.quick import QUICK
-from realtime.running import RunningCall
 
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")

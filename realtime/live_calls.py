@@ -22,9 +22,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from chats import audit
-from realtime.audience import ask_to_end
-from realtime.elsewhere import OPEN, ask
-from realtime.janitor import DEAD_SECONDS
+from realtime.calls.audience import ask_to_end
+from realtime.calls.elsewhere import OPEN, ask
+from realtime.calls.janitor import DEAD_SECONDS
 from realtime.models import CallRecord, Usage
 
 MOST = 500

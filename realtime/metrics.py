@@ -31,9 +31,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from chats.spool import spool
-from realtime import live, tracks
-from realtime.pace import pace, worked_and_waited
-from realtime.store import store
+from realtime.calls import live
+from realtime.calls.pace import pace, worked_and_waited
+from realtime.keeping import tracks
+from realtime.keeping.store import store
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # While calls run a timer looks so often how late it is, and how long the queues are.

@@ -11,10 +11,10 @@ from django.urls import reverse
 
 from chats.models import Account, Conversation
 from chats.signals import conversation_begun, conversation_in_use, conversation_page, home_page
-from realtime.attachments import sees_pictures
 from realtime.call_settings import settings_of
+from realtime.calls.attachments import sees_pictures
+from realtime.calls.history import opening_items, worth_telling
 from realtime.features import turn_settings
-from realtime.history import opening_items, worth_telling
 from realtime.models import CallRecord, VoiceModel
 from realtime.models.providers import model_id
 from realtime.providers.availability import default_model

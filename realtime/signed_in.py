@@ -15,8 +15,8 @@ from django.db.models import BigIntegerField
 from django.http import parse_cookie
 
 from chats.models import User
+from realtime.calls.going_on import is_of, session_data
 from realtime.db import in_database
-from realtime.going_on import is_of, session_data
 from realtime.prepared import Given, Prepared
 
 _people = Prepared(lambda: User.objects.filter(pk=Given("pk", BigIntegerField()), is_active=True))

@@ -9,7 +9,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from chats.spool import spool
-from realtime import live
+from realtime.calls import live
 from realtime.db import is_behind
 
 _tables_seen = False

@@ -16,7 +16,8 @@ from channels.layers import get_channel_layer
 
 from chats.models import Conversation
 from chats.models import Message as Stored
-from realtime.audience import (
+from realtime.bridge.ends import ENDS
+from realtime.calls.audience import (
     LOOK,
     SEND_SECONDS,
     ask_calls,
@@ -24,12 +25,11 @@ from realtime.audience import (
     until_asked,
     watchers_of,
 )
-from realtime.bridge.ends import ENDS
+from realtime.calls.going_on import PagePass, may_go_on
+from realtime.calls.opening import find_conversation
+from realtime.calls.places import TOO_MANY, Places
 from realtime.consumers import AWAY, NOT_FOUND
 from realtime.db import in_database
-from realtime.going_on import PagePass, may_go_on
-from realtime.opening import find_conversation
-from realtime.places import TOO_MANY, Places
 from realtime.recorder.keeper import stored_event
 
 outage = logging.getLogger("nextvoice.outage")

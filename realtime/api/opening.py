@@ -15,9 +15,9 @@ from realtime.api.models import model_of
 from realtime.bridge.events import Problem
 from realtime.bridge.sdk import Terms, checked_session, formats_of, merged
 from realtime.bridge.start import Start
-from realtime.going_on import owners_of
+from realtime.calls.going_on import owners_of
+from realtime.calls.opening import Opening, open_call
 from realtime.models import ApiToken, CallRecord
-from realtime.opening import Opening, open_call
 from realtime.prepared import Given, Prepared
 
 _tokens = Prepared(

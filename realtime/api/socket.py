@@ -24,10 +24,10 @@ from realtime.api.shapes import REQUEST, ApiError
 from realtime.bridge.ends import ENDS
 from realtime.bridge.sdk import SDK_LIMITS, SdkCall, closing
 from realtime.bridge.sdk.ends import ending_event, error
+from realtime.calls.opening import Refused, check_room
+from realtime.calls.running import RunningCall
 from realtime.consumers import BrowserSocket
 from realtime.db import in_database, is_away
-from realtime.opening import Refused, check_room
-from realtime.running import RunningCall
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from realtime.api.shapes import ApiError, no_model
 from realtime.bridge.events import Problem
 from realtime.bridge.sdk import Terms, checked_session, formats_of, merged
 from realtime.bridge.sdk.session import shown
+from realtime.calls.opening import base_session
 from realtime.models import ClientSecret
-from realtime.opening import base_session
 
 SECONDS = 600
 LEAST, MOST = 10, 7200

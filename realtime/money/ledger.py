@@ -21,14 +21,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import BigIntegerField, DateField, Sum
 
+from realtime.keeping.rows import ADDED
+from realtime.keeping.statements import add_up, insert_new
 from realtime.models.money import Price, Source, Usage, UsageDay
 from realtime.money.prices import Rates, price_for
 from realtime.money.pricing import EXACT, Prices, Unpriced, cost, costs, priced_part
 from realtime.money.rollups import NAMES, PLACE
 from realtime.money.usage import MEASURES, NOTHING, Counts, counts_of, tame
 from realtime.prepared import Given, Prepared
-from realtime.rows import ADDED
-from realtime.statements import add_up, insert_new
 
 ONCE = ("upstream_session", "key", "kind")
 """There is one row of these."""
@@ -141,8 +141,8 @@ def record(entry: Entry) -> list[Usage]:
 
 
 def append(entries: list[dict[str, Any]]) -> list[list[Usage]]:
-    """Record entries that `Entry.fields` made plain, for `realtime.store`. Returns the rows that
-    say what each cost, whether they are new or not."""
+    """Record entries that `Entry.fields` made plain, for `realtime.keeping.store`. Returns
+    the rows that say what each cost, whether they are new or not."""
     read = [entry_of(fields) for fields in entries]
     new = [_new_row(entry) for entry in read]
     _add_up([row for rows in new for row in rows])

@@ -20,6 +20,7 @@ from realtime.bridge import EndRecord, Tap
 from realtime.bridge.audio import BYTES_PER_SECOND, bytes_to_ms
 from realtime.bridge.dialects.base import SPENT
 from realtime.db import in_database
+from realtime.keeping.store import Store
 from realtime.models import Usage
 from realtime.money.connected_time import ConnectedTime
 from realtime.money.estimate import Answer, Context, Turn
@@ -27,7 +28,6 @@ from realtime.money.ledger import Entry, Payer, record
 from realtime.money.settling import Settling
 from realtime.money.usage import Counts, counts_of
 from realtime.money.why import Sum, cost_event
-from realtime.store import Store
 
 OWING_BYTES = BYTES_PER_SECOND
 OWING_LETTERS = 200

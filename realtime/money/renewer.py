@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from realtime.database_program import answer_from_database
+from realtime.programs.database_program import answer_from_database
 
 if TYPE_CHECKING:
     from realtime.money.quotas import Terms, Wish

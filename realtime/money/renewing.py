@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from realtime.beside import DatabaseBeside
 from realtime.money.quotas import Terms, Wish
+from realtime.programs.beside import DatabaseBeside
 
 
 class Renewer(DatabaseBeside):

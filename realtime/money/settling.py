@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 
 from realtime.bridge.gate import Release
+from realtime.keeping.store import Store
 from realtime.models import Usage
 from realtime.money.ledger import Entry
-from realtime.store import Store
 
 HOLD_SECONDS = 0.01
 """How long an answer's end waits for the database before the journal has to do."""

@@ -16,10 +16,10 @@ from chats.models import User
 from realtime.bridge.dialects import Target
 from realtime.bridge.faults import FAULTS
 from realtime.bridge.probe import STEPS, Step, probe
+from realtime.calls.opening import base_session
 from realtime.db import in_database
 from realtime.models import Provider, Usage, VoiceModel
 from realtime.money.ledger import Entry, Payer, record
-from realtime.opening import base_session
 from realtime.providers.targets import Refused, target_for
 
 log = logging.getLogger(__name__)

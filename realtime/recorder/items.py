@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chats.models import Message
-from realtime.tracks import Track
+from realtime.keeping.tracks import Track
 
 
 @dataclass(slots=True)

@@ -15,9 +15,9 @@ from chats.markdown import as_html
 from chats.models import Message, Recording
 from chats.models.conversation import title_from
 from realtime.bridge.notices import notice_event
+from realtime.keeping.store import Store
+from realtime.keeping.tracks import Encoded, Track, recording_columns
 from realtime.recorder.items import Item
-from realtime.store import Store
-from realtime.tracks import Encoded, Track, recording_columns
 
 GROWING = 4000
 """Letters of an answer that are formatted while more of it comes."""

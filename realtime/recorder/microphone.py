@@ -9,7 +9,7 @@ from typing import Any
 from realtime.bridge.audio import ms_to_bytes
 from realtime.bridge.session import VAD_NUMBERS
 from realtime.bridge.waiting import IN_MEMORY_BYTES
-from realtime.tracks import Track
+from realtime.keeping.tracks import Track
 
 # Providers announce that speech has started when they are sure of it, and date it back by their
 # prefix padding: so much later than they hear it, and so much padding where they do not say.

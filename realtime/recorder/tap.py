@@ -8,11 +8,11 @@ from typing import Any
 from chats.models import Message
 from realtime.bridge.heard import split_heard
 from realtime.bridge.taps import EndRecord, Tap
+from realtime.keeping.store import Store
 from realtime.recorder.items import Item, Items
 from realtime.recorder.keeper import Keeper, Notify
 from realtime.recorder.microphone import Microphone
 from realtime.recorder.tools import tool_columns
-from realtime.store import Store
 
 # Playback reports lag a little; an answer heard up to here was heard whole.
 HEARD_WHOLE_MS = 150

@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError
 
 from chats.spool import SHIP_SECONDS
-from realtime import janitor
+from realtime.calls import janitor
 from realtime.db import with_connection
 from realtime.money import alerts
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 
-from realtime import live
+from realtime.calls import live
 
 YOUNG = 700
 """So many objects more than before, and the youngest are looked at; some milliseconds."""

@@ -17,12 +17,13 @@ import uvicorn
 from django.conf import settings
 from django.urls import get_resolver
 
-from realtime import live, store, tracks
 from realtime.api.frames import Protocol
+from realtime.calls import live
+from realtime.keeping import store, tracks
+from realtime.keeping.row_writing import RowWriter
 from realtime.money.keeper import renew_with
 from realtime.money.renewing import Renewer
-from realtime.priority import go_first
-from realtime.row_writing import RowWriter
+from realtime.programs.priority import go_first
 from realtime.serving.garbage import Garbage
 from realtime.serving.heap import have_one_heap
 

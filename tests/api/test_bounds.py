@@ -15,7 +15,7 @@ from chats.models import User
 from realtime.api import socket
 from realtime.bridge import Limits
 from realtime.bridge.sdk import MAX_FRAME
-from realtime.pace import BEHIND_SECONDS, pace
+from realtime.calls.pace import BEHIND_SECONDS, pace
 from tests.api.help import opened, provider_of, session_of, token_of
 from tests.api.test_session import the_call
 from tests.scripted import Expect, Hear, Raw, Send, audio_delta, response_created

@@ -19,9 +19,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from chats.models import Conversation, User
-from realtime import lookout
 from realtime.api.keys import BAD_PER_MINUTE, address_of
 from realtime.api.socket import RealtimeSocket
+from realtime.calls import lookout
 from realtime.db import in_database
 from realtime.models import ApiToken, ClientSecret, Provider
 from tests.api.help import opened, provider_of, session_of, token_of

@@ -14,12 +14,12 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from chats.models import Conversation, Message, Recording, User
-from realtime import live
 from realtime.bridge import g711
+from realtime.calls import live
 from realtime.db import in_database
+from realtime.keeping.rows import Row
+from realtime.keeping.store import store
 from realtime.models import CallRecord
-from realtime.rows import Row
-from realtime.store import store
 from tests.api.help import opened, provider_of, session_of, session_updated, token_of
 from tests.scripted import (
     Die,
@@ -163,7 +163,7 @@ async def test_a_call_is_kept_as_a_conversation_of_its_token(here: str, ann: Use
         ("user", "Hi", "completed"),
         ("assistant", "Hello there.", "completed"),
     ]
-    recording = await sync_to_async(Recording.objects.get)()
+    recording = await the_recording()
     assert recording.duration_ms == 1000
     assert (record.end_reason, record.conversation_id) == ("browser_gone", kept.pk)
     assert (await sync_to_async(lambda: record.token)()).name == "kitchen"  # type: ignore[union-attr]
@@ -255,7 +255,7 @@ async def test_the_recording_ends_where_the_program_says_it_was_cut(here: str, a
     await the_call()
     assert visit.of_type("conversation.item.truncate")[0]["audio_end_ms"] == 500
     kept = await sync_to_async(Message.objects.get)(role="assistant")
-    recording = await sync_to_async(Recording.objects.get)()
+    recording = await the_recording()
     assert (kept.heard_ms, kept.text, kept.unheard, kept.status) == (
         500,
         "one two three",
@@ -548,6 +548,16 @@ async def the_call() -> CallRecord:
             )()
             if record is not None:
                 return record
+            await asyncio.sleep(0.02)
+
+
+async def the_recording() -> Recording:
+    """The only recording, once it is made: it may take longer than the call."""
+    async with asyncio.timeout(30):
+        while True:
+            recording = await sync_to_async(Recording.objects.get)()
+            if recording.state != Recording.State.LIVE:
+                return recording
             await asyncio.sleep(0.02)
 
 

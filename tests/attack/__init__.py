@@ -5,7 +5,8 @@ Most tests stand beside what they protect; these are the places to look (folders
     who may see and do what, by every route      attack/test_access (access.txt), and by socket and
                                                  event attack/test_sockets; realtime/test_watching
     forms and sockets of other sites             attack/test_access, realtime/test_origin
-    signed out, shut out or removed in a call    realtime/test_resume, test_consumer, test_watching
+    signed out, shut out or removed in a call    realtime/calls/test_resume,
+                                                 realtime/test_consumer, test_watching
     sessions and cookies                         attack/test_sign_in
     keys that leak                               realtime/test_canary, test_logs, test_sealing
     addresses inside our own network             bridge/test_guard, test_reach, test_upstream;
@@ -15,8 +16,8 @@ Most tests stand beside what they protect; these are the places to look (folders
                                                  realtime/providers/test_forms,
                                                  realtime/tools/test_openapi
     stored scripts                               e2e/test_stored_attacks (xss.py)
-    tools that loop, are slow, huge or malicious bridge/test_tools, realtime/test_tool_approvals,
-                                                 realtime/tools/test_services
+    tools that loop, are slow, huge or malicious bridge/test_tools, realtime/tools/test_services,
+                                                 realtime/tools/test_tool_approvals
     uploads: bombs, wrong kinds, no end          chats/test_attachment_files, test_attachments,
                                                  test_large_bodies
     names that want to be paths                  attack/test_paths, chats/test_attachments

@@ -19,7 +19,8 @@ import pytest
 from django.test import Client
 
 from chats.models import Conversation, User
-from realtime import consumers, live
+from realtime import consumers
+from realtime.calls import live
 from tests.site import Caller
 
 pytestmark = pytest.mark.django_db(transaction=True)

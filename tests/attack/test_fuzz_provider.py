@@ -19,10 +19,10 @@ from realtime.bridge.dialects import DIALECTS
 from realtime.bridge.ends import ENDS
 from realtime.bridge.taps import Tap
 from realtime.db import in_database
+from realtime.keeping.store import Store
 from realtime.money.ledger import Payer
 from realtime.money.meter import Meter
 from realtime.recorder import Recorder
-from realtime.store import Store
 from tests.attack.mutants import Mutants
 from tests.bridge.dialects.streams import SAMPLES, decode, sent
 from tests.bridge.dialects.test_every_dialect import final

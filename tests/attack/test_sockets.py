@@ -15,10 +15,10 @@ from django.test import Client
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from realtime import live
 from realtime.api.paths import API_PATHS
 from realtime.bridge.events import CLIENT_EVENTS
 from realtime.bridge.sdk.events import CHECKS
+from realtime.calls import live
 from realtime.db import in_database
 from realtime.models import CallRecord, VoiceModel
 from realtime.routing import websocket_urlpatterns

@@ -66,7 +66,7 @@ def _feed(answers: int, beside: int) -> float:
     from django.conf import settings
     from django.utils import timezone
 
-    from realtime.store import Store
+    from realtime.keeping.store import Store
 
     talks, calls, payer = _people()
     messages = [str(uuid.uuid4()) for _ in range(CALLS)]

@@ -72,7 +72,7 @@ KEPT = """
 from django.core.files.storage import default_storage
 from django.db.models import Sum
 from chats.models import Message, Recording
-from realtime import mp3
+from realtime.keeping import mp3
 from realtime.models import CallRecord, Lease, Usage, UsageDay
 threads = {threads!r}
 calls = CallRecord.objects.filter(conversation__in=threads)
@@ -119,7 +119,7 @@ tell(CallRecord.objects.filter(conversation__in={threads!r}, state="ended").coun
 BURY = """
 from datetime import timedelta
 from django.db.models import F
-from realtime.janitor import sweep
+from realtime.calls.janitor import sweep
 from realtime.models import CallRecord
 ago = timedelta(minutes=2)
 CallRecord.objects.exclude(state="ended").update(heartbeat=F("heartbeat") - ago)

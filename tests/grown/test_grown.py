@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.realtime.test_tracks import length_ms
+from tests.realtime.keeping.test_tracks import length_ms
 from tests.servers import Postgres
 from tests.site import ROOT, Caller, Person, Site
 
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.postgres
 WITHIN = 30
 # Tests that pass on SQLite, and that another database might let fail.
 ALIKE = [
-    "realtime/test_store",
+    "realtime/keeping/test_store",
     "realtime/test_recorder",
-    "realtime/test_janitor",
+    "realtime/calls/test_janitor",
     "realtime/test_rotation",
     "realtime/money/test_ledger",
     "realtime/money/test_meter",
@@ -182,7 +182,7 @@ async def test_a_killed_site_s_call_is_interrupted_and_can_be_heard(
     closed = site.run(
         "from datetime import timedelta\n"
         "from django.db.models import F\n"
-        "from realtime.janitor import sweep\n"
+        "from realtime.calls.janitor import sweep\n"
         "from realtime.models import CallRecord\n"
         "CallRecord.objects.update(heartbeat=F('heartbeat') - timedelta(minutes=2))\n"
         "tell([sweep(patience=0), sweep(patience=0)])"

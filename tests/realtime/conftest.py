@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from realtime import live
-from realtime.store import store
+from realtime.calls import live
+from realtime.keeping.store import store
 from tests.people import ann, bob, conversation, eve, own_data
 from tests.site import DATABASE, INHERITED, migrated
 

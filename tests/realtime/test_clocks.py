@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from chats.models import Conversation, User
-from realtime import janitor, lookout
+from realtime.calls import janitor, lookout
 from realtime.db import in_database
 from realtime.models import CallRecord, Lease, Quota, Usage
 from realtime.money import keeper

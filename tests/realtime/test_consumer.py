@@ -25,8 +25,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chats.models import Conversation, Membership, Message, User
-from realtime import live, lookout, running
 from realtime.bridge import ENDS, Call
+from realtime.calls import live, lookout, running
 from realtime.db import in_database
 from realtime.models import CallRecord, Provider, VoiceModel
 from realtime.recorder import Recorder

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from chats.models import Conversation, Message, Recording
-from realtime import tracks
 from realtime.bridge.ends import ENDS
 from realtime.bridge.heard import split_heard
 from realtime.bridge.taps import EndRecord
+from realtime.keeping import tracks
+from realtime.keeping.store import Store
 from realtime.recorder import Recorder
-from realtime.store import Store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,10 +14,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from chats.models import Conversation, Membership, Message, User
-from realtime import lookout, watching
+from realtime import watching
+from realtime.calls import lookout
+from realtime.calls.opening import is_spoken
 from realtime.db import in_database
 from realtime.models import CallRecord
-from realtime.opening import is_spoken
 from realtime.recorder.keeper import GROWING, html_of
 from tests.realtime.test_consumer import SECOND, answer, opened, provider_of, sign_in
 from tests.scripted import Until

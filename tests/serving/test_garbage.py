@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from realtime import live
+from realtime.calls import live
 from realtime.serving.garbage import Garbage
 
 

@@ -200,7 +200,7 @@ async def test_a_page_whose_worker_was_killed_goes_on_in_the_other(
         shell.run(
             "from datetime import timedelta\n"
             "from django.db.models import F\n"
-            "from realtime.janitor import sweep\n"
+            "from realtime.calls.janitor import sweep\n"
             "from realtime.models import CallRecord\n"
             "CallRecord.objects.update(heartbeat=F('heartbeat') - timedelta(minutes=2),"
             " ended=F('ended') - timedelta(minutes=2))\n"

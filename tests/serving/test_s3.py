@@ -26,7 +26,7 @@ def test_a_recording_is_kept_in_the_bucket_and_played_from_any_point(
         url, whole = site.run(
             "from chats.models import Message, Recording\n"
             "from django.utils import timezone\n"
-            "from realtime.tracks import encode_file, recording_columns\n"
+            "from realtime.keeping.tracks import encode_file, recording_columns\n"
             "from pathlib import Path\n"
             f"message = Message.objects.create(conversation_id={thread!r}, item_id='i',"
             " role='user', position=1)\n"

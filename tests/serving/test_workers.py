@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 from django.test import RequestFactory
 
-from realtime import live
+from realtime.calls import live
 from realtime.serving import supervisor
 from realtime.serving.supervisor import Program, Supervisor
 from realtime.serving.worker import Server, config_of_server

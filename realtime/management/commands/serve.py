@@ -18,7 +18,8 @@ from django.core.checks import Tags, run_checks
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from realtime import embedded, live, metrics
+from realtime import embedded, metrics
+from realtime.calls import live
 from realtime.data_dir import in_use, private_files
 from realtime.db import BEHIND, is_behind, with_connection
 from realtime.deploy_checks import LOCAL, of_workers, public_hosts

@@ -18,16 +18,16 @@ from django.db import connection
 from django.utils import timezone
 
 from chats.models import Account, Conversation, Membership, User
-from realtime import janitor, lookout
+from realtime.calls import janitor, lookout
 from realtime.db import in_database
 from realtime.models import Lease, Price, Provider, Quota, Usage, VoiceModel
 from realtime.money import keeper, ledger
 from realtime.money.quotas import DEAD_AFTER
 from tests.api.help import opened as opened_sdk
 from tests.api.help import session_of, token_of
+from tests.realtime.calls.test_resume import page_of
 from tests.realtime.money.test_meter import until
 from tests.realtime.test_consumer import opened, provider_of, sign_in
-from tests.realtime.test_resume import page_of
 from tests.scripted import Expect, Send, Until, audio_delta, response_created, response_done
 from tests.site import Caller
 

@@ -17,15 +17,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chats.models import Conversation, User
-from realtime import store as stores
 from realtime.bridge.dialects.base import SPENT
 from realtime.db import in_database
+from realtime.keeping import store as stores
+from realtime.keeping.store import store
 from realtime.models import CallRecord, Price, Provider, Usage, UsageDay, VoiceModel
 from realtime.money import settling
 from realtime.money.ledger import Payer
 from realtime.money.meter import Meter
 from realtime.money.usage import MEASURES, Counts, counts_of
-from realtime.store import store
 from tests.realtime.test_consumer import cookie, sign_in
 from tests.scripted import (
     Die,
@@ -212,7 +212,7 @@ async def test_a_browser_that_leaves_mid_answer_pays_what_the_provider_says(
 
 
 async def until_left() -> None:
-    from realtime import live
+    from realtime.calls import live
 
     async with asyncio.timeout(15):
         while live.count():  # noqa: ASYNC110

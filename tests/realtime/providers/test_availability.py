@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from chats.models import Account, Conversation, User
 from realtime.bridge.start import Start
+from realtime.calls.opening import open_call
 from realtime.models import AccountSettings, CallRecord, Price, Provider, VoiceModel
-from realtime.opening import open_call
 from realtime.providers.availability import default_model, payer
 from realtime.providers.describe import Costs, cards
 

@@ -9,8 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from chats.models import Account, Membership, User
+from realtime.calls.opening import Refused
 from realtime.models import AccountSettings, Provider, VoiceModel
-from realtime.opening import Refused
 from realtime.providers.targets import target_for
 from realtime.providers.tidy import KEPT
 

@@ -1,0 +1,9 @@
+"""The calls of this process, from the first question to what a dead one left behind.
+
+- `opening`, `history`, `attachments`: what must be known before a call starts, and what it is told
+- `running`, `attaching`: a call while it runs, with all that belongs to it
+- `live`, `past_calls`, `places`, `pace`: who talks here, talked lately, and has room to
+- `lookout`, `going_on`, `recheck`: whether calls may go on
+- `audience`, `elsewhere`: what other tabs and other processes are told
+- `janitor`: closes what a dead process left open
+"""

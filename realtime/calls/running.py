@@ -1,0 +1,425 @@
+"""A call while it runs: the bridge, its recorder, its row, its watchers and its browser's sockets.
+
+It lives in a task of its own, so that a socket's end, or a server that gives its consumer up, ends
+no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from chats.asking import about
+from chats.models import User
+from realtime import metrics
+from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
+from realtime.bridge.browser import Browser, Resume
+from realtime.bridge.ends import End
+from realtime.bridge.limits import Limits
+from realtime.calls import live, past_calls
+from realtime.calls.attaching import AttachingBrowser, look_up
+from realtime.calls.audience import Audience, person_of, provider_of
+from realtime.calls.going_on import Answer, Pass, Question
+from realtime.calls.lookout import lookout
+from realtime.calls.opening import Opening, is_spoken, note_key
+from realtime.calls.past_calls import PastCall
+from realtime.db import in_database
+from realtime.keeping import tracks
+from realtime.keeping.store import store
+from realtime.models import CallRecord, Usage
+from realtime.money.allowance import Allowance
+from realtime.money.keeper import keeper
+from realtime.money.meter import Meter
+from realtime.money.quota_words import withdrawn_words
+from realtime.money.quotas import Terms
+from realtime.providers.circuits import circuit_of
+from realtime.recorder import Recorder
+from realtime.tools.trail import Trail
+
+log = logging.getLogger(__name__)
+outage = logging.getLogger("nextvoice.outage")
+
+# The bridge gives 5 s in all to its last words, of which waiting for an answer's cost takes 1.5.
+SETTLE_SECONDS = 3.0
+DRAIN_SECONDS = 1.0
+# How long a call goes on without its browser.
+RESUME_SECONDS = 15.0
+
+# The close code of a socket whose call goes on over another one, or without any.
+REPLACED = 4409
+
+Message = dict[str, Any]
+
+# Tasks nobody holds are collected while they run.
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def _idle_seconds(terms: Terms) -> float:
+    """How long the bridge lets a call be quiet. A quota that says more than the site's settings
+    holds, and one that says less is kept by the allowance."""
+    quota = terms.idle.total_seconds() if terms.idle else 0.0
+    return max(float(settings.CALL_IDLE_SECONDS), quota)
+
+
+def _begin(job: Coroutine[Any, Any, None]) -> None:
+    """Run a job for itself."""
+    task = asyncio.create_task(job)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _noted(provider: uuid.UUID, *, refused: bool) -> None:
+    try:
+        await in_database(note_key, provider, refused=refused)
+    except Exception as problem:
+        outage.warning("a refused key cannot be noted: %s", type(problem).__name__)
+
+
+class Connected(Tap):
+    """Notes when the provider was first there, and `worked()` each time it is."""
+
+    def __init__(self, save: Callable[..., None], worked: Callable[[], None]) -> None:
+        self._save: Callable[..., None] | None = save
+        self._worked = worked
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        if event["type"] != "session.created":
+            return
+        self._worked()
+        if self._save is not None:
+            self._save(connected=timezone.now())
+            self._save = None
+
+
+class RunningCall:
+    """A call while it runs: the bridge, its recorder, its row and its watchers.
+
+    `person_pass` lets it go on for as long as it holds. `call_type` is the leg: what language
+    whoever is at `socket` is spoken to in. `limits` are its leg's.
+    """
+
+    def __init__(
+        self,
+        socket: Browser,
+        user: User,
+        opening: Opening,
+        person_pass: Pass,
+        *,
+        call_type: Callable[..., Call] = Call,
+        limits: Limits | None = None,
+    ) -> None:
+        self._limits = replace(
+            limits or Limits(),
+            idle_seconds=_idle_seconds(opening.terms),
+            resume_seconds=RESUME_SECONDS,
+        )
+        self._call_type = call_type
+        self._browser = ResumableBrowser(socket, self._limits)
+        self._record: EndRecord | None = None
+        self._over = asyncio.Event()
+        self._user = user
+        self._opening = opening
+        self._person_pass = person_pass
+        self._loop = asyncio.get_running_loop()
+        self._call: Call | None = None
+        self._store = store()
+        self._closing: asyncio.Task[None] | None = None
+        self._meter = Meter(
+            store=self._store,
+            payer=opening.pays,
+            call_id=opening.call_id,
+            model=opening.target.model,
+            by_time=opening.by_time,
+            session=opening.session,
+            history=opening.history,
+            save=self._save,
+            tell=self._tell,
+            on_row=self._on_row,
+        )
+        self._allowance = Allowance(
+            call_id=uuid.UUID(opening.call_id),
+            account_id=opening.pays.account_id,
+            user_id=opening.pays.user_id,
+            own=opening.pays.own,
+            tariff=opening.tariff,
+            terms=opening.terms,
+            under_way=self._meter.under_way,
+            unsettled=self._meter.settling.names,
+            idle_seconds=self._idle_seconds,
+            end=self._stop,
+            tell=self._tell,
+        )
+        # The ledger before all else: nobody is to know of an answer that is not in it.
+        self._taps: list[Tap] = [
+            self._meter,
+            self._allowance,
+            Connected(self._save, self._provider_worked),
+        ]
+        self._audience = self._new_audience()
+        self._recorder: Recorder | None = None
+        if opening.conversation_id is not None:
+            self._recorder = self._new_recorder(opening.conversation_id)
+            self._taps += [self._recorder, Trail(user, opening.conversation_id)]
+
+    def _new_audience(self) -> Audience:
+        opening = self._opening
+        depends_on = [person_of(self._user.pk)]
+        if opening.pays.provider_id is not None:
+            depends_on.append(provider_of(opening.pays.provider_id))
+        return Audience(
+            opening.conversation_id,
+            opening.call_id,
+            is_spoken(opening.session),
+            self._stop,
+            depends_on=depends_on,
+            look=partial(lookout().ask, uuid.UUID(opening.call_id)),
+        )
+
+    def _stop(self, reason: str, words: tuple[str, str] | None = None) -> None:
+        if self._call is not None:
+            self._call.end(reason, words=words)
+
+    def _on_row(self, name: str, row: Usage) -> None:
+        self._allowance.costs(name, row)
+        metrics.costs(row.cost, row.currency)
+
+    def _idle_seconds(self) -> float:
+        return self._loop.time() - self._call.active_at if self._call is not None else 0.0
+
+    def _new_recorder(self, conversation_id: str) -> Recorder:
+        return Recorder(
+            store=self._store,
+            conversation_id=conversation_id,
+            call_id=self._opening.call_id,
+            last_position=self._opening.last_position,
+            titled=self._opening.titled,
+            notify=self._notify,
+            show=self._audience.show,
+        )
+
+    @property
+    def ending(self) -> bool:
+        """Whether it has been ended and only winds down."""
+        return self._call is not None and self._call.ended is not None
+
+    @property
+    def end(self) -> End | None:
+        """Why the call ended; None while it runs, and when something of ours failed."""
+        return self._record.end if self._record else None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has left nothing in its conversation, or has none."""
+        return self._recorder is None or self._recorder.is_empty
+
+    def start(self) -> None:
+        """Run the call from now on, and leave its row ended, whatever happens."""
+        _begin(self._run())
+
+    def resume(self, socket: Browser, user: User, conversation_id: str, wish: Resume) -> bool:
+        """Go on over this socket, if it is the same person's, in the same conversation, with the
+        call's token. `serve` it then."""
+        return (
+            user.pk == self._user.pk
+            and conversation_id == self._opening.conversation_id
+            and self._browser.resume(socket, wish.token, wish.received)
+        )
+
+    async def serve(self, socket: Browser) -> int | None:
+        """Give the call this socket until one has done with the other. Returns the code to close
+        it with; None when something of ours failed. Cancelling it costs the call the socket."""
+        try:
+            await self._browser.until_let_go(socket)
+        finally:
+            self._browser.lose(socket)
+        if not self._browser.over:
+            return REPLACED
+        await self._over.wait()
+        return self._record.close_code if self._record else None
+
+    async def _run(self) -> None:
+        opening = self._opening
+        about(
+            call=opening.call_id,
+            conversation=opening.conversation_id,
+            account=opening.pays.account_id,
+            user=self._user.pk,
+        )
+        try:
+            self._record = await self._call_to_its_end()
+        except Exception:
+            log.exception("a call failed")
+        finally:
+            if self._closing is None:
+                self._ended(self._record)
+            try:
+                if self._closing is not None:
+                    await self._closing
+            finally:
+                live.leave(self._opening.call_id)
+                # What it reserved is not free before the ledger has what it cost.
+                leave = partial(keeper().leave, uuid.UUID(self._opening.call_id))
+                self._meter.settling.when_settled(leave)
+
+    def _ended(self, record: EndRecord | None) -> None:
+        """The browser has been told everything; what an answer cost may still be waited for."""
+        self._record = record
+        self._over.set()
+        self._closing = asyncio.create_task(self._let_go())
+
+    async def _let_go(self) -> None:
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await self._browser.drain()
+            await self._browser.close()
+        finally:
+            await self._audience.close()
+            self._remember()
+
+    def _remember(self) -> None:
+        if self._record is not None:
+            place, token = self._opening.conversation_id, self._browser.token
+            past = PastCall(self._user.pk, place, token, self._record.end)
+            past_calls.remember(self._opening.call_id, past)
+
+    async def _call_to_its_end(self) -> EndRecord:
+        opening = self._opening
+        self._save(state=CallRecord.State.LIVE)
+        lookout().join(uuid.UUID(opening.call_id), self)
+        try:
+            record = await run_call(
+                self._leg(),
+                opening.target,
+                opening.session,
+                taps=self._taps,
+                history=opening.history,
+                ready={**opening.ready, "resume": self._browser.terms},
+                offered=opening.offered,
+                limits=self._limits,
+                translate=gettext,
+                on_call=self._enter,
+                finalise=self._finalise,
+                on_ended=self._ended,
+                on_failed=self._provider_failed,
+                hold=self._meter.settling.hold,
+                toolbox=opening.toolbox,
+                call_type=self._call_type,
+            )
+        finally:
+            lookout().leave(uuid.UUID(opening.call_id))
+        metrics.ended.labels(record.reason).inc()
+        if record.detail and record.end.severity == "error":
+            log.warning("call %s: %s: %s", opening.call_id, record.reason, record.detail)
+        return record
+
+    def _provider_worked(self) -> None:
+        provider, url = self._opening.pays.provider_id, self._opening.target.url
+        if provider is not None:
+            circuit_of(provider, url).worked()
+            if self._opening.key_was_refused:
+                _begin(_noted(provider, refused=False))
+
+    def _provider_failed(self, failed: UpstreamFailed) -> None:
+        metrics.upstream_failed.labels(failed.reason).inc()
+        provider, url = self._opening.pays.provider_id, self._opening.target.url
+        if provider is not None:
+            circuit_of(provider, url).failed(failed)
+            if failed.reason == "provider_refused_key":
+                _begin(_noted(provider, refused=True))
+
+    def _leg(self) -> Browser:
+        """The browser's leg; in a conversation its messages may have attachments."""
+        if self._opening.conversation_id is None:
+            return self._browser
+        place, sees = uuid.UUID(self._opening.conversation_id), self._opening.sees
+        look = partial(look_up, self._user, place, sees)
+        return AttachingBrowser(
+            self._browser, lambda content: in_database(look, content), self._put, self._tell
+        )
+
+    def _put(self, event: Message, shown: list[Message]) -> None:
+        if self._call is not None:
+            self._call.put(event, shown)
+
+    def _enter(self, call: Call) -> None:
+        self._call = call
+        call.on_received = self._browser.arrived
+        if self._recorder is not None:
+            call.tail.recall = self._recorder.recall
+        keeper().join(uuid.UUID(self._opening.call_id), self._allowance)
+        live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
+        metrics.started.inc()
+        metrics.sampler.start()
+        self._audience.start()
+
+    def _notify(self, event: Message) -> None:
+        # Called from the store's and the encoder's threads; after the call nobody listens.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._tell, event)
+
+    def _tell(self, event: Message) -> None:
+        if self._call is not None:
+            self._call.tell(event)
+
+    # What the lookout asks and tells
+
+    @property
+    def question(self) -> Question:
+        """What its going on depends on."""
+        opening = self._opening
+        return Question(
+            uuid.UUID(opening.call_id), self._user.pk, opening.model_id, self._person_pass
+        )
+
+    def beat(self) -> None:
+        """Count the time, and show who watches that there is a call."""
+        self._meter.tick()
+        self._audience.show_call()
+
+    def told(self, answer: Answer) -> None:
+        """End it when it may not go on."""
+        if not answer.allowed:
+            # Who may not see the conversation because it was deleted is still signed in.
+            self._stop(answer.asked or "signed_out")
+        elif answer.tariff is None:
+            self._stop("provider_unknown_model", withdrawn_words())
+        elif answer.asked:
+            # The word of another process was lost on the way.
+            self._stop(answer.asked)
+        else:
+            self._allowance.costs_now(answer.tariff)
+
+    async def _finalise(self, record: EndRecord) -> None:
+        """Let the recordings and rows of the call reach disk and database before its last word."""
+        # It would write that the call lives.
+        lookout().leave(uuid.UUID(self._opening.call_id))
+        self._save(
+            state=CallRecord.State.ENDED,
+            end_reason=record.reason,
+            end_detail=(record.detail or "")[:500],
+            ended=timezone.now(),
+            duration_ms=record.duration_ms,
+            spoken_ms=record.user_ms,
+            answered_ms=record.assistant_ms,
+        )
+        await asyncio.to_thread(self._settle)
+
+    def _settle(self) -> None:
+        with suppress(TimeoutError):
+            tracks.settle(SETTLE_SECONDS / 2)
+        self._store.flush(SETTLE_SECONDS / 2)
+        tracks.remove_folder(self._opening.call_id)
+
+    def _save(self, **fields: Any) -> None:
+        self._store.put("realtime.CallRecord", self._opening.call_id, fields)

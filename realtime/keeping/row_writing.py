@@ -1,0 +1,22 @@
+"""The writer beside this process: see `realtime.keeping.row_writer`."""
+
+from __future__ import annotations
+
+from realtime.keeping.rows import Row
+from realtime.programs.beside import DatabaseBeside
+
+
+class RowWriter(DatabaseBeside):
+    """Writes as `rows.write_rows` does, in a process of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("realtime.keeping.row_writer")
+
+    def write(self, rows: list[Row]) -> None:
+        """Write rows in one transaction, or those of them that the database takes.
+
+        Raises OperationalError while the database is away, or there is no such process.
+        """
+        outcomes = self.answer([(row.model, row.pk, row.fields, row.gone) for row in rows])
+        for row, outcome in zip(rows, outcomes, strict=True):
+            row.outcome = outcome
