@@ -85,7 +85,8 @@ def _start_one(number: int, together: threading.Barrier, let_in: list[bool]) -> 
     from django.utils import timezone
 
     from realtime.db import with_connection
-    from realtime.money.quotas import OverQuota, Wish, admit
+    from realtime.money.quotas import admit
+    from realtime.money.terms import OverQuota, Wish
 
     wish = Wish(uuid.uuid4(), account_id=number, user_id=number, ahead=5 * CENT)
     together.wait()

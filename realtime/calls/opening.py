@@ -30,7 +30,8 @@ from realtime.money.allowance import Tariff, tariff_at
 from realtime.money.ledger import Payer
 from realtime.money.prices import price_for
 from realtime.money.quota_words import over_words
-from realtime.money.quotas import NOTHING, OverQuota, Terms, Wish, admit
+from realtime.money.quotas import admit
+from realtime.money.terms import NOTHING, OverQuota, Terms, Wish
 from realtime.prepared import Given, Prepared
 from realtime.providers.availability import default_model, model_of, payer
 from realtime.providers.circuits import circuit_of

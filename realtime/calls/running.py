@@ -41,7 +41,7 @@ from realtime.money.allowance import Allowance
 from realtime.money.keeper import keeper
 from realtime.money.meter import Meter
 from realtime.money.quota_words import withdrawn_words
-from realtime.money.quotas import Terms
+from realtime.money.terms import Terms
 from realtime.providers.circuits import circuit_of
 from realtime.recorder import Recorder
 from realtime.tools.trail import Trail

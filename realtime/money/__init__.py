@@ -4,7 +4,8 @@
 - `ledger`, `rollups`: the rows that hold it, and their daily sums
 - `meter`, `allowance`, `keeper`: in a call; taps, what it may still use, its place
 - `prices`, `seeds`, `repricing`: which price holds, those we bring, the past at other prices
-- `quotas`, `quota_words`, `quota_summary`: limits, what is told of them, how much is left
+- `quotas`, `books`, `terms`: what calls may still use, what is used, what a call asks and is told
+- `quota_words`, `quota_summary`: limits in words, how much of them is left
 - `reports`, `report_files`, `report_pages`, `charts`, `why`: what was used by whom, to be read
 - `alerts`, `reconciling`, `provider_costs`: who is told of budgets, and whether the books agree
 - `admin`: all of it in Django's admin

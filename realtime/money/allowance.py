@@ -34,7 +34,7 @@ from realtime.money.pricing import (
     priced_part,
 )
 from realtime.money.quota_words import over_words, soon_words, warn_words
-from realtime.money.quotas import Limit, OverQuota, Terms, Wish, totals
+from realtime.money.terms import Limit, OverQuota, Terms, Wish, totals
 from realtime.money.usage import Counts
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from realtime.db import in_database
 from realtime.members import Members
-from realtime.money.quotas import Terms, Wish, release, renew
+from realtime.money.quotas import release, renew
+from realtime.money.terms import Terms, Wish
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,10 @@ from datetime import timedelta
 from django.utils import timezone
 
 from chats.models import Account, User
+from realtime.money.books import Books
 from realtime.money.prices import reporting_currency
 from realtime.money.quota_words import amount_words, named
-from realtime.money.quotas import Books, Limit, Wish
+from realtime.money.terms import Limit, Wish
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.utils.translation import gettext, ngettext
 
 from realtime.money.pricing import plain
-from realtime.money.quotas import Limit, OverQuota
+from realtime.money.terms import Limit, OverQuota
 
 
 def over_words(over: OverQuota, currency: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from realtime.programs.database_program import answer_from_database
 
 if TYPE_CHECKING:
-    from realtime.money.quotas import Terms, Wish
+    from realtime.money.terms import Terms, Wish
 
 
 def load() -> Callable[[tuple[Collection[Wish], datetime]], dict[uuid.UUID, Terms]]:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from realtime.money.quotas import Terms, Wish
+from realtime.money.terms import Terms, Wish
 from realtime.programs.beside import DatabaseBeside
 
 

@@ -18,9 +18,9 @@ from chats.admin import Kept
 from chats.admin_fields import Autocompletes
 from chats.models import Account, User
 from realtime.models import Lease, Quota
+from realtime.money.books import Books, Used
 from realtime.money.prices import reporting_currency
 from realtime.money.pricing import plain
-from realtime.money.quotas import Books, Used
 
 CENT = Decimal("0.01")
 

@@ -23,7 +23,8 @@ from realtime.money.ledger import IMAGES, Entry, Payer
 from realtime.money.meter import charge
 from realtime.money.prices import price_for
 from realtime.money.quota_words import over_words
-from realtime.money.quotas import NOTHING, OverQuota, Wish, look
+from realtime.money.quotas import look
+from realtime.money.terms import NOTHING, OverQuota, Wish
 from realtime.money.usage import Counts
 from realtime.outbound import Destination, NoAnswer, fetch
 from realtime.prepared import Given, Prepared

@@ -15,7 +15,7 @@ from realtime.bridge.audio import BYTES_PER_SECOND
 from realtime.models import Usage
 from realtime.money.allowance import Allowance, Tariff
 from realtime.money.pricing import Prices
-from realtime.money.quotas import Limit, OverQuota, Terms
+from realtime.money.terms import Limit, OverQuota, Terms
 from realtime.money.usage import Counts
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -22,7 +22,7 @@ from realtime.calls import janitor, lookout
 from realtime.db import in_database
 from realtime.models import Lease, Price, Provider, Quota, Usage, VoiceModel
 from realtime.money import keeper, ledger
-from realtime.money.quotas import DEAD_AFTER
+from realtime.money.books import DEAD_AFTER
 from tests.api.help import opened as opened_sdk
 from tests.api.help import session_of, token_of
 from tests.realtime.calls.test_resume import page_of

@@ -12,7 +12,7 @@ from django.db import OperationalError
 
 from realtime.money import keeper
 from realtime.money.keeper import Keeper
-from realtime.money.quotas import Terms, Wish
+from realtime.money.terms import Terms, Wish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,7 +12,8 @@ TRIED = """
 import uuid
 from datetime import timedelta
 from django.utils import timezone
-from realtime.money.quotas import OverQuota, Wish, admit, release
+from realtime.money.quotas import admit, release
+from realtime.money.terms import OverQuota, Wish
 def let_in(later):
     wish = Wish(uuid.uuid4(), account_id=0, user_id=0)
     try:

@@ -15,7 +15,7 @@ from chats.models import Account, Membership, User
 from realtime.models import Lease, Quota
 from realtime.money.quota_summary import quota_summary
 from realtime.money.quota_words import over_words
-from realtime.money.quotas import Limit, OverQuota
+from realtime.money.terms import Limit, OverQuota
 from tests.realtime.money.test_quotas import cents, spend
 
 pytestmark = pytest.mark.django_db

@@ -17,17 +17,10 @@ from hypothesis import strategies as st
 
 from realtime.db import with_connection
 from realtime.models import CallRecord, Lease, Price, Quota
+from realtime.money.books import DEAD_AFTER, Books
 from realtime.money.ledger import Entry, Payer, record
-from realtime.money.quotas import (
-    DEAD_AFTER,
-    Books,
-    OverQuota,
-    Wish,
-    admit,
-    release,
-    release_dead,
-    renew,
-)
+from realtime.money.quotas import admit, release, release_dead, renew
+from realtime.money.terms import OverQuota, Wish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

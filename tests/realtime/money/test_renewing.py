@@ -15,8 +15,8 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from realtime.money.quotas import Wish
 from realtime.money.renewing import Renewer
+from realtime.money.terms import Wish
 
 QUOTA = "INSERT INTO realtime_quota (minutes_per_day, unpriced_allowed) VALUES (?, 0)"
 
