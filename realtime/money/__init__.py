@@ -6,7 +6,8 @@
 - `prices`, `seeds`, `repricing`: which price holds, those we bring, the past at other prices
 - `quotas`, `books`, `terms`: what calls may still use, what is used, what a call asks and is told
 - `quota_words`, `quota_summary`: limits in words, how much of them is left
-- `reports`, `report_files`, `report_pages`, `charts`, `why`: what was used by whom, to be read
+- `reports`, `report_filters`, `report_sums`: what was used by whom, and how it is added up
+- `report_pages`, `report_files`, `charts`, `why`: the same to be read
 - `alerts`, `reconciling`, `provider_costs`: who is told of budgets, and whether the books agree
 - `admin`: all of it in Django's admin
 """

@@ -15,7 +15,8 @@ from typing import IO, Any
 
 from realtime.models import Usage
 from realtime.money.pricing import plain
-from realtime.money.reports import AMOUNTS, BY, COUNTED, Line
+from realtime.money.report_sums import AMOUNTS, COUNTED
+from realtime.money.reports import BY, Line
 from realtime.money.usage import MEASURES
 
 IDS = {"account": "account_id", "user": "user_id", "provider": "provider_id"}

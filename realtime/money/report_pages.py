@@ -19,7 +19,8 @@ from realtime.money.charts import every_day, shares
 from realtime.money.prices import reporting_currency
 from realtime.money.quota_summary import quota_summary
 from realtime.money.report_files import cells, columns, csv_pieces
-from realtime.money.reports import Filters, Line, call_lines, lines, totals
+from realtime.money.report_filters import Filters
+from realtime.money.reports import Line, call_lines, lines, totals
 from realtime.providers.availability import managed_account, managed_accounts
 
 LATEST = 20

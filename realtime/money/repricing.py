@@ -14,7 +14,7 @@ from django.utils import timezone
 from realtime.models import Price, Usage
 from realtime.money.prices import price_for
 from realtime.money.pricing import Prices, Unpriced, cost, priced_part
-from realtime.money.reports import day_after, midnight
+from realtime.money.report_filters import day_after, midnight
 from realtime.money.usage import MEASURES, NOTHING, Counts
 
 

@@ -121,7 +121,8 @@ def _time_all() -> int:
 
     from realtime.money import reconciling
     from realtime.money.ledger import Scope, spent
-    from realtime.money.reports import BY, Filters, call_ids, call_lines, lines, totals
+    from realtime.money.report_filters import Filters
+    from realtime.money.reports import BY, call_ids, call_lines, lines, totals
 
     def ask(statement: str) -> Callable[[], Any]:
         def run() -> None:

@@ -13,7 +13,8 @@ from realtime.management.arguments import check_span, day
 from realtime.models import Provider, Usage
 from realtime.models.money import Source
 from realtime.money.report_files import Cell, cells, columns, csv_pieces, text_of
-from realtime.money.reports import BY, Filters, call_lines, lines
+from realtime.money.report_filters import Filters
+from realtime.money.reports import BY, call_lines, lines
 
 
 class Command(BaseCommand):

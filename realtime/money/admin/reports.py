@@ -32,7 +32,8 @@ from realtime.money.report_files import (
     file_pieces,
     row_cells,
 )
-from realtime.money.reports import BY, TIMES, Filters, Line, call_ids, call_lines, lines, totals
+from realtime.money.report_filters import Filters
+from realtime.money.reports import BY, TIMES, Line, call_ids, call_lines, lines, totals
 
 PAGE = 50
 ROWS = "row"

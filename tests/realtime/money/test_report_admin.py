@@ -20,8 +20,9 @@ from chats.models import Account, User
 from realtime.models import Usage
 from realtime.money.admin.reports import NEXT, query_of
 from realtime.money.report_files import csv_pieces, safe
+from realtime.money.report_filters import Filters
 from realtime.money.report_xlsx import xlsx_file
-from realtime.money.reports import BY, Filters, lines
+from realtime.money.reports import BY, lines
 from tests.realtime.money.spending import at, call, prices, used
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,8 @@ from django.urls import reverse
 
 from chats.models import Account, Membership, User
 from realtime.models import Usage
-from realtime.money.reports import Filters, lines
+from realtime.money.report_filters import Filters
+from realtime.money.reports import lines
 from tests.realtime.money.spending import at, call, estimated, prices, used
 
 pytestmark = pytest.mark.django_db

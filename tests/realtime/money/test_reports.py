@@ -14,8 +14,9 @@ from django.db.models import Sum
 
 from chats.models import Account, User
 from realtime.models import ExchangeRate, Usage
-from realtime.money import reports
-from realtime.money.reports import BY, Filters, call_lines, lines, totals
+from realtime.money import report_sums
+from realtime.money.report_filters import Filters
+from realtime.money.reports import BY, call_lines, lines, totals
 from tests.realtime.money.spending import OPENAI, at, call, estimated, prices, used
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +72,7 @@ def test_a_currency_without_a_rate_has_a_line_of_its_own_and_with_one_it_has_not
 def test_each_day_is_converted_at_its_own_rate(
     team: Account, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reports, "MOST_PERIODS", most)
+    monkeypatch.setattr(report_sums, "MOST_PERIODS", most)
     bob = User.objects.get(username="bob")
     for day, rate in ((5, "2"), (9, "3"), (10, "5")):
         ExchangeRate.objects.create(currency="CNY", into="USD", since=at(day).date(), rate=rate)
