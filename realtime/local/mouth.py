@@ -179,14 +179,11 @@ class FallbackMouth:
         return await self._chosen.say(text, voice)
 
 
-class BinaryMouth:
-    """The system's espeak-ng program, one process per piece of text."""
+class ReadyMouth:
+    """A mouth that has nothing to start."""
 
-    name = "espeak-ng program"
+    name: str
     ready = True
-
-    def __init__(self, program: str) -> None:
-        self._program = program
 
     def start(self) -> None:
         return None
@@ -196,6 +193,15 @@ class BinaryMouth:
 
     def health(self) -> dict[str, Any]:
         return {"name": self.name, "ready": True}
+
+
+class BinaryMouth(ReadyMouth):
+    """The system's espeak-ng program, one process per piece of text."""
+
+    name = "espeak-ng program"
+
+    def __init__(self, program: str) -> None:
+        self._program = program
 
     async def say(self, text: str, voice: Voice) -> Speech:
         options = ["-v", voice.espeak, "-s", str(voice.rate), "-p", str(voice.pitch)]
@@ -224,21 +230,11 @@ class BinaryMouth:
         return Speech(pcm, spread_words(text, len(pcm) / BYTES_PER_MS))
 
 
-class ToneMouth:
+class ToneMouth(ReadyMouth):
     """No synthesiser: one soft tone per word, so that a call still works and can be heard."""
 
     name = "tones"
-    ready = True
     word_ms = 180
-
-    def start(self) -> None:
-        return None
-
-    async def close(self) -> None:
-        return None
-
-    def health(self) -> dict[str, Any]:
-        return {"name": self.name, "ready": True}
 
     async def say(self, text: str, voice: Voice) -> Speech:
         pcm, words, at_ms = bytearray(), [], 0
