@@ -23,6 +23,7 @@ from .parts import (
     invent,
     part_event,
     whole,
+    words_at,
 )
 
 FINISHED = 64
@@ -234,6 +235,7 @@ class Completing:
         made = items[item["id"]]
         place |= {"output_index": made.index, "item_id": item["id"]}
         for index, part in made.parts.items():
+            part.text = part.text or words_at(item, index)
             out += end_part(place | {"content_index": index}, part)
         made.over = True
         made.item = whole(item, made)

@@ -310,6 +310,22 @@ def test_cutting_an_answer_is_answered_here(name):
     assert answer == {"type": "conversation.item.truncated"} | place
 
 
+def test_words_that_only_an_answers_item_has_are_told_as_said():
+    item = {"id": "a1", "type": "message", "role": "assistant"}
+    done = item | {"content": [{"type": "audio", "transcript": "All of it."}]}
+    events = decode(
+        DIALECTS["openai_beta"](),
+        {"type": "response.created", "response": {"id": "r1"}},
+        {"type": "response.audio.delta", "response_id": "r1", "item_id": "a1", "delta": "AAAA"},
+        {"type": "response.output_item.done", "response_id": "r1", "item": done},
+        {"type": "response.done", "response": {"id": "r1", "status": "completed"}},
+    )
+    (said,) = [e for e in events if e["type"] == "response.output_audio_transcript.done"]
+    assert (said["item_id"], said["transcript"]) == ("a1", "All of it.")
+    part = {"type": "output_audio", "transcript": "All of it."}
+    assert events[-1]["response"]["output"][0]["content"] == [part]
+
+
 def test_minimax_gets_the_words_instead_of_the_last_audio_before_the_next():
     dialect = DIALECTS["minimax"]()
     decode(dialect, *sent("minimax_call.json"))
