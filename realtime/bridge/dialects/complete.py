@@ -66,7 +66,9 @@ class Completing:
         if kind == "conversation.item.done":
             return self._item_done(event["item"])
         if kind == "input_audio_buffer.committed":
-            event["previous_item_id"] = event["previous_item_id"] or self._last
+            # Of a turn that became an item before, its place is known.
+            last = self._placed.get(event["item_id"], self._last)
+            event["previous_item_id"] = event["previous_item_id"] or last
             return [event]
         if kind == "conversation.item.deleted":
             if event["item_id"] == self._last:

@@ -326,6 +326,23 @@ def test_words_that_only_an_answers_item_has_are_told_as_said():
     assert events[-1]["response"]["output"][0]["content"] == [part]
 
 
+@pytest.mark.parametrize("name", ["openai_ga", "openai_beta"])
+def test_nothing_follows_itself(name):
+    item = {"id": "u1", "type": "message", "role": "user", "content": []}
+    added = {"type": "conversation.item.added", "item": item, "previous_item_id": "u1"}
+    committed = {"type": "input_audio_buffer.committed", "item_id": "u1"}
+    events = decode(DIALECTS[name](), added, committed, committed | {"previous_item_id": "u1"})
+    assert {event["previous_item_id"] for event in events} == {None}
+
+
+def test_a_turn_that_is_committed_once_it_is_answered_keeps_its_place():
+    items = [{"id": id, "type": "message", "role": "user", "content": []} for id in ("u0", "u1")]
+    answer = {"id": "a1", "type": "message", "role": "assistant", "content": []}
+    made = [{"type": "conversation.item.created", "item": item} for item in (*items, answer)]
+    committed = {"type": "input_audio_buffer.committed", "item_id": "u1"}
+    assert decode(DIALECTS["openai_beta"](), *made, committed)[-1]["previous_item_id"] == "u0"
+
+
 def test_minimax_gets_the_words_instead_of_the_last_audio_before_the_next():
     dialect = DIALECTS["minimax"]()
     decode(dialect, *sent("minimax_call.json"))
