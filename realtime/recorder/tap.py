@@ -160,8 +160,8 @@ class Recorder(Tap):
         self._keeper.save(item)
 
     def _transcribed_delta(self, event: Event) -> None:
-        item = self._items.get(event["item_id"])
-        if item and item.status == Message.Status.IN_PROGRESS:
+        item = self._item(event["item_id"], Message.Role.USER, Message.Kind.SPOKEN)
+        if item.status == Message.Status.IN_PROGRESS:
             item.text += event.get("delta") or ""
             self._keeper.grow(item)
 

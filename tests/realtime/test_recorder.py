@@ -248,6 +248,14 @@ def test_a_turn_is_whole_however_far_it_is_dated_back(call: Call, padding: Any, 
     assert lengths() == [late + 400]
 
 
+def test_words_that_come_before_their_turn_are_kept(call: Call) -> None:
+    words = "conversation.item.input_audio_transcription.delta"
+    call.event(words, item_id="u1", content_index=0, delta="Hello")
+    call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
+    call.end()
+    assert thread() == [("user", "interrupted", "Hello")]
+
+
 def test_late_items_find_their_place(call: Call) -> None:
     call.answer("a1", 100, "first answer")
     call.turn("u2", 0, 100, after="a1")
