@@ -330,6 +330,16 @@ def test_what_an_answer_aside_cost_is_counted_before_its_end_is_told() -> None:
     assert order == ["held"]
 
 
+def test_after_an_answer_aside_that_is_refused_the_next_is_of_the_conversation() -> None:
+    call, _leg, tap, upstream = attached(MiniMax())
+    say(call, type="response.create", response={"conversation": "none"})
+    asked = upstream.take()[-1]["event_id"]
+    hear(call, {"type": "error", "error": {"message": "Not supported", "event_id": asked}})
+    hear(call, response_created(), audio_delta(bytes(480)), response_done())
+    assert tap.assistant_audio == [("item_a", 0, bytes(480))]
+    assert "response.created" in [event["type"] for event in tap.events]
+
+
 def test_the_audio_of_an_answer_aside_is_shown_to_taps_as_such() -> None:
     call, _leg, tap, _upstream = attached()
     say(call, type="response.create", response={"conversation": "none"})

@@ -39,8 +39,8 @@ class SdkSide(ClientSide):
         self.sound = sound
         self._terms = terms
         self._kept = kept
-        self.aside = 0
-        """Responses outside the conversation that were asked for and have not begun."""
+        self.aside: list[str] = []
+        """Events that asked for responses outside the conversation which have not begun."""
         self.updating = False
         """A change of the session is just being sent: what comes meanwhile answers it."""
         self._handlers = {
@@ -152,7 +152,8 @@ class SdkSide(ClientSide):
             output.pop("format", None)
         event["response"] = response
         if response.get("conversation") == "none":
-            self.aside += 1
+            event["event_id"] = event.get("event_id") or new_id("nextvoice")
+            self.aside.append(event["event_id"])
             self._core.to_upstream(event, response=response)
         elif (active := self._core.answering.active) is not None:
             raise Problem(
