@@ -339,10 +339,10 @@ def _gemini(usage: Raw, reader: _Reader) -> Counts:
         read["other"] = reader.whole(usage, "totalTokenCount")
         if read["other"]:
             reader.doubt("total_only")
-    details = _tokens_of(_by_modality(usage, "", "cacheTokensDetails", reader))
+    details = _by_modality(usage, "", "cacheTokensDetails", reader)
     said = {
         "cached_tokens": usage.get("cachedContentTokenCount"),
-        "cached_tokens_details": details,
+        "cached_tokens_details": _tokens_of(details) if any(details.values()) else None,
     }
     cached = _cached(said, read, reader)
     return Counts(

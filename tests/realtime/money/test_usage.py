@@ -185,6 +185,11 @@ NONSENSE: dict[str, tuple[Any, Counts]] = {
         {"input_tokens": math.nan, "output_tokens": 3},
         Counts(other_out=3, doubts=("not_a_count",)),
     ),
+    "nothing of Gemini": ({"promptTokenCount": None}, Counts(doubts=("missing",))),
+    "negative of Gemini": (
+        {"promptTokenCount": -5, "responseTokenCount": "9"},
+        Counts(doubts=("negative", "not_a_count", "missing")),
+    ),
     "half a token": ({"output_tokens": 2.5}, Counts(doubts=("not_a_count", "missing"))),
     "true": ({"output_tokens": True}, Counts(doubts=("not_a_count", "missing"))),
     "words": ({"output_tokens": "many"}, Counts(doubts=("not_a_count", "missing"))),
