@@ -33,6 +33,8 @@ OWING_BYTES = BYTES_PER_SECOND
 OWING_LETTERS = 200
 """How much more may be received of an answer than is kept of it."""
 REMEMBERED = 512
+LONGEST_TURN_MS = 3_600_000
+"""Nobody speaks longer at a time: a provider that says so counts from somewhere else."""
 
 Event = Mapping[str, Any]
 WORDS = (
@@ -180,7 +182,8 @@ class Meter(Tap):
     def _speech_stopped(self, event: Event) -> None:
         turn = self._turns.get(event["item_id"])
         if turn is not None and turn.started_ms is not None:
-            turn.ms = max(0, int(event["audio_end_ms"]) - turn.started_ms)
+            ms = int(event["audio_end_ms"]) - turn.started_ms
+            turn.ms = max(0, min(ms, LONGEST_TURN_MS))
 
     def _owed_turns(self) -> dict[str, Turn]:
         """Turns that somebody is writing down."""
