@@ -30,9 +30,9 @@ READY = Send({"setupComplete": {"sessionId": "s1"}})
 SOON = Limits(reconnect_waits=(0.0,), rollover_deadline=0.05)
 
 
-def run(provider, **options):
+def run(provider, limits=SOON, **options):
     fields = {"dialect": "gemini", "model": "gemini-3.8-live"}
-    return Running(provider, target=fields, limits=SOON, **options)
+    return Running(provider, target=fields, limits=limits, **options)
 
 
 def typed(text, item_id="t1"):
@@ -138,6 +138,15 @@ async def test_what_a_stopped_answer_cost_is_for_taps_only():
     (spent,) = [event for event in tap.events if event["type"] == SPENT]
     assert spent["response_id"] == of(running.page, "response.done")[0]["response"]["id"]
     assert SPENT not in running.page.types()
+
+
+async def test_hanging_up_in_an_answer_that_nobody_can_stop_waits_for_nothing():
+    async with ScriptedProvider([SETUP, READY, Send(voice())]) as provider:
+        running = run(provider, Limits(drain_seconds=30.0, finalise_seconds=30.0))
+        await running.page.until("nextvoice.audio")
+        running.page.say(HANG_UP)
+        await running.page.until("nextvoice.ended")
+        assert (await running.record()).reason == "hang_up"
 
 
 async def test_a_function_is_called():
