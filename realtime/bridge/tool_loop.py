@@ -161,7 +161,7 @@ class ToolLoop(Tap):
         call = ToolCall(
             id=call_id,
             shown_id=self._approvals.shown_id(call_id),
-            item_id=item["id"],
+            item_id=self._approvals.shown_id(item["id"], "item"),
             response_id=response_id,
             name=str(item.get("name") or ""),
             arguments=item.get("arguments") or arguments,
