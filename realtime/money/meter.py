@@ -140,6 +140,9 @@ class Meter(Tap):
     def on_client_event(self, event: Event) -> None:
         if event["type"] == "input_audio_buffer.clear":
             self._by_hand = 0
+        elif event["type"] == "session.update" and _stops_writing(event["session"]):
+            # Until a session says otherwise; one that says nothing of it may go on.
+            self._transcriber = None
 
     def on_event(self, event: Event) -> None:
         handler = self._handlers.get(event["type"])
@@ -416,10 +419,21 @@ def forget_old(known: dict[str, Any]) -> None:
 
 def _transcriber(session: Event) -> str | None:
     """The model that writes down what the person says, in a GA session."""
-    value: Any = session
-    for name in ("audio", "input", "transcription", "model"):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, str) and value else None
+    written = _hearing(session).get("transcription")
+    model = written.get("model") if isinstance(written, Mapping) else None
+    return model if isinstance(model, str) and model else None
+
+
+def _stops_writing(session: Event) -> bool:
+    """Whether a change of the session asks for nothing to be written down."""
+    hearing = _hearing(session)
+    return "transcription" in hearing and hearing["transcription"] is None
+
+
+def _hearing(session: Event) -> Event:
+    audio = session.get("audio")
+    hearing = audio.get("input") if isinstance(audio, Mapping) else None
+    return hearing if isinstance(hearing, Mapping) else {}
 
 
 def _said(event: Event) -> Any:
