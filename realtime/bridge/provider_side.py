@@ -9,7 +9,7 @@ from typing import Any
 from .answers import answers_turns, take_audio
 from .audio import BYTES_PER_SECOND, samples_to_ms
 from .core import Core
-from .dialects.base import AUDIO_DELTA, OPENING_IDS, RENEW, SPENT
+from .dialects.base import AUDIO_DELTA, OPENING_IDS, RENEW, SPENT, TAKEN_BACK
 from .errors import FATAL_CODES, judge
 from .events import Event
 from .flip import AUDIO, FlipGuard
@@ -59,6 +59,7 @@ class ProviderSide:
             "error": self._error,
             RENEW: self._renew,
             SPENT: core.taps.on_event,
+            TAKEN_BACK: core.taps.on_event,
         }
 
     def take(self, events: Iterable[Event]) -> None:

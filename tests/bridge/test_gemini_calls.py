@@ -21,6 +21,7 @@ from tests.bridge.test_gemini import (
     voice,
 )
 from tests.bridge.test_run import HANG_UP, Running
+from tests.bridge.test_tools import Box
 from tests.scripted import Close, Expect, Hear, Raw, ScriptedProvider, Send, Until
 
 pytestmark = pytest.mark.outside
@@ -156,6 +157,26 @@ async def test_a_function_is_called():
         await finish(running)
     (done,) = of(running.page, "response.done")
     assert done["response"]["output"][0]["name"] == "get_weather"
+
+
+async def test_a_function_that_is_wanted_no_more_is_stopped_and_nothing_is_asked():
+    box, begun, tap = Box(), asyncio.Event(), Told()
+    calls = [{"id": f"fc-{name}", "name": name, "args": {}} for name in ("wait", "echo")]
+    taken = {"toolCallCancellation": {"ids": [call["id"] for call in calls]}}
+    script = [SETUP, READY, Send(calling(*calls)), Until(begun), Send(heard("No"), taken, voice())]
+    async with ScriptedProvider([*script, *map(Send, DONE)]) as provider:
+        running = run(provider, toolbox=box, taps=[tap])
+        await asyncio.wait_for(box.begun.wait(), 3)
+        begun.set()
+        await running.page.until("response.done", 2)
+        tools = [event for event in tap.events if event["type"] == "nextvoice.tool"]
+        await finish(running)
+        sent = provider.visits[0].types()
+    assert {tool["name"]: tool["state"] for tool in tools} == {
+        "wait": "interrupted",
+        "echo": "completed",
+    }
+    assert (box.cancelled, sent) == (True, ["setup"])
 
 
 async def test_when_it_says_that_it_will_leave_another_session_goes_on():
