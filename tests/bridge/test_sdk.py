@@ -131,6 +131,18 @@ def test_what_the_provider_cannot_retrieve_comes_from_what_was_seen() -> None:
     assert upstream.frames == []
 
 
+def test_what_was_seen_is_retrieved_without_a_long_turns_audio_from_the_provider() -> None:
+    call, leg, _tap, upstream = attached()
+    added = item_added("item_1", None)
+    added["item"]["content"] = [{"type": "input_audio", "transcript": "Hello"}]
+    hear(call, added)
+    say(call, type="conversation.item.retrieve", item_id="item_1")
+    assert leg.frames[-1]["item"]["content"] == added["item"]["content"]
+    assert upstream.frames == []
+    say(call, type="conversation.item.retrieve", item_id="nothing")
+    assert [frame["item_id"] for frame in upstream.frames] == ["nothing"]
+
+
 def test_a_program_may_ask_again_when_the_provider_knows_no_answer_to_stop() -> None:
     call, leg, _, upstream = attached()
     hear(call, response_created("r1"))

@@ -122,11 +122,13 @@ class SdkSide(ClientSide):
     def _retrieve(self, event: Event) -> None:
         core, item_id = self._core, event["item_id"]
         traits = core.dialect.traits if core.dialect is not None else None
-        if traits is not None and traits.retrieve and item_id not in core.replayed:
-            core.to_upstream(event, item_id=item_id)
-        elif (item := self._kept.get(item_id)) is not None:
+        # Not from a provider that would send a turn's audio along, which nobody is given here and
+        # which, of a long turn, is more than one frame may have.
+        if (item := self._kept.get(item_id)) is not None:
             told = {"type": "conversation.item.retrieved", "event_id": new_id("event")}
             core.tell(told | {"item": item})
+        elif traits is not None and traits.retrieve and item_id not in core.replayed:
+            core.to_upstream(event, item_id=item_id)
         else:
             raise _no_item("retrieve", item_id)
 
