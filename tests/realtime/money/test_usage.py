@@ -151,6 +151,10 @@ SHAPES: dict[str, tuple[dict[str, Any], Counts]] = {
         {"prompt_tokens": 30, "completion_tokens": 10},
         Counts(other_in=30, other_out=10),
     ),
+    "all and what was read": (
+        {"total_tokens": 40, "input_tokens": 30},
+        Counts(other_in=30, other_out=10),
+    ),
     "one number": ({"total_tokens": 40}, Counts(other_in=40, doubts=("total_only",))),
     "transcription by tokens": (
         {
