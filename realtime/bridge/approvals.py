@@ -25,13 +25,14 @@ class Approvals:
         self._seconds = seconds
         self._waiting: dict[str, tuple[str, asyncio.Future[bool]]] = {}
         self._always: set[str] = set()
-        self._used: deque[str] = deque(maxlen=REMEMBERED)
+        self._used: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
 
-    def shown_id(self, call_id: str) -> str:
-        """What people know a call by: its id, or one of ours where the provider had used that
-        before. Their word is for what they were shown, and for nothing that comes later."""
-        shown = new_id("call") if call_id in self._used else call_id
-        self._used.append(shown)
+    def shown_id(self, theirs: str, kind: str = "call") -> str:
+        """What people know a call, or the item it is, by: its id, or one of ours where the provider
+        had used that before. Their word is for what they were shown, and for nothing that comes
+        later; and what was kept of one call stays."""
+        shown = new_id(kind) if (kind, theirs) in self._used else theirs
+        self._used.append((kind, shown))
         return shown
 
     def needless(self, what: str) -> bool:

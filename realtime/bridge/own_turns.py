@@ -17,12 +17,14 @@ from ..hearing.turns import Started
 from ..hearing.vad import Vad
 from .audio import samples_to_ms
 from .core import Core
+from .errors import judge
 from .events import Event
 from .ids import new_id
 from .listener import Listener
 
 COMMIT = "input_audio_buffer.commit"
-CANCELLED = {"type": "cancelled", "reason": "turn_detected"}
+TALKED_OVER = {"type": "cancelled", "reason": "turn_detected"}
+STOPPED = {"type": "cancelled", "reason": "client_cancelled"}
 ITEM_EVENTS = ("conversation.item.added", "conversation.item.done")
 ID_FIELDS = ("item_id", "previous_item_id")
 
@@ -43,7 +45,9 @@ class OwnTurns:
         self._ours: dict[str, str] = {}  # the provider's item ids to those everybody else knows
         self._theirs: dict[str, str] = {}
         self._cancels: deque[str] = deque(maxlen=8)
-        self._cut: str | None = None  # the response that was talked over
+        self._stops: deque[str] = deque(maxlen=8)  # the same of those that the page asked for
+        self._cut: str | None = None  # the response that was talked over, or stopped
+        self._why = TALKED_OVER
         self._doomed = False  # the response that was asked for is talked over before it begins
 
     # --- the microphone ------------------------------------------------------------------------
@@ -140,7 +144,7 @@ class OwnTurns:
 
     def _cancel(self, response_id: str) -> None:
         if self._cut != response_id:
-            self._cut, event_id = response_id, new_id("nextvoice")
+            self._cut, self._why, event_id = response_id, TALKED_OVER, new_id("nextvoice")
             self._cancels.append(event_id)
             cancel: Event = {"type": "response.cancel", "event_id": event_id}
             self._core.to_upstream(cancel, response_id=response_id)
@@ -165,8 +169,20 @@ class OwnTurns:
         """A client event with the ids that the provider knows."""
         if event["type"] == COMMIT:
             self._commits.setdefault(event["event_id"], None)
+        elif event["type"] == "response.cancel" and self._core.ended is None:
+            self._stop(event)
         names = [name for name in ID_FIELDS if event.get(name) in self._theirs]
         return event | {name: self._theirs[event[name]] for name in names}
+
+    def _stop(self, event: Event) -> None:
+        """An answer that the page stops is heard no further, should the provider not know how."""
+        active = self._core.answering.active
+        if event["event_id"] in self._cancels or active is None:
+            return
+        if event.get("response_id") in (None, active):
+            self._stops.append(event["event_id"])
+            if self._cut != active:
+                self._cut, self._why = active, STOPPED
 
     def sift(self, event: Event) -> Iterable[Event]:
         """What to follow instead of an event of the provider, with the ids everybody knows."""
@@ -187,6 +203,9 @@ class OwnTurns:
         """Whether an error only says that there was nothing to commit or to cancel."""
         event_id = error["event_id"]
         self._commits.pop(event_id, None)
+        if event_id in self._stops:
+            # That it came too late is for others to know.
+            return judge(error).kind == "recoverable"
         return event_id in self._cancels
 
     def _name(self, theirs: str) -> None:
@@ -209,11 +228,11 @@ class OwnTurns:
         audio_in["turn_detection"] = self._detection()
 
     def _after_cut(self, event: Event) -> Iterable[Event]:
-        """Nothing more of the answer that was talked over, should the provider go on with it."""
+        """Nothing more of the answer that was cut, should the provider go on with it."""
         if event["type"] == "response.done" and event["response"]["id"] == self._cut:
             self._cut = None
             heard = [self._heard(item_id) for item_id in self._core.answering.items]
-            done = {"status": "cancelled", "status_details": CANCELLED, "output": heard}
+            done = {"status": "cancelled", "status_details": self._why, "output": heard}
             return (event | {"response": event["response"] | done},)
         items = self._core.answering.items
         is_item = event["type"] in ITEM_EVENTS and event["item"]["id"] in items

@@ -9,7 +9,7 @@ from typing import Any
 from .answers import answers_turns, take_audio
 from .audio import BYTES_PER_SECOND, samples_to_ms
 from .core import Core
-from .dialects.base import AUDIO_DELTA, OPENING_IDS, RENEW, SPENT
+from .dialects.base import AUDIO_DELTA, OPENING_IDS, RENEW, SPENT, TAKEN_BACK
 from .errors import FATAL_CODES, judge
 from .events import Event
 from .flip import AUDIO, FlipGuard
@@ -20,7 +20,8 @@ from .session import shown_session
 AUDIO_PLACE = ("item_id", "response_id", "output_index", "content_index")
 _audio_place = itemgetter(*AUDIO_PLACE)
 ALREADY_ANSWERING = "conversation_already_has_active_response"
-TRANSCRIPTION_FAILED = "conversation.item.input_audio_transcription.failed"
+TRANSCRIPTION = "conversation.item.input_audio_transcription"
+TRANSCRIPTION_FAILED = f"{TRANSCRIPTION}.failed"
 CONNECTION_LOST = "connection_lost"
 STOPPED = {"type": "cancelled", "reason": "client_cancelled"}
 RATE_LIMITED = ("rate_limit_exceeded", "inference_rate_limit_exceeded")
@@ -46,6 +47,7 @@ class ProviderSide:
             "conversation.item.added": self._item,
             "conversation.item.done": self._item,
             "conversation.item.deleted": self._deleted,
+            f"{TRANSCRIPTION}.delta": self._heard,
             "input_audio_buffer.committed": self._committed,
             "input_audio_buffer.speech_started": self._speech_started,
             "input_audio_buffer.speech_stopped": self._speech_stopped,
@@ -57,6 +59,7 @@ class ProviderSide:
             "error": self._error,
             RENEW: self._renew,
             SPENT: core.taps.on_event,
+            TAKEN_BACK: core.taps.on_event,
         }
 
     def take(self, events: Iterable[Event]) -> None:
@@ -209,6 +212,11 @@ class ProviderSide:
         self._core.items.delete(event["item_id"])
         self._core.sent.forget(event["item_id"])
         self._pass_on(event)
+
+    def _heard(self, event: Event) -> None:
+        # Of a turn whose words have all been told, some that come late would be there twice.
+        if not self._core.memory.has_words(event["item_id"]):
+            self._pass_on(event)
 
     def _speech(self, event: Event) -> None:
         # A provider counts from the start of its session, a call from its own.

@@ -127,7 +127,7 @@ class RemoteTools:
         call = self._calls[item["id"]] = ToolCall(
             id=item["id"],
             shown_id=self._approvals.shown_id(item["id"]),
-            item_id=item["id"],
+            item_id=self._approvals.shown_id(item["id"], "item"),
             response_id=response_id,
             name=text_or(item.get("name"), ""),
             arguments=text_or(item.get("arguments"), ""),

@@ -251,6 +251,7 @@ class _Running:
         if not self.call.cancel_answer():
             return
         self.line.resume()
+        self.on_late_frame()  # some answers are over as soon as they are wanted no more
         try:
             async with asyncio.timeout(self._limits.drain_seconds):
                 await self._quiet.wait()

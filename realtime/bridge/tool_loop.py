@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,7 @@ import orjson
 from .answers import answers_turns
 from .approvals import APPROVED, UNANSWERED, Approvals
 from .call import Call
+from .dialects import base
 from .events import Event
 from .ids import new_id
 from .limits import Limits
@@ -140,6 +141,8 @@ class ToolLoop(Tap):
                 self._begin(event["response_id"], event["item"])
             case "response.done":
                 self._response_done(event["response"])
+            case base.TAKEN_BACK:
+                self._take_back(event["call_ids"])
 
     def on_client_event(self, event: Mapping[str, Any]) -> None:
         if event["type"] == "conversation.item.create" and event["item"].get("role") == "user":
@@ -161,7 +164,7 @@ class ToolLoop(Tap):
         call = ToolCall(
             id=call_id,
             shown_id=self._approvals.shown_id(call_id),
-            item_id=item["id"],
+            item_id=self._approvals.shown_id(item["id"], "item"),
             response_id=response_id,
             name=str(item.get("name") or ""),
             arguments=item.get("arguments") or arguments,
@@ -192,13 +195,24 @@ class ToolLoop(Tap):
             if response_id not in (None, key) and turn.waits:
                 continue
             turn.stopped = True
-            for call in turn.calls:
-                if not call.open:
-                    continue
-                if call.task is not None:
-                    call.task.cancel()
-                self._finish(call, INTERRUPTED, error(STOPPED))
+            self._stop(turn.calls)
         self._loop.call_soon(self._settle_all)
+
+    def _take_back(self, call_ids: Sequence[str]) -> None:
+        """Stop calls that the model itself wants no more; an answer is due to others at most."""
+        for turn in self._turns.values():
+            wanted = [call for call in turn.calls if call.id not in call_ids]
+            turn.stopped = turn.stopped or not wanted
+            self._stop([call for call in turn.calls if call.id in call_ids])
+        self._loop.call_soon(self._settle_all)
+
+    def _stop(self, calls: Sequence[ToolCall]) -> None:
+        for call in calls:
+            if not call.open:
+                continue
+            if call.task is not None:
+                call.task.cancel()
+            self._finish(call, INTERRUPTED, error(STOPPED))
 
     # Running
 

@@ -19,7 +19,7 @@ from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
-from django.db.models import BigIntegerField, DateField, Sum
+from django.db.models import BigIntegerField, DateField, Q, Sum
 
 from realtime.keeping.rows import ADDED
 from realtime.keeping.statements import add_up, insert_new
@@ -154,9 +154,10 @@ ADDED["realtime.Usage"] = append
 
 def rows_of(entry: Entry) -> list[Usage]:
     """The rows there are of an entry: itself and its correction."""
-    kinds = [entry.kind, Usage.Kind.CORRECTION]
-    session = entry.upstream_session
-    rows = Usage.objects.filter(upstream_session=session, key=entry.key, kind__in=kinds)
+    keys = [entry.key, _second(entry.key, entry.kind)]
+    itself = Q(key=entry.key, kind=entry.kind)
+    correction = Q(key__in=keys, kind=Usage.Kind.CORRECTION, corrects=entry.kind)
+    rows = Usage.objects.filter(itself | correction, upstream_session=entry.upstream_session)
     return list(rows.order_by("created"))
 
 
@@ -166,11 +167,26 @@ def _new_row(entry: Entry) -> list[Usage]:
     row = _row(entry)
     if insert_new(row, ONCE):
         return [row]
-    known = Usage.objects.get(**{name: getattr(row, name) for name in ONCE})
+    known = Usage.objects.get(**_once(row))
     if not _was_estimated(known) or _was_estimated(row):
         return []
     correction = _correction(known, row)
+    if insert_new(correction, ONCE):
+        return [correction]
+    if Usage.objects.filter(**_once(correction), corrects=correction.corrects).exists():
+        return []
+    # A provider gave an answer and a turn the same name, and that of the other is there.
+    correction.key = _second(correction.key, correction.corrects)
     return [correction] if insert_new(correction, ONCE) else []
+
+
+def _once(row: Usage) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ONCE}
+
+
+def _second(key: str, kind: str) -> str:
+    """The key of a correction whose own is taken by one of another kind."""
+    return fit(f"{key}|{kind}")
 
 
 def _row(entry: Entry) -> Usage:

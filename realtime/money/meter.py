@@ -33,6 +33,8 @@ OWING_BYTES = BYTES_PER_SECOND
 OWING_LETTERS = 200
 """How much more may be received of an answer than is kept of it."""
 REMEMBERED = 512
+LONGEST_TURN_MS = 3_600_000
+"""Nobody speaks longer at a time: a provider that says so counts from somewhere else."""
 
 Event = Mapping[str, Any]
 WORDS = (
@@ -138,6 +140,9 @@ class Meter(Tap):
     def on_client_event(self, event: Event) -> None:
         if event["type"] == "input_audio_buffer.clear":
             self._by_hand = 0
+        elif event["type"] == "session.update" and _stops_writing(event["session"]):
+            # Until a session says otherwise; one that says nothing of it may go on.
+            self._transcriber = None
 
     def on_event(self, event: Event) -> None:
         handler = self._handlers.get(event["type"])
@@ -180,7 +185,8 @@ class Meter(Tap):
     def _speech_stopped(self, event: Event) -> None:
         turn = self._turns.get(event["item_id"])
         if turn is not None and turn.started_ms is not None:
-            turn.ms = max(0, int(event["audio_end_ms"]) - turn.started_ms)
+            ms = int(event["audio_end_ms"]) - turn.started_ms
+            turn.ms = max(0, min(ms, LONGEST_TURN_MS))
 
     def _owed_turns(self) -> dict[str, Turn]:
         """Turns that somebody is writing down."""
@@ -413,10 +419,21 @@ def forget_old(known: dict[str, Any]) -> None:
 
 def _transcriber(session: Event) -> str | None:
     """The model that writes down what the person says, in a GA session."""
-    value: Any = session
-    for name in ("audio", "input", "transcription", "model"):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, str) and value else None
+    written = _hearing(session).get("transcription")
+    model = written.get("model") if isinstance(written, Mapping) else None
+    return model if isinstance(model, str) and model else None
+
+
+def _stops_writing(session: Event) -> bool:
+    """Whether a change of the session asks for nothing to be written down."""
+    hearing = _hearing(session)
+    return "transcription" in hearing and hearing["transcription"] is None
+
+
+def _hearing(session: Event) -> Event:
+    audio = session.get("audio")
+    hearing = audio.get("input") if isinstance(audio, Mapping) else None
+    return hearing if isinstance(hearing, Mapping) else {}
 
 
 def _said(event: Event) -> Any:

@@ -255,6 +255,8 @@ def _openai(usage: Raw, reader: _Reader) -> Counts:
         total_in = reader.whole(usage, "total_tokens")
         if total_in:
             reader.doubt("total_only")
+    elif _first(usage, OUT) is None and not details_out:
+        total_out = max(0, reader.whole(usage, "total_tokens") - total_in)
     other_in = _rest(total_in, parts_in, reader)
     rest_out = _rest(total_out, parts_out, reader)
     # What a model thinks is text, and is part of what it makes.
@@ -339,10 +341,10 @@ def _gemini(usage: Raw, reader: _Reader) -> Counts:
         read["other"] = reader.whole(usage, "totalTokenCount")
         if read["other"]:
             reader.doubt("total_only")
-    details = _tokens_of(_by_modality(usage, "", "cacheTokensDetails", reader))
+    details = _by_modality(usage, "", "cacheTokensDetails", reader)
     said = {
         "cached_tokens": usage.get("cachedContentTokenCount"),
-        "cached_tokens_details": details,
+        "cached_tokens_details": _tokens_of(details) if any(details.values()) else None,
     }
     cached = _cached(said, read, reader)
     return Counts(

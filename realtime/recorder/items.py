@@ -24,6 +24,8 @@ class Item:
     # The transcript as far as it came, or as far as it was heard.
     text: str = ""
     unheard: str = ""
+    # Of an answer, what makes up its text, by content index.
+    parts: dict[int, str] = field(default_factory=dict)
     # Playback position the browser reported last, in ms; None before the first report.
     played_ms: int | None = None
     # Where the answer was cut, in ms; None when it was not.

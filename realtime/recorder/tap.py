@@ -146,9 +146,22 @@ class Recorder(Tap):
             self._keeper.save(item)
             self._keeper.link(item)
 
+    def _item_done(self, event: Event) -> None:
+        """Some providers tell an item's words nowhere else."""
+        done, item = event["item"], self._items.get(event["item"]["id"])
+        if done.get("type") != "message" or item is None or item.text.strip() or item.unheard:
+            return
+        parts = done.get("content") or ()
+        item.text = "".join(part.get("text") or part.get("transcript") or "" for part in parts)
+        if not item.text:
+            return
+        if item.role == Message.Role.USER:
+            item.status = Message.Status.COMPLETED
+        self._keeper.save(item)
+
     def _transcribed_delta(self, event: Event) -> None:
-        item = self._items.get(event["item_id"])
-        if item and item.status == Message.Status.IN_PROGRESS:
+        item = self._item(event["item_id"], Message.Role.USER, Message.Kind.SPOKEN)
+        if item.status == Message.Status.IN_PROGRESS:
             item.text += event.get("delta") or ""
             self._keeper.grow(item)
 
@@ -169,17 +182,22 @@ class Recorder(Tap):
         else:
             self._remove(item)
 
-    def _said_delta(self, event: Event) -> None:
+    def _said(self, event: Event) -> None:
         item = self._item(event["item_id"], Message.Role.ASSISTANT, Message.Kind.SPOKEN)
         if item.cut_ms is None:
-            item.text += event.get("delta") or ""
-            self._keeper.grow(item)
+            self._tell(item, event, event.get("transcript"))
 
-    def _wrote_delta(self, event: Event) -> None:
+    def _wrote(self, event: Event) -> None:
         item = self._item(event["item_id"], Message.Role.ASSISTANT, Message.Kind.TYPED)
         if item.track is None:
             item.kind = Message.Kind.TYPED
-        item.text += event.get("delta") or ""
+        self._tell(item, event, event.get("text"))
+
+    def _tell(self, item: Item, event: Event, whole: str | None) -> None:
+        """More of a part of an answer, or all of it: not every provider tells it piece by piece."""
+        index = event.get("content_index") or 0
+        item.parts[index] = whole or item.parts.get(index, "") + (event.get("delta") or "")
+        item.text = "".join(words for _, words in sorted(item.parts.items()))
         self._keeper.grow(item)
 
     def _tool(self, event: Event) -> None:
@@ -228,11 +246,14 @@ class Recorder(Tap):
         "input_audio_buffer.speech_stopped": _speech_stopped,
         "input_audio_buffer.committed": _committed,
         "conversation.item.added": _item_added,
+        "conversation.item.done": _item_done,
         "conversation.item.input_audio_transcription.delta": _transcribed_delta,
         "conversation.item.input_audio_transcription.completed": _transcribed,
         "conversation.item.input_audio_transcription.failed": _transcription_failed,
-        "response.output_audio_transcript.delta": _said_delta,
-        "response.output_text.delta": _wrote_delta,
+        "response.output_audio_transcript.delta": _said,
+        "response.output_audio_transcript.done": _said,
+        "response.output_text.delta": _wrote,
+        "response.output_text.done": _wrote,
         "nextvoice.tool": _tool,
         "conversation.item.truncated": _truncated,
         "conversation.item.deleted": _deleted,

@@ -153,6 +153,17 @@ def test_taps_hear_of_audio_a_little_later_but_before_what_comes_after_it():
     assert rig.tap.assistant_audio == [("item_a", 0, b"\1\2")]
 
 
+def test_words_of_a_turn_that_come_after_all_of_them_are_not_told_again():
+    rig, words = Rig(), "conversation.item.input_audio_transcription"
+    place = {"item_id": "u1", "content_index": 0}
+    rig.provider(
+        {"type": f"{words}.delta", **place, "delta": "Hello "},
+        {"type": f"{words}.completed", **place, "transcript": "Hello there"},
+        {"type": f"{words}.delta", **place, "delta": "there"},
+    )
+    assert rig.browser.types() == [f"{words}.delta", f"{words}.completed"]
+
+
 def test_microphone_audio_goes_up_as_it_is_and_is_timed():
     rig = Rig()
     rig.call.from_browser(PCM)

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from realtime.bridge.dialects import Target
-from realtime.bridge.dialects.base import AUDIO_DELTA, RENEW, SPENT
+from realtime.bridge.dialects.base import AUDIO_DELTA, RENEW, SPENT, TAKEN_BACK
 from realtime.bridge.dialects.gemini import GeminiLive
 from realtime.bridge.dialects.gemini.setup import setup_of
 from realtime.bridge.dialects.gemini.usage import usage_of
@@ -46,7 +46,7 @@ def target(url="wss://generativelanguage.googleapis.com", **fields):
 def checked(events):
     """The events, each as the official types have it."""
     for event in events:
-        if event["type"] in (RENEW, SPENT):
+        if event["type"] in (RENEW, SPENT, TAKEN_BACK):
             continue
         told = {name: value for name, value in event.items() if name != "raw_usage"}
         if event["type"] == AUDIO_DELTA:
@@ -372,6 +372,17 @@ def test_a_call_that_was_taken_back_is_not_answered():
         wire.put("conversation.item.create", item=output)
     (sent,) = wire.put("response.create")[0]
     assert [each["id"] for each in sent["toolResponse"]["functionResponses"]] == ["fc-2"]
+
+
+def test_nothing_is_asked_when_all_calls_were_taken_back():
+    wire = Wire()
+    wire.get(calling(CALL))
+    taken = {"toolCallCancellation": {"ids": ["fc-1"]}}
+    (event,), none = wire.get(taken), wire.get(taken)
+    assert (event["type"], event["call_ids"], none) == (TAKEN_BACK, ["fc-1"], [])
+    output = {"type": "function_call_output", "call_id": "fc-1", "output": "{}"}
+    wire.put("conversation.item.create", item=output)
+    assert wire.put("response.create")[0] == []
 
 
 # --- what the page asks ------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from tests.bridge.test_gemini import (
     voice,
 )
 from tests.bridge.test_run import HANG_UP, Running
+from tests.bridge.test_tools import Box
 from tests.scripted import Close, Expect, Hear, Raw, ScriptedProvider, Send, Until
 
 pytestmark = pytest.mark.outside
@@ -30,9 +31,9 @@ READY = Send({"setupComplete": {"sessionId": "s1"}})
 SOON = Limits(reconnect_waits=(0.0,), rollover_deadline=0.05)
 
 
-def run(provider, **options):
+def run(provider, limits=SOON, **options):
     fields = {"dialect": "gemini", "model": "gemini-3.8-live"}
-    return Running(provider, target=fields, limits=SOON, **options)
+    return Running(provider, target=fields, limits=limits, **options)
 
 
 def typed(text, item_id="t1"):
@@ -140,6 +141,15 @@ async def test_what_a_stopped_answer_cost_is_for_taps_only():
     assert SPENT not in running.page.types()
 
 
+async def test_hanging_up_in_an_answer_that_nobody_can_stop_waits_for_nothing():
+    async with ScriptedProvider([SETUP, READY, Send(voice())]) as provider:
+        running = run(provider, Limits(drain_seconds=30.0, finalise_seconds=30.0))
+        await running.page.until("nextvoice.audio")
+        running.page.say(HANG_UP)
+        await running.page.until("nextvoice.ended")
+        assert (await running.record()).reason == "hang_up"
+
+
 async def test_a_function_is_called():
     async with ScriptedProvider([SETUP, READY, Send(calling(CALL))]) as provider:
         running = run(provider)
@@ -147,6 +157,26 @@ async def test_a_function_is_called():
         await finish(running)
     (done,) = of(running.page, "response.done")
     assert done["response"]["output"][0]["name"] == "get_weather"
+
+
+async def test_a_function_that_is_wanted_no_more_is_stopped_and_nothing_is_asked():
+    box, begun, tap = Box(), asyncio.Event(), Told()
+    calls = [{"id": f"fc-{name}", "name": name, "args": {}} for name in ("wait", "echo")]
+    taken = {"toolCallCancellation": {"ids": [call["id"] for call in calls]}}
+    script = [SETUP, READY, Send(calling(*calls)), Until(begun), Send(heard("No"), taken, voice())]
+    async with ScriptedProvider([*script, *map(Send, DONE)]) as provider:
+        running = run(provider, toolbox=box, taps=[tap])
+        await asyncio.wait_for(box.begun.wait(), 3)
+        begun.set()
+        await running.page.until("response.done", 2)
+        tools = [event for event in tap.events if event["type"] == "nextvoice.tool"]
+        await finish(running)
+        sent = provider.visits[0].types()
+    assert {tool["name"]: tool["state"] for tool in tools} == {
+        "wait": "interrupted",
+        "echo": "completed",
+    }
+    assert (box.cancelled, sent) == (True, ["setup"])
 
 
 async def test_when_it_says_that_it_will_leave_another_session_goes_on():

@@ -198,6 +198,20 @@ def test_a_stop_the_provider_does_not_know_is_no_error_for_the_page(rig):
     assert rig.browser.take() == []
 
 
+@pytest.mark.parametrize("code", ["unknown_event", "response_cancel_not_active"])
+def test_an_answer_that_the_page_stops_is_over_also_where_the_provider_cannot_stop(rig, code):
+    answering(rig)
+    rig.page({"type": "response.cancel"})
+    rig.browser.take()
+    error = {"type": "invalid_request_error", "code": code, "message": "What?"}
+    about = {"event_id": rig.upstream.take()[-1]["event_id"]}
+    rig.provider({"type": "error", "error": error | about})
+    rig.provider(audio_delta(bytes(FRAME), item_id="msg_002"), response_done())
+    done, *more = [frame["response"] for frame in rig.browser.take()]
+    assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "client_cancelled")
+    assert len(more) == (code == "response_cancel_not_active")  # its own end, which comes late
+
+
 def test_without_interrupt_response_an_answer_goes_on(rig):
     detect(rig, interrupt_response=False)
     answering(rig)

@@ -131,6 +131,18 @@ def test_what_the_provider_cannot_retrieve_comes_from_what_was_seen() -> None:
     assert upstream.frames == []
 
 
+def test_what_was_seen_is_retrieved_without_a_long_turns_audio_from_the_provider() -> None:
+    call, leg, _tap, upstream = attached()
+    added = item_added("item_1", None)
+    added["item"]["content"] = [{"type": "input_audio", "transcript": "Hello"}]
+    hear(call, added)
+    say(call, type="conversation.item.retrieve", item_id="item_1")
+    assert leg.frames[-1]["item"]["content"] == added["item"]["content"]
+    assert upstream.frames == []
+    say(call, type="conversation.item.retrieve", item_id="nothing")
+    assert [frame["item_id"] for frame in upstream.frames] == ["nothing"]
+
+
 def test_a_program_may_ask_again_when_the_provider_knows_no_answer_to_stop() -> None:
     call, leg, _, upstream = attached()
     hear(call, response_created("r1"))
@@ -328,6 +340,16 @@ def test_what_an_answer_aside_cost_is_counted_before_its_end_is_told() -> None:
     counted = [event for event in tap.events if event["type"] == "response.done"]
     assert [event["response"]["usage"]["total_tokens"] for event in counted] == [7]
     assert order == ["held"]
+
+
+def test_after_an_answer_aside_that_is_refused_the_next_is_of_the_conversation() -> None:
+    call, _leg, tap, upstream = attached(MiniMax())
+    say(call, type="response.create", response={"conversation": "none"})
+    asked = upstream.take()[-1]["event_id"]
+    hear(call, {"type": "error", "error": {"message": "Not supported", "event_id": asked}})
+    hear(call, response_created(), audio_delta(bytes(480)), response_done())
+    assert tap.assistant_audio == [("item_a", 0, bytes(480))]
+    assert "response.created" in [event["type"] for event in tap.events]
 
 
 def test_the_audio_of_an_answer_aside_is_shown_to_taps_as_such() -> None:

@@ -268,6 +268,10 @@ async def test_an_answer_under_the_id_of_another_may_ask_for_the_same() -> None:
     async with scene([*OPENING, same, Expect("response.create"), same]) as on:
         await on.asked(2)
     assert on.box.asked == [("echo", {})] * 2
+    # Each has a card of its own, which is kept as it was.
+    cards = [each["item_id"] for each in on.told()]
+    assert cards[:2] == ["item_call_1"] * 2
+    assert cards[2] == cards[3] != cards[0]
 
 
 async def test_several_calls_of_a_turn_run_side_by_side_and_are_answered_together() -> None:

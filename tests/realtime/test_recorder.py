@@ -152,6 +152,36 @@ def test_text_and_audio_after_the_cut_are_not_kept(call: Call) -> None:
     assert (Message.objects.get().text.strip(), lengths()) == ("heard words", [1000])
 
 
+SAID = "response.output_audio_transcript"
+
+
+@pytest.mark.parametrize("before", ["Sure, how", ""])
+def test_an_answer_has_the_words_that_only_its_end_tells(call: Call, before: str) -> None:
+    call.event(f"{SAID}.delta", item_id="a1", content_index=0, delta=before)
+    call.event(f"{SAID}.done", item_id="a1", content_index=0, transcript="Sure, how can I help? ")
+    call.event(f"{SAID}.delta", item_id="a1", content_index=1, delta="Or")
+    call.event(f"{SAID}.done", item_id="a1", content_index=1, transcript="Or not?")
+    call.event(f"{SAID}.done", item_id="a1", content_index=1, transcript="")
+    call.done("a1")
+    call.wait()
+    assert thread() == [("assistant", "completed", "Sure, how can I help? Or not?")]
+
+
+def test_words_that_only_an_item_has_are_its_own(call: Call) -> None:
+    call.answer("a1", 1000, "")
+    call.event("response.output_text.done", item_id="a2", content_index=0, text="Written.")
+    call.event("input_audio_buffer.committed", item_id="u1", previous_item_id=None)
+    told = {"u1": ("user", "Hello"), "a1": ("assistant", "Said."), "a2": ("assistant", "Not this")}
+    for item_id, (role, words) in told.items():
+        item = {"id": item_id, "type": "message", "role": role, "content": [{"transcript": words}]}
+        call.event("conversation.item.done", item=item, previous_item_id=None)
+    call.done("a1")
+    call.done("a2")
+    call.wait()
+    assert {words for _, _, words in thread()} == {"Hello", "Said.", "Written."}
+    assert {status for _, status, _ in thread()} == {"completed"}
+
+
 def test_hanging_up_in_an_answer_cuts_it_where_playback_was(call: Call) -> None:
     call.answer("a1", 3000, "a long answer that goes on")
     call.done("a1")
@@ -216,6 +246,14 @@ def test_a_turn_is_whole_however_far_it_is_dated_back(call: Call, padding: Any, 
     call.turn("u1", 9000 - late, 9400)
     call.end()
     assert lengths() == [late + 400]
+
+
+def test_words_that_come_before_their_turn_are_kept(call: Call) -> None:
+    words = "conversation.item.input_audio_transcription.delta"
+    call.event(words, item_id="u1", content_index=0, delta="Hello")
+    call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
+    call.end()
+    assert thread() == [("user", "interrupted", "Hello")]
 
 
 def test_late_items_find_their_place(call: Call) -> None:

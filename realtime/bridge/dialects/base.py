@@ -21,6 +21,9 @@ SPENT = "nextvoice.spent"
 """Inside the bridge: what the answer `response_id` used, in the provider's words as `raw_usage`,
 which were said after its end with this `status`. For taps only."""
 
+TAKEN_BACK = "nextvoice.taken_back"
+"""Inside the bridge: the function calls `call_ids` are wanted no more. For taps only."""
+
 OPENING_IDS = "nextvoice_open_"
 """Event ids of opening frames start so, which tells an error about one of them."""
 

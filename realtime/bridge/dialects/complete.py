@@ -23,6 +23,7 @@ from .parts import (
     invent,
     part_event,
     whole,
+    words_at,
 )
 
 FINISHED = 64
@@ -65,7 +66,9 @@ class Completing:
         if kind == "conversation.item.done":
             return self._item_done(event["item"])
         if kind == "input_audio_buffer.committed":
-            event["previous_item_id"] = event["previous_item_id"] or self._last
+            # Of a turn that became an item before, its place is known.
+            last = self._placed.get(event["item_id"], self._last)
+            event["previous_item_id"] = event["previous_item_id"] or last
             return [event]
         if kind == "conversation.item.deleted":
             if event["item_id"] == self._last:
@@ -234,6 +237,7 @@ class Completing:
         made = items[item["id"]]
         place |= {"output_index": made.index, "item_id": item["id"]}
         for index, part in made.parts.items():
+            part.text = part.text or words_at(item, index)
             out += end_part(place | {"content_index": index}, part)
         made.over = True
         made.item = whole(item, made)

@@ -329,7 +329,8 @@ class JsonDialect(Endpoint):
             if name in ("output_index", "content_index"):
                 event[name] = value if is_a(value, int) else 0
             elif name == "previous_item_id":
-                event[name] = text_or(value, None)
+                own = event["item"]["id"] if "item" in shape.need else event["item_id"]
+                event[name] = text_or(value, None) if value != own else None
             elif name in ("name", "call_id"):
                 event[name] = text_or(value, "")
             elif not isinstance(value, str) or not value:

@@ -75,6 +75,13 @@ def whole(item: Event, made: Made) -> Event:
     return item | {"content": content}
 
 
+def words_at(item: Event, index: int) -> str:
+    """What the item, as it was told, has as the words of this part."""
+    content = item["content"] if item.get("type") == "message" else []
+    part = content[index] if index < len(content) else {}
+    return str(part.get("transcript") or part.get("text") or "")
+
+
 def part_event(kind: str, event: Event, part: Part) -> Event:
     name = "transcript" if part.kind == "audio" else "text"
     words = part.text if kind.endswith(".done") else ""

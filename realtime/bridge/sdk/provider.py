@@ -37,7 +37,7 @@ class SdkProviderSide(ProviderSide):
 
     def lost(self) -> None:
         super().lost()
-        self._side.aside = 0
+        self._side.aside.clear()
         for response_id in sorted(self._aside):
             # They cost something all the same, though nobody will say how much.
             response = incomplete(response_id, [])
@@ -55,7 +55,7 @@ class SdkProviderSide(ProviderSide):
         if kind == "response.created" and self._side.aside:
             response = event["response"]
             if response.get("conversation_id") is None:
-                self._side.aside -= 1
+                self._side.aside.pop(0)
                 self._aside.add(response["id"])
         if kind in ("response.created", "response.done"):
             return event["response"]["id"] in self._aside
@@ -118,9 +118,12 @@ class SdkProviderSide(ProviderSide):
         self._core.tell(event)
 
     def _error(self, event: Event) -> None:
-        if (event["error"]["event_id"] or "") == f"{OPENING_IDS}session":
+        about = event["error"]["event_id"]
+        if about == f"{OPENING_IDS}session":
             self._opening = False
-        self._side.sound.refused(event["error"]["event_id"])
+        if about in self._side.aside:
+            self._side.aside.remove(about)  # what begins next is another one
+        self._side.sound.refused(about)
         super()._error(event)
 
 

@@ -39,8 +39,8 @@ class SdkSide(ClientSide):
         self.sound = sound
         self._terms = terms
         self._kept = kept
-        self.aside = 0
-        """Responses outside the conversation that were asked for and have not begun."""
+        self.aside: list[str] = []
+        """Events that asked for responses outside the conversation which have not begun."""
         self.updating = False
         """A change of the session is just being sent: what comes meanwhile answers it."""
         self._handlers = {
@@ -122,11 +122,13 @@ class SdkSide(ClientSide):
     def _retrieve(self, event: Event) -> None:
         core, item_id = self._core, event["item_id"]
         traits = core.dialect.traits if core.dialect is not None else None
-        if traits is not None and traits.retrieve and item_id not in core.replayed:
-            core.to_upstream(event, item_id=item_id)
-        elif (item := self._kept.get(item_id)) is not None:
+        # Not from a provider that would send a turn's audio along, which nobody is given here and
+        # which, of a long turn, is more than one frame may have.
+        if (item := self._kept.get(item_id)) is not None:
             told = {"type": "conversation.item.retrieved", "event_id": new_id("event")}
             core.tell(told | {"item": item})
+        elif traits is not None and traits.retrieve and item_id not in core.replayed:
+            core.to_upstream(event, item_id=item_id)
         else:
             raise _no_item("retrieve", item_id)
 
@@ -152,7 +154,8 @@ class SdkSide(ClientSide):
             output.pop("format", None)
         event["response"] = response
         if response.get("conversation") == "none":
-            self.aside += 1
+            event["event_id"] = event.get("event_id") or new_id("nextvoice")
+            self.aside.append(event["event_id"])
             self._core.to_upstream(event, response=response)
         elif (active := self._core.answering.active) is not None:
             raise Problem(

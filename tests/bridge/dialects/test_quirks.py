@@ -310,6 +310,39 @@ def test_cutting_an_answer_is_answered_here(name):
     assert answer == {"type": "conversation.item.truncated"} | place
 
 
+def test_words_that_only_an_answers_item_has_are_told_as_said():
+    item = {"id": "a1", "type": "message", "role": "assistant"}
+    done = item | {"content": [{"type": "audio", "transcript": "All of it."}]}
+    events = decode(
+        DIALECTS["openai_beta"](),
+        {"type": "response.created", "response": {"id": "r1"}},
+        {"type": "response.audio.delta", "response_id": "r1", "item_id": "a1", "delta": "AAAA"},
+        {"type": "response.output_item.done", "response_id": "r1", "item": done},
+        {"type": "response.done", "response": {"id": "r1", "status": "completed"}},
+    )
+    (said,) = [e for e in events if e["type"] == "response.output_audio_transcript.done"]
+    assert (said["item_id"], said["transcript"]) == ("a1", "All of it.")
+    part = {"type": "output_audio", "transcript": "All of it."}
+    assert events[-1]["response"]["output"][0]["content"] == [part]
+
+
+@pytest.mark.parametrize("name", ["openai_ga", "openai_beta"])
+def test_nothing_follows_itself(name):
+    item = {"id": "u1", "type": "message", "role": "user", "content": []}
+    added = {"type": "conversation.item.added", "item": item, "previous_item_id": "u1"}
+    committed = {"type": "input_audio_buffer.committed", "item_id": "u1"}
+    events = decode(DIALECTS[name](), added, committed, committed | {"previous_item_id": "u1"})
+    assert {event["previous_item_id"] for event in events} == {None}
+
+
+def test_a_turn_that_is_committed_once_it_is_answered_keeps_its_place():
+    items = [{"id": id, "type": "message", "role": "user", "content": []} for id in ("u0", "u1")]
+    answer = {"id": "a1", "type": "message", "role": "assistant", "content": []}
+    made = [{"type": "conversation.item.created", "item": item} for item in (*items, answer)]
+    committed = {"type": "input_audio_buffer.committed", "item_id": "u1"}
+    assert decode(DIALECTS["openai_beta"](), *made, committed)[-1]["previous_item_id"] == "u0"
+
+
 def test_minimax_gets_the_words_instead_of_the_last_audio_before_the_next():
     dialect = DIALECTS["minimax"]()
     decode(dialect, *sent("minimax_call.json"))

@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Sum
 
 from realtime.models import ExchangeRate, Price, Usage, UsageDay
-from realtime.money.ledger import Entry, Payer, Scope, entry_of, record, spent
+from realtime.money.ledger import Entry, Payer, Scope, entry_of, record, rows_of, spent
 from realtime.money.usage import MEASURES, Counts
 from tests.at_once import at_once
 
@@ -128,6 +128,19 @@ def test_what_is_reported_takes_the_place_of_an_estimate() -> None:
         text_in=100, text_cached=64, text_out=10, audio_in=200, audio_cached=64, audio_out=40
     )
     assert record(entry()) == []
+    assert balanced() == COST
+
+
+def test_what_is_reported_of_an_answer_and_a_turn_of_one_name_corrects_both() -> None:
+    kinds = [Usage.Kind.RESPONSE, Usage.Kind.TRANSCRIPTION]
+    for kind in kinds:
+        record(entry(kind=kind, raw=None, counts=Counts(audio_in=100)))
+    for kind in kinds:
+        told = entry(kind=kind)
+        assert [row.corrects for row in record(told)] == [kind]
+        assert record(told) == []
+        assert {row.corrects for row in rows_of(told)} == {"", kind}
+        assert {row.kind for row in rows_of(told)} == {kind, Usage.Kind.CORRECTION}
     assert balanced() == COST
 
 

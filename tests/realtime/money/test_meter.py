@@ -351,6 +351,29 @@ async def test_a_turn_that_broke_off_with_its_session_is_paid_for_in_the_next(
     assert (row.key, row.cost) == ("item_b", HEARD_COST)
 
 
+async def test_what_is_to_be_written_down_no_more_is_not_estimated(transactional_db: None) -> None:
+    rig = Rig()
+    hearing = {"transcription": None}
+    session = {"type": "realtime", "audio": {"input": hearing}}
+    rig.meter.on_client_event({"type": "session.update", "session": session})
+    rig.meter.on_event({"type": "session.updated", "session": session})
+    for event in turn():
+        rig.meter.on_event(event)
+    assert (rig.meter.awaits_usage, rig.owing) == (False, None)
+    assert await rig.settle() == []
+
+
+async def test_a_turn_is_not_taken_to_be_longer_than_anybody_speaks(transactional_db: None) -> None:
+    rig = Rig()
+    started, stopped, committed = turn()
+    for event in (started, stopped | {"audio_end_ms": 1_763_800_000_000}, committed):
+        rig.meter.on_event(event)
+    (owed,) = rig.owing
+    assert owed["counts"]["seconds"] == "3600"
+    rig.meter.on_event(session_created())
+    await rig.settle()
+
+
 async def test_a_committed_turn_whose_session_ends_is_estimated(transactional_db: None) -> None:
     rig = Rig()
     for event in (*turn("item_a"), session_created()):

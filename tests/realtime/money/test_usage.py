@@ -151,6 +151,10 @@ SHAPES: dict[str, tuple[dict[str, Any], Counts]] = {
         {"prompt_tokens": 30, "completion_tokens": 10},
         Counts(other_in=30, other_out=10),
     ),
+    "all and what was read": (
+        {"total_tokens": 40, "input_tokens": 30},
+        Counts(other_in=30, other_out=10),
+    ),
     "one number": ({"total_tokens": 40}, Counts(other_in=40, doubts=("total_only",))),
     "transcription by tokens": (
         {
@@ -184,6 +188,11 @@ NONSENSE: dict[str, tuple[Any, Counts]] = {
     "not a number": (
         {"input_tokens": math.nan, "output_tokens": 3},
         Counts(other_out=3, doubts=("not_a_count",)),
+    ),
+    "nothing of Gemini": ({"promptTokenCount": None}, Counts(doubts=("missing",))),
+    "negative of Gemini": (
+        {"promptTokenCount": -5, "responseTokenCount": "9"},
+        Counts(doubts=("negative", "not_a_count", "missing")),
     ),
     "half a token": ({"output_tokens": 2.5}, Counts(doubts=("not_a_count", "missing"))),
     "true": ({"output_tokens": True}, Counts(doubts=("not_a_count", "missing"))),

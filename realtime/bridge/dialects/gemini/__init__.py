@@ -276,14 +276,14 @@ class GeminiLive:
         modalities = wanted.get("output_modalities") or self._session.get("output_modalities")
         self._talk.written = modalities == ["text"]
         self._talk.changed()
-        outputs, self._outputs = list(self._responses()), []
+        given, outputs, self._outputs = self._outputs, list(self._responses()), []
         typed, self._typed = self._typed, []
         if self._committed:
             self._active = self._committed = False
             if rest := self._down.flush():
                 yield audio_of(rest)
             yield message_of("realtimeInput", {"activityEnd": {}})
-        elif not outputs and not typed:
+        elif not given and not typed:
             yield text_of(self._model, wanted.get("instructions") or self._last_words or NUDGE)
         if outputs:
             yield message_of("toolResponse", {"functionResponses": outputs})

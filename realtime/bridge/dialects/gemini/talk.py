@@ -8,7 +8,7 @@ from typing import Any
 from ...audio import decode_base64
 from ...events import Event
 from ...ids import new_id
-from ..base import RENEW, SPENT
+from ..base import RENEW, SPENT, TAKEN_BACK
 from .answer import Answer, event
 from .turn import Person
 from .usage import added, usage_of
@@ -226,8 +226,11 @@ class Talk:
     def _cancellation(self, cancelled: Mapping[str, Any]) -> Iterator[Event]:
         ids = cancelled.get("ids")
         gone = set(ids) if isinstance(ids, list) and all(isinstance(i, str) for i in ids) else set()
-        self.calls = {ours: call for ours, call in self.calls.items() if call[0] not in gone}
-        yield from ()
+        ours = [call_id for call_id, (theirs, _) in self.calls.items() if theirs in gone]
+        for call_id in ours:
+            del self.calls[call_id]
+        if ours:
+            yield event(TAKEN_BACK, call_ids=ours)
 
     def _resumption(self, update: Mapping[str, Any]) -> Iterator[Event]:
         handle = update.get("newHandle")
