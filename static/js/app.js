@@ -103,7 +103,8 @@ function connectCall() {
     panel?.caption(detail, call.captions);
     pageOfCall()?.thread.put(detail, call.captions.items);
     const written = call.options.mode === "text" && detail.role === "assistant";
-    if (written && detail.status === "completed") panel?.say(detail.text);
+    // Emptied meanwhile, or the same answer would not be told again.
+    if (written) panel?.say(detail.status === "completed" ? detail.text : "");
   });
   call.addEventListener("saved", ({ detail }) => {
     if (detail.text) call.options.choice.said(detail.item_id);

@@ -346,7 +346,7 @@ function wordsOf(reason, message, remedy) {
 function partsOf(root) {
   const parts = {};
   for (const name of [
-    "announce", "status", "title", "model", "timer", "cost", "options", "resize", "strings", "state-large", "captions",
+    "status", "title", "model", "timer", "cost", "options", "resize", "strings", "state-large", "captions",
     "notice", "error", "error-title", "error-text", "error-remedy", "retry", "sign-in",
     "type-instead", "dismiss", "hold", "hold-label", "discard", "paused", "paused-text", "wake",
     "type-form", "type-text", "mute", "mute-label", "turns", "turns-label", "stop", "keyboard",
@@ -354,6 +354,7 @@ function partsOf(root) {
   ]) {
     parts[name] = find(`[data-call-${name}]`, root);
   }
+  parts.announce = find("[data-call-announce]"); // heard while the panel is hidden, too
   parts["caption-user"] = find("[data-caption-user]", root);
   parts["caption-assistant"] = find("[data-caption-assistant]", root);
   return parts;
