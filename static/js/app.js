@@ -201,7 +201,7 @@ connectMenus();
 connectCall();
 connectVisits();
 exposeCounters();
-arrive();
+visits.begin();
 setInterval(() => showTimes(document), TIMES_MS);
 window.addEventListener("pagehide", ({ persisted }) => {
   page?.choice.flush();

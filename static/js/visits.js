@@ -8,11 +8,17 @@ import { forgetStrings } from "./helpers/strings.js";
 export class Visits {
   #onarrive;
   #wanted = 0; // only the visit asked for last may arrive
+  #shown; // address of the page that stands in the document
 
   /** @param {() => void} onarrive the new page stands in the document */
   constructor(onarrive) {
     this.#onarrive = onarrive;
-    window.addEventListener("popstate", () => this.go(location.href, { push: false }));
+    window.addEventListener("popstate", () => this.#moved());
+  }
+
+  /** The browser has loaded the first page. */
+  begin() {
+    this.#arrived();
   }
 
   /**
@@ -33,6 +39,17 @@ export class Visits {
     }
   }
 
+  #moved() {
+    // A link within the page, such as the one that skips to its content, leads to no other page.
+    if (address() !== this.#shown) this.go(location.href, { push: false });
+  }
+
+  #arrived() {
+    this.#onarrive();
+    // Afterwards: a page may take its wishes out of its address.
+    this.#shown = address();
+  }
+
   #swap(page) {
     document.title = page.title;
     document.body.className = page.body.className;
@@ -44,8 +61,12 @@ export class Visits {
     }
     find("#toasts").append(...[...find("#toasts", page).children].map((one) => document.adoptNode(one)));
     forgetStrings();
-    this.#onarrive();
+    this.#arrived();
   }
+}
+
+function address() {
+  return location.pathname + location.search;
 }
 
 /** Whether a click on this link is an ordinary one to a page of ours. */

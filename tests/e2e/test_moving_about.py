@@ -98,6 +98,18 @@ def spoken(item_id: str, words: str) -> list[dict[str, Any]]:
     ]
 
 
+def test_a_link_within_the_page_leaves_the_page_as_it_is(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        page.evaluate("void (document.querySelector('#page').dataset.mark = '')")
+        page.locator(".skip-link").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#main")).to_be_focused()
+        page.go_back()
+        page.wait_for_load_state("networkidle")
+        expect(page.locator("#page[data-mark]")).to_have_count(1)
+
+
 def test_a_call_that_takes_the_place_of_one_elsewhere_has_the_panel(visit: Open) -> None:
     with visit(None, script=SILENT) as page:
         new_conversation(page)
