@@ -30,7 +30,7 @@ const WRITTEN_IDLE_MS = 180_000; // a written call holds a connection, but not f
 
 const { captureWorklet, playerWorklet } = document.body.dataset;
 const call = new Call({ capture: captureWorklet, player: playerWorklet });
-const visits = new Visits(arrive);
+const visits = new Visits(arrive, () => !call.active);
 let panel = null;
 let approval = null; // the ApprovalPanel
 let drawer = null; // of the options
@@ -150,7 +150,7 @@ function connectVisits() {
     const link = event.target.closest?.("a[href]");
     if (!link || !call.active || !isOurs(link, event)) return;
     event.preventDefault();
-    visits.go(link.href);
+    visits.go(link.href).catch(tell);
   });
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -173,7 +173,7 @@ async function startTalking(event) {
     page?.talk();
   } catch (problem) {
     event.submitter.disabled = false;
-    toast(whyNot(problem));
+    tell(problem);
   }
 }
 
@@ -182,12 +182,16 @@ function submitDuringCall(event) {
   const fields = new FormData(form, event.submitter);
   event.preventDefault();
   if (form.method === "get") {
-    visits.go(`${form.action}?${new URLSearchParams(fields)}`);
+    visits.go(`${form.action}?${new URLSearchParams(fields)}`).catch(tell);
     return;
   }
   // The call cannot outlive its conversation.
   if (pageOfCall() && /\/delete\/$/.test(new URL(form.action).pathname)) call.hangUp();
-  visits.go(form.action, { fields }).catch((problem) => toast(whyNot(problem)));
+  visits.go(form.action, { fields }).catch(tell);
+}
+
+function tell(problem) {
+  toast(whyNot(problem));
 }
 
 /** What tests may read: counters and nothing else. */

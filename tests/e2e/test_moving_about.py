@@ -132,6 +132,31 @@ def test_a_call_that_takes_the_place_of_one_elsewhere_has_the_panel(visit: Open)
         expect(panel).to_be_hidden()
 
 
+def test_a_call_goes_on_where_another_page_cannot_be_had(visit: Open) -> None:
+    with visit(None, script=SILENT, expected=("ERR_INTERNET_DISCONNECTED",)) as page:
+        new_conversation(page)
+        panel = talk(page)
+        here = page.url
+        page.context.set_offline(True)
+        page.locator('#page a[href="/"]').first.click()
+        told = page.get_by_text("That did not work.")
+        expect(told).to_be_visible()
+        page.get_by_role("button", name="Dismiss").click()
+        # So it is when the browser's own way leads to the other page.
+        page.context.set_offline(False)
+        page.locator('#page a[href="/"]').first.click()
+        expect(page.get_by_test_id("start-typing")).to_be_visible()
+        page.context.set_offline(True)
+        page.evaluate("history.back()")
+        expect(told).to_be_visible()
+        expect(page.get_by_test_id("start-typing")).to_be_visible()
+        assert page.url != here
+        page.context.set_offline(False)
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        page.get_by_test_id("hang-up").click()
+        expect(panel).to_be_hidden()
+
+
 def test_a_page_loaded_again_ends_its_call_and_the_next_one_knows_what_was_said(
     visit: Open, site: Site
 ) -> None:
