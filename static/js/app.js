@@ -56,6 +56,8 @@ function arrive() {
   page = find("[data-conversation-page]", root) ? new ConversationPage(root, call, panel) : null;
   panel?.setHere(page?.isHere ?? false);
   if (page) page.onoptions = () => drawer?.open(page.choice);
+  // A page that the browser has not loaded itself is not told of by anybody else.
+  if (call.active) panel?.say(document.title);
 }
 
 function connectPanel(root) {

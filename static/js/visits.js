@@ -65,6 +65,7 @@ export class Visits {
   }
 
   #swap(page) {
+    const focused = find("#page").contains(document.activeElement);
     document.title = page.title;
     document.body.className = page.body.className;
     document.body.dataset.csrf = page.body.dataset.csrf;
@@ -76,6 +77,8 @@ export class Visits {
     find("#toasts").append(...[...find("#toasts", page).children].map((one) => document.adoptNode(one)));
     forgetStrings();
     this.#arrived();
+    // The keyboard goes on in the new page, unless that has a better place for it.
+    if (focused && document.activeElement === document.body) find("#main").focus({ preventScroll: true });
   }
 }
 

@@ -132,6 +132,26 @@ def test_a_call_that_takes_the_place_of_one_elsewhere_has_the_panel(visit: Open)
         expect(panel).to_be_hidden()
 
 
+def test_the_keyboard_goes_along_to_another_page(visit: Open) -> None:
+    with visit(None, script=SILENT) as page:
+        new_conversation(page)
+        talk(page)
+        page.locator('#page a[href="/"]').first.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_test_id("start-typing")).to_be_visible()
+        expect(page.locator("#main")).to_be_focused()
+        expect(page.get_by_role("status").filter(has_text=page.title())).to_have_count(1)
+        page.keyboard.press("Tab")
+        expect(page.get_by_test_id("start-talking")).to_be_focused()
+        # What is outside the page keeps it.
+        page.get_by_test_id("mute").focus()
+        page.go_back()
+        expect(page.get_by_test_id("start-typing")).to_be_hidden()
+        expect(page.get_by_test_id("mute")).to_be_focused()
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("call-panel")).to_be_hidden()
+
+
 def test_a_call_goes_on_where_another_page_cannot_be_had(visit: Open) -> None:
     with visit(None, script=SILENT, expected=("ERR_INTERNET_DISCONNECTED",)) as page:
         new_conversation(page)
