@@ -131,7 +131,8 @@ export class ConversationPage {
   retitle(title) {
     setText(find("[data-conversation-title]", this.#root), title);
     find("[data-rename] input[name=title]", this.#root).defaultValue = title;
-    document.title = document.title.replace(/^.*(?= · )/s, title);
+    // By a function: in a text "$&" would stand for what is replaced.
+    document.title = document.title.replace(/^.*(?= · )/s, () => title);
     retitle(this.id, title);
   }
 

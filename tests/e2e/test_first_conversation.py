@@ -180,6 +180,17 @@ def test_a_conversation_is_renamed_by_the_keyboard_alone(visit: Open) -> None:
         expect(page.get_by_role("heading", name="A walk")).to_be_visible()
 
 
+def test_a_title_of_whatever_signs_is_that_of_the_tab_too(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        title = "US$$ 5 · $& and $'"
+        rename_to(page, title)
+        expect(page.locator("[data-conversation-title]")).to_have_text(title)
+        shown = page.title()
+        page.reload()
+        assert [shown, page.title()] == [f"{title} · NextVoice"] * 2
+
+
 def test_typing_into_a_call_is_answered_aloud(visit: Open) -> None:
     with visit("sum.wav") as page:
         start_talking(page)
