@@ -259,6 +259,22 @@ def test_nothing_to_press_stands_beyond_the_edge(visit: Open, width: int) -> Non
         expect(page.get_by_test_id("start-call")).to_be_visible()
 
 
+def test_a_phone_on_its_side_shows_what_is_said_and_all_to_press(visit: Open) -> None:
+    phone = {"viewport": {"width": 568, "height": 320}, "is_mobile": True, "has_touch": True}
+    with visit("sum.wav", **phone) as page:
+        start_talking(page)
+        held, answer = page.get_by_test_id("hold-to-talk"), page.get_by_test_id("caption-assistant")
+        expect(answer).to_contain_text("5", timeout=ANSWER_MS)
+        page.get_by_test_id("turns").click()
+        for one in (answer, held, page.get_by_test_id("mute"), page.get_by_test_id("hang-up")):
+            expect(one).to_be_in_viewport(ratio=1)
+        above, below = answer.bounding_box(), held.bounding_box()
+        assert above is not None and below is not None
+        assert above["y"] + above["height"] <= below["y"]
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("start-call")).to_be_visible()
+
+
 def test_a_first_call_opens_no_socket_in_vain_and_leaves_the_console_clean(visit: Open) -> None:
     with visit("sum.wav") as page:
         sockets: list[str] = []
