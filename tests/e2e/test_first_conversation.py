@@ -145,6 +145,26 @@ def rename_to(page: Page, title: str) -> None:
     page.get_by_label("Title").press("Enter")
 
 
+def test_what_is_pasted_and_does_not_fit_is_told(visit: Open) -> None:
+    with visit(None) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        new_conversation(page)
+        box, told = page.get_by_test_id("composer-text"), page.locator(".toast")
+        for letters, cut in ((7000, 0), (1000, 0), (1, 1)):
+            page.evaluate(f"navigator.clipboard.writeText('x'.repeat({letters}))")
+            box.press("End")
+            box.press("Control+v")
+            expect(told).to_have_count(cut)
+        expect(told).to_contain_text("Only 8,000 characters fit")
+        assert len(box.input_value()) == 8000
+        # What takes the place of other words fits.
+        page.get_by_role("button", name="Dismiss").click()
+        box.press("Control+a")
+        box.press("Control+v")
+        expect(box).to_have_value("x")
+        expect(told).to_have_count(0)
+
+
 def test_a_page_from_before_a_sign_in_elsewhere_says_so(visit: Open) -> None:
     with visit(None, expected=("403",)) as page:
         new_conversation(page)
