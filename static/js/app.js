@@ -30,7 +30,7 @@ const WRITTEN_IDLE_MS = 180_000; // a written call holds a connection, but not f
 
 const { captureWorklet, playerWorklet } = document.body.dataset;
 const call = new Call({ capture: captureWorklet, player: playerWorklet });
-const visits = new Visits(arrive);
+const visits = new Visits(arrive, () => !call.active);
 let panel = null;
 let approval = null; // the ApprovalPanel
 let drawer = null; // of the options
@@ -56,6 +56,8 @@ function arrive() {
   page = find("[data-conversation-page]", root) ? new ConversationPage(root, call, panel) : null;
   panel?.setHere(page?.isHere ?? false);
   if (page) page.onoptions = () => drawer?.open(page.choice);
+  // A page that the browser has not loaded itself is not told of by anybody else.
+  if (call.active) panel?.say(document.title);
 }
 
 function connectPanel(root) {
@@ -103,7 +105,8 @@ function connectCall() {
     panel?.caption(detail, call.captions);
     pageOfCall()?.thread.put(detail, call.captions.items);
     const written = call.options.mode === "text" && detail.role === "assistant";
-    if (written && detail.status === "completed") panel?.say(detail.text);
+    // Emptied meanwhile, or the same answer would not be told again.
+    if (written) panel?.say(detail.status === "completed" ? detail.text : "");
   });
   call.addEventListener("saved", ({ detail }) => {
     if (detail.text) call.options.choice.said(detail.item_id);
@@ -149,7 +152,7 @@ function connectVisits() {
     const link = event.target.closest?.("a[href]");
     if (!link || !call.active || !isOurs(link, event)) return;
     event.preventDefault();
-    visits.go(link.href);
+    visits.go(link.href).catch(tell);
   });
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -172,7 +175,7 @@ async function startTalking(event) {
     page?.talk();
   } catch (problem) {
     event.submitter.disabled = false;
-    toast(whyNot(problem));
+    tell(problem);
   }
 }
 
@@ -181,12 +184,16 @@ function submitDuringCall(event) {
   const fields = new FormData(form, event.submitter);
   event.preventDefault();
   if (form.method === "get") {
-    visits.go(`${form.action}?${new URLSearchParams(fields)}`);
+    visits.go(`${form.action}?${new URLSearchParams(fields)}`).catch(tell);
     return;
   }
   // The call cannot outlive its conversation.
   if (pageOfCall() && /\/delete\/$/.test(new URL(form.action).pathname)) call.hangUp();
-  visits.go(form.action, { fields }).catch((problem) => toast(whyNot(problem)));
+  visits.go(form.action, { fields }).catch(tell);
+}
+
+function tell(problem) {
+  toast(whyNot(problem));
 }
 
 /** What tests may read: counters and nothing else. */
@@ -200,7 +207,7 @@ connectMenus();
 connectCall();
 connectVisits();
 exposeCounters();
-arrive();
+visits.begin();
 setInterval(() => showTimes(document), TIMES_MS);
 window.addEventListener("pagehide", ({ persisted }) => {
   page?.choice.flush();

@@ -54,7 +54,7 @@ export class ConversationPage {
     const query = new URLSearchParams(location.search);
     if (query.has("call")) this.#invite();
     // Where nothing was said yet, words are what comes next.
-    else if (this.thread.empty) this.composer.focusText();
+    else if (this.thread.empty && !this.#callIsHere) this.composer.focusText();
   }
 
   get id() {
@@ -64,6 +64,10 @@ export class ConversationPage {
   /** Whether the call, running or over, is about this conversation. */
   get isHere() {
     return this.#call.options?.conversation === this.id;
+  }
+
+  get #callIsHere() {
+    return this.isHere && this.#call.active;
   }
 
   get title() {
@@ -104,7 +108,7 @@ export class ConversationPage {
       return;
     }
     this.thread.toEnd();
-    const begun = (this.isHere && this.#call.active) || this.#begin("text");
+    const begun = this.#callIsHere || this.#begin("text");
     if (begun) this.#call.say(text, attachments);
     else this.composer.restore(text, attachments);
   }
@@ -127,7 +131,8 @@ export class ConversationPage {
   retitle(title) {
     setText(find("[data-conversation-title]", this.#root), title);
     find("[data-rename] input[name=title]", this.#root).defaultValue = title;
-    document.title = document.title.replace(/^.*(?= · )/s, title);
+    // By a function: in a text "$&" would stand for what is replaced.
+    document.title = document.title.replace(/^.*(?= · )/s, () => title);
     retitle(this.id, title);
   }
 
@@ -153,7 +158,7 @@ export class ConversationPage {
   /** Watch what other tabs do here, unless the call is here. */
   #follow() {
     const { watch_url: url } = this.#config;
-    const mine = this.isHere && this.#call.active;
+    const mine = this.#callIsHere;
     if (mine && this.#watch) {
       this.leave();
       this.#showElsewhere(null);

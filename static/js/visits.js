@@ -1,22 +1,35 @@
 // Moving about the site without leaving the page, so that a call goes on.
 
 import { find } from "./helpers/dom.js";
-import { fetchPage } from "./helpers/http.js";
+import { fetchPage, whyNot } from "./helpers/http.js";
 import { forgetStrings } from "./helpers/strings.js";
+import { toast } from "./panels/toasts.js";
 
 /** Takes people to other pages of the site while the call and its panel stay. */
 export class Visits {
   #onarrive;
+  #mayLeave;
   #wanted = 0; // only the visit asked for last may arrive
+  #shown; // address of the page that stands in the document
 
-  /** @param {() => void} onarrive the new page stands in the document */
-  constructor(onarrive) {
+  /**
+   * @param {() => void} onarrive the new page stands in the document
+   * @param {() => boolean} mayLeave whether nothing is lost when the browser leaves the page
+   */
+  constructor(onarrive, mayLeave) {
     this.#onarrive = onarrive;
-    window.addEventListener("popstate", () => this.go(location.href, { push: false }));
+    this.#mayLeave = mayLeave;
+    window.addEventListener("popstate", () => this.#moved());
+  }
+
+  /** The browser has loaded the first page. */
+  begin() {
+    this.#arrived();
   }
 
   /**
-   * Bring in the page at `url`; when that does not work, go there as browsers do.
+   * Bring in the page at `url`. When that does not work, go there as browsers do; rejects where
+   * something was posted, or the page may not be left.
    * @param {{push?: boolean, fields?: FormData}} options `fields` are posted
    */
   async go(url, { push = true, fields = null } = {}) {
@@ -28,12 +41,31 @@ export class Visits {
       if (push) history.pushState(null, "", arrived);
       this.#swap(page);
     } catch (problem) {
-      if (fields) throw problem;
+      if (fields || !this.#mayLeave()) throw problem;
       location.assign(url);
     }
   }
 
+  async #moved() {
+    // A link within the page, such as the one that skips to its content, leads to no other page.
+    if (address() === this.#shown) return;
+    try {
+      await this.go(location.href, { push: false });
+    } catch (problem) {
+      // The address tells what is shown, which is still the page before.
+      history.pushState(null, "", this.#shown);
+      toast(whyNot(problem));
+    }
+  }
+
+  #arrived() {
+    this.#onarrive();
+    // Afterwards: a page may take its wishes out of its address.
+    this.#shown = address();
+  }
+
   #swap(page) {
+    const focused = find("#page").contains(document.activeElement);
     document.title = page.title;
     document.body.className = page.body.className;
     document.body.dataset.csrf = page.body.dataset.csrf;
@@ -44,8 +76,14 @@ export class Visits {
     }
     find("#toasts").append(...[...find("#toasts", page).children].map((one) => document.adoptNode(one)));
     forgetStrings();
-    this.#onarrive();
+    this.#arrived();
+    // The keyboard goes on in the new page, unless that has a better place for it.
+    if (focused && document.activeElement === document.body) find("#main").focus({ preventScroll: true });
   }
+}
+
+function address() {
+  return location.pathname + location.search;
 }
 
 /** Whether a click on this link is an ordinary one to a page of ours. */

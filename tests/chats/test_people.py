@@ -61,3 +61,13 @@ def test_with_mail_a_link_is_sent_in_the_site_s_name(settings: Any, ann: User) -
     )
     client.force_login(User.objects.get(pk=ann.pk))
     assert reverse("account_email") in client.get("/").content.decode()
+
+
+def test_a_field_that_is_not_right_names_what_is_said_of_it(ann: User) -> None:
+    client = Client()
+    client.force_login(ann)
+    wrong = {"oldpassword": "no", "password1": "1", "password2": "1"}
+    page = client.post(reverse("account_change_password"), wrong).content.decode()
+    named = re.findall(r'aria-describedby="([^"]+)"', page)
+    assert len(named) == 2
+    assert [each for ids in named for each in ids.split() if f'id="{each}"' not in page] == []

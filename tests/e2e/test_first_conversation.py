@@ -145,6 +145,26 @@ def rename_to(page: Page, title: str) -> None:
     page.get_by_label("Title").press("Enter")
 
 
+def test_what_is_pasted_and_does_not_fit_is_told(visit: Open) -> None:
+    with visit(None) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        new_conversation(page)
+        box, told = page.get_by_test_id("composer-text"), page.locator(".toast")
+        for letters, cut in ((7000, 0), (1000, 0), (1, 1)):
+            page.evaluate(f"navigator.clipboard.writeText('x'.repeat({letters}))")
+            box.press("End")
+            box.press("Control+v")
+            expect(told).to_have_count(cut)
+        expect(told).to_contain_text("Only 8,000 characters fit")
+        assert len(box.input_value()) == 8000
+        # What takes the place of other words fits.
+        page.get_by_role("button", name="Dismiss").click()
+        box.press("Control+a")
+        box.press("Control+v")
+        expect(box).to_have_value("x")
+        expect(told).to_have_count(0)
+
+
 def test_a_page_from_before_a_sign_in_elsewhere_says_so(visit: Open) -> None:
     with visit(None, expected=("403",)) as page:
         new_conversation(page)
@@ -178,6 +198,17 @@ def test_a_conversation_is_renamed_by_the_keyboard_alone(visit: Open) -> None:
             assert page.title().startswith(f"{shown} · ")
         page.reload()
         expect(page.get_by_role("heading", name="A walk")).to_be_visible()
+
+
+def test_a_title_of_whatever_signs_is_that_of_the_tab_too(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        title = "US$$ 5 · $& and $'"
+        rename_to(page, title)
+        expect(page.locator("[data-conversation-title]")).to_have_text(title)
+        shown = page.title()
+        page.reload()
+        assert [shown, page.title()] == [f"{title} · NextVoice"] * 2
 
 
 def test_typing_into_a_call_is_answered_aloud(visit: Open) -> None:
@@ -244,6 +275,22 @@ def test_nothing_to_press_stands_beyond_the_edge(visit: Open, width: int) -> Non
         assert page.evaluate(BEYOND) == []
         page.get_by_test_id("call-resize").click()
         assert page.evaluate(BEYOND) == []
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("start-call")).to_be_visible()
+
+
+def test_a_phone_on_its_side_shows_what_is_said_and_all_to_press(visit: Open) -> None:
+    phone = {"viewport": {"width": 568, "height": 320}, "is_mobile": True, "has_touch": True}
+    with visit("sum.wav", **phone) as page:
+        start_talking(page)
+        held, answer = page.get_by_test_id("hold-to-talk"), page.get_by_test_id("caption-assistant")
+        expect(answer).to_contain_text("5", timeout=ANSWER_MS)
+        page.get_by_test_id("turns").click()
+        for one in (answer, held, page.get_by_test_id("mute"), page.get_by_test_id("hang-up")):
+            expect(one).to_be_in_viewport(ratio=1)
+        above, below = answer.bounding_box(), held.bounding_box()
+        assert above is not None and below is not None
+        assert above["y"] + above["height"] <= below["y"]
         page.get_by_test_id("hang-up").click()
         expect(page.get_by_test_id("start-call")).to_be_visible()
 

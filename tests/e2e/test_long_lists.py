@@ -237,3 +237,6 @@ def test_it_fits(visit: Open, site: Site, thread: str, scheme: str, size: str) -
         expect(page.get_by_text("Audio removed after 30 days").first).to_be_attached()
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert overflow <= 0
+        # The thread scrolls, the page does not.
+        below = page.evaluate("document.documentElement.scrollHeight - innerHeight")
+        assert below <= 0

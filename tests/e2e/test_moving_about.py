@@ -98,6 +98,18 @@ def spoken(item_id: str, words: str) -> list[dict[str, Any]]:
     ]
 
 
+def test_a_link_within_the_page_leaves_the_page_as_it_is(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        page.evaluate("void (document.querySelector('#page').dataset.mark = '')")
+        page.locator(".skip-link").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#main")).to_be_focused()
+        page.go_back()
+        page.wait_for_load_state("networkidle")
+        expect(page.locator("#page[data-mark]")).to_have_count(1)
+
+
 def test_a_call_that_takes_the_place_of_one_elsewhere_has_the_panel(visit: Open) -> None:
     with visit(None, script=SILENT) as page:
         new_conversation(page)
@@ -115,6 +127,51 @@ def test_a_call_that_takes_the_place_of_one_elsewhere_has_the_panel(visit: Open)
         page.locator('#page a[href="/"]').first.click()
         page.get_by_test_id("start-talking").click()
         expect(panel).to_have_attribute("data-here", "")
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        page.get_by_test_id("hang-up").click()
+        expect(panel).to_be_hidden()
+
+
+def test_the_keyboard_goes_along_to_another_page(visit: Open) -> None:
+    with visit(None, script=SILENT) as page:
+        new_conversation(page)
+        talk(page)
+        page.locator('#page a[href="/"]').first.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_test_id("start-typing")).to_be_visible()
+        expect(page.locator("#main")).to_be_focused()
+        expect(page.get_by_role("status").filter(has_text=page.title())).to_have_count(1)
+        page.keyboard.press("Tab")
+        expect(page.get_by_test_id("start-talking")).to_be_focused()
+        # What is outside the page keeps it.
+        page.get_by_test_id("mute").focus()
+        page.go_back()
+        expect(page.get_by_test_id("start-typing")).to_be_hidden()
+        expect(page.get_by_test_id("mute")).to_be_focused()
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("call-panel")).to_be_hidden()
+
+
+def test_a_call_goes_on_where_another_page_cannot_be_had(visit: Open) -> None:
+    with visit(None, script=SILENT, expected=("ERR_INTERNET_DISCONNECTED",)) as page:
+        new_conversation(page)
+        panel = talk(page)
+        here = page.url
+        page.context.set_offline(True)
+        page.locator('#page a[href="/"]').first.click()
+        told = page.get_by_text("That did not work.")
+        expect(told).to_be_visible()
+        page.get_by_role("button", name="Dismiss").click()
+        # So it is when the browser's own way leads to the other page.
+        page.context.set_offline(False)
+        page.locator('#page a[href="/"]').first.click()
+        expect(page.get_by_test_id("start-typing")).to_be_visible()
+        page.context.set_offline(True)
+        page.evaluate("history.back()")
+        expect(told).to_be_visible()
+        expect(page.get_by_test_id("start-typing")).to_be_visible()
+        assert page.url != here
+        page.context.set_offline(False)
         expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
         page.get_by_test_id("hang-up").click()
         expect(panel).to_be_hidden()

@@ -30,6 +30,14 @@ answer = "a line of code that is much too long for a phone, so it has to scroll 
 ```
 """
 
+# What the page tells screen readers of the call, each time that it changes.
+HEARD = """() => {
+  window.heard = [];
+  const place = document.querySelector("[data-call-announce]");
+  const note = () => place.textContent && window.heard.push(place.textContent);
+  new MutationObserver(note).observe(place, { childList: true });
+}"""
+
 
 def written(text: str) -> list[Any]:
     """A script that answers the first question with this text, in pieces."""
@@ -74,6 +82,20 @@ def test_markdown_is_formatted_as_it_is_written_and_the_same_afterwards(
         before = answer.locator("[data-message-text]").inner_html()
         page.reload()
         assert answer.locator("[data-message-text]").inner_html().strip() == before.strip()
+
+
+def test_an_answer_is_told_to_screen_readers_as_often_as_it_comes(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        told = page.get_by_role("status").filter(has_text="4 plus 4 is 8.")
+        answers = page.locator(".message[data-role=assistant][data-status=completed]")
+        page.evaluate(HEARD)
+        for count in (1, 2):
+            page.get_by_test_id("composer-text").fill("What is 4 plus 4?")
+            page.keyboard.press("Enter")
+            expect(answers).to_have_count(count, timeout=ANSWER_MS)
+            expect(told).to_have_count(1)
+        assert page.evaluate("window.heard") == ["4 plus 4 is 8."] * 2
 
 
 def test_no_attack_in_an_answer_runs_or_loads_anything(visit: Open, site: Site) -> None:

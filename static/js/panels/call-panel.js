@@ -9,6 +9,7 @@ import { CallFiles } from "./call-files.js";
 import { CostPanel, sumOf } from "./cost-panel.js";
 import { connectCallKeys, connectHold } from "./call-keys.js";
 import { LevelMeter } from "./level-meter.js";
+import { watchPastes } from "./long-paste.js";
 import { toast } from "./toasts.js";
 import { showWords } from "./words.js";
 
@@ -58,6 +59,7 @@ export class CallPanel {
     // Any tap may give the sound back to a phone that took it away.
     onclick(parts.notice, () => show(parts.notice, false));
     parts["type-form"].addEventListener("submit", (event) => this.#onType(event));
+    watchPastes(parts["type-text"], (text) => this.notice(text));
     this.files = new CallFiles(root, call, (text) => this.notice(text));
     this.files.onready = () => call.say("", this.files.tray.take(), { answer: call.state !== "hearing" });
     this.files.tray.onchange = () => this.files.settle();
@@ -346,7 +348,7 @@ function wordsOf(reason, message, remedy) {
 function partsOf(root) {
   const parts = {};
   for (const name of [
-    "announce", "status", "title", "model", "timer", "cost", "options", "resize", "strings", "state-large", "captions",
+    "status", "title", "model", "timer", "cost", "options", "resize", "strings", "state-large", "captions",
     "notice", "error", "error-title", "error-text", "error-remedy", "retry", "sign-in",
     "type-instead", "dismiss", "hold", "hold-label", "discard", "paused", "paused-text", "wake",
     "type-form", "type-text", "mute", "mute-label", "turns", "turns-label", "stop", "keyboard",
@@ -354,6 +356,7 @@ function partsOf(root) {
   ]) {
     parts[name] = find(`[data-call-${name}]`, root);
   }
+  parts.announce = find("[data-call-announce]"); // heard while the panel is hidden, too
   parts["caption-user"] = find("[data-caption-user]", root);
   parts["caption-assistant"] = find("[data-caption-assistant]", root);
   return parts;

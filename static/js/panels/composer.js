@@ -5,6 +5,8 @@ import { joined } from "../helpers/drafts.js";
 import { t } from "../helpers/strings.js";
 import { AttachmentTray } from "./attachment-tray.js";
 import { connectPicker } from "./file-picker.js";
+import { watchPastes } from "./long-paste.js";
+import { toast } from "./toasts.js";
 
 export class Composer {
   onsend = null; // (text, attachments)
@@ -28,6 +30,7 @@ export class Composer {
     this.#talk = find("[data-start-call]", root);
     this.#text.addEventListener("input", () => this.#edited());
     this.#text.addEventListener("keydown", (event) => this.#onKey(event));
+    watchPastes(this.#text, toast);
     this.#talk.addEventListener("click", () => this.ontalk?.());
     find("[data-open-options]", root).addEventListener("click", () => this.onoptions?.());
     this.#form.addEventListener("submit", (event) => {
