@@ -221,6 +221,30 @@ def test_a_call_outlives_whom_and_what_it_was_of(
     assert list(CallRecord.objects.all()) == [call]
 
 
+@pytest.mark.parametrize("kind", ["account", "user"])
+def test_who_deletes_a_person_or_account_is_told_what_of_calls_goes_along(
+    boss: Client, ann: User, kind: str
+) -> None:
+    theirs = {"account": ann.own_account, "user": ann}[kind]
+    provider = Provider.objects.create(name="Own", own=True, account=ann.own_account, url="wss://x")
+    model = VoiceModel.objects.create(provider=provider, name="m")
+    ApiToken.objects.make(ann, "robot", model=model)
+    ApiToken.objects.make(ann, "any model's")
+    ToolService.objects.create(name="Pets", prefix="pets", account=ann.own_account)
+    for name in ("Site's", "Another's"):
+        Provider.objects.create(name=name, url="wss://x")
+    tokens = {"account": 1, "user": 2}[kind]
+    asked = boss.get(f"/admin/chats/{kind}/{theirs.pk}/delete/").content.decode()
+    chosen = {"action": "delete_selected", "_selected_action": theirs.pk}
+    listed = boss.post(f"/admin/chats/{kind}/", chosen).content.decode()
+    for page in (asked, listed):
+        for words in (f"Tokens: {tokens}", "Providers: 1", "Tool services: 1"):
+            assert f"<li>{words}</li>" in page
+    boss.post(f"/admin/chats/{kind}/{theirs.pk}/delete/", {"post": "yes"})
+    assert (ApiToken.objects.count(), Provider.objects.count()) == (2 - tokens, 2)
+    assert not ToolService.objects.exists()
+
+
 def test_a_person_can_be_made(boss: Client) -> None:
     boss.post(
         reverse("admin:chats_user_add"),
