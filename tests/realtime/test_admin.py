@@ -148,6 +148,25 @@ def test_a_quota_is_set_for_one_of_three(boss: Client, ann: User) -> None:
     assert sorted(quota.scope for quota in Quota.objects.all()) == ["account", "person", "site"]
 
 
+@pytest.mark.parametrize(
+    ("page", "field", "most"),
+    [
+        ("chats_account", "keep_text_days", 32767),
+        ("realtime_quota", "call_minutes", 2147483647),
+        ("realtime_voicemodel", "context_tokens", 2147483647),
+    ],
+)
+def test_a_number_that_postgresql_would_not_hold_is_refused_by_sqlite_too(
+    boss: Client, page: str, field: str, most: int
+) -> None:
+    add = reverse(f"admin:{page}_add")
+    words = f"Ensure this value is less than or equal to {most}."
+    for number, said in ((most, None), (most + 1, [words])):
+        answer = boss.post(add, {field: number})
+        errors = answer.context["adminform"].form.errors if answer.status_code == 200 else {}
+        assert errors.get(field) == said
+
+
 def test_an_alert_is_of_an_account_or_a_person(boss: Client, ann: User) -> None:
     form = {"period": "day", "levels": "50", "user": ann.pk, "account": ann.own_account.pk}
     management = {f"notices-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
