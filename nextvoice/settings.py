@@ -91,6 +91,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'nextvoice.sqlite3'}")
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["ENGINE"] = "nextvoice.sqlite3"
     # Without IMMEDIATE a reader that starts to write fails at once with "database is locked".
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from chats import audit
-from chats.admin import AccountAdmin, Kept, ReadOnly
+from chats.admin import AccountAdmin, Kept, ReadOnly, UserAdmin
 from chats.admin_fields import Autocompletes
 from chats.admin_lists import LongList
+from chats.models import Account, User
 from realtime.ended_by import EndedBy, ended_by
 from realtime.live_calls import LiveCalls
 from realtime.models import (
@@ -25,6 +27,7 @@ from realtime.models import (
     CallRecord,
     ClientSecret,
     Provider,
+    ToolService,
     VoiceModel,
 )
 from realtime.models.providers import END_NEAR
@@ -334,5 +337,35 @@ class AccountSettingsInline(Autocompletes, admin.StackedInline):
     can_delete = False
 
 
-# `chats` knows nothing of calls, so what admins decide about them is added to its page here.
-AccountAdmin.inlines = [*AccountAdmin.inlines, AccountSettingsInline]
+# `chats` knows nothing of calls, so what admins decide about them, and what of them goes with a
+# person or an account, is added to its pages here.
+admin.site.unregister([User, Account])
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        names, counts, *rest = super().get_deleted_objects(objs, request)
+        gone = _gone_with(Q(user__in=objs), Account.objects.filter(owner__in=objs))
+        return names, counts | gone, *rest
+
+
+@admin.register(Account)
+class AccountCallsAdmin(AccountAdmin):
+    inlines = [*AccountAdmin.inlines, AccountSettingsInline]
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        names, counts, *rest = super().get_deleted_objects(objs, request)
+        return names, counts | _gone_with(Q(), list(objs)), *rest
+
+
+def _gone_with(tokens: Q, accounts: Iterable[Account]) -> dict[str, int]:
+    """How many tokens, providers and tool services are deleted with accounts, by their names for
+    people. `tokens`: those of people who go."""
+    providers = Provider.objects.filter(account__in=accounts)
+    gone: list[QuerySet[Any]] = [
+        ApiToken.objects.filter(tokens | Q(model__provider__in=providers)),
+        providers,
+        ToolService.objects.filter(account__in=accounts),
+    ]
+    return {str(each.model._meta.verbose_name_plural): each.count() for each in gone}

@@ -93,5 +93,7 @@ class ListField(forms.CharField):
         forms.Field.validate(self, value)
 
     def run_validators(self, value: Any) -> None:
+        for name in value:
+            super().run_validators(name)
         if len(value) > 200 or any(len(name) > 64 for name in value):
             raise forms.ValidationError(_("At most 200 names of 64 letters each."))

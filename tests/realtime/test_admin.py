@@ -148,6 +148,25 @@ def test_a_quota_is_set_for_one_of_three(boss: Client, ann: User) -> None:
     assert sorted(quota.scope for quota in Quota.objects.all()) == ["account", "person", "site"]
 
 
+@pytest.mark.parametrize(
+    ("page", "field", "most"),
+    [
+        ("chats_account", "keep_text_days", 32767),
+        ("realtime_quota", "call_minutes", 2147483647),
+        ("realtime_voicemodel", "context_tokens", 2147483647),
+    ],
+)
+def test_a_number_that_postgresql_would_not_hold_is_refused_by_sqlite_too(
+    boss: Client, page: str, field: str, most: int
+) -> None:
+    add = reverse(f"admin:{page}_add")
+    words = f"Ensure this value is less than or equal to {most}."
+    for number, said in ((most, None), (most + 1, [words])):
+        answer = boss.post(add, {field: number})
+        errors = answer.context["adminform"].form.errors if answer.status_code == 200 else {}
+        assert errors.get(field) == said
+
+
 def test_an_alert_is_of_an_account_or_a_person(boss: Client, ann: User) -> None:
     form = {"period": "day", "levels": "50", "user": ann.pk, "account": ann.own_account.pk}
     management = {f"notices-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
@@ -219,6 +238,30 @@ def test_a_call_outlives_whom_and_what_it_was_of(
     assert boss.post(f"/admin/chats/{kind}/{of.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not type(of)._default_manager.filter(pk=of.pk).exists()
     assert list(CallRecord.objects.all()) == [call]
+
+
+@pytest.mark.parametrize("kind", ["account", "user"])
+def test_who_deletes_a_person_or_account_is_told_what_of_calls_goes_along(
+    boss: Client, ann: User, kind: str
+) -> None:
+    theirs = {"account": ann.own_account, "user": ann}[kind]
+    provider = Provider.objects.create(name="Own", own=True, account=ann.own_account, url="wss://x")
+    model = VoiceModel.objects.create(provider=provider, name="m")
+    ApiToken.objects.make(ann, "robot", model=model)
+    ApiToken.objects.make(ann, "any model's")
+    ToolService.objects.create(name="Pets", prefix="pets", account=ann.own_account)
+    for name in ("Site's", "Another's"):
+        Provider.objects.create(name=name, url="wss://x")
+    tokens = {"account": 1, "user": 2}[kind]
+    asked = boss.get(f"/admin/chats/{kind}/{theirs.pk}/delete/").content.decode()
+    chosen = {"action": "delete_selected", "_selected_action": theirs.pk}
+    listed = boss.post(f"/admin/chats/{kind}/", chosen).content.decode()
+    for page in (asked, listed):
+        for words in (f"Tokens: {tokens}", "Providers: 1", "Tool services: 1"):
+            assert f"<li>{words}</li>" in page
+    boss.post(f"/admin/chats/{kind}/{theirs.pk}/delete/", {"post": "yes"})
+    assert (ApiToken.objects.count(), Provider.objects.count()) == (2 - tokens, 2)
+    assert not ToolService.objects.exists()
 
 
 def test_a_person_can_be_made(boss: Client) -> None:

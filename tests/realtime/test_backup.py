@@ -95,6 +95,8 @@ def test_a_backup_restores_every_row_and_file(
     assert [path.name for path in kept.iterdir()] == ["one.mp3"]
     assert (kept / "one.mp3").read_bytes() == b"\0sound" * 1000
     assert whole.stat().st_mode & 0o777 == 0o600
+    made = [path for path in (there.folder / "data").rglob("*") if path.is_file()]
+    assert [path.name for path in made if path.stat().st_mode & 0o077] == []
     # The ledger is append-only again, and new rows find a free key.
     refused = shell.run(
         "from realtime.models import Usage\n"

@@ -75,7 +75,7 @@ class Command(BaseCommand):
         since = options["since"]
         price = Price(
             provider=self._provider(options["provider"]),
-            model=model,
+            model=model.strip(),
             kind=options["kind"],
             currency=options["currency"],
             since=datetime(since.year, since.month, since.day, tzinfo=UTC)

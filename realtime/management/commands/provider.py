@@ -28,7 +28,8 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", nargs="?", help="the provider's name")
+        # Names are kept without spaces around them, and are looked for as they are kept.
+        parser.add_argument("name", nargs="?", type=str.strip, help="the provider's name")
         parser.add_argument("--url", help="wss://… of the endpoint, or embedded:")
         parser.add_argument(
             "--dialect", choices=sorted(DIALECTS), help="default: by the address, else openai_ga"
@@ -63,7 +64,12 @@ class Command(BaseCommand):
 
     def _add_model_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--model", action="append", default=[], metavar="M", help="again for more"
+            "--model",
+            action="append",
+            type=str.strip,
+            default=[],
+            metavar="M",
+            help="again for more",
         )
         parser.add_argument("--default", action="store_true", help="calls take the first --model")
         parser.add_argument(

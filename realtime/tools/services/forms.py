@@ -10,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from realtime.bridge.dialects.target import HEADER_NAME
-from realtime.bridge.guard import Forbidden, check_url
+from realtime.bridge.guard import Forbidden
 from realtime.fields import AddressField, TidyField, WordField, explained
 from realtime.models import ToolFunction, ToolService
 from realtime.models.tools import MOST_PREFIX
@@ -179,7 +179,10 @@ class ToolServiceForm(forms.ModelForm):
     def _clean_address(self, data: dict[str, Any]) -> None:
         url = data["url"] = tidy.tidied(data["url"]).rstrip("/")
         try:
-            check_url(url, endpoints.vouched_url(url), SCHEMES)
+            if any(sign.isspace() for sign in url):
+                raise Forbidden("a space is in the URL", "bad_url")
+            if not endpoints.vouched_url(url):
+                endpoints.check_outside(url, SCHEMES)
         except Forbidden as problem:
             if problem.fault != "url_not_public":
                 self.add_error("url", _("Write an address like https://api.example.org/v1."))

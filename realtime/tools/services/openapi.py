@@ -82,8 +82,12 @@ def _server(root: Mapping[str, Any], address: str) -> str:
         url = url.replace("{" + name + "}", str(usual or ""))
     if "{" in url:
         raise BadDocument("#/servers/0/url: a variable has no default.")
-    whole = urljoin(address, url) if address else url
-    return whole.rstrip("/") if urlsplit(whole).scheme in ("http", "https") else ""
+    try:
+        whole = urljoin(address, url) if address else url
+        known = urlsplit(whole).scheme in ("http", "https")
+    except ValueError:  # such as http://[::1
+        return ""
+    return whole.rstrip("/") if known else ""
 
 
 def _operations(

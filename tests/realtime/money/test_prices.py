@@ -233,6 +233,7 @@ def test_a_file_that_is_no_list_of_prices_is_said_to_be_none(tmp_path: Path, tex
     "wrong",
     [
         ["gpt-x"],
+        [" ", "text_in=1"],
         ["gpt-x", "text=1"],
         ["gpt-x", "text_in=much"],
         ["gpt-x", "text_in=-1"],

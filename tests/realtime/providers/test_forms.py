@@ -260,6 +260,12 @@ def test_a_model_s_features_come_and_go_as_fields() -> None:
     }
 
 
+@pytest.mark.parametrize("field", ["voices", "languages", "transcription_models"])
+def test_a_name_that_no_database_holds_is_refused(field: str) -> None:
+    form = VoiceModelForm({"name": "m", field: "en, d\0e"}, instance=VoiceModel(provider=saved()))
+    assert form.errors == {field: ["Null characters are not allowed."]}
+
+
 def test_one_speed_alone_is_refused() -> None:
     model = VoiceModel(provider=saved(), name="m")
     assert list(VoiceModelForm({"name": "m", "slowest": "0.5"}, instance=model).errors) == [

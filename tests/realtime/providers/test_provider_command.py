@@ -63,6 +63,13 @@ def test_it_creates_once_and_then_changes_nothing() -> None:
     assert VoiceModel.objects.get().voices[0] == "marin"
 
 
+def test_spaces_around_names_are_no_part_of_them() -> None:
+    arguments = [" OpenAI ", "--url", URL, "--model", " m ", "--default"]
+    assert run(*arguments).startswith(f"Created provider 'OpenAI': openai_ga, {URL}.\n")
+    said = "Provider 'OpenAI' is unchanged.\nModel 'm' is unchanged.\n"
+    assert run(*arguments) == run("OpenAI", "--url", URL, "--model", "m", "--default") == said
+
+
 def test_it_says_which_fields_changed() -> None:
     run("P", "--url", URL, "--model", "m")
     changed = run("P", "--url", "ws://127.0.0.1:9000/v1", "--key-env", "A_KEY", "--project", "p1")
@@ -125,6 +132,8 @@ def test_parameters_of_the_address_find_their_fields() -> None:
     [
         (["P"], "There is no provider 'P' yet: give its --url to make it."),
         ([], "Name the provider, or use --list."),
+        (["  ", "--url", URL], "Name the provider, or use --list."),
+        (["P", "--url", URL, "--model", " "], "name: This field cannot be blank."),
         (["P", "--url", "no address"], "--url: write an address such as wss://host/v1/realtime."),
         (["P", "--url", f"{URL}?api-key={KEY}"], "The address holds a key"),
         (["P", "--url", URL, "--key-env", "NOWHERE"], "--key-env: NOWHERE is not set"),

@@ -116,7 +116,21 @@ def test_a_document_is_fetched_without_the_secret(admin_client: Client, server: 
             "The document does not say where the service is: write it.",
         ),
         ({"document": document("http://10.0.0.1")}, "url", "Only public addresses with https://"),
+        ({"document": document("https://10.0.0.1")}, "url", "Only public addresses with https://"),
+        ({"kind": "mcp", "url": "https://localhost/mcp"}, "url", "Only public addresses with"),
+        ({"kind": "mcp", "url": "https://[fd00::1]/mcp"}, "url", "Only public addresses with"),
         ({"kind": "mcp"}, "url", "Write an address like https://api.example.org/v1."),
+        ({"kind": "mcp", "url": "https://x .org"}, "url", "Write an address like https://"),
+        (
+            {"document": document("https://x.org"), "url": "http://[::1"},
+            "url",
+            "Write an address like https://",
+        ),
+        (
+            {"document": document("http://[::1")},
+            "url",
+            "The document does not say where the service is: write it.",
+        ),
         ({"kind": "mcp", "url": "https://x.org/?a=1"}, "url", "Leave out the ?"),
         (
             {"kind": "mcp", "url": "https://x.org", "new_secret": "a\r\nX: y"},
