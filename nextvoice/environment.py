@@ -87,9 +87,10 @@ def time_zone(name: str, default: str) -> str:
         raise wrong(name, "must be a time zone, such as Europe/Berlin", given) from None
 
 
-def folder(name: str, default: Path) -> Path:
-    """A folder, which is made when it is absent: for nobody else to look into."""
-    path = Path(text(name, str(default)))
+def folder(name: str, base: Path, default: str) -> Path:
+    """A folder, which is made when it is absent: for nobody else to look into. A relative one is in
+    `base`: the site, programs beside it and commands all start in different folders."""
+    path = base / text(name, default)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
@@ -115,8 +116,8 @@ def _is_address(given: str, schemes: Sequence[str]) -> bool:
     return parts.scheme in schemes and given[len(parts.scheme) :].startswith("://")
 
 
-def database(name: str, default: str) -> dict[str, Any]:
-    """A database as Django's settings have it."""
+def database(name: str, base: Path, default: str) -> dict[str, Any]:
+    """A database as Django's settings have it. A file's relative name begins at `base`."""
     try:
         with warnings.catch_warnings():
             # They are of what cannot be, and repeat it.
@@ -126,6 +127,8 @@ def database(name: str, default: str) -> dict[str, Any]:
         found = {}
     if found.get("ENGINE") not in DATABASES or not found.get("NAME"):
         raise wrong(name, "must be postgres://user:password@host/name or sqlite:///path/of/file")
+    if found["ENGINE"].endswith("sqlite3") and found["NAME"] != ":memory:":
+        found["NAME"] = str(base / found["NAME"])
     return found
 
 

@@ -17,7 +17,7 @@ from nextvoice.secrets import given, made_once, new_fernet_key, new_secret_key
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file(BASE_DIR / ".env")
 
-DATA_DIR = env.folder("DATA_DIR", BASE_DIR / "var")
+DATA_DIR = env.folder("DATA_DIR", BASE_DIR, "var")
 DEBUG = env.yes_no("DEBUG")
 SECRET_KEY = given("SECRET_KEY") or made_once(DATA_DIR / "secret_key", new_secret_key)
 # Newest first: the first key seals, every key opens.
@@ -88,7 +88,7 @@ TEMPLATES = [
 # PostgreSQL connections of each process.
 DATABASE_POOL = env.number("DATABASE_POOL", 10, least=1)
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'nextvoice.sqlite3'}")
+    "default": env.database("DATABASE_URL", BASE_DIR, f"sqlite:///{DATA_DIR / 'nextvoice.sqlite3'}")
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Without IMMEDIATE a reader that starts to write fails at once with "database is locked".
@@ -143,7 +143,7 @@ else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static")))
+STATIC_ROOT = BASE_DIR / env.text("STATIC_ROOT", str(DATA_DIR / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {

@@ -30,7 +30,7 @@ READERS: dict[str, Callable[[], Any]] = {
     "hosts": lambda: env.words("X", ["localhost"]),
     "redis": lambda: env.address("X", ["redis", "rediss"]),
     "mail": lambda: env.mail("X", "consolemail://")["EMAIL_BACKEND"].split(".")[-2],
-    "database": lambda: env.database("X", "sqlite:////tmp/x")["NAME"],
+    "database": lambda: env.database("X", Path("/base"), "sqlite:////tmp/x")["NAME"],
     "keys": lambda: env.fernet_keys("X", env.words("X")),
 }
 KEY = "A" * 43 + "="
@@ -58,6 +58,9 @@ KEY = "A" * 43 + "="
         ("mail", "smtp+tls://user:word@host:587", "smtp"),
         ("database", "", "/tmp/x"),
         ("database", "postgres://user:word@host/name", "name"),
+        ("database", "sqlite:////data/site.db", "/data/site.db"),
+        ("database", "sqlite:///site.db", "/base/site.db"),
+        ("database", "sqlite://:memory:", ":memory:"),
         ("keys", f"{KEY}, {KEY}", [KEY, KEY]),
     ],
 )
@@ -124,12 +127,21 @@ def test_what_may_be_secret_is_not_repeated(
 
 def test_a_folder_is_made_for_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("X", str(tmp_path / "new" / "data"))
-    made = env.folder("X", tmp_path)
+    made = env.folder("X", tmp_path, "var")
     assert made.stat().st_mode & 0o777 == 0o700
     (made / "file").write_text("")
     monkeypatch.setenv("X", str(made / "file"))
     with pytest.raises(ImproperlyConfigured, match=r"^X must be a folder"):
-        env.folder("X", tmp_path)
+        env.folder("X", tmp_path, "var")
+
+
+def test_a_relative_folder_is_the_same_wherever_a_program_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("X", "my/data")
+    for start in (tmp_path, tmp_path.parent):
+        monkeypatch.chdir(start)
+        assert env.folder("X", tmp_path / "site", "var") == tmp_path / "site" / "my" / "data"
 
 
 def test_a_secret_that_cannot_be_kept_is_told_of(tmp_path: Path) -> None:
