@@ -26,9 +26,12 @@ YES, NO = ("true", "yes", "on", "1", "y", "ok"), ("false", "no", "off", "0", "n"
 DATABASES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
 
 
-def read_file(path: Path) -> None:
-    """Add what is in a `.env` file, where there is one; what is in the environment goes first."""
+def read_file(path: Path) -> set[str]:
+    """Add what is in a `.env` file, where there is one; what is in the environment goes first.
+    Returns which variables were added."""
+    before = {*os.environ}
     environ.Env.read_env(path)
+    return os.environ.keys() - before
 
 
 def text(name: str, default: str = "") -> str:

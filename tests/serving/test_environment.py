@@ -135,6 +135,16 @@ def test_a_folder_is_made_for_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_p
         env.folder("X", tmp_path, "var")
 
 
+def test_what_a_file_adds_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OURS", "1")
+    monkeypatch.setenv("THEIRS", "")
+    monkeypatch.delenv("THEIRS")
+    (tmp_path / ".env").write_text("OURS=2\nTHEIRS=3\n")
+    assert env.read_file(tmp_path / ".env") == {"THEIRS"}
+    assert (os.environ["OURS"], os.environ["THEIRS"]) == ("1", "3")
+    assert env.read_file(tmp_path / "none") == set()
+
+
 def test_a_relative_folder_is_the_same_wherever_a_program_starts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
