@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from realtime import rotation
 from realtime.backup.archive import Unusable
 from realtime.backup.restoring import restore
+from realtime.data_dir import private_files
 from realtime.money import reconciling
 
 
@@ -27,6 +28,7 @@ class Command(BaseCommand):
             "--replace", action="store_true", help="give up all that this site holds now"
         )
 
+    @private_files()
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             made = restore(options["file"], replace=options["replace"], tell=self.stdout.write)
