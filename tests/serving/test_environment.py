@@ -217,6 +217,16 @@ def test_a_database_that_is_away_or_empty_is_told_without_a_traceback(
     assert "hush" not in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_folder_of_data_that_cannot_be_written_is_told_without_a_traceback(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "in_use.lock").mkdir()
+    done = command(tmp_path, "serve", "--port", "0")
+    assert done.returncode == 1
+    told = f"CommandError: DATA_DIR: {tmp_path}/in_use.lock cannot be written: Is a directory.\n"
+    assert done.stderr.endswith(told) and "Traceback" not in done.stderr
+
+
 def test_a_python_without_django_goes_on_with_the_one_that_has_it(tmp_path: Path) -> None:
     copy, own = tmp_path / "manage.py", tmp_path / ".venv" / "bin" / "python"
     shutil.copy(ROOT / "manage.py", copy)
