@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+HOST = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\]|\*.*")
+ORIGIN = re.compile(r"https?://[^/?#\s]+")
 YES, NO = ("true", "yes", "on", "1", "y", "ok"), ("false", "no", "off", "0", "n")
 DATABASES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
 
@@ -43,6 +45,24 @@ def words(name: str, default: Sequence[str] = ()) -> list[str]:
     """Texts that commas separate."""
     found = [each.strip() for each in text(name).split(",")]
     return [each for each in found if each] or list(default)
+
+
+def hosts(name: str, default: Sequence[str]) -> list[str]:
+    """Names and addresses as they stand between `https://` and a port. A "*" is for the deploy
+    check to judge."""
+    return _all(name, words(name, default), HOST, "names or addresses alone, such as a.example.org")
+
+
+def origins(name: str) -> list[str]:
+    """Full origins: scheme, host and perhaps a port, and no path."""
+    return _all(name, words(name), ORIGIN, "origins, such as https://a.example.org")
+
+
+def _all(name: str, given: list[str], shape: re.Pattern[str], told: str) -> list[str]:
+    for each in given:
+        if not shape.fullmatch(each):
+            raise wrong(name, f"must be {told}, separated by commas", each)
+    return given
 
 
 def number(name: str, default: int, *, least: int = 0) -> int:

@@ -29,9 +29,9 @@ KEY_RING = env.fernet_keys(
 # Which secrets nobody gave: they are good for one machine.
 SECRETS_MADE = [name for name in ("SECRET_KEY", "KEY_RING") if not given(name)]
 
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 # Full origins (scheme://host[:port]) that may post forms and open sockets besides the site's own.
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     # First: it gives `runserver` its ASGI server. For anything else it would be half a second more.
@@ -304,6 +304,9 @@ REPORTING_CURRENCY = env.currency("REPORTING_CURRENCY", "USD")
 # The embedded provider runs beside the site unless another one is named here (ws://host:port).
 LOCAL_VOICE = env.yes_no("LOCAL_VOICE", True)
 LOCAL_VOICE_URL = env.address("LOCAL_VOICE_URL", ["ws", "wss"])
+# It reads these by itself, which is too late to be told what is wrong.
+for service in ("LLM", "ASR", "TTS"):
+    env.address(f"NEXTVOICE_{service}_URL", ["http", "https"])
 
 # Whose people may bring keys of their own: "off", "personal" (for oneself), "accounts" (teams,
 # by their managers) or "all".
