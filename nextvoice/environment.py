@@ -22,13 +22,18 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+HOST = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\]|\*.*")
+ORIGIN = re.compile(r"https?://[^/?#\s]+")
 YES, NO = ("true", "yes", "on", "1", "y", "ok"), ("false", "no", "off", "0", "n")
 DATABASES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
 
 
-def read_file(path: Path) -> None:
-    """Add what is in a `.env` file, where there is one; what is in the environment goes first."""
+def read_file(path: Path) -> set[str]:
+    """Add what is in a `.env` file, where there is one; what is in the environment goes first.
+    Returns which variables were added."""
+    before = {*os.environ}
     environ.Env.read_env(path)
+    return os.environ.keys() - before
 
 
 def text(name: str, default: str = "") -> str:
@@ -40,6 +45,24 @@ def words(name: str, default: Sequence[str] = ()) -> list[str]:
     """Texts that commas separate."""
     found = [each.strip() for each in text(name).split(",")]
     return [each for each in found if each] or list(default)
+
+
+def hosts(name: str, default: Sequence[str]) -> list[str]:
+    """Names and addresses as they stand between `https://` and a port. A "*" is for the deploy
+    check to judge."""
+    return _all(name, words(name, default), HOST, "names or addresses alone, such as a.example.org")
+
+
+def origins(name: str) -> list[str]:
+    """Full origins: scheme, host and perhaps a port, and no path."""
+    return _all(name, words(name), ORIGIN, "origins, such as https://a.example.org")
+
+
+def _all(name: str, given: list[str], shape: re.Pattern[str], told: str) -> list[str]:
+    for each in given:
+        if not shape.fullmatch(each):
+            raise wrong(name, f"must be {told}, separated by commas", each)
+    return given
 
 
 def number(name: str, default: int, *, least: int = 0) -> int:
@@ -87,9 +110,10 @@ def time_zone(name: str, default: str) -> str:
         raise wrong(name, "must be a time zone, such as Europe/Berlin", given) from None
 
 
-def folder(name: str, default: Path) -> Path:
-    """A folder, which is made when it is absent: for nobody else to look into."""
-    path = Path(text(name, str(default)))
+def folder(name: str, base: Path, default: str) -> Path:
+    """A folder, which is made when it is absent: for nobody else to look into. A relative one is in
+    `base`: the site, programs beside it and commands all start in different folders."""
+    path = base / text(name, default)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
@@ -115,8 +139,8 @@ def _is_address(given: str, schemes: Sequence[str]) -> bool:
     return parts.scheme in schemes and given[len(parts.scheme) :].startswith("://")
 
 
-def database(name: str, default: str) -> dict[str, Any]:
-    """A database as Django's settings have it."""
+def database(name: str, base: Path, default: str) -> dict[str, Any]:
+    """A database as Django's settings have it. A file's relative name begins at `base`."""
     try:
         with warnings.catch_warnings():
             # They are of what cannot be, and repeat it.
@@ -126,6 +150,8 @@ def database(name: str, default: str) -> dict[str, Any]:
         found = {}
     if found.get("ENGINE") not in DATABASES or not found.get("NAME"):
         raise wrong(name, "must be postgres://user:password@host/name or sqlite:///path/of/file")
+    if found["ENGINE"].endswith("sqlite3") and found["NAME"] != ":memory:":
+        found["NAME"] = str(base / found["NAME"])
     return found
 
 

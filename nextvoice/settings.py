@@ -15,9 +15,10 @@ from nextvoice import environment as env
 from nextvoice.secrets import given, made_once, new_fernet_key, new_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env.read_file(BASE_DIR / ".env")
+# Which variables nobody but the file gave: who reads it later may find others there.
+FROM_FILE = env.read_file(BASE_DIR / ".env")
 
-DATA_DIR = env.folder("DATA_DIR", BASE_DIR / "var")
+DATA_DIR = env.folder("DATA_DIR", BASE_DIR, "var")
 DEBUG = env.yes_no("DEBUG")
 SECRET_KEY = given("SECRET_KEY") or made_once(DATA_DIR / "secret_key", new_secret_key)
 # Newest first: the first key seals, every key opens.
@@ -28,9 +29,9 @@ KEY_RING = env.fernet_keys(
 # Which secrets nobody gave: they are good for one machine.
 SECRETS_MADE = [name for name in ("SECRET_KEY", "KEY_RING") if not given(name)]
 
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 # Full origins (scheme://host[:port]) that may post forms and open sockets besides the site's own.
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     # First: it gives `runserver` its ASGI server. For anything else it would be half a second more.
@@ -88,7 +89,7 @@ TEMPLATES = [
 # PostgreSQL connections of each process.
 DATABASE_POOL = env.number("DATABASE_POOL", 10, least=1)
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'nextvoice.sqlite3'}")
+    "default": env.database("DATABASE_URL", BASE_DIR, f"sqlite:///{DATA_DIR / 'nextvoice.sqlite3'}")
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["ENGINE"] = "nextvoice.sqlite3"
@@ -144,7 +145,7 @@ else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static")))
+STATIC_ROOT = BASE_DIR / env.text("STATIC_ROOT", str(DATA_DIR / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {
@@ -304,6 +305,9 @@ REPORTING_CURRENCY = env.currency("REPORTING_CURRENCY", "USD")
 # The embedded provider runs beside the site unless another one is named here (ws://host:port).
 LOCAL_VOICE = env.yes_no("LOCAL_VOICE", True)
 LOCAL_VOICE_URL = env.address("LOCAL_VOICE_URL", ["ws", "wss"])
+# It reads these by itself, which is too late to be told what is wrong.
+for service in ("LLM", "ASR", "TTS"):
+    env.address(f"NEXTVOICE_{service}_URL", ["http", "https"])
 
 # Whose people may bring keys of their own: "off", "personal" (for oneself), "accounts" (teams,
 # by their managers) or "all".

@@ -6,9 +6,12 @@ milliseconds of the processor that carries calls.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import Any
 
 from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import NotARegularFileError
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 from nextvoice.bodies import App, Message, Receive, Send
@@ -34,10 +37,13 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
     def __init__(self, app: App) -> None:
         super().__init__()
         self._app = app
+        if not self.autorefresh:
+            self.directories.append(
+                (os.path.join(os.path.abspath(self.static_root), ""), self.static_prefix)
+            )
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        find = self.find_file if self.autorefresh else self.files.get
-        file = find(scope["path"]) if scope["type"] == "http" else None
+        file = self._file(scope["path"]) if scope["type"] == "http" else None
         if file is None:
             await self._app(scope, receive, send)
             return
@@ -56,6 +62,19 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
         # They are small: a thread would take longer than the disk.
         body = b"" if found.file is None else _read(found.file)
         await send({"type": "http.response.body", "body": body})
+
+    def _file(self, path: str) -> Any:
+        """What was there at the start, or was collected since: a page of a newer worker names files
+        that are asked of older ones too, while a deploy replaces them."""
+        if self.autorefresh:
+            return self.find_file(path)
+        file = self.files.get(path)
+        if file is None:
+            with suppress(NotARegularFileError, OSError, ValueError):
+                file = self.find_file(path)
+            if file is not None:
+                self.files[path] = file
+        return file
 
 
 def _read(file: Any) -> bytes:

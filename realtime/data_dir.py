@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
+from django.core.management.base import CommandError
 
 
 @contextmanager
@@ -27,10 +28,14 @@ def in_use(*, alone: bool) -> Iterator[bool]:
     serves a site there shares it, a restore has it alone.
 
     It ends with its process, however that ends. Sites of other machines that have the same
-    database are not seen.
+    database are not seen. Raises CommandError where nothing can be written.
     """
     path = Path(settings.DATA_DIR) / "in_use.lock"
-    with path.open("w") as file:
+    try:
+        opened = path.open("w")
+    except OSError as problem:
+        raise CommandError(f"DATA_DIR: {path} cannot be written: {problem.strerror}.") from None
+    with opened as file:
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -55,9 +55,6 @@ def _has_room() -> bool:
     """Whether audio of calls can be kept. A folder may be a disk of its own."""
     data = Path(settings.DATA_DIR)
     least = settings.DISK_FREE_MB * 1024 * 1024
-    folders = [
-        folder
-        for folder in (data, data / "live", data / "journal", data / "spool")
-        if folder.is_dir()
-    ]
-    return all(shutil.disk_usage(folder).free >= least for folder in folders)
+    kept = "spool" if settings.MEDIA_S3_BUCKET else "media"
+    folders = [data, *(data / name for name in ("live", "journal", kept))]
+    return all(shutil.disk_usage(each).free >= least for each in folders if each.is_dir())

@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from realtime import logs
@@ -42,15 +41,15 @@ STOP_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a place runs: its arguments, the sockets it inherits, and what is in its environment
-    besides ours. `greets`: whether it says on its line when it is ready. `on_end` is told the id of
-    each process of it that ended. `log`: where what it writes on standard error goes; None: to
-    ours, as it is."""
+    """What a place runs: its arguments, the sockets it inherits, and its whole environment; None:
+    ours. `greets`: whether it says on its line when it is ready. `on_end` is told the id of each
+    process of it that ended. `log`: where what it writes on standard error goes; None: to ours, as
+    it is."""
 
     name: str
     arguments: Sequence[str]
     sockets: Sequence[socket.socket] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] | None = None
     folder: Path | None = None
     greets: bool = True
     on_end: Callable[[int], object] = lambda pid: None
@@ -78,7 +77,7 @@ class Child:
                 stdin=theirs.fileno(),
                 stderr=told,
                 pass_fds=[each.fileno() for each in program.sockets],
-                env={**os.environ, **program.environment},
+                env=program.environment,
                 cwd=program.folder,
                 start_new_session=True,
             )

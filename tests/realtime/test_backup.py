@@ -84,6 +84,9 @@ def test_a_backup_restores_every_row_and_file(
     site: Site, whole: Path, empty: tuple[Site, Shell]
 ) -> None:
     there, shell = empty
+    data = there.folder / "data"
+    data.mkdir(exist_ok=True)
+    data.chmod(0o755)  # an admin made it
     said = shell.manage("restore", str(whole))
     assert "Every row and every file is as it was backed up.\n" in said, said
     assert "The books agree.\n" in said
@@ -91,7 +94,8 @@ def test_a_backup_restores_every_row_and_file(
     before, after = site.run(STATE), shell.run(STATE)
     assert after == before
     assert after["chats.message"][0] == 700
-    kept = there.folder / "data" / "media" / "recordings" / "ab"
+    assert [each for each in data.rglob("*") if each.stat().st_mode & 0o077] == []
+    kept = data / "media" / "recordings" / "ab"
     assert [path.name for path in kept.iterdir()] == ["one.mp3"]
     assert (kept / "one.mp3").read_bytes() == b"\0sound" * 1000
     assert whole.stat().st_mode & 0o777 == 0o600

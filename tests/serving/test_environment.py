@@ -27,10 +27,12 @@ READERS: dict[str, Callable[[], Any]] = {
     "level": lambda: env.one_of("X", ["DEBUG", "INFO"], "INFO"),
     "currency": lambda: env.currency("X", "USD"),
     "zone": lambda: env.time_zone("X", "UTC"),
-    "hosts": lambda: env.words("X", ["localhost"]),
+    "words": lambda: env.words("X", ["localhost"]),
+    "hosts": lambda: env.hosts("X", ["localhost"]),
+    "origins": lambda: env.origins("X"),
     "redis": lambda: env.address("X", ["redis", "rediss"]),
     "mail": lambda: env.mail("X", "consolemail://")["EMAIL_BACKEND"].split(".")[-2],
-    "database": lambda: env.database("X", "sqlite:////tmp/x")["NAME"],
+    "database": lambda: env.database("X", Path("/base"), "sqlite:////tmp/x")["NAME"],
     "keys": lambda: env.fernet_keys("X", env.words("X")),
 }
 KEY = "A" * 43 + "="
@@ -50,14 +52,21 @@ KEY = "A" * 43 + "="
         ("currency", "eur", "EUR"),
         ("currency", "", "USD"),
         ("zone", "Europe/Berlin", "Europe/Berlin"),
+        ("words", "", ["localhost"]),
+        ("words", "a.example, b.example,", ["a.example", "b.example"]),
         ("hosts", "", ["localhost"]),
-        ("hosts", "a.example, b.example,", ["a.example", "b.example"]),
+        ("hosts", "a.example,.b.example,a_b", ["a.example", ".b.example", "a_b"]),
+        ("hosts", "10.0.0.7, [fd12::1], *", ["10.0.0.7", "[fd12::1]", "*"]),
+        ("origins", "https://a.example:8443", ["https://a.example:8443"]),
         ("redis", None, ""),
         ("redis", "rediss://user:$word@host:6379/0", "rediss://user:$word@host:6379/0"),
         ("mail", "", "console"),
         ("mail", "smtp+tls://user:word@host:587", "smtp"),
         ("database", "", "/tmp/x"),
         ("database", "postgres://user:word@host/name", "name"),
+        ("database", "sqlite:////data/site.db", "/data/site.db"),
+        ("database", "sqlite:///site.db", "/base/site.db"),
+        ("database", "sqlite://:memory:", ":memory:"),
         ("keys", f"{KEY}, {KEY}", [KEY, KEY]),
     ],
 )
@@ -84,6 +93,13 @@ def test_what_is_given_is_read_and_empty_is_absent(
         ("currency", "dollars"),
         ("zone", "Mars/Phobos"),
         ("zone", "../UTC"),
+        ("hosts", "https://a.example"),
+        ("hosts", "a.example:8000"),
+        ("hosts", "a.example/"),
+        ("hosts", "a b"),
+        ("hosts", "fd12::1"),
+        ("origins", "a.example"),
+        ("origins", "https://a.example/"),
     ],
 )
 def test_what_cannot_be_is_told_with_the_name_of_the_variable(
@@ -124,12 +140,31 @@ def test_what_may_be_secret_is_not_repeated(
 
 def test_a_folder_is_made_for_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("X", str(tmp_path / "new" / "data"))
-    made = env.folder("X", tmp_path)
+    made = env.folder("X", tmp_path, "var")
     assert made.stat().st_mode & 0o777 == 0o700
     (made / "file").write_text("")
     monkeypatch.setenv("X", str(made / "file"))
     with pytest.raises(ImproperlyConfigured, match=r"^X must be a folder"):
-        env.folder("X", tmp_path)
+        env.folder("X", tmp_path, "var")
+
+
+def test_what_a_file_adds_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OURS", "1")
+    monkeypatch.setenv("THEIRS", "")
+    monkeypatch.delenv("THEIRS")
+    (tmp_path / ".env").write_text("OURS=2\nTHEIRS=3\n")
+    assert env.read_file(tmp_path / ".env") == {"THEIRS"}
+    assert (os.environ["OURS"], os.environ["THEIRS"]) == ("1", "3")
+    assert env.read_file(tmp_path / "none") == set()
+
+
+def test_a_relative_folder_is_the_same_wherever_a_program_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("X", "my/data")
+    for start in (tmp_path, tmp_path.parent):
+        monkeypatch.chdir(start)
+        assert env.folder("X", tmp_path / "site", "var") == tmp_path / "site" / "my" / "data"
 
 
 def test_a_secret_that_cannot_be_kept_is_told_of(tmp_path: Path) -> None:
@@ -167,6 +202,8 @@ def command(folder: Path, *words: str, **environment: str) -> subprocess.Complet
         ("TIME_ZONE", "Mars/Phobos", "check"),
         ("LANGUAGE_CODE", "zz", "serve"),
         ("REDIS_URL", "nonsense", "serve"),
+        ("ALLOWED_HOSTS", "https://a.example", "serve"),
+        ("NEXTVOICE_LLM_URL", "127.0.0.1:11434", "serve"),
     ],
 )
 def test_a_wrong_setting_ends_every_command_with_one_line(
@@ -193,6 +230,16 @@ def test_a_database_that_is_away_or_empty_is_told_without_a_traceback(
     *log, last = done.stderr.splitlines()  # PostgreSQL's pool logs why it has no connection
     assert last.startswith(told) and len(log) <= 2
     assert "hush" not in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_folder_of_data_that_cannot_be_written_is_told_without_a_traceback(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "in_use.lock").mkdir()
+    done = command(tmp_path, "serve", "--port", "0")
+    assert done.returncode == 1
+    told = f"CommandError: DATA_DIR: {tmp_path}/in_use.lock cannot be written: Is a directory.\n"
+    assert done.stderr.endswith(told) and "Traceback" not in done.stderr
 
 
 def test_a_python_without_django_goes_on_with_the_one_that_has_it(tmp_path: Path) -> None:

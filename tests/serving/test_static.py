@@ -59,12 +59,39 @@ async def test_a_part_and_the_headers_alone_can_be_had(browser: httpx2.AsyncClie
     assert head.headers["content-length"] == str(len(SCRIPT))
 
 
+async def test_a_file_that_was_collected_since_the_start_is_there(
+    browser: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    """A deploy collects first and replaces workers then: pages of new ones ask old ones as well."""
+    assert (await browser.get("/static/js/new.0123456789ab.js")).status_code == 404
+    (tmp_path / "js" / "new.0123456789ab.js").write_bytes(SCRIPT)
+    (tmp_path / "js" / "new.0123456789ab.js.gz").write_bytes(gzip.compress(SCRIPT))
+    for _ in range(2):
+        answer = await browser.get("/static/js/new.0123456789ab.js")
+        assert (answer.status_code, answer.content) == (200, SCRIPT)
+        assert answer.headers["content-encoding"] == "gzip"
+
+
 async def test_a_file_cannot_be_posted_to(browser: httpx2.AsyncClient) -> None:
     answer = await browser.post(HASHED)
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
 
 
-@pytest.mark.parametrize("path", ["/", "/static/", "/static/js", "/static/js/../js/ring.js", "/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/static/",
+        "/static/js",
+        "/static/js/",
+        "/static/js/../js/ring.js",
+        f"{HASHED}/x",
+        f"{HASHED}.gz",
+        "/static/js/%00",
+        f"/static/{'x' * 5000}",
+        "/x",
+    ],
+)
 async def test_what_is_no_file_is_a_page(browser: httpx2.AsyncClient, path: str) -> None:
     answer = await browser.get(path)
     assert (answer.status_code, answer.content) == (404, b"a page")

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ import uvicorn
 from django.test import RequestFactory
 
 from realtime.calls import live
+from realtime.management.commands.serve import worker_program
 from realtime.serving import supervisor
 from realtime.serving.supervisor import Program, Supervisor
 from realtime.serving.worker import Server, config_of_server
@@ -203,6 +205,28 @@ def test_probes_hear_of_a_stop_before_anything_else_does(monkeypatch: pytest.Mon
     assert told == [(True, False)]
     answer = readyz(RequestFactory().get("/readyz"))
     assert (answer.status_code, answer.content) == (503, b'{"status": "stopping"}')
+
+
+def test_a_new_worker_reads_the_file_of_settings_afresh(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setenv("TIME_ZONE", "Europe/Berlin")
+    monkeypatch.setenv("METRICS_TOKEN", "of-the-file")
+    settings.FROM_FILE = {"METRICS_TOKEN"}
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        program = worker_program(sock, {"LOCAL_VOICE_URL": "ws://127.0.0.1:1"}, lambda pid: None)
+    assert program.environment is not None
+    assert program.environment["TIME_ZONE"] == "Europe/Berlin"
+    assert program.environment["LOCAL_VOICE_URL"] == "ws://127.0.0.1:1"
+    assert "METRICS_TOKEN" not in program.environment
+
+
+async def test_a_program_has_just_the_environment_it_is_given(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    code = f"import os; open({str(told)!r}, 'w').write(repr(sorted(os.environ)))"
+    child = await supervisor.Child.start(Program("x", ["-c", code], environment={"ONE": "1"}))
+    assert await child.wait() == 0
+    assert "ONE" in told.read_text() and "PATH" not in told.read_text()
 
 
 def test_workers_end_with_their_supervisor(site: Site) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import shutil
 import socket
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -112,7 +114,7 @@ def _serve_alone(sock: socket.socket) -> None:
 
 def _supervisor(sock: socket.socket, workers: int) -> Supervisor:
     figures = _figures()
-    beside, environment = [], {metrics.FOLDER: str(figures)}
+    beside, told = [], {metrics.FOLDER: str(figures)}
     if _runs_embedded():
         theirs = socket.create_server(("127.0.0.1", 0))
         run = embedded.arguments(theirs)
@@ -126,10 +128,19 @@ def _supervisor(sock: socket.socket, workers: int) -> Supervisor:
                 log=embedded.log,
             )
         ]
-        environment["LOCAL_VOICE_URL"] = f"ws://127.0.0.1:{theirs.getsockname()[1]}"
-    serve = [str(settings.BASE_DIR / "manage.py"), "serve", "--inherit", str(sock.fileno())]
-    program = Program("worker", serve, [sock], environment, on_end=partial(metrics.forget, figures))
+        told["LOCAL_VOICE_URL"] = f"ws://127.0.0.1:{theirs.getsockname()[1]}"
+    program = worker_program(sock, told, on_end=partial(metrics.forget, figures))
     return Supervisor(program, workers, beside)
+
+
+def worker_program(
+    sock: socket.socket, told: Mapping[str, str], on_end: Callable[[int], object]
+) -> Program:
+    """What a worker is: this command on a listening socket, `told` something in its environment.
+    What came from a file is not passed on: it reads the file itself, which may have changed."""
+    given = {name: value for name, value in os.environ.items() if name not in settings.FROM_FILE}
+    serve = [str(settings.BASE_DIR / "manage.py"), "serve", "--inherit", str(sock.fileno())]
+    return Program("worker", serve, [sock], {**given, **told}, on_end=on_end)
 
 
 def _figures() -> Path:
