@@ -334,7 +334,10 @@ class JsonDialect(Endpoint):
             elif name in ("name", "call_id"):
                 event[name] = text_or(value, "")
             elif not isinstance(value, str) or not value:
-                event[name] = self._item_id if name == "item_id" else self._response_id
+                # Which call arguments are of is found out where an answer's calls are known.
+                of_call = "call_id" in shape.fill and self._completing is not None
+                item_id = "" if of_call else self._item_id
+                event[name] = item_id if name == "item_id" else self._response_id
 
     # What the events mean here
 
