@@ -129,17 +129,17 @@ class ProviderSide:
         error = {"type": "server_error", "code": CONNECTION_LOST, "message": "", "param": None}
         self.make(TRANSCRIPTION_FAILED, item_id=item_id, content_index=0, error=error)
 
-    def _so_far(self) -> list[Event]:
-        """The items of the answer under way."""
-        return [self._broken_off(item_id) for item_id in self._core.answering.items]
+    def _so_far(self, status: str = "incomplete") -> list[Event]:
+        """The messages of the answer under way."""
+        return [self._message(item_id, status) for item_id in self._core.answering.items]
 
-    def _broken_off(self, item_id: str) -> Event:
+    def _message(self, item_id: str, status: str) -> Event:
         return {
             "id": item_id,
             "object": "realtime.item",
             "type": "message",
             "role": "assistant",
-            "status": "incomplete",
+            "status": status,
             "content": [{"type": "output_audio", "transcript": self._core.memory.text(item_id)}],
         }
 
@@ -234,7 +234,8 @@ class ProviderSide:
         self._speech(event)
 
     def _output_item(self, event: Event) -> None:
-        self._core.answering.speaks(event["item"]["id"])
+        if event["item"].get("type") == "message":
+            self._core.answering.speaks(event["item"]["id"])
         self._pass_on(event)
 
     def _text(self, event: Event) -> None:
@@ -252,6 +253,10 @@ class ProviderSide:
 
     def _response_done(self, event: Event) -> None:
         response = event["response"]
+        if not response["output"] and response["id"] == self._core.answering.active:
+            # Whoever is told of the end looks here for what it is the end of.
+            whole = response.get("status") == "completed"
+            response["output"] = self._so_far("completed" if whole else "incomplete")
         held = self._core.answering.done(response["id"])
         if self._flips.finished(response) and held is None and self._core.speaking is None:
             request: Event = {"type": "response.create", "response": {"output_modalities": AUDIO}}

@@ -343,8 +343,8 @@ class Meter(Tap):
 
     def _settled(self, name: str, about: dict[str, str], rows: list[Usage]) -> None:
         for row in rows:
-            self._on_row(name, row)
-            self._sum.add(row)
+            if self._sum.add(row):
+                self._on_row(name, row)
             self._tell(cost_event(row, self._sum, about, self._context.ahead()))
 
     # What is under way, for who finds this process dead

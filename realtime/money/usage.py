@@ -256,7 +256,8 @@ def _openai(usage: Raw, reader: _Reader) -> Counts:
         if total_in:
             reader.doubt("total_only")
     elif _first(usage, OUT) is None and not details_out:
-        total_out = max(0, reader.whole(usage, "total_tokens") - total_in)
+        read = max(total_in, sum(parts_in.values()))
+        total_out = max(0, reader.whole(usage, "total_tokens") - read)
     other_in = _rest(total_in, parts_in, reader)
     rest_out = _rest(total_out, parts_out, reader)
     # What a model thinks is text, and is part of what it makes.

@@ -44,15 +44,16 @@ class Sum:
     unpriced: int = 0
     _known: set[uuid.UUID] = field(default_factory=set)
 
-    def add(self, row: Usage) -> None:
-        """Add a row, once."""
+    def add(self, row: Usage) -> bool:
+        """Add a row, once. Returns whether it was new."""
         if row.pk in self._known:
-            return
+            return False
         self._known.add(row.pk)
         if row.cost is None:
             self.unpriced += 1
         else:
             self.amounts[row.currency] = self.amounts.get(row.currency, NOTHING) + row.cost
+        return True
 
 
 def cost_event(row: Usage, total: Sum, about: Mapping[str, str], ahead: Counts) -> dict[str, Any]:

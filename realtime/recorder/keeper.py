@@ -19,6 +19,8 @@ from realtime.keeping.store import Store
 from realtime.keeping.tracks import Encoded, Track, recording_columns
 from realtime.recorder.items import Item
 
+MAX_ID = Message._meta.get_field("item_id").max_length
+"""So many letters of an item's id are kept; providers and programs choose it."""
 GROWING = 4000
 """Letters of an answer that are formatted while more of it comes."""
 
@@ -89,7 +91,7 @@ class Keeper:
         columns = {
             "conversation_id": self._conversation_id,
             "call_id": self._call_id,
-            "item_id": item.item_id,
+            "item_id": item.item_id[:MAX_ID],
             "position": item.position,
             "role": item.role,
             "kind": item.kind,

@@ -447,6 +447,19 @@ def test_a_refusal_that_comes_after_the_end_of_the_other_answer_is_asked_again_o
     assert rig.upstream.types() == ["response.create"]
 
 
+@pytest.mark.parametrize(
+    ("status", "of_item"), [("completed", "completed"), ("cancelled", "incomplete")]
+)
+def test_an_end_that_names_no_items_is_that_of_the_messages_that_came(status, of_item):
+    rig = Rig()
+    called = item_added("item_f", None)
+    called["item"] = {"id": "item_f", "type": "function_call", "name": "f", "call_id": "c"}
+    called |= {"type": "response.output_item.added", "response_id": "resp_1", "output_index": 1}
+    rig.provider(response_created(), audio_delta(PCM), called, response_done(status=status))
+    (item,) = rig.browser.frames[-1]["response"]["output"]
+    assert (item["id"], item["status"]) == ("item_a", of_item)
+
+
 def test_a_late_end_of_an_earlier_answer_starts_nothing():
     rig = Rig()
     rig.provider(response_created("r1"), response_created("r2"))

@@ -324,6 +324,18 @@ def content_only(message):
     return {name: value for name, value in message.items() if name != "usageMetadata"}
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_is_not_answered_is_paid_all_the_same(alone):
+    wire = Wire()
+    over, told = content(turnComplete=True), {"usageMetadata": USAGE}
+    messages = [over, told] if alone else [over | told]
+    (spent,) = of(wire.get(heard("Hm."), *messages), SPENT)
+    assert (spent["status"], spent["raw_usage"]) == ("completed", USAGE)
+    called = wire.get(calling(CALL), {"toolCallCancellation": {"ids": ["fc-1"]}}, *messages)
+    (done,), (spent,) = of(called, "response.done"), of(called, SPENT)
+    assert spent["response_id"] == done["response"]["id"]
+
+
 def test_nothing_to_stop_is_a_benign_error():
     assert Wire().put("response.cancel")[1][0]["error"]["code"] == "response_cancel_not_active"
 

@@ -284,6 +284,12 @@ def test_the_turn_that_is_spoken_can_be_had_again_and_no_other(call: Call) -> No
     assert call.recorder.recall(48 * 600, 96_000) == b""
 
 
+def test_of_a_very_long_id_as_much_is_kept_as_there_is_room_for(call: Call) -> None:
+    call.answer("a" * 250, 100, "Hello")
+    call.end()
+    assert Message.objects.get().item_id == "a" * 128
+
+
 def test_a_repeated_item_makes_no_second_row(call: Call) -> None:
     for _ in range(3):
         call.turn("u1", 0, 200)

@@ -207,7 +207,7 @@ class Completing:
     def _arguments(self, items: dict[str, Made], event: Event) -> list[Event]:
         if not event["item_id"]:
             calls = (i for i, made in items.items() if made.item.get("type") == "function_call")
-            event["item_id"] = next(calls, None) or new_id("item")
+            event["item_id"] = next((i for i in calls if not items[i].said), None) or new_id("item")
         known = items[event["item_id"]].item if event["item_id"] in items else {}
         item = {
             "id": event["item_id"],
@@ -220,7 +220,8 @@ class Completing:
         event["call_id"] = event.get("call_id") or known.get("call_id") or item["call_id"]
         if event["type"].endswith(".done"):
             event["name"] = event.get("name") or known.get("name") or ""
-            items[event["item_id"]].item["arguments"] = event["arguments"]
+            made = items[event["item_id"]]
+            made.item["arguments"], made.said = event["arguments"], True
         return [*out, event]
 
     # Ends

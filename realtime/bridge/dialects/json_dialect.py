@@ -72,6 +72,7 @@ class JsonDialect(Endpoint):
         self._response_id = ""
         self._item_id = ""
         self._added: set[str] = set()
+        self._begun = False  # the session was told
         self._repeats = Repeats()
         self._changing: str | None = None  # the event that changes the audio format
         self._kept = None if self.traits.retrieve else Kept()
@@ -306,8 +307,11 @@ class JsonDialect(Endpoint):
         return isinstance(response.get("id"), str) and bool(response["id"])
 
     def _remembered(self, event: Event) -> bool:
-        """Note the current ids; False for an item already added."""
+        """Note the current ids; False for an item already added, or a session already begun."""
         kind = event["type"]
+        if kind == "session.created":
+            again, self._begun = self._begun, True
+            return not again
         if kind in ("conversation.item.created", "conversation.item.added"):
             if self._completing is None:
                 # Some servers keep the older name, some send both.
@@ -334,7 +338,10 @@ class JsonDialect(Endpoint):
             elif name in ("name", "call_id"):
                 event[name] = text_or(value, "")
             elif not isinstance(value, str) or not value:
-                event[name] = self._item_id if name == "item_id" else self._response_id
+                # Which call arguments are of is found out where an answer's calls are known.
+                of_call = "call_id" in shape.fill and self._completing is not None
+                item_id = "" if of_call else self._item_id
+                event[name] = item_id if name == "item_id" else self._response_id
 
     # What the events mean here
 

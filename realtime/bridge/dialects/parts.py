@@ -30,6 +30,8 @@ class Made:
     item: Event
     index: int
     parts: dict[int, Part] = field(default_factory=dict)
+    said: bool = False
+    """Of a function call, whether all its arguments came."""
     over: bool = False
 
 

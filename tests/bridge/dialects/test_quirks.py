@@ -326,6 +326,29 @@ def test_words_that_only_an_answers_item_has_are_told_as_said():
     assert events[-1]["response"]["output"][0]["content"] == [part]
 
 
+def test_a_session_begins_once():
+    begun = {"type": "session.created", "session": {"id": "s1"}}
+    dialect = DIALECTS["openai_ga"]()
+    events = decode(dialect, begun | {"event_id": "e1"}, begun | {"event_id": "e2"})
+    assert ([event["event_id"] for event in events], dialect.skipped) == (["e1"], 1)
+
+
+def test_calls_of_one_answer_that_glm_does_not_name_are_told_apart():
+    said = {"type": "response.function_call_arguments.done", "response_id": "r1", "name": "f"}
+    items = [{"id": id, "type": "function_call", "name": "f", "call_id": id} for id in "ab"]
+    added = {"type": "response.output_item.added", "response_id": "r1"}
+    events = decode(
+        DIALECTS["glm"](),
+        {"type": "response.created", "response": {"id": "r1"}},
+        *(added | {"item": item} for item in items),
+        *(said | {"arguments": f'{{"n":{n}}}'} for n in (1, 2, 3)),
+        {"type": "response.done", "response": {"id": "r1", "status": "completed"}},
+    )
+    done = [e["item"] for e in events if e["type"] == "response.output_item.done"]
+    assert [each["arguments"] for each in done] == ['{"n":1}', '{"n":2}', '{"n":3}']
+    assert [each["call_id"] for each in done[:2]] == ["a", "b"]
+
+
 @pytest.mark.parametrize("name", ["openai_ga", "openai_beta"])
 def test_nothing_follows_itself(name):
     item = {"id": "u1", "type": "message", "role": "user", "content": []}

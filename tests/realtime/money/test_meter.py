@@ -478,6 +478,7 @@ class Rig:
         self.now = 0.0
         self.owing: Any = None
         self.told: list[dict[str, Any]] = []
+        self.rows: list[Usage] = []
         self.meter = Meter(
             store=store(),
             payer=Payer(),
@@ -488,6 +489,7 @@ class Rig:
             history=[],
             save=lambda **fields: setattr(self, "owing", fields["owing"]),
             tell=self.told.append,
+            on_row=lambda name, row: self.rows.append(row),
             clock=lambda: self.now,
         )
         self.meter.on_event(session_created())
@@ -588,6 +590,16 @@ async def test_answers_of_one_name_are_all_paid_for(transactional_db: None) -> N
         rig.meter.on_event(response_done(usage=USAGE))
     await rig.settle()
     assert await balanced() == 3 * COST
+
+
+async def test_a_row_that_was_there_counts_no_second_time_against_what_is_left(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
+    for _ in range(2):
+        rig.meter.on_event(response_done(usage=USAGE))
+        await rig.settle()
+    assert [row.cost for row in rig.rows] == [COST]
 
 
 async def test_an_answer_that_is_told_again_without_usage_costs_what_was_reported(

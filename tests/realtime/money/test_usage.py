@@ -155,6 +155,10 @@ SHAPES: dict[str, tuple[dict[str, Any], Counts]] = {
         {"total_tokens": 40, "input_tokens": 30},
         Counts(other_in=30, other_out=10),
     ),
+    "all and the parts that were read": (
+        {"total_tokens": 40, "input_token_details": {"audio_tokens": 40}},
+        Counts(audio_in=40),
+    ),
     "one number": ({"total_tokens": 40}, Counts(other_in=40, doubts=("total_only",))),
     "transcription by tokens": (
         {

@@ -39,6 +39,7 @@ class Talk:
         self._usage: Event | None = None  # of the turn under way, as Gemini said it
         self._owed: list[Event] = []  # usage of answers that ended before it came
         self._unpaid: tuple[str, str] | None = None  # one that did just now, and how it ended
+        self._called: str | None = None  # one that ended with a call in this turn, without usage
         self._handlers: dict[str, Callable[[Any], Iterator[Event]]] = {
             "serverContent": self._content,
             "toolCall": self._tool_call,
@@ -134,6 +135,7 @@ class Talk:
         if self.answer is not None:
             return
         yield from self._end_turn()
+        self._called = None
         self.answer = Answer(written=self.written, after=self.last_item_id)
         yield from self.answer.begin()
 
@@ -149,6 +151,7 @@ class Talk:
     def _turn_complete(self, reason: str) -> Iterator[Event]:
         stopped, self._stopped = self._stopped, None
         interrupted, self._interrupted = self._interrupted, False
+        called, self._called = self._called, None
         if self.answer is not None:
             if not interrupted:
                 yield from self.person.transcribed()
@@ -158,9 +161,12 @@ class Talk:
             yield from self._end(status, details)
         elif stopped is not None:
             yield from self._owe(stopped, "cancelled")
-        elif self.person.has_words and self.person.item_id is not None:
-            yield from self._end_turn()  # which is not to be answered
-            yield from self.person.transcribed()
+        else:
+            if self.person.has_words and self.person.item_id is not None:
+                yield from self._end_turn()  # which is not to be answered
+                yield from self.person.transcribed()
+            # Reading it costs something all the same.
+            yield from self._owe(called or new_id("resp"), "completed")
 
     def _end(self, status: str, details: Event | None) -> Iterator[Event]:
         answer, self.answer = self.answer, None
@@ -221,6 +227,7 @@ class Talk:
             yield from self._following(self.answer, said)
         # For GA a call ends the answer, and its output is answered by another.
         yield from self.person.transcribed()
+        self._called = self.answer.id if self._usage is None else None
         yield from self._end("completed", None)
 
     def _cancellation(self, cancelled: Mapping[str, Any]) -> Iterator[Event]:
