@@ -12,7 +12,7 @@ import { keepAwake } from "./helpers/wake-lock.js";
 import { ApprovalPanel } from "./panels/approval-panel.js";
 import { CallPanel } from "./panels/call-panel.js";
 import "./panels/connection-test.js";
-import { connectConversationList, putFirst } from "./panels/conversation-list.js";
+import { connectConversationList, putFirst, retitle } from "./panels/conversation-list.js";
 import { connectCopyButtons } from "./panels/copy-buttons.js";
 import { connectDrawer } from "./panels/drawer.js";
 import { connectFileInput } from "./panels/file-input.js";
@@ -116,6 +116,7 @@ function connectCall() {
   });
   call.addEventListener("removed", ({ detail }) => pageOfCall()?.thread.removed(detail));
   call.addEventListener("title", ({ detail: { title } }) => {
+    retitle(call.options.conversation, title);
     pageOfCall()?.retitle(title);
     panel?.retitle(title);
   });

@@ -134,6 +134,7 @@ export class ConversationPage {
     // By a function: in a text "$&" would stand for what is replaced.
     document.title = document.title.replace(/^.*(?= · )/s, () => title);
     retitle(this.id, title);
+    if (this.isHere) this.#panel.retitle(title);
   }
 
   /** Returns whether there is anybody to talk with. */

@@ -200,6 +200,22 @@ def test_a_conversation_is_renamed_by_the_keyboard_alone(visit: Open) -> None:
         expect(page.get_by_role("heading", name="A walk")).to_be_visible()
 
 
+def test_what_was_deleted_is_brought_back_by_the_keyboard(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        rename_to(page, "A walk")
+        title = page.get_by_role("heading", name="A walk")
+        expect(title).to_be_visible()
+        page.get_by_label("Conversation menu").press("Enter")
+        page.get_by_role("button", name="Delete").press("Enter")
+        expect(page.get_by_role("status").filter(has_text="“A walk” was deleted.")).to_have_count(1)
+        # It goes within seconds, so it comes first.
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="Undo")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(title).to_be_visible()
+
+
 def test_a_title_of_whatever_signs_is_that_of_the_tab_too(visit: Open) -> None:
     with visit(None) as page:
         new_conversation(page)

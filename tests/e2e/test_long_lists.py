@@ -240,3 +240,18 @@ def test_it_fits(visit: Open, site: Site, thread: str, scheme: str, size: str) -
         # The thread scrolls, the page does not.
         below = page.evaluate("document.documentElement.scrollHeight - innerHeight")
         assert below <= 0
+
+
+def test_on_paper_is_all_that_the_page_holds(visit: Open, site: Site, thread: str) -> None:
+    with visit(None, color_scheme="dark") as page:
+        page.goto(f"{site.url}/c/{thread}/")
+        page.emulate_media(media="print", color_scheme="dark")
+        messages = page.get_by_test_id("message")
+        first, last = messages.first.bounding_box(), messages.last.bounding_box()
+        assert first is not None and last is not None
+        assert 0 < first["y"] < last["y"] < page.evaluate("document.body.scrollHeight")
+        expect(page.get_by_test_id("composer-text")).to_be_hidden()
+        expect(page.get_by_role("heading", name="A long thread")).to_be_visible()
+        # The ink is dark, whatever the screen is.
+        ink = page.evaluate("getComputedStyle(document.querySelector('[data-message-text]')).color")
+        assert ink == "rgb(20, 33, 30)"

@@ -237,3 +237,7 @@ def test_on_a_phone_the_sum_and_the_turns_fit(visit: Open, site: Site, scheme: s
               .map((one) => one.getBoundingClientRect().height).filter((height) => height < 44)"""
             assert page.evaluate(small) == []
             picture(page, f"money-phone-{scheme}")
+            # What was used has a page, whose content scrolls and nothing around it.
+            page.goto(f"{site.url}/usage/")
+            expect(page.locator("table").first).to_be_attached()
+            assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Open, wording
 from tests.e2e.provider import opened, scripted
 from tests.e2e.test_errors_speak import SILENT, STAY
-from tests.e2e.test_first_conversation import kept
+from tests.e2e.test_first_conversation import kept, rename_to
 from tests.e2e.test_options import ANSWER_MS, Wire, new_conversation, talk, until
 from tests.e2e.test_turns import story
 from tests.scripted import Send, item_added
@@ -130,6 +130,27 @@ def test_a_call_that_takes_the_place_of_one_elsewhere_has_the_panel(visit: Open)
         expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
         page.get_by_test_id("hang-up").click()
         expect(panel).to_be_hidden()
+
+
+def test_the_title_of_a_call_s_conversation_is_that_of_its_bar_and_of_the_list_everywhere(
+    visit: Open,
+) -> None:
+    with visit(None, script=SILENT) as page:
+        new_conversation(page)
+        entry = page.locator(f'[data-conversation="{conversation_of(page)}"]')
+        talk(page)
+        page.locator('#page a[href="/"]').first.click()
+        expect(entry).to_contain_text("New conversation")
+        page.get_by_test_id("call-type").fill("What is 4 plus 4?")
+        page.keyboard.press("Enter")
+        expect(entry).to_contain_text("What is 4 plus 4?", timeout=ANSWER_MS)
+        page.locator("[data-call-title]").click()
+        rename_to(page, "Sums")
+        page.locator('#page a[href="/"]').first.click()
+        expect(entry).to_contain_text("Sums")
+        expect(page.locator("[data-call-title]")).to_have_text("Sums")
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("call-panel")).to_be_hidden()
 
 
 def test_the_keyboard_goes_along_to_another_page(visit: Open) -> None:

@@ -76,8 +76,12 @@ def test_what_is_chosen_before_a_call_starts_it_and_is_kept(visit: Open) -> None
         with page.expect_response(lambda answer: "call-settings" in answer.url) as kept:
             page.get_by_test_id("as-default").check()
         assert kept.value.status == 204
+        # What is told of it is not told under the drawer, and does not go with it.
+        told = "New conversations will start with these options."
+        expect(drawer.get_by_role("status").filter(has_text=told)).to_have_count(1)
         page.get_by_test_id("options-done").click()
         expect(drawer).to_be_hidden()
+        expect(page.get_by_role("status").filter(has_text=told)).to_have_count(1)
         talk(page)
         session = wire.of(wire.received, "nextvoice.ready")[0]["session"]
         assert session["audio"]["output"]["voice"] == "cedar"

@@ -63,11 +63,12 @@ for (const [name, request] of Object.entries(REQUESTS)) {
     assert.deepEqual(left, []);
   });
 
-  test(`${name}: a page that is out of date is told from a request that did not work`, async () => {
+  test(`${name}: a page that is out of date, and what is gone, are told from a request that did not work`, async () => {
     const told = async (status) => {
       answers({ url: "https://talk.example/c/1/", status });
       return whyNot(await request().catch((problem) => problem));
     };
-    assert.deepEqual([await told(403), await told(503)], ["page_outdated", "request_failed"]);
+    const reasons = [await told(403), await told(404), await told(503)];
+    assert.deepEqual(reasons, ["page_outdated", "not_there", "request_failed"]);
   });
 }

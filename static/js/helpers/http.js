@@ -66,9 +66,12 @@ export function upload(url, file, onprogress) {
   return { done, cancel: () => request.abort() };
 }
 
-/** Why a request failed, in the person's language. A page from before a sign-in in another tab has an old token. */
+// Other tabs sign in, which makes the token of this page an old one, and delete what it shows.
+const REASONS = { 403: "page_outdated", 404: "not_there" };
+
+/** Why a request failed, in the person's language. */
 export function whyNot(problem) {
-  return t(problem.status === 403 ? "page_outdated" : "request_failed");
+  return t(REASONS[problem.status] ?? "request_failed");
 }
 
 function refusal(status, url) {

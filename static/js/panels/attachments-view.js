@@ -84,6 +84,14 @@ export function connectAttachments(root) {
     if (element === open) lightbox.close();
     element.remove();
     show(list, list.childElementCount > 0);
+    if (document.activeElement === document.body) focusNear(list);
     toast(t("attach_deleted"));
   }
+}
+
+/** The keyboard stays near what went: at the next file, or the message. */
+function focusNear(list) {
+  const message = list.closest(".message");
+  message.tabIndex = -1;
+  (find("[data-attachment-delete]", list) ?? message).focus();
 }

@@ -18,13 +18,31 @@ export function toast(text, action = null) {
       action.run();
     });
   }
-  const region = find("#toasts");
+  const region = regionInSight();
   // The same message twice is one message.
   for (const shown of findAll(".toast", region)) {
     if (find(".toast__text", shown).textContent === text) shown.remove();
   }
   region.append(element);
   watch(element, action ? STAY_WITH_ACTION_MS : STAY_MS);
+}
+
+/** Where messages are shown: in an open dialog, since what lies under it is neither seen nor heard. */
+function regionInSight() {
+  const region = find("#toasts");
+  const dialog = findAll("dialog[open]").at(-1);
+  if (!dialog) return region;
+  const known = find(".toasts", dialog);
+  if (known) return known;
+  const own = region.cloneNode();
+  own.removeAttribute("id");
+  dialog.append(own);
+  const back = () => {
+    region.append(...own.children);
+    own.remove();
+  };
+  dialog.addEventListener("close", back, { once: true });
+  return own;
 }
 
 /** Make the messages that came with the page behave like the others. */
