@@ -86,6 +86,25 @@ def _set_enabled(modeladmin: Any, request: HttpRequest, queryset: QuerySet, to: 
     modeladmin.message_user(request, _("%(count)d changed.") % {"count": count})
 
 
+def _make_default(modeladmin: Any, request: HttpRequest, form: Any) -> None:
+    """Of the models that everybody may use one is the default: what was just ticked takes the place
+    of the one before, which by its provider's name might go first."""
+    model = form.instance
+    if not model.default or "default" not in form.changed_data:
+        return
+    for_all = VoiceModel.objects.filter(
+        provider__account=None, provider__accounts=None, provider__enabled=True, enabled=True
+    )
+    if not for_all.filter(pk=model.pk).exists():
+        return
+    for before in for_all.filter(default=True).exclude(pk=model.pk):
+        before.default = False
+        before.save(update_fields=["default"])
+        modeladmin.log_change(request, before, [{"changed": {"fields": ["default"]}}])
+        words = _("Calls take “%(model)s” now unless told otherwise, “%(before)s” no more.")
+        modeladmin.message_user(request, words % {"model": model, "before": before})
+
+
 MODEL_PARTS: Any = (
     (None, {"fields": [("name", "label"), ("default", "enabled"), "voices"]}),
     (
@@ -186,6 +205,8 @@ class ProviderAdmin(Autocompletes, ConnectionTestAdmin, admin.ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         form.add_models()
+        for model_form in (each for formset in formsets for each in formset.forms):
+            _make_default(self, request, model_form)
         if not form.instance.models.exists():
             self.message_user(
                 request,
@@ -242,6 +263,10 @@ class VoiceModelAdmin(Autocompletes, admin.ModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: VoiceModel | None = None) -> Any:
         flag = ["end_shown"] if obj is not None and obj.end_state() else []
         return [(None, {"fields": ["provider", *flag]}), *MODEL_PARTS]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        _make_default(self, request, form)
 
     @admin.display(description=_("end"), ordering="ends")
     def end_shown(self, model: VoiceModel) -> str:

@@ -127,6 +127,10 @@ class Price(models.Model):
     def clean(self) -> None:
         self.model = self.model.strip()
         self._check_since()
+        if self.provider is not None and self.dialect not in ("", self.provider.dialect):
+            # It would never hold.
+            words = _("This provider speaks another one: choose that, or none.")
+            raise ValidationError({"dialect": words})
         if all(rate is None for rate in self.prices().rates().values()):
             raise ValidationError(_("Write at least one rate. 0 says that it is free."))
 

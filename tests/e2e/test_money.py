@@ -195,6 +195,24 @@ def test_what_has_no_price_says_so_and_what_is_free_too(visit: Open, site: Site)
         expect(page.get_by_test_id("call-cost")).to_have_text("free", timeout=ANSWER_MS)
 
 
+def test_on_a_phone_only_the_table_of_what_if_scrolls(visit: Open, site: Site) -> None:
+    rights = (
+        "from chats.models import User\n"
+        "User.objects.filter(username='ann').update(is_staff={0}, is_superuser={0})\n"
+    )
+    site.run(
+        rights.format(True) + "from realtime.money.ledger import Entry, Payer, record\n"
+        "payer = Payer(provider_name='A provider')\n"
+        "record(Entry(payer=payer, model='scripted-1', kind='transcription',"
+        " upstream_session='s', key='k', raw={'seconds': 1}))"
+    )
+    with visit(None, viewport=PHONE, is_mobile=True, has_touch=True) as page:
+        page.goto(f"{site.url}/admin/realtime/price/what-if/")
+        expect(page.locator("#result_list")).to_contain_text("A provider")
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    site.run(rights.format(False))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_the_sum_and_the_turns_fit(visit: Open, site: Site, scheme: str) -> None:
     quota = "Quota.objects.create(money_per_day=5, money_per_month=60)"

@@ -1,11 +1,14 @@
 """Make a fresh install ready: tables, the embedded provider, the first admin."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import connection
 
 from chats.models import User
 from realtime.data_dir import private_files
@@ -17,6 +20,7 @@ from realtime.money.prices import reporting_currency
 
 # A new site is not to cost its owners more in a night than they would notice.
 MONEY_PER_DAY, CALL_MINUTES = Decimal(50), 120
+SETTING_UP = 5_037_411  # PostgreSQL knows locks by numbers; this one is for nothing else
 INSTRUCTIONS = "You are a friendly assistant. Answer in short spoken sentences."
 
 
@@ -25,12 +29,13 @@ class Command(BaseCommand):
 
     @private_files()
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
-        self._quota()
-        self._provider()
-        seeds.seed(seeds.load())
-        seeds.seed_embedded()
-        self._admin()
+        with _alone():
+            call_command("migrate", interactive=False, verbosity=0)
+            self._quota()
+            self._provider()
+            seeds.seed(seeds.load())
+            seeds.seed_embedded()
+            self._admin()
 
     def _quota(self) -> None:
         # Only a site that is new: limits that appear by themselves would end calls.
@@ -90,3 +95,19 @@ class Command(BaseCommand):
             f"  Password:        {password}\n"
             "  It is shown this once. Change it under Admin, Users.\n"
         )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let the machines of a site, which may all begin at once, set it up one after the other."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [SETTING_UP])
+    try:
+        yield
+    finally:
+        # The lock ends with the connection, too.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [SETTING_UP])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import ReadOnly
 from chats.admin_fields import Autocompletes
 from realtime.bridge.guard import Forbidden
 from realtime.models import BudgetAlert, BudgetNotice
+from realtime.money.alerts import budget_of, recipients
 from realtime.providers import endpoints
 
 SHORTEST_SECRET = 16
@@ -97,6 +100,11 @@ class BudgetAlertAdmin(Autocompletes, admin.ModelAdmin):
         "enabled",
     ]
 
+    def save_model(self, request: Any, obj: BudgetAlert, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        for words in _in_vain(obj):
+            self.message_user(request, words, messages.WARNING)
+
     @admin.display(description=_("webhook"), boolean=True)
     def webhook_shown(self, alert: BudgetAlert) -> bool:
         return bool(alert.webhook_url)
@@ -107,6 +115,18 @@ class BudgetAlertAdmin(Autocompletes, admin.ModelAdmin):
         if notice is None:
             return str(_("none yet"))
         return f"{notice.level} % · {notice.period_began} · {notice.get_state_display()}"
+
+
+def _in_vain(alert: BudgetAlert) -> Iterator[Any]:
+    """Why nobody would hear of it as things are, in words."""
+    if not budget_of(alert):
+        yield _("It has no budget yet: write one here, or limit its money in a quota.")
+    if alert.webhook_url and not alert.emails.strip():
+        return  # nothing is mailed
+    if not settings.SENDS_MAIL:
+        yield _("No email reaches anybody before EMAIL_URL names a mail server.")
+    elif not recipients(alert):
+        yield _("Nobody whom it is for has an email address: write one here, or a webhook.")
 
 
 @admin.register(BudgetNotice)

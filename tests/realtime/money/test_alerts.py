@@ -338,3 +338,23 @@ def test_the_admin_takes_a_secret_and_never_shows_it(team: Account, root: Client
     made.refresh_from_db()
     assert (made.levels, made.secret()) == ("90", SECRET)
     assert SECRET.encode() not in client.get(change).content
+
+
+@pytest.mark.parametrize(
+    ("fields", "sends_mail", "words"),
+    [
+        ({}, True, ["Nobody whom it is for has an email address"]),
+        ({"emails": "boss@example.org"}, True, []),
+        ({"emails": "boss@example.org"}, False, ["No email reaches anybody before EMAIL_URL"]),
+        ({"emails": "boss@example.org", "amount": ""}, True, ["It has no budget yet"]),
+        ({"webhook_url": "https://hooks.example.org/x", "new_secret": SECRET}, False, []),
+    ],
+)
+def test_an_alert_that_nobody_would_hear_of_says_so_when_it_is_saved(
+    root: Client, settings: Any, fields: dict[str, str], sends_mail: bool, words: list[str]
+) -> None:
+    settings.SENDS_MAIL = sends_mail
+    form = filled(webhook_url="") | fields
+    page = root.post(reverse("admin:realtime_budgetalert_add"), form, follow=True)
+    told = [str(each) for each in page.context["messages"] if each.level_tag == "warning"]
+    assert [each[: len(said)] for each, said in zip(told, words, strict=True)] == words

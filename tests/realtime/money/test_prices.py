@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
@@ -61,6 +62,16 @@ def test_the_provider_s_price_wins_over_a_general_one(provider: Provider) -> Non
     other = Provider.objects.create(name="Other", url="wss://other.example/v1")
     price(rate=9, provider=other)
     assert chosen(provider) == 3
+
+
+def test_a_price_that_would_never_hold_is_refused(provider: Provider) -> None:
+    row = Price(provider=provider, dialect="gemini", model="gpt-x", since=JANUARY, text_in=D(1))
+    with pytest.raises(ValidationError) as raised:
+        row.full_clean()
+    assert list(raised.value.message_dict) == ["dialect"]
+    for dialect in ("", "openai_ga"):
+        row.dialect = dialect
+        row.full_clean()
 
 
 def test_a_name_wins_over_a_pattern_and_a_longer_pattern_over_a_shorter(provider: Provider) -> None:

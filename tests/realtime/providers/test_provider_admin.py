@@ -65,6 +65,33 @@ def test_a_site_s_provider_is_given_to_some_accounts(boss: Client, ann: User) ->
     assert list(Provider.objects.get().accounts.all()) == [ann.own_account]
 
 
+@pytest.mark.parametrize("page", ["provider", "voicemodel"])
+@pytest.mark.parametrize("for_all", [True, False])
+def test_what_is_made_the_default_takes_the_place_of_the_one_before(
+    boss: Client, ann: User, page: str, for_all: bool
+) -> None:
+    before, made, theirs = model("a"), model("b"), model("c")
+    VoiceModel.objects.filter(pk__in=[before.pk, theirs.pk]).update(default=True)
+    theirs.provider.accounts.add(ann.own_account)
+    if not for_all:
+        made.provider.accounts.add(ann.own_account)
+    ticked = {"name": "b", "default": "on", "enabled": "on"}
+    if page == "provider":
+        ticked = {f"models-0-{name}": value for name, value in ticked.items()}
+        ticked |= {"models-0-id": str(made.pk), "models-0-provider": str(made.provider.pk)}
+        ticked |= {"models-TOTAL_FORMS": "1", "models-INITIAL_FORMS": "1", "enabled": "on"}
+        ticked |= {"name": "P b", "dialect": "openai_ga", "url": "wss://a.example.org"}
+        if not for_all:
+            ticked["accounts"] = str(ann.own_account.pk)
+    pk = {"provider": made.provider.pk, "voicemodel": made.pk}[page]
+    fields = ticked if page == "provider" else ticked | {"provider": str(made.provider.pk)}
+    answer = boss.post(reverse(f"admin:realtime_{page}_change", args=[pk]), fields, follow=True)
+    defaults = VoiceModel.objects.filter(default=True).order_by("name")
+    assert list(defaults) == ([made, theirs] if for_all else [before, made, theirs])
+    words = "Calls take “b” now unless told otherwise, “a” no more."
+    assert (words in answer.content.decode()) == for_all
+
+
 @pytest.mark.parametrize("kind", ["provider", "voicemodel"])
 def test_rows_are_switched_off_and_on_together(boss: Client, kind: str) -> None:
     rows = [model("a"), model("b")]
