@@ -182,6 +182,19 @@ def test_what_an_address_of_postgresql_asks_for_holds(
     assert (found["OPTIONS"]["sslmode"], found["OPTIONS"]["pool"]["max_size"]) == ("require", 10)
 
 
+def test_a_mail_server_that_is_silent_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("EMAIL_URL", "smtp+tls://user:word@host:587")
+    found = runpy.run_path(str(ROOT / "nextvoice" / "settings.py"))
+    assert (found["EMAIL_BACKEND"], found["EMAIL_USE_TLS"]) == ("nextvoice.mail.Mail", True)
+    assert found["EMAIL_TIMEOUT"] == 10
+    monkeypatch.delenv("EMAIL_URL")
+    found = runpy.run_path(str(ROOT / "nextvoice" / "settings.py"))
+    assert found["EMAIL_BACKEND"] == "django.core.mail.backends.console.EmailBackend"
+
+
 def command(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`manage.py` with nothing else in its environment."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
