@@ -80,6 +80,12 @@ def test_the_proxy_shows_the_world_no_figures_and_limits_no_socket() -> None:
     assert "timeout" not in proxy
 
 
+def test_the_database_is_waited_for_where_the_site_will_reach_it() -> None:
+    """The image's own first start answers `pg_isready` on its Unix socket, and goes again."""
+    check = COMPOSE["services"]["postgres"]["healthcheck"]["test"]
+    assert check[:4] == ["CMD", "pg_isready", "-h", "127.0.0.1"]
+
+
 def test_visitors_wait_for_longer_than_the_site_takes_to_be_replaced() -> None:
     waits = re.search(r"lb_try_duration (\d+)s", COMPOSE["configs"]["caddy"]["content"])
     # A container is made, tables are looked at, workers load: 10 s on a small machine.
