@@ -1,5 +1,6 @@
 """How allauth behaves here."""
 
+import logging
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -9,6 +10,8 @@ from django.contrib.sites.shortcuts import get_current_site
 from django.http import HttpRequest
 
 from chats.context import SITE_NAME
+
+outage = logging.getLogger("nextvoice.outage")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -22,3 +25,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         current = get_current_site(asked.request)
         current.name = SITE_NAME
         super().send_mail(template_prefix, email, {"current_site": current, **context})
+
+    def send_confirmation_mail(self, request: HttpRequest, confirmation: Any, signup: bool) -> None:
+        """Whoever signs up has the account by now, and may ask for this mail again."""
+        try:
+            super().send_confirmation_mail(request, confirmation, signup)
+        except OSError as problem:
+            if not signup:
+                raise
+            outage.error("a mail could not be sent: %s", problem)

@@ -1,5 +1,5 @@
-"""What is answered while the database or the object store is away: 503 and to try again, which is
-true, and no 500."""
+"""What is answered while the database, the object store or the mail server is away: 503 and to try
+again, which is true, and no 500."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.views import defaults
 
 from chats.spool import StoreAway
+from nextvoice.mail import NotSent
 from realtime.db import is_away
 
 outage = logging.getLogger("nextvoice.outage")
@@ -31,6 +32,9 @@ class Pages(MiddlewareMixin):
 
     def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
         """The answer, when that is what is wrong."""
+        if isinstance(problem, NotSent):
+            outage.error("a mail could not be sent: %s", problem)
+            return HttpResponse(render_to_string("503_mail.html"), status=503)
         away = is_away(problem) or isinstance(problem, StoreAway)
         return answer(request, problem) if away else None
 

@@ -223,6 +223,10 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 
 vars().update(env.mail("EMAIL_URL", "consolemail://"))
+if vars()["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
+    EMAIL_BACKEND = "nextvoice.mail.Mail"
+# People wait for it on a page, and many networks let no mail out without a word.
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "nextvoice@localhost")
 
 # --- security ---------------------------------------------------------------------------------

@@ -53,6 +53,8 @@ class Json(JsonFormatter):
         super().add_fields(log_data, record, message_dict)
         # Django's records carry their request; its `repr` says no more than the message does.
         log_data.update(asking.ids(log_data.pop("request", None)))
+        # Uvicorn's message once more, with colours and without its values.
+        log_data.pop("color_message", None)
 
     def format(self, record: logging.LogRecord) -> str:
         return without_secrets(super().format(record))

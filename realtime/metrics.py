@@ -39,6 +39,7 @@ from realtime.keeping.store import store
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # While calls run a timer looks so often how late it is, and how long the queues are.
 SAMPLE_SECONDS = 0.25
+PROXIES_SAY = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP")
 
 started = Counter("nextvoice_calls_started", "Calls that began.")
 ended = Counter("nextvoice_calls_ended", "Calls that ended, by reason.", ["reason"])
@@ -124,8 +125,9 @@ def _allowed(request: HttpRequest) -> bool:
         return scheme.lower() == "bearer" and hmac.compare_digest(
             given.strip().encode(), settings.METRICS_TOKEN.encode()
         )
-    # Whoever comes through a proxy comes from the world, whatever address the proxy has.
-    if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "Via")):
+    # Whoever comes through a proxy comes from the world, whatever address the proxy has. Some say
+    # only that they were asked by https, not by whom.
+    if any(name in request.headers for name in PROXIES_SAY):
         return False
     try:
         return ip_address(request.META.get("REMOTE_ADDR", "")).is_private

@@ -102,10 +102,6 @@ class Conversation:
     def items(self) -> list[Item]:
         return list(self._items)
 
-    @property
-    def last_id(self) -> str | None:
-        return self._items[-1].id if self._items else None
-
     def find(self, item_id: Any, param: str, code: str) -> Item:
         if item_id is None:
             raise missing(param)

@@ -65,7 +65,6 @@ LANGUAGES = [
     "ro",
 ]
 TRANSCRIBERS = ["gpt-transcribe", "gpt-live-transcribe", "gpt-4o-transcribe"]
-BETA_TRANSCRIBERS = ["whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"]
 GEMINI = "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 
 

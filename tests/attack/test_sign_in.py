@@ -20,6 +20,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from chats.models import User
+from tests.servers import free_port
 from tests.site import ROOT, Site
 
 pytestmark = pytest.mark.django_db
@@ -94,6 +95,32 @@ def test_password_resets_are_no_flood_and_tell_nothing(ann: User) -> None:
     assert known[:RESETS] == [sent] * RESETS
     assert [status for status, _ in known[RESETS:]] == [429, 429]
     assert reset("nobody@example.org") == sent
+
+
+def test_a_mail_server_that_is_away_is_told_and_tells_nothing(
+    ann: User, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "nextvoice.mail.Mail", "127.0.0.1"
+    settings.EMAIL_PORT = free_port()
+    said = [
+        Client().post("/accounts/password/reset/", {"email": email})
+        for email in (ann.email, "nobody@example.org")
+    ]
+    assert [answer.status_code for answer in said] == [503, 503]
+    assert said[0].content == said[1].content
+    assert b"The mail could not be sent." in said[0].content
+    assert "a mail could not be sent: ConnectionRefusedError" in caplog.text
+
+
+def test_whoever_signs_up_while_no_mail_can_be_sent_is_signed_in(settings: Any) -> None:
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "nextvoice.mail.Mail", "127.0.0.1"
+    settings.EMAIL_PORT = free_port()
+    settings.SIGNUP_OPEN, settings.ACCOUNT_EMAIL_VERIFICATION = True, "optional"
+    words = {name: "a long enough one" for name in ("password1", "password2")}
+    client = Client()
+    form = {"email": "new@example.org", "username": "newcomer", **words}
+    assert client.post("/accounts/signup/", form).status_code == 302
+    assert client.get("/").status_code == 200
 
 
 def test_a_session_that_was_there_before_is_not_signed_in(ann: User) -> None:

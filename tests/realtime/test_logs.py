@@ -77,6 +77,8 @@ def test_json_says_what_when_and_who() -> None:
     told = json.loads(written(logs.Json(), "two\nlines %d", 7))
     assert (told["level"], told["logger"], told["message"]) == ("ERROR", "realtime", "two\nlines 7")
     assert told["time"][10] == "T"
+    coloured = written(logs.Json(), "started [%d]", 7, color_message="started [\x1b[36m%d\x1b[0m]")
+    assert sorted(json.loads(coloured)) == sorted(told)
 
 
 async def test_each_task_s_lines_name_its_own_call() -> None:

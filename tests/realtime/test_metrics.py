@@ -29,7 +29,9 @@ def test_without_a_token_only_private_addresses_may_read_it(address: str, expect
     assert status(address) == expected
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via"]
+)
 def test_nobody_reads_it_through_a_proxy(header: str) -> None:
     assert status("10.0.0.2", **{header: "10.0.0.9"}) == 404
 

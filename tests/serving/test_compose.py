@@ -80,6 +80,25 @@ def test_the_proxy_shows_the_world_no_figures_and_limits_no_socket() -> None:
     assert "timeout" not in proxy
 
 
+def test_the_database_is_waited_for_where_the_site_will_reach_it() -> None:
+    """The image's own first start answers `pg_isready` on its Unix socket, and goes again."""
+    check = COMPOSE["services"]["postgres"]["healthcheck"]["test"]
+    assert check[:4] == ["CMD", "pg_isready", "-h", "127.0.0.1"]
+
+
+def test_visitors_wait_for_longer_than_the_site_takes_to_be_replaced() -> None:
+    waits = re.search(r"lb_try_duration (\d+)s", COMPOSE["configs"]["caddy"]["content"])
+    # A container is made, tables are looked at, workers load: 10 s on a small machine.
+    assert waits is not None and int(waits[1]) >= 30
+
+
+def test_no_advice_sends_a_signal_by_the_engine() -> None:
+    """It would take a container that is signalled for one that is stopped, and start it no more
+    after a crash; and no code in it is newer."""
+    for name in ("docker-compose.yml", "README.md"):
+        assert "kill --signal" not in (ROOT / name).read_text()
+
+
 @pytest.mark.parametrize("address", ["localhost", "talk.example.org"])
 def test_its_settings_pass_the_deploy_check_without_a_warning(tmp_path: Path, address: str) -> None:
     values = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -180,6 +181,28 @@ def test_what_an_address_of_postgresql_asks_for_holds(
     monkeypatch.setenv("DATABASE_URL", "postgres://user:word@host/name?sslmode=require")
     found = runpy.run_path(str(ROOT / "nextvoice" / "settings.py"))["DATABASES"]["default"]
     assert (found["OPTIONS"]["sslmode"], found["OPTIONS"]["pool"]["max_size"]) == ("require", 10)
+
+
+def test_a_mail_server_that_is_silent_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("EMAIL_URL", "smtp+tls://user:word@host:587")
+    found = runpy.run_path(str(ROOT / "nextvoice" / "settings.py"))
+    assert (found["EMAIL_BACKEND"], found["EMAIL_USE_TLS"]) == ("nextvoice.mail.Mail", True)
+    assert found["EMAIL_TIMEOUT"] == 10
+    monkeypatch.delenv("EMAIL_URL")
+    found = runpy.run_path(str(ROOT / "nextvoice" / "settings.py"))
+    assert found["EMAIL_BACKEND"] == "django.core.mail.backends.console.EmailBackend"
+
+
+def test_the_readme_has_every_variable() -> None:
+    code = (ROOT / "nextvoice" / "settings.py").read_text()
+    read = set(re.findall(r'(?:env\.\w+|given)\(\s*"([A-Z][A-Z0-9_]+)"', code))
+    told = set(re.findall(r"`([A-Z0-9_]+)`", (ROOT / "README.md").read_text()))
+    # `MEDIA_S3_BUCKET`, `_ENDPOINT`, ...
+    told |= {f"MEDIA_S3{name}" for name in told if name.startswith("_")}
+    assert len(read) > 30 and read - told == set()
 
 
 def command(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
