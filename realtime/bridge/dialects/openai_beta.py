@@ -33,6 +33,7 @@ from typing import Any, ClassVar
 
 from ..events import Event
 from ..words import gettext_noop as _
+from .aliases import Aliases
 from .beta import (
     EVENT_NAMES,
     item_to_beta,
@@ -110,8 +111,11 @@ class OpenAIBeta(Beta):
     def __init__(self) -> None:
         super().__init__()
         self._speaks_ga = False
+        self._aliases = Aliases()
 
     def translated(self, event: Event) -> Iterable[Event]:
+        if not self._aliases.rename(event):
+            return ()
         session = event.get("session")
         if event["type"] == "session.created" and isinstance(session, Mapping):
             self._speaks_ga = (
@@ -121,4 +125,7 @@ class OpenAIBeta(Beta):
         return super().translated(event)
 
     def told(self, event: Event) -> Iterable[Event]:
+        for name in ("item_id", "previous_item_id"):
+            if name in event:
+                event[name] = self._aliases.theirs(event[name])
         return (event,) if self._speaks_ga else super().told(event)

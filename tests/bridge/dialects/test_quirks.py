@@ -9,6 +9,8 @@ from realtime.bridge.dialects import DIALECTS, Target
 from realtime.bridge.errors import judge
 from tests.bridge.dialects.streams import decode, decoded, sent, told
 
+TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
+CUT = "conversation.item.truncate"
 JWT = "eyJhbGciOi.eyJzdWIi.c2ln"
 
 
@@ -428,6 +430,46 @@ def test_a_self_hosted_server_is_answered_in_the_language_it_speaks():
     event = update(output_modalities=["audio"])
     assert told(ga, event)[0]["session"] == {"type": "realtime", "output_modalities": ["audio"]}
     assert told(beta, event)[0]["session"] == {"modalities": ["audio", "text"]}
+
+
+def test_a_server_that_gives_all_items_one_id_has_each_told_apart():
+    """As LocalAI long did."""
+    one, answer = "item_unique_id", {"type": "message", "role": "assistant", "content": []}
+    dialect = DIALECTS["openai_beta"]()
+    place = {"response_id": "resp_unique_id", "item_id": one, "output_index": 0}
+
+    def exchange(question, said):
+        content = [{"type": "input_audio", "transcript": question}]
+        item = {"id": one, "type": "message", "role": "user", "content": content}
+        words = {"item_id": one, "transcript": question}
+        added = {"type": "response.output_item.added", "response_id": "resp_unique_id"}
+        return decode(
+            dialect,
+            {"type": "input_audio_buffer.committed", "item_id": one},
+            {"type": "conversation.item.added", "item": item, "previous_item_id": one},
+            {"type": "conversation.item.input_audio_transcription.completed", **words},
+            {"type": "response.created", "response": {"id": "resp_unique_id"}},
+            added | {"output_index": 0, "item": answer | {"id": one}},
+            {"type": "conversation.item.added", "item": answer | {"id": one}},
+            {"type": "response.output_audio_transcript.delta", **place, "delta": said},
+            {
+                "type": "response.done",
+                "response": {"id": "resp_unique_id", "output": [{"id": one}]},
+            },
+        )
+
+    events = exchange("One?", "One.") + exchange("Two?", "Two.")
+    added = [e["item"]["id"] for e in events if e["type"] == "conversation.item.added"]
+    heard = [e["item_id"] for e in events if e["type"] == TRANSCRIBED]
+    said = [e["response"]["output"] for e in events if e["type"] == "response.done"]
+    assert added == [heard[0], said[0][0]["id"], heard[1], said[1][0]["id"]]
+    assert (len(set(added)), added[0]) == (4, one)
+    assert [each["content"][0]["transcript"] for [each] in said] == ["One.", "Two."]
+    cut = {"content_index": 0, "audio_end_ms": 10}
+    (asked,) = told(dialect, {"type": CUT, "item_id": added[1], **cut})
+    assert asked["item_id"] == one
+    (done,) = decode(dialect, {"type": "conversation.item.truncated", "item_id": one, **cut})
+    assert done["item_id"] == added[1]
 
 
 def test_xai_transcripts_grow_and_a_revision_waits_for_the_end():
