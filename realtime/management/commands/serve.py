@@ -23,7 +23,7 @@ from django.db import Error
 from realtime import embedded, live, metrics
 from realtime.data_dir import in_use, private_files
 from realtime.db import BEHIND, is_behind, with_connection
-from realtime.deploy_checks import LOCAL, of_workers, public_hosts
+from realtime.deploy_checks import LOCAL, of_static_files, of_workers, public_hosts
 from realtime.management.arguments import port
 from realtime.serving import worker
 from realtime.serving.chores import chores
@@ -74,7 +74,8 @@ class Command(BaseCommand):
 
 def _check(workers: int) -> None:
     """Refuse what cannot go well, and say what is dangerous."""
-    found = of_workers(workers) + run_checks(tags=[Tags.security], include_deployment_checks=True)
+    found = of_workers(workers) + of_static_files()
+    found += run_checks(tags=[Tags.security], include_deployment_checks=True)
     for each in found:
         if str(each.id).startswith("realtime.") and not each.is_serious():
             log.warning("%s %s (%s)", each.msg, each.hint, each.id)
