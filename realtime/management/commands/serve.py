@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import shutil
+import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -103,6 +104,9 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def _serve_alone(sock: socket.socket) -> None:
+    # Of a terminal that is closed, unless it is to be ignored (nohup): calls end properly first.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     if _runs_embedded():
         # Its speech models take seconds to load; pages need not wait for them.
         threading.Thread(target=_start_embedded, name="embedded", daemon=True).start()
