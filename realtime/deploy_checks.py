@@ -9,7 +9,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connection
 
@@ -127,6 +130,25 @@ def of_workers(workers: int) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def of_static_files() -> list[CheckMessage]:
+    """Whether `collectstatic` has seen every file there is: a page that names another one fails.
+    In debugging pages name files as they are."""
+    collected = getattr(staticfiles_storage, "hashed_files", None)
+    if collected is None:
+        return []
+    ignored = apps.get_app_config("staticfiles").ignore_patterns  # type: ignore[attr-defined]
+    there = (name for finder in get_finders() for name, _storage in finder.list(ignored))
+    if all(name in collected for name in there):
+        return []
+    return [
+        Warning(
+            "Static files are not collected, or of an older version: pages will fail.",
+            hint="Run “manage.py collectstatic --noinput”, and serve again.",
+            id="realtime.W018",
+        )
+    ]
 
 
 def _most_connections() -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.core.management import CommandError, call_command
 from realtime import deploy_checks
 from realtime.db import BEHIND
 from realtime.management.commands import localvoice, serve
+from tests.site import ROOT, static_files
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +108,25 @@ def test_serve_says_that_tables_are_missing_and_starts(
     monkeypatch.setattr(serve, "is_behind", lambda: True)
     serve._check(1)
     assert [each.message for each in caplog.records].count(BEHIND) == 1
+
+
+def test_serve_says_that_static_files_are_not_collected_or_old_and_starts(
+    settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told(collected: Path, *more: Path) -> int:
+        caplog.clear()
+        settings.STATIC_ROOT, settings.STATICFILES_DIRS = collected, [ROOT / "static", *more]
+        manifest = {"BACKEND": "nextvoice.static.ModuleManifestStorage"}
+        settings.STORAGES = settings.STORAGES | {"staticfiles": manifest}
+        serve._check(1)
+        return sum("collectstatic --noinput" in each.message for each in caplog.records)
+
+    (tmp_path / "new.js").write_text("")
+    assert [told(tmp_path / "none"), told(static_files()), told(static_files(), tmp_path)] == [
+        1,
+        0,
+        1,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,21 @@ async def test_stopping_is_known_at_once_and_ends_every_call(site: Site, ann: Pe
     site.start()
 
 
+async def test_a_terminal_that_is_closed_ends_every_call_of_a_site_alone(tmp_path: Path) -> None:
+    """It sends SIGHUP, as does who takes one process for several."""
+    with Site(tmp_path, people=("ann",)) as alone:
+        person = Person(alone.url)
+        person.cookies["sessionid"] = alone.sessions["ann"]
+        async with ScriptedProvider([Send(session_created()), Expect("session.update")]) as told:
+            alone.provider(told.url)
+            async with Caller.dial(alone.url, person.new_conversation(), person.cookie) as call:
+                await call.start()
+                assert alone.process is not None
+                alone.process.send_signal(signal.SIGHUP)
+                assert await call.ended(WITHIN) == ("server_stopping", 1012)
+        assert await asyncio.to_thread(alone.process.wait, 30) == 0
+
+
 def test_probes_hear_of_a_stop_before_anything_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the signal's own handler: no event loop has to come round to it."""
     monkeypatch.setattr(live, "_stopping", False)

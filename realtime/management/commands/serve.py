@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import shutil
+import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from realtime import embedded, metrics
 from realtime.calls import live
 from realtime.data_dir import in_use, private_files
 from realtime.db import BEHIND, is_behind, with_connection
-from realtime.deploy_checks import LOCAL, of_workers, public_hosts
+from realtime.deploy_checks import LOCAL, of_static_files, of_workers, public_hosts
 from realtime.management.arguments import port
 from realtime.serving import worker
 from realtime.serving.chores import chores
@@ -75,7 +76,8 @@ class Command(BaseCommand):
 
 def _check(workers: int) -> None:
     """Refuse what cannot go well, and say what is dangerous."""
-    found = of_workers(workers) + run_checks(tags=[Tags.security], include_deployment_checks=True)
+    found = of_workers(workers) + of_static_files()
+    found += run_checks(tags=[Tags.security], include_deployment_checks=True)
     for each in found:
         if str(each.id).startswith("realtime.") and not each.is_serious():
             log.warning("%s %s (%s)", each.msg, each.hint, each.id)
@@ -103,6 +105,9 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def _serve_alone(sock: socket.socket) -> None:
+    # Of a terminal that is closed, unless it is to be ignored (nohup): calls end properly first.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     if _runs_embedded():
         # Its speech models take seconds to load; pages need not wait for them.
         threading.Thread(target=_start_embedded, name="embedded", daemon=True).start()
