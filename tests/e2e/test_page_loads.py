@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from playwright.sync_api import expect
+
 from tests.e2e.conftest import Open
 
 ASKED = """() => ({
@@ -18,3 +20,15 @@ def test_every_module_is_named_in_the_page_and_nothing_else_is(visit: Open) -> N
         asked = page.evaluate(ASKED)
     assert asked["named"] == asked["loaded"]
     assert len(asked["named"]) > 50
+
+
+def test_a_page_that_lacks_a_script_says_so(visit: Open) -> None:
+    with visit(None, expected=("ERR_FAILED",)) as page:
+        told = page.get_by_role("alert").filter(has_text="A part of this page did not arrive.")
+        expect(told).to_be_hidden()
+        page.route("**/js/panels/menus*.js", lambda route: route.abort())
+        page.reload()
+        expect(told).to_be_visible()
+        page.unroute("**/js/panels/menus*.js")
+        told.get_by_role("link").click()
+        expect(told).to_be_hidden()
