@@ -17,14 +17,8 @@ from channels.layers import get_channel_layer
 from chats.models import Conversation
 from chats.models import Message as Stored
 from realtime.bridge.ends import ENDS
-from realtime.calls.audience import (
-    LOOK,
-    SEND_SECONDS,
-    ask_calls,
-    person_of,
-    until_asked,
-    watchers_of,
-)
+from realtime.calls.audience import LOOK, ask_calls, person_of, until_asked, watchers_of
+from realtime.calls.channel import channel_in
 from realtime.calls.going_on import PagePass, may_go_on
 from realtime.calls.opening import find_conversation
 from realtime.calls.places import TOO_MANY, Places
@@ -77,27 +71,20 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         if await in_database(find_conversation, user, pk) is None:
             return NOT_FOUND
         forbidden = partial(_forbidden, PagePass(user.pk, pk, scope["session_key"]))
-        layer = get_channel_layer()
-        channel = await layer.new_channel()
-        groups, look = (watchers_of(str(pk)), person_of(user.pk)), asyncio.Event()
-        for group in groups:
-            await layer.group_add(group, channel)
-        jobs: set[asyncio.Task[int | None]] = {
-            asyncio.create_task(_until_gone(receive)),
-            asyncio.create_task(_show(pk, layer, channel, send, look)),
-            asyncio.create_task(_until_forbidden(pk, forbidden, look)),
-        }
-        try:
-            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
-            return done.pop().result()
-        finally:
-            for job in jobs:
-                job.cancel()
-            await asyncio.wait(jobs)
-            # Groups forget by themselves who left while the layer was away.
-            async with asyncio.timeout(SEND_SECONDS):
-                for group in groups:
-                    await layer.group_discard(group, channel)
+        async with channel_in(watchers_of(str(pk)), person_of(user.pk)) as channel:
+            look = asyncio.Event()
+            jobs: set[asyncio.Task[int | None]] = {
+                asyncio.create_task(_until_gone(receive)),
+                asyncio.create_task(_show(pk, channel, send, look)),
+                asyncio.create_task(_until_forbidden(pk, forbidden, look)),
+            }
+            try:
+                done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+                return done.pop().result()
+            finally:
+                for job in jobs:
+                    job.cancel()
+                await asyncio.wait(jobs)
 
 
 async def _until_gone(receive: Receive) -> None:
@@ -106,12 +93,12 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def _show(pk: uuid.UUID, layer: Any, channel: str, send: Send, look: asyncio.Event) -> None:
+async def _show(pk: uuid.UUID, channel: str, send: Send, look: asyncio.Event) -> None:
     for event in await in_database(newest, pk):
         await _tell(send, event)
     await _tell(send, {"type": "nextvoice.watching"})
     await ask_calls(str(pk))
-    asked = set()
+    asked, layer = set(), get_channel_layer()
     while True:
         message = await layer.receive(channel)
         if message["type"] == LOOK["type"]:

@@ -22,6 +22,8 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
+from realtime.calls.channel import channel_in
+
 outage = logging.getLogger("nextvoice.outage")
 
 SEND_SECONDS = 2.0
@@ -179,19 +181,12 @@ class Audience:
 
     async def _take_part(self) -> None:
         layer = get_channel_layer()
-        channel = await layer.new_channel()
-        try:
-            for group in self._groups:
-                await layer.group_add(group, channel)
+        async with channel_in(*self._groups) as channel:
             entered = {"type": "call.entered", "since": self._since}
             await layer.group_send(calls_of(self._place), entered)
             self.show_call()
             while True:
                 self._told(await layer.receive(channel))
-        finally:
-            with suppress(Exception):
-                for group in self._groups:
-                    await layer.group_discard(group, channel)
 
     def _told(self, message: Event) -> None:
         if message["type"] == "call.ask":
