@@ -1,5 +1,5 @@
-"""What the admin lets be done with people: only superusers give rights, and somebody is always left
-who can administer the site."""
+"""What the admin lets be done with people: only superusers give rights, or change who has some, and
+somebody is always left who can administer the site."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ LAST_ADMIN = _(
 
 
 def may_touch(who: Any, person: User | None) -> bool:
-    """Whether somebody may change or delete a person: of a superuser, only another one may."""
-    return person is None or who.is_superuser or not person.is_superuser
+    """Whether somebody may change or delete a person: of staff and superusers, only a superuser
+    may, and each themselves. A password that one sets would be all that the other may do."""
+    if person is None or who.is_superuser or person == who:
+        return True
+    return not (person.is_staff or person.is_superuser)
 
 
 def are_last_admins(people: QuerySet[User]) -> bool:

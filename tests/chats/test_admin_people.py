@@ -95,22 +95,26 @@ def test_only_a_superuser_gives_rights(boss: User, helper: User, ann: User) -> N
     assert (ann.is_superuser, ann.is_staff, ann.groups.get()) == (True, True, group)
 
 
-def test_only_a_superuser_changes_or_deletes_one(boss: User, helper: User, ann: User) -> None:
-    User.objects.create_superuser("other")
-    client, hashed = browser(helper), boss.password
+@pytest.mark.parametrize("rank", ["is_superuser", "is_staff"])
+def test_only_a_superuser_changes_or_deletes_who_has_rights(
+    boss: User, helper: User, ann: User, rank: str
+) -> None:
+    theirs = User.objects.create_user("other", "other@example.org", "a-password", **{rank: True})
+    client, hashed = browser(helper), theirs.password
     password = {"password1": "a-new-secret-7", "password2": "a-new-secret-7"}
     given = {**password, "usable_password": "true"}
-    assert client.get(reverse("admin:chats_user_change", args=[boss.pk])).status_code == 200
-    assert change(client, boss, email="helper@example.org").status_code == 403
+    assert client.get(reverse("admin:chats_user_change", args=[theirs.pk])).status_code == 200
+    assert change(client, theirs, email="helper@example.org").status_code == 403
     for name in ("admin:auth_user_password_change", "admin:chats_user_delete"):
-        url = reverse(name, args=[boss.pk])
+        url = reverse(name, args=[theirs.pk])
         assert client.post(url, {**given, "post": "yes"}).status_code == 403
-    assert delete(client, boss, ann).status_code == 403
-    boss.refresh_from_db()
-    assert (boss.password, boss.email) == (hashed, "boss@example.org")
+    assert delete(client, theirs, ann).status_code == 403
+    theirs.refresh_from_db()
+    assert (theirs.password, theirs.email) == (hashed, "other@example.org")
     ann_password = reverse("admin:auth_user_password_change", args=[ann.pk])
     assert client.post(ann_password, given).status_code == 302
     assert delete(client, ann).status_code == 302
+    assert change(browser(boss), theirs, email="new@example.org").status_code == 302
 
 
 def test_an_email_address_is_one_person_s_however_it_is_written(boss: User, ann: User) -> None:
