@@ -97,6 +97,20 @@ class Memory(Tap):
         parts = (_heard(item, index, part) for index, part in sorted(words.parts.items()))
         return " ".join(filter(None, (part.strip() for part in parts)))
 
+    def spoken(self, item_ids: Iterable[str], status: str) -> list[Event]:
+        """These items of an answer, with what of them was heard."""
+        return [
+            {
+                "id": item_id,
+                "object": "realtime.item",
+                "type": "message",
+                "role": "assistant",
+                "status": status,
+                "content": [{"type": "output_audio", "transcript": self.text(item_id)}],
+            }
+            for item_id in item_ids
+        ]
+
     def on_event(self, event: Mapping[str, Any]) -> None:
         match event["type"]:
             case "conversation.item.added" | "conversation.item.done":

@@ -231,22 +231,12 @@ class OwnTurns:
         """Nothing more of the answer that was cut, should the provider go on with it."""
         if event["type"] == "response.done" and event["response"]["id"] == self._cut:
             self._cut = None
-            heard = [self._heard(item_id) for item_id in self._core.answering.items]
+            heard = self._core.memory.spoken(self._core.answering.items, "incomplete")
             done = {"status": "cancelled", "status_details": self._why, "output": heard}
             return (event | {"response": event["response"] | done},)
         items = self._core.answering.items
         is_item = event["type"] in ITEM_EVENTS and event["item"]["id"] in items
         return () if is_item or event.get("response_id") == self._cut else (event,)
-
-    def _heard(self, item_id: str) -> Event:
-        return {
-            "id": item_id,
-            "object": "realtime.item",
-            "type": "message",
-            "role": "assistant",
-            "status": "incomplete",
-            "content": [{"type": "output_audio", "transcript": self._core.memory.text(item_id)}],
-        }
 
 
 DEFAULT: Mapping[str, Any] = {"type": "server_vad"}

@@ -131,17 +131,7 @@ class ProviderSide:
 
     def _so_far(self, status: str = "incomplete") -> list[Event]:
         """The messages of the answer under way."""
-        return [self._message(item_id, status) for item_id in self._core.answering.items]
-
-    def _message(self, item_id: str, status: str) -> Event:
-        return {
-            "id": item_id,
-            "object": "realtime.item",
-            "type": "message",
-            "role": "assistant",
-            "status": status,
-            "content": [{"type": "output_audio", "transcript": self._core.memory.text(item_id)}],
-        }
+        return self._core.memory.spoken(self._core.answering.items, status)
 
     def make(self, kind: str, **fields: Any) -> None:
         """Tell page and taps an event of our own, in the provider's place."""
