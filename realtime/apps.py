@@ -10,7 +10,7 @@ class RealtimeConfig(AppConfig):
     def ready(self) -> None:
         from realtime import checks, deploy_checks, takeout  # noqa: F401  (they register)
         from realtime.append_only import LEDGER
-        from realtime.calls import recheck  # noqa: F401  (it listens)
+        from realtime.calls import recheck, renamed  # noqa: F401  (they listen)
         from realtime.money import anonymous, ledger  # noqa: F401  (deletions; how rows are added)
 
         post_migrate.connect(LEDGER.after_migrate, sender=self)

@@ -4,6 +4,6 @@
 - `running`, `attaching`: a call while it runs, with all that belongs to it
 - `live`, `past_calls`, `places`, `pace`: who talks here, talked lately, and has room to
 - `lookout`, `going_on`, `recheck`: whether calls may go on
-- `audience`, `channel`, `elsewhere`: what other tabs and other processes are told
+- `audience`, `channel`, `renamed`, `elsewhere`: what other tabs and processes are told
 - `janitor`: closes what a dead process left open
 """

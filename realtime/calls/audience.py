@@ -64,10 +64,21 @@ def provider_of(pk: uuid.UUID) -> str:
 def ask_to_look(group: str) -> None:
     """Ask all in this group to look whether they may go on. From any thread but a loop's own;
     where calls run it does not wait."""
+    _hint(group, LOOK)
+
+
+def show_title(conversation_id: str, title: str) -> None:
+    """Show a conversation's new title where it is watched or talked in. From threads as above."""
+    event = {"type": "nextvoice.title", "title": title}
+    _hint(watchers_of(conversation_id), {"type": "watch.event", "event": event})
+    _hint(calls_of(conversation_id), {"type": "call.show", "event": event})
+
+
+def _hint(group: str, message: Event) -> None:
     if _loop is not None and _loop.is_running():
-        asyncio.run_coroutine_threadsafe(_send(group, LOOK), _loop)
+        asyncio.run_coroutine_threadsafe(_send(group, message), _loop)
     else:
-        async_to_sync(_send)(group, LOOK)
+        async_to_sync(_send)(group, message)
 
 
 async def until_asked(look: asyncio.Event, seconds: float) -> None:
@@ -95,7 +106,8 @@ class Audience:
     """One call's way to the other tabs, and to other calls of its conversation.
 
     Make and start it on the call's loop. `stop(reason)` is called when another call has begun, or
-    somebody asks for the end; `look()` when one of `depends_on`, which are groups, has changed.
+    somebody asks for the end; `look()` when one of `depends_on`, which are groups, has changed;
+    `tell(event)` with what the call's own page is to be told.
     `spoken`: whether it is one that people talk in. A call without a conversation shows nothing.
     """
 
@@ -108,10 +120,12 @@ class Audience:
         *,
         depends_on: Sequence[str] = (),
         look: Callable[[], None] = lambda: None,
+        tell: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self._place = conversation_id or call_id
         self._groups = (calls_of(self._place), *depends_on)
         self._look = look
+        self._tell = tell
         self._watched = conversation_id is not None
         self._call_id = call_id
         self._spoken = spoken
@@ -194,6 +208,8 @@ class Audience:
             self.show_call()
         elif message["type"] == LOOK["type"]:
             self._look()
+        elif message["type"] == "call.show":
+            self._tell(message["event"])
         elif message["type"] == "call.end":
             if message["call_id"] == self._call_id:
                 self._stop(message["reason"])

@@ -183,6 +183,7 @@ class RunningCall:
             self._stop,
             depends_on=depends_on,
             look=partial(lookout().ask, uuid.UUID(opening.call_id)),
+            tell=self._tell,
         )
 
     def _stop(self, reason: str, words: tuple[str, str] | None = None) -> None:

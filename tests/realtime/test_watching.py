@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.utils import timezone
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -109,6 +110,29 @@ async def test_another_tab_sees_what_is_said_and_that_the_call_is_over(
             "nextvoice.title",
             "nextvoice.removed",
         }
+
+
+@pytest.mark.parametrize("talks", [False, True])
+async def test_a_new_title_is_told_where_one_watches_and_where_one_talks(
+    here: str, cookie: str, conversation: Conversation, talks: bool
+) -> None:
+    def rename() -> None:
+        conversation.title = "Weather"
+        conversation.save(update_fields=["title"])
+
+    async with (
+        provider_of(opened(Until(asyncio.Event()))),
+        watcher(here, conversation, cookie) as tab,
+        Caller.dial(here, str(conversation.pk), cookie) as call,
+    ):
+        await tab.until(lambda: tab.of("nextvoice.watching"))
+        if talks:
+            await call.start()
+            await tab.until(lambda: tab.of("nextvoice.call", live=True))
+        await sync_to_async(rename)()
+        await tab.until(lambda: tab.of("nextvoice.title", title="Weather"))
+        if talks:
+            assert (await call.event("nextvoice.title"))["title"] == "Weather"
 
 
 async def test_a_tab_that_comes_late_is_shown_the_call_and_what_was_said(
