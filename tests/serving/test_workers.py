@@ -191,7 +191,17 @@ async def test_stopping_is_known_at_once_and_ends_every_call(site: Site, ann: Pe
     site.start()
 
 
-async def test_a_terminal_that_is_closed_ends_every_call_of_a_site_alone(tmp_path: Path) -> None:
+@pytest.fixture
+def with_terminal() -> Iterator[None]:
+    """Processes that begin now hear of their terminal's end, also where ours does not (nohup)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+async def test_a_terminal_that_is_closed_ends_every_call_of_a_site_alone(
+    tmp_path: Path, with_terminal: None
+) -> None:
     """It sends SIGHUP, as does who takes one process for several."""
     with Site(tmp_path, people=("ann",)) as alone:
         person = Person(alone.url)
