@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Playwright, expect
 
-from tests.e2e.conftest import Open, sign_in, wording
+from tests.e2e.conftest import FAKE_MICROPHONE, FROM_FILE, QUIET, Open, sign_in, wording
 from tests.e2e.test_options import new_conversation, until
-from tests.site import Site
+from tests.site import AUDIO, Site
 
 PHONE = {"width": 390, "height": 844}
 ANSWER_MS = 30_000
@@ -309,6 +311,36 @@ def test_a_phone_on_its_side_shows_what_is_said_and_all_to_press(visit: Open) ->
         assert above["y"] + above["height"] <= below["y"]
         page.get_by_test_id("hang-up").click()
         expect(page.get_by_test_id("start-call")).to_be_visible()
+
+
+def test_letters_set_large_leave_nothing_to_press_beyond_the_edge(
+    site: Site, playwright: Playwright, chromium: str, tmp_path: Path
+) -> None:
+    letters = {"webkit": {"webprefs": {"default_font_size": 32}}}
+    (tmp_path / "Default").mkdir()
+    (tmp_path / "Default" / "Preferences").write_text(json.dumps(letters))
+    phone: Any = {"viewport": {"width": 390, "height": 780}, "reduced_motion": "reduce"}
+    heard = f"{FROM_FILE}={AUDIO / 'sum.wav'}%noloop"
+    flags = [*QUIET, *FAKE_MICROPHONE, heard]
+    with playwright.chromium.launch_persistent_context(
+        tmp_path, executable_path=chromium, headless=True, args=flags, **phone
+    ) as window:
+        ann = {"name": "sessionid", "value": site.sessions["ann"], "url": site.url}
+        window.add_cookies([ann])  # type: ignore[list-item]
+        page = window.new_page()
+        page.goto(site.url)
+        assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
+        start_talking(page)
+        assert page.evaluate(BEYOND) == []
+        expect(page.get_by_test_id("hang-up")).to_be_in_viewport(ratio=1)
+        answer = page.get_by_test_id("message").nth(1)
+        expect(wording(answer)).to_contain_text("5", timeout=ANSWER_MS)
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("start-call")).to_be_visible()
+        expect(answer.get_by_role("button", name="Play")).to_be_visible()
+        assert page.evaluate(BEYOND) == []
+        box = page.get_by_test_id("composer-text").bounding_box()
+        assert box is not None and box["width"] > 200
 
 
 def test_a_first_call_opens_no_socket_in_vain_and_leaves_the_console_clean(visit: Open) -> None:
