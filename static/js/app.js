@@ -34,6 +34,7 @@ const visits = new Visits(arrive, () => !call.active);
 let panel = null;
 let approval = null; // the ApprovalPanel
 let drawer = null; // of the options
+let titled = null; // {id, title} of the conversation whose title was told last in a call
 let page = null; // the ConversationPage, or null on other pages
 let writtenTimer;
 
@@ -56,6 +57,8 @@ function arrive() {
   page = find("[data-conversation-page]", root) ? new ConversationPage(root, call, panel) : null;
   panel?.setHere(page?.isHere ?? false);
   if (page) page.onoptions = () => drawer?.open(page.choice);
+  // A page may have been on its way when the title was told.
+  if (call.active && titled?.id === call.options.conversation) showTitle();
   // A page that the browser has not loaded itself is not told of by anybody else.
   if (call.active) panel?.say(document.title);
 }
@@ -116,8 +119,8 @@ function connectCall() {
   });
   call.addEventListener("removed", ({ detail }) => pageOfCall()?.thread.removed(detail));
   call.addEventListener("title", ({ detail: { title } }) => {
-    retitle(call.options.conversation, title);
-    pageOfCall()?.retitle(title);
+    titled = { id: call.options.conversation, title };
+    showTitle();
     panel?.retitle(title);
   });
   call.addEventListener("unsent", ({ detail }) => giveBack(detail));
@@ -126,6 +129,11 @@ function connectCall() {
     pageOfCall()?.thread.endCall(detail.durationMs);
     panel?.ended({ ...detail, mode: call.options.mode });
   });
+}
+
+function showTitle() {
+  retitle(titled.id, titled.title);
+  pageOfCall()?.retitle(titled.title);
 }
 
 /** Put what was not sent back into the box of its conversation. */

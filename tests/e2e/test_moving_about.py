@@ -157,11 +157,14 @@ def test_the_keyboard_goes_along_to_another_page(visit: Open) -> None:
     with visit(None, script=SILENT) as page:
         new_conversation(page)
         talk(page)
+        # The last that is told before: the call's state comes a moment after it has changed.
+        told = page.get_by_role("status")
+        expect(told.filter(has_text="Listening")).to_have_count(1)
         page.locator('#page a[href="/"]').first.focus()
         page.keyboard.press("Enter")
         expect(page.get_by_test_id("start-typing")).to_be_visible()
         expect(page.locator("#main")).to_be_focused()
-        expect(page.get_by_role("status").filter(has_text=page.title())).to_have_count(1)
+        expect(told.filter(has_text=page.title())).to_have_count(1)
         page.keyboard.press("Tab")
         expect(page.get_by_test_id("start-talking")).to_be_focused()
         # What is outside the page keeps it.
