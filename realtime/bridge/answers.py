@@ -9,6 +9,10 @@ from .audio import SAMPLE_BYTES, bytes_to_ms
 from .events import Event
 from .items import Item
 
+TALKED_OVER = {"type": "cancelled", "reason": "turn_detected"}
+STOPPED = {"type": "cancelled", "reason": "client_cancelled"}
+"""Why an answer was cancelled, as its `status_details` say it."""
+
 
 def take_audio(item: Item, content_index: int, pcm: bytes) -> bytes:
     """Count audio of an answer. Returns whole samples; half a sample waits for the next piece."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..hearing.turns import Started
 from ..hearing.vad import Vad
+from .answers import STOPPED, TALKED_OVER
 from .audio import samples_to_ms
 from .core import Core
 from .errors import judge
@@ -23,8 +24,6 @@ from .ids import new_id
 from .listener import Listener
 
 COMMIT = "input_audio_buffer.commit"
-TALKED_OVER = {"type": "cancelled", "reason": "turn_detected"}
-STOPPED = {"type": "cancelled", "reason": "client_cancelled"}
 ITEM_EVENTS = ("conversation.item.added", "conversation.item.done")
 ID_FIELDS = ("item_id", "previous_item_id")
 

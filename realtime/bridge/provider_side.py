@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any
 
-from .answers import answers_turns, take_audio
+from .answers import STOPPED, answers_turns, take_audio
 from .audio import BYTES_PER_SECOND, samples_to_ms
 from .core import Core
 from .dialects.base import AUDIO_DELTA, OPENING_IDS, RENEW, SPENT, TAKEN_BACK
@@ -23,7 +23,6 @@ ALREADY_ANSWERING = "conversation_already_has_active_response"
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 TRANSCRIPTION_FAILED = f"{TRANSCRIPTION}.failed"
 CONNECTION_LOST = "connection_lost"
-STOPPED = {"type": "cancelled", "reason": "client_cancelled"}
 RATE_LIMITED = ("rate_limit_exceeded", "inference_rate_limit_exceeded")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ...answers import STOPPED, TALKED_OVER
 from ...audio import decode_base64
 from ...events import Event
 from ...ids import new_id
@@ -13,8 +14,6 @@ from .answer import Answer, event
 from .turn import Person
 from .usage import added, usage_of
 
-INTERRUPTED = {"type": "cancelled", "reason": "turn_detected"}
-STOPPED = {"type": "cancelled", "reason": "client_cancelled"}
 FILTERED = ("PROHIBITED", "SAFETY", "BLOCKLIST", "RESPONSE_REJECTED", "CELEBRITY", "NCII", "MINORS")
 LONGEST_CALL_ID = 32
 GOING_AWAY_SECONDS = 10.0
@@ -275,7 +274,7 @@ class Talk:
 
 def _ending(interrupted: bool, reason: str) -> tuple[str, Event | None]:
     if interrupted:
-        return "cancelled", INTERRUPTED
+        return "cancelled", TALKED_OVER
     if any(word in reason for word in FILTERED):
         return "incomplete", {"type": "incomplete", "reason": "content_filter"}
     if reason == "MALFORMED_FUNCTION_CALL":
