@@ -6,6 +6,7 @@ import asyncio
 import base64
 import threading
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -541,27 +542,22 @@ def loudest(pcm: bytes) -> int:
 
 async def the_call() -> CallRecord:
     """The only call, once it has ended."""
-    async with asyncio.timeout(10):
-        while True:
-            record = await sync_to_async(
-                CallRecord.objects.filter(state=CallRecord.State.ENDED).first
-            )()
-            if record is not None:
-                return record
-            await asyncio.sleep(0.02)
+    return await eventually(CallRecord.objects.filter(state=CallRecord.State.ENDED).first)
 
 
 async def the_recording() -> Recording:
     """The only recording, once it is made: it may take longer than the call."""
-    async with asyncio.timeout(30):
-        while True:
-            recording = await sync_to_async(Recording.objects.get)()
-            if recording.state != Recording.State.LIVE:
-                return recording
-            await asyncio.sleep(0.02)
+    await eventually(Recording.objects.exclude(state=Recording.State.LIVE).exists, 30)
+    return await sync_to_async(Recording.objects.get)()
 
 
 async def no_conversation() -> None:
-    async with asyncio.timeout(10):
-        while await sync_to_async(Conversation.objects.exists)():  # noqa: ASYNC110 (a test may poll)
+    await eventually(lambda: not Conversation.objects.exists())
+
+
+async def eventually(find: Callable[[], Any], seconds: float = 10) -> Any:
+    """What is found in the database, as soon as it is something."""
+    async with asyncio.timeout(seconds):
+        while not (found := await sync_to_async(find)()):  # noqa: ASYNC110 (a test may poll)
             await asyncio.sleep(0.02)
+    return found
