@@ -29,6 +29,7 @@ KNOWN = frozenset({WHOLE_TEXT, WHOLE_BINARY, *PARTS, 0x88, 0x89, 0x8A})
 """Every first byte there should be; the last three are a close, a ping and a pong."""
 MASKED = 0x80
 OPEN = State.OPEN  # a look-up that takes some time, and each frame asks
+MASKS = 1024
 END_OF_HEAD = b"\r\n\r\n"
 """Frames follow the handshake's head from here on."""
 
@@ -143,5 +144,19 @@ def framed(frame: Frame, *, masked: bool) -> bytes:
         head = struct.pack("!BBQ", first, bit | 127, size)
     if not masked:
         return head + payload
-    mask = os.urandom(4)
+    mask = _mask()
     return b"".join((head, mask, apply_mask(payload, mask)))
+
+
+_masks: list[bytes] = []
+
+
+def _mask() -> bytes:
+    """Four bytes that nobody can guess. Asking the system for them costs as much as all else about
+    a frame, so it is asked for many at a time."""
+    try:
+        return _masks.pop()
+    except IndexError:
+        many = os.urandom(4 * MASKS)
+        _masks.extend(many[at : at + 4] for at in range(0, len(many), 4))
+        return _mask()
