@@ -157,6 +157,8 @@ class OwnTurns:
     def lost(self) -> None:
         """The provider is gone. A turn under way has been closed for everybody."""
         self._commits.clear()
+        self._ours.clear()
+        self._theirs.clear()
         self._cut, self._doomed = None, False
 
     def resume(self) -> None:

@@ -117,6 +117,20 @@ def test_the_providers_name_for_a_turn_is_known_to_nobody_else(rig):
     assert rig.tap.client_events[-1]["item_id"] == ours
 
 
+def test_another_session_knows_a_turn_by_the_name_it_was_told(rig):
+    speak(rig, HELLO)
+    ours = told(rig, STARTED)[0]["item_id"]
+    rig.provider(committed("msg_001"), item_added("msg_001", None))
+    rig.call.detach()
+    rig.attach("sess_2")
+    rig.browser.take()
+    rig.upstream.take()
+    rig.page({"type": "conversation.item.delete", "item_id": ours})
+    assert rig.upstream.take()[0]["item_id"] == ours
+    rig.provider(item_added("msg_001", None, role="assistant"))
+    assert told(rig, "conversation.item.added")[0]["item"]["id"] != ours
+
+
 def test_two_turns_with_a_pause_are_two_turns(rig):
     speak(rig, HELLO + SUM)
     assert [e["type"] for e in told(rig, STARTED, STOPPED)] == [STARTED, STOPPED] * 2
