@@ -66,6 +66,7 @@ class Call(Core):
         if not again:
             self.memory.opens_with(history)
         self.plug(upstream, dialect)
+        dialect.taken(self.memory.taken())
         self.say_ready(created[0] if created else {})
         self._provider.take(first)
         for frame in dialect.opening(self.settings.session, self._conversation()):

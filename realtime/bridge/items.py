@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -49,6 +49,10 @@ class Items:
     def is_placed(self, item_id: str | None) -> bool:
         """Whether the provider has given the item its place."""
         return item_id in self._items and self._items[item_id].placed
+
+    def ids(self) -> Iterable[str]:
+        """Ids of all items there ever were."""
+        return self._items
 
     def touch(self, item_id: str) -> Item:
         """The item, made on first mention; an item only mentioned has no place yet."""

@@ -67,6 +67,10 @@ class Memory(Tap):
             if each in self._words and each not in opening and not self._items.is_deleted(each)
         ]
 
+    def taken(self) -> set[str]:
+        """Ids of all items there ever were."""
+        return {*self._words, *self._items.ids()}
+
     def last(self) -> str | None:
         """Id of the newest turn, leaving out answers of which nothing has come."""
         order = reversed(self.order())

@@ -215,7 +215,7 @@ class ProviderSide:
         self._pass_on(event)
 
     def _speech_started(self, event: Event) -> None:
-        self._core.speaking = event["item_id"]
+        self._core.speaking = self._core.items.touch(event["item_id"]).id
         self._speech(event)
 
     def _speech_stopped(self, event: Event) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from realtime.bridge import Call, EndRecord, Gone, Tap
+from realtime.bridge import Call, Dialect, EndRecord, Gone, Tap
 from realtime.bridge.dialects.openai_ga import OpenAIGA
 from realtime.bridge.writer import Frame
 from tests.scripted import session_created
@@ -102,8 +102,10 @@ class Rig:
             self.browser.take()
             self.upstream.take()
 
-    def attach(self, session_id: str = "sess_1", history: Any = ()) -> None:
-        dialect = OpenAIGA()
+    def attach(
+        self, session_id: str = "sess_1", history: Any = (), dialect: Dialect | None = None
+    ) -> None:
+        dialect = dialect or OpenAIGA()
         first = dialect.decode(orjson.dumps(session_created(session_id)))
         self.call.attach(self.upstream, dialect, first, history)
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from realtime.bridge import Limits, Tap, line
-from realtime.bridge.dialects import Timeouts
+from realtime.bridge.dialects import DIALECTS, Timeouts
 from realtime.bridge.upstream import open_upstream
 from tests.bridge.doubles import Rig
 from tests.bridge.test_run import HANG_UP, PCM, Running
@@ -423,6 +423,86 @@ def test_items_of_the_last_session_are_shown_once():
     rig.provider(item_added("u1", None), item_added("u2", "u1"))
     assert [f["item"]["id"] for f in rig.browser.frames] == ["u2"]
     assert rig.call.items.order() == ["u1", "u2"]
+
+
+def exchange(question, answer):
+    """What a provider says that counts its items from the beginning in each session."""
+    place = {"response_id": "r1", "item_id": "item_2", "output_index": 0, "content_index": 0}
+    item = {"id": "item_2", "type": "message", "role": "assistant", "content": []}
+    output = {"type": "response.output_item.added", "response_id": "r1", "output_index": 0}
+    start = {"type": "input_audio_buffer.speech_started", "item_id": "item_1", "audio_start_ms": 0}
+    return (
+        start,
+        committed("item_1"),
+        item_added("item_1", None),
+        said("item_1", question),
+        response_created("r1"),
+        output | {"item": item},
+        item_added("item_2", "item_1", "assistant"),
+        spoke("item_2", answer) | place,
+        audio_delta(PCM, "item_2") | place,
+        response_done("r1", output=[item]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "echoed"),
+    [("openai_ga", True), ("openai_ga", False), ("openai_beta", False), ("qwen", False)],
+)
+def test_items_counted_from_the_beginning_again_are_other_items(name, echoed):
+    rig = Rig(attached=False)
+    rig.attach(dialect=DIALECTS[name]())
+    rig.provider(*exchange("One?", "One."))
+    for number in (2, 3):
+        rig.call.detach()
+        rig.attach(f"sess_{number}", dialect=DIALECTS[name]())
+        rig.browser.take()
+        told = [f["item"]["id"] for f in rig.upstream.take() if "item" in f]
+        if echoed:
+            rig.provider(item_added("item_1", None), item_added("item_2", "item_1", "assistant"))
+            assert (told[:2], rig.browser.types()) == (["item_1", "item_2"], [])
+        rig.provider(*exchange(f"Part {number}?", f"Part {number}."))
+    memory = rig.call.memory
+    words = ["One?", "One.", "Part 2?", "Part 2.", "Part 3?", "Part 3."]
+    assert [memory.text(each) for each in memory.order()] == words
+    # Everybody is told of the same names, and the provider of its own.
+    frames = [f for f in rig.browser.frames if isinstance(f, dict)]
+    added = [f["item"]["id"] for f in frames if f["type"] == "conversation.item.added"]
+    assert memory.order()[4:] == added
+    assert {each[0] for each in rig.tap.assistant_audio} == {*memory.order()[1::2]}
+    rig.upstream.take()
+    rig.page({"type": "conversation.item.delete", "item_id": memory.order()[4]})
+    if name != "qwen":  # which cannot be told to
+        assert rig.upstream.take()[0]["item_id"] == "item_1"
+        rig.provider({"type": "conversation.item.deleted", "item_id": "item_1"})
+    assert [memory.text(each) for each in memory.order()] == words[:4] + words[5:]
+
+
+def test_a_turn_that_begins_under_the_name_of_one_that_broke_off_is_another():
+    rig = Rig()
+    start, *_ = exchange("", "")
+    rig.provider(start)
+    rig.call.detach()
+    rig.attach("sess_2")
+    rig.browser.take()
+    rig.provider(start)
+    assert rig.browser.frames[0]["item_id"] != start["item_id"]
+
+
+@pytest.mark.parametrize("name", ["openai_ga", "qwen"])
+def test_what_an_item_of_the_last_session_is_asked_for_harms_none_of_its_name(name):
+    rig = Rig(attached=False)
+    rig.attach(dialect=DIALECTS[name]())
+    rig.provider(*exchange("One?", "One."))
+    rig.call.detach()
+    rig.attach("sess_2", dialect=DIALECTS[name]())
+    rig.provider(*exchange("Two?", "Two."))
+    rig.upstream.take()
+    rig.page({"type": "conversation.item.delete", "item_id": "item_1"})
+    assert "item_1" not in [f.get("item_id") for f in rig.upstream.take()]
+    memory = rig.call.memory
+    words = ["One?", "One.", "Two?", "Two."] if name == "openai_ga" else ["One.", "Two?", "Two."]
+    assert [memory.text(each) for each in memory.order()] == words
 
 
 async def _until(found):

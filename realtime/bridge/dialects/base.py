@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol
 
 from ..events import Event
@@ -66,6 +66,10 @@ class Dialect(Protocol):
 
     def greeting(self, session: Mapping[str, Any]) -> Iterable[Frame]:
         """Frames to send at once, for providers that wait for the client to speak first."""
+
+    def taken(self, item_ids: Collection[str]) -> None:
+        """Ids that items of the call's earlier sessions have, given before `opening`: no other
+        item is to have one of them, but that which `opening` tells."""
 
     def opening(
         self, session: Mapping[str, Any], history: Sequence[Mapping[str, Any]]

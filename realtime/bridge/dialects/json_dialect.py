@@ -9,7 +9,7 @@ encode: a GA event -> answered here, or fitted to what the provider has -> told 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import orjson
@@ -24,6 +24,7 @@ from .complete import Completing
 from .endpoint import Endpoint
 from .fit import fit_response, fit_session
 from .kept import TRANSCRIBED, Kept
+from .names import Names
 from .repeats import Repeats
 from .shapes import EVENTS, Shape
 from .sound import Sound, ours
@@ -76,6 +77,7 @@ class JsonDialect(Endpoint):
         self._repeats = Repeats()
         self._changing: str | None = None  # the event that changes the audio format
         self._kept = None if self.traits.retrieve else Kept()
+        self._names = Names()
         self._began_ms = 0
         self._spoke_ms: dict[str, int] = {}
         self._samples = 0  # of the microphone, in this session
@@ -89,6 +91,9 @@ class JsonDialect(Endpoint):
     def heard_ms(self) -> int:
         """How much of the microphone the provider was given."""
         return samples_to_ms(self._samples)
+
+    def taken(self, item_ids: Collection[str]) -> None:
+        self._names.taken = item_ids
 
     # Towards the provider
 
@@ -128,7 +133,8 @@ class JsonDialect(Endpoint):
         elif kind == "response.create" and isinstance(event.get("response"), Mapping):
             event["response"] = fit_response(event["response"], self.traits)
         if not self._answered(event):
-            frames += [orjson.dumps(each).decode() for each in self.told(event)]
+            told = self.told(self._names.tell(event))
+            frames += [orjson.dumps(each).decode() for each in told]
         return frames
 
     def _authorized(self, session: Event) -> Event:
@@ -238,6 +244,7 @@ class JsonDialect(Endpoint):
         event_id, delta = event["event_id"], event.get("delta")  # as they stand in the frame
         found = list[Event]()
         for each in self.translated(event):
+            self._names.rename(each)
             found += self._checked(each)
         kind = found[0]["type"] if len(found) == 1 else ""
         if kind == AUDIO_DELTA and self._sound.speaks_plainly:

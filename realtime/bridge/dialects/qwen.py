@@ -121,8 +121,9 @@ class Qwen(Beta):
         if kind == "conversation.item.create":
             return self._create(event)
         if kind == "conversation.item.delete":
-            self.answer("conversation.item.deleted", item_id=event["item_id"])
-            gone = self._lines.pop(event["item_id"], None)
+            item_id = self._names.ours(event["item_id"])
+            self.answer("conversation.item.deleted", item_id=item_id)
+            gone = self._lines.pop(item_id, None)
             return self._instruct() if gone else ()
         return super().told(event)
 

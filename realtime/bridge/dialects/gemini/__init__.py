@@ -31,7 +31,7 @@ where this one is by its resumption handle; so does Gemini's own announcement th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import orjson
@@ -132,6 +132,9 @@ class GeminiLive:
         if self._told and not takes_turns(self._model):
             setup["historyConfig"] = {"initialHistoryInClientContent": True}
         yield message_of("setup", setup)
+
+    def taken(self, item_ids: Collection[str]) -> None:
+        """All ids are made here."""
 
     def opening(
         self, session: Mapping[str, Any], history: Sequence[Mapping[str, Any]]

@@ -1,0 +1,73 @@
+"""Names for the items of a provider that counts them from the beginning in each session.
+
+An id that an item of an earlier session of the call has is no name for another one: such an item
+gets a name of ours, and the provider goes on hearing its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from ..events import Event
+from ..ids import new_id
+
+BEGINS = ("input_audio_buffer.", "response.")
+"""Events about something that happens in this session, never about what it was told of before."""
+ID_FIELDS = ("item_id", "previous_item_id")
+
+
+class Names:
+    """Those of one session. The events it is given may be of any shape."""
+
+    def __init__(self) -> None:
+        self.taken: Collection[str] = ()
+        """Ids of the items of the call's earlier sessions."""
+        self._told: set[str] = set()  # items that the provider was told of, by their ids
+        self._ours: dict[str, str] = {}  # by the provider's ids
+        self._theirs: dict[str, str] = {}
+
+    def tell(self, event: Event) -> Event:
+        """A client event with the ids that the provider knows."""
+        if not self.taken:
+            return event
+        if event["type"] == "conversation.item.create":
+            self._told.add(event["item"].get("id"))
+        names = [name for name in ID_FIELDS if name in event]
+        return event | {name: self._as_theirs(event[name]) for name in names}
+
+    def ours(self, item_id: str) -> str:
+        """What everybody else calls an item that the provider calls so."""
+        return self._ours.get(item_id, item_id)
+
+    def rename(self, event: Event) -> None:
+        """Put our names into an event of the provider."""
+        if not self.taken:
+            return
+        begins = event["type"].startswith(BEGINS)
+        if "item_id" in event:
+            event["item_id"] = self._as_ours(event["item_id"], begins)
+        if "previous_item_id" in event:
+            event["previous_item_id"] = self._as_ours(event["previous_item_id"], False)
+        response = event.get("response")
+        output = response.get("output") if isinstance(response, dict) else None
+        for item in (event.get("item"), *(output if isinstance(output, list) else ())):
+            if isinstance(item, dict) and "id" in item:
+                item["id"] = self._as_ours(item["id"], begins)
+
+    def _as_ours(self, item_id: Any, begins: bool) -> Any:
+        if not isinstance(item_id, str):
+            return item_id
+        new = item_id in self.taken and item_id not in self._ours
+        if new and (begins or item_id not in self._told):
+            self._pair(item_id, new_id("item"))
+        return self.ours(item_id)
+
+    def _as_theirs(self, item_id: Any) -> Any:
+        if item_id in self._ours and item_id not in self._theirs:
+            # There is another of this name by now: of this one the provider knows nothing.
+            self._pair(new_id("item"), item_id)
+        return self._theirs.get(item_id, item_id)
+
+    def _pair(self, theirs: str, ours: str) -> None:
+        self._ours[theirs], self._theirs[ours] = ours, theirs
