@@ -43,7 +43,7 @@ from .tools import MAX_NAME, Result, Toolbox, ToolFailed, error, fitted
 logger = logging.getLogger(__name__)
 
 REMEMBERED = 64
-"""So many answered responses are remembered: one that is told again asks for nothing."""
+"""So many answered or cancelled responses are remembered: told again, they ask for nothing."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
@@ -180,6 +180,7 @@ class ToolLoop(Tap):
         self._arguments.clear()
         if response.get("status") == "cancelled":
             self._interrupt(response["id"])
+            self._forget(response["id"])
         elif response.get("status") == COMPLETED:
             for item in response.get("output") or ():
                 self._begin(response["id"], item)
@@ -310,8 +311,13 @@ class ToolLoop(Tap):
             return  # another session is told later
         answered = [key for key, turn in self._turns.items() if turn.answered]
         for key in answered:
-            self._answered.append(key)
+            self._forget(key)
             self._answer(self._turns.pop(key))
+
+    def _forget(self, response_id: str) -> None:
+        """Nothing that a response asks for from here on is done."""
+        if response_id not in self._answered:
+            self._answered.append(response_id)
 
     def _answer(self, turn: Turn) -> None:
         if not turn.calls:

@@ -263,6 +263,18 @@ async def test_an_answer_that_is_told_twice_runs_nothing_again() -> None:
     assert [call for call, _output in on.outputs()] == ["call_1", "call_2"]
 
 
+@pytest.mark.parametrize("calls", [[], wanted("wait", call="call_0")])
+async def test_what_is_asked_for_after_its_answer_was_cancelled_is_not_done(
+    calls: list[dict[str, Any]],
+) -> None:
+    cancelled = Send(response_created(), *calls, response_done(status="cancelled"), *wanted())
+    once_more = asking(wanted(call="call_2"))
+    async with scene([*OPENING, cancelled, once_more]) as on:
+        await on.asked()
+    assert on.box.asked == [("echo", {})]
+    assert [call for call, _output in on.outputs()][-1] == "call_2"
+
+
 async def test_an_answer_under_the_id_of_another_may_ask_for_the_same() -> None:
     same = asking(wanted())
     async with scene([*OPENING, same, Expect("response.create"), same]) as on:
