@@ -30,6 +30,7 @@ from .shapes import EVENTS, Shape
 from .sound import Sound, ours
 from .spent import response_usage, transcription_usage
 from .tidy import (
+    arguments_of,
     error_of,
     is_a,
     text_or,
@@ -270,6 +271,8 @@ class JsonDialect(Endpoint):
             event["event_id"] = new_id("event")
         if event["type"] == "error":
             event["error"] = self.judged(error_of(event))
+        elif "arguments" in shape.need:
+            event["arguments"] = arguments_of(event)
         if not all(is_a(event.get(name), wanted) for name, wanted in shape.need.items()):
             return []
         if not self._tidied(event) or not self._remembered(event):

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from ..events import Event
 
 STATUSES = ("completed", "incomplete", "in_progress")
@@ -59,6 +61,8 @@ def tidy_item(item: Event, status: str = "completed") -> bool:
         _tidy_message(item)
         return True
     item.pop("role", None)
+    if "arguments" in item:
+        item["arguments"] = arguments_of(item)
     if kind == "function_call":
         item["name"] = text_or(item.get("name"), "")
         item["arguments"] = text_or(item.get("arguments"), "")
@@ -67,6 +71,17 @@ def tidy_item(item: Event, status: str = "completed") -> bool:
         item["output"] = text_or(item.get("output"), "")
         item["call_id"] = text_or(item.get("call_id"), "")
     return True
+
+
+def arguments_of(told: Event) -> Any:
+    """The `arguments` of a call, which are JSON text: some have the object itself."""
+    arguments = told.get("arguments")
+    if not isinstance(arguments, dict):
+        return arguments
+    try:
+        return orjson.dumps(arguments).decode()
+    except orjson.JSONEncodeError:  # nested too deep
+        return None
 
 
 def _tidy_message(item: Event) -> None:

@@ -352,6 +352,29 @@ def test_calls_of_one_answer_that_glm_does_not_name_are_told_apart():
 
 
 @pytest.mark.parametrize("name", ["openai_ga", "openai_beta"])
+@pytest.mark.parametrize("told", ["at_their_end", "in_the_item", "in_the_response"])
+def test_arguments_that_come_as_an_object_are_its_words(name, told):
+    given = {"city": "Zürich", "days": [1, 2]}
+    call = {"id": "f1", "type": "function_call", "name": "f", "call_id": "c1"}
+    place = {"response_id": "r1", "item_id": "f1", "output_index": 0, "call_id": "c1"}
+    end = {"type": "response.function_call_arguments.done", "arguments": given}
+    whole = {"type": "response.output_item.done", "item": call | {"arguments": given}}
+    done = {"id": "r1", "status": "completed", "output": [call | {"arguments": given}]}
+    events = decode(
+        DIALECTS[name](),
+        {"type": "response.created", "response": {"id": "r1"}},
+        {"type": "response.output_item.added", **place, "item": call},
+        *([end | place] if told == "at_their_end" else []),
+        *([whole | place] if told == "in_the_item" else []),
+        {"type": "response.done", "response": done if told == "in_the_response" else {"id": "r1"}},
+    )
+    asked = [e for e in events if e["type"] == "response.function_call_arguments.done"]
+    asked += [e["item"] for e in events if e["type"] == "response.output_item.done"]
+    asked += [item for e in events[-1:] for item in e["response"]["output"]]
+    assert {e["arguments"] for e in asked} == {'{"city":"Zürich","days":[1,2]}'}
+
+
+@pytest.mark.parametrize("name", ["openai_ga", "openai_beta"])
 def test_nothing_follows_itself(name):
     item = {"id": "u1", "type": "message", "role": "user", "content": []}
     added = {"type": "conversation.item.added", "item": item, "previous_item_id": "u1"}
