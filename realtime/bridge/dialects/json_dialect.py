@@ -25,6 +25,7 @@ from .endpoint import Endpoint
 from .fit import fit_response, fit_session
 from .kept import TRANSCRIBED, Kept
 from .names import Names
+from .reading import read
 from .repeats import Repeats
 from .shapes import EVENTS, Shape
 from .sound import Sound, ours
@@ -411,7 +412,7 @@ def _place(event: Event) -> Place:
 
 def _read(frame: Frame) -> Event | None:
     try:
-        event = orjson.loads(frame)
+        event = read(frame)
     except ValueError:
         return None
     if not isinstance(event, dict) or not isinstance(event.get("type"), str):

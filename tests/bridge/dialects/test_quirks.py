@@ -328,6 +328,17 @@ def test_words_that_only_an_answers_item_has_are_told_as_said():
     assert events[-1]["response"]["output"][0]["content"] == [part]
 
 
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [('"Hello \\ud83d"', "Hello \ufffd"), ('"a", "logprob": NaN', "a"), ('"\\ud83d\\ude00"', "😀")],
+)
+def test_words_that_end_in_half_a_character_and_numbers_that_are_none_are_read(words, read):
+    """As a provider sends them that cuts its words anywhere, and other parsers read them."""
+    frame = f'{{"type": "response.output_text.delta", "item_id": "a1", "delta": {words}}}'
+    for form in (frame, frame.encode()):
+        assert [e["delta"] for e in DIALECTS["openai_ga"]().decode(form)] == [read]
+
+
 def test_a_session_begins_once():
     begun = {"type": "session.created", "session": {"id": "s1"}}
     dialect = DIALECTS["openai_ga"]()

@@ -34,14 +34,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-import orjson
-
 from ...events import Event, error_event
 from ...ids import new_id
 from ...resample import Resampler
 from ...words import gettext_noop as _
 from ...writer import Frame
 from ..base import RENEW
+from ..reading import read
 from ..target import Target
 from ..traits import Traits
 from .answer import event as ga
@@ -163,7 +162,7 @@ class GeminiLive:
 
     def decode(self, frame: Frame) -> Iterable[Event]:
         try:
-            message = orjson.loads(frame)
+            message = read(frame)
         except ValueError:
             message = None
         if not isinstance(message, dict):
