@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .audio import SAMPLE_BYTES, bytes_to_ms
@@ -66,6 +66,8 @@ class Answering:
         self.items: list[str] = []  # of the active response
         self.owed = False  # somebody was asked something, and nothing of an answer has come
         self.wanted: object = None  # output modalities of the answer asked for last
+        self.on_held: Callable[[], None] = lambda: None
+        """Called when a request begins to wait."""
         self._held: Event | None = None
         self._asked: Event | None = None
         self._ended = False  # another response has, since then
@@ -74,19 +76,30 @@ class Answering:
     def ask(self, event: Event) -> Event | None:
         """A `response.create` to send now, or None when it is held."""
         if self.active is not None:
-            self._held = event
+            self._hold(event)
             return None
+        return self.insist(event)
+
+    def insist(self, event: Event) -> Event:
+        """A `response.create` to send now, whatever else seems to be under way."""
         self._asked, self._ended = event, False
         self.owed = True
         return event
+
+    def _hold(self, event: Event) -> None:
+        self._held = event
+        self.on_held()
 
     def refused(self, client_event_id: str | None) -> Event | None:
         """The provider was already answering: hold what it refused. Returns the `response.create`
         to send now, when that other answer has ended in the meantime."""
         if self._asked is None or self._asked.get("event_id") != client_event_id:
             return None
-        self._held, self._asked = self._asked, None
-        return self.next() if self._ended else None
+        refused, self._asked = self._asked, None
+        if self._ended:
+            return self.ask(refused)
+        self._hold(refused)
+        return None
 
     def started(self, response_id: str) -> None:
         """A response has begun."""
@@ -133,4 +146,9 @@ class Answering:
     def next(self) -> Event | None:
         """The `response.create` that waited, to send now."""
         held, self._held = self._held, None
-        return self.ask(held) if held is not None else None
+        return self.insist(held) if held is not None else None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a request does."""
+        return self._held is not None

@@ -146,6 +146,16 @@ class Call(Core):
         else:
             self._provider.take(dialect.decode(frame))
 
+    def hurry(self) -> None:
+        """Ask for the answer that waits, if the one before it has been silent for a while. To be
+        called some time after `answering.on_held` was."""
+        if self.ended is not None or self.upstream is None or not self.answering.waits:
+            return
+        if not self.is_silent():
+            self.answering.on_held()
+        elif (held := self.answering.next()) is not None:
+            self.ask(held)
+
     def cancel_answer(self) -> bool:
         """Ask the provider to stop an answer under way; False when there is none."""
         if self.upstream is None or self.answering.active is None:

@@ -52,6 +52,7 @@ class Core:
         "dialect",
         "ended",
         "expired",
+        "heard_at",
         "items",
         "last_error",
         "limits",
@@ -101,6 +102,7 @@ class Core:
         self.taps = Taps((self.memory, *taps))
         self.ended: End | None = None
         self.active_at = clock()  # when somebody last did something
+        self.heard_at = self.active_at  # when the provider did, but for audio
         self.last_error: Mapping[str, Any] = {}  # the provider's, since its last answer began
         self.received = 0  # bytes of answers' audio
         self.samples_before = 0  # microphone samples sent before this upstream session
@@ -272,6 +274,11 @@ class Core:
             and self.clock() > self.playing_until
             and not (self.settings.manual and self.tail.size)
         )
+
+    def is_silent(self) -> bool:
+        """Whether an answer that seems to be under way may have ended without a word."""
+        last = max(self.heard_at, self.playing_until)
+        return self.clock() - last >= self.limits.silent_seconds
 
     def plug(self, upstream: Leg, dialect: Dialect) -> None:
         """Take up a provider."""

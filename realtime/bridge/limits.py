@@ -50,6 +50,9 @@ class Limits:
     """So long before a session's own end another one is to take over, at a quiet moment."""
     rollover_deadline: float = 10.0
     """So long before it another one takes over whether it is quiet or not."""
+    silent_seconds: float = 5.0
+    """An answer of which nothing comes for so long may have ended without a word: one that waits
+    for its end is asked for."""
     repeated_seconds: float = 10.0
     """How much of a turn under way another session is given again."""
     onset_seconds: float = 0.5

@@ -106,10 +106,14 @@ class ProviderSide:
             self._close_turns()
         if self._core.own_turns is not None:
             self._core.own_turns.lost()
-        if (response_id := self._core.answering.active) is not None:
-            output = self._so_far()
-            self._core.answering.interrupted()
-            self.make("response.done", response=incomplete(response_id, output))
+        if self._core.answering.active is not None:
+            self._break_off(self._core.answering.active)
+
+    def _break_off(self, response_id: str) -> None:
+        """The end of the answer under way will never be told: tell it."""
+        output = self._so_far()
+        self._core.answering.interrupted()
+        self.make("response.done", response=incomplete(response_id, output))
 
     def _close_turns(self) -> None:
         core = self._core
@@ -137,7 +141,7 @@ class ProviderSide:
         self._pass_on({"type": kind, "event_id": new_id("event"), **fields})
 
     def _pass_on(self, event: Event) -> None:
-        self._core.active_at = self._core.clock()
+        self._core.active_at = self._core.heard_at = self._core.clock()
         self._core.taps.on_event(event)
         # A provider's own words for what it counted are for the ledger.
         event.pop("raw_usage", None)
@@ -234,6 +238,8 @@ class ProviderSide:
 
     def _response_created(self, event: Event) -> None:
         core, response_id = self._core, event["response"]["id"]
+        if core.answering.active not in (None, response_id):
+            self._break_off(core.answering.active)  # which must have ended without a word
         modalities = core.settings.session.get("output_modalities", AUDIO)
         self._flips.begins(response_id, core.answering.wanted or modalities)
         core.answering.started(response_id)

@@ -84,6 +84,7 @@ async def run_call(
         hold=hold,
         clock=asyncio.get_running_loop().time,
     )
+    call.answering.on_held = running.hurry_later
     running.line = Line(
         call,
         target,
@@ -137,6 +138,7 @@ class _Running:
         self._quiet = asyncio.Event()  # the call has ended and no answer is being made
         self._settled = asyncio.Event()  # and nothing more is to be learned of what it cost
         self._record: EndRecord | None = None
+        self._hurrying: asyncio.TimerHandle | None = None
         self._writer = Writer(
             browser.send,
             at_once=send_now_of(browser),
@@ -149,6 +151,16 @@ class _Running:
             stuck_after=limits.stuck_seconds,
         )
         self.send = self._writer.write
+
+    def hurry_later(self) -> None:
+        """A request for an answer waits for the end of another one."""
+        if self._hurrying is None:
+            loop = asyncio.get_running_loop()
+            self._hurrying = loop.call_later(self._limits.silent_seconds, self._hurry)
+
+    def _hurry(self) -> None:
+        self._hurrying = None
+        self.call.hurry()
 
     def on_end(self, end: End) -> None:
         self._ended.set()

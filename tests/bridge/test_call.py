@@ -460,6 +460,48 @@ def test_an_end_that_names_no_items_is_that_of_the_messages_that_came(status, of
     assert (item["id"], item["status"]) == ("item_a", of_item)
 
 
+@pytest.mark.parametrize("told", [{"response": None}, {"response": {"status": "completed"}}, {}])
+def test_an_end_that_does_not_say_of_what_is_that_of_the_answer_under_way(told):
+    rig = Rig()
+    rig.provider(response_created("r1"), audio_delta(PCM, response_id="r1"))
+    rig.page({"type": "response.create"})
+    rig.provider({"type": "response.done", **told})
+    assert (rig.browser.frames[-1]["response"]["id"], rig.call.answering.active) == ("r1", None)
+    assert rig.upstream.types() == ["response.create"]
+
+
+def test_an_answer_whose_end_was_lost_is_over_when_the_next_begins():
+    rig = Rig()
+    rig.provider(response_created("r1"), audio_delta(PCM), response_created("r2"))
+    assert rig.browser.types()[-2:] == ["response.done", "response.created"]
+    over = rig.tap.events[-2]["response"]
+    assert (over["id"], over["status"]) == ("r1", "incomplete")
+    assert [item["id"] for item in over["output"]] == ["item_a"]
+
+
+def test_what_waits_for_an_answer_that_is_silent_is_asked_for_after_a_while():
+    rig, waits = Rig(), []
+    rig.call.answering.on_held = lambda: waits.append(rig.clock.now)
+    rig.provider(response_created("r1"), audio_delta(PCM))
+    rig.clock.now += 4
+    rig.page({"type": "response.create"})
+    rig.clock.now += 4
+    rig.provider(audio_delta(PCM))
+    rig.clock.now += 1
+    rig.call.hurry()
+    assert (rig.upstream.frames, len(waits)) == ([], 2)
+    rig.clock.now += 5
+    rig.call.hurry()
+    [asked] = rig.upstream.take()
+    # Should the provider be making it all the same, it says so.
+    rig.provider(provider_error("conversation_already_has_active_response", asked["event_id"]))
+    assert (len(waits), codes(rig.browser.frames)) == (3, [])
+    rig.provider(response_done("r1"))
+    assert [f["event_id"] for f in rig.upstream.take()] == [asked["event_id"]]
+    rig.call.hurry()
+    assert rig.upstream.frames == []
+
+
 def test_a_late_end_of_an_earlier_answer_starts_nothing():
     rig = Rig()
     rig.provider(response_created("r1"), response_created("r2"))

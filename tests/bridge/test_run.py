@@ -103,6 +103,16 @@ async def test_a_whole_call_from_ready_to_hanging_up():
     assert provider.visits[0].closed == Closing("client", 1000, "")
 
 
+async def test_an_answer_whose_end_never_comes_keeps_nobody_from_asking():
+    script = [Send(response_created("r1")), Expect("response.create"), Send(response_created("r2"))]
+    async with calling(*script, limits=Limits(silent_seconds=0.05)) as (running, _):
+        await running.page.until("response.created")
+        running.page.say({"type": "response.create"})
+        await running.page.until("response.created", 2)
+    answers = [kind for kind in running.page.types() if kind.startswith("response.")]
+    assert answers[:3] == ["response.created", "response.done", "response.created"]
+
+
 async def test_a_recorded_call_reaches_the_page_event_by_event():
     async with ScriptedProvider([*play("ga_call.json", expect=False), Close(1000)]) as provider:
         running = Running(provider)

@@ -14,7 +14,7 @@ from realtime.bridge import ENDS, g711
 from realtime.bridge.dialects.gemini import GeminiLive
 from realtime.bridge.dialects.minimax import MiniMax
 from realtime.bridge.dialects.openai_ga import OpenAIGA
-from realtime.bridge.sdk import SdkCall, Terms, closing
+from realtime.bridge.sdk import SDK_LIMITS, SdkCall, Terms, closing
 from realtime.bridge.sdk.ends import ENDS as TOLD
 from realtime.bridge.sdk.session import Formats
 from tests.bridge.doubles import SESSION, RecordingLeg, RecordingTap
@@ -155,6 +155,22 @@ def test_a_program_may_ask_again_when_the_provider_knows_no_answer_to_stop() -> 
     upstream.take()
     say(call, type="response.create")
     assert upstream.types() == ["response.create"]
+
+
+def test_a_program_may_ask_again_when_nothing_more_comes_of_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    call, leg, _, upstream = attached()
+    hear(call, response_created("r1"))
+    say(call, type="response.create")
+    code = "conversation_already_has_active_response"
+    assert (leg.frames[-1]["error"]["code"], upstream.frames) == (code, [])
+    now = call.clock()
+    monkeypatch.setattr(call, "clock", lambda: now + SDK_LIMITS.silent_seconds)
+    say(call, type="response.create")
+    assert upstream.types() == ["response.create"]
+    hear(call, response_created("r2"))
+    assert leg.types()[-2:] == ["response.done", "response.created"]
 
 
 def test_every_end_has_a_close_code_that_clients_understand() -> None:

@@ -73,6 +73,7 @@ class JsonDialect(Endpoint):
         self._answers: list[Event] = []
         self._completing = None if self.complete else Completing()
         self._response_id = ""
+        self._open: str | None = None  # the response under way, where none is completed here
         self._item_id = ""
         self._added: set[str] = set()
         self._begun = False  # the session was told
@@ -274,6 +275,9 @@ class JsonDialect(Endpoint):
             event["error"] = self.judged(error_of(event))
         elif "arguments" in shape.need:
             event["arguments"] = arguments_of(event)
+        elif event["type"] == "response.done" and self._under_way is not None:
+            # The end of an answer is waited for, however little it says.
+            event["response"] = event["response"] if is_a(event.get("response"), dict) else {}
         if not all(is_a(event.get(name), wanted) for name, wanted in shape.need.items()):
             return []
         if not self._tidied(event) or not self._remembered(event):
@@ -311,10 +315,17 @@ class JsonDialect(Endpoint):
             transcription_usage(event, self._spoke_ms.pop(event["item_id"], 0) / 1000)
         return True
 
+    @property
+    def _under_way(self) -> str | None:
+        """The response that has begun and not ended."""
+        return self._open if self._completing is None else self._completing.newest
+
     def _has_id(self, response: Event, going: bool) -> bool:
         if not response.get("id") and self._completing is not None:
             begun = None if going else self._completing.newest or self._response_id
             response["id"] = begun or new_id("resp")
+        elif not response.get("id") and not going:
+            response["id"] = self._open
         return isinstance(response.get("id"), str) and bool(response["id"])
 
     def _remembered(self, event: Event) -> bool:
@@ -333,9 +344,10 @@ class JsonDialect(Endpoint):
         elif kind == "response.output_item.added":
             self._item_id = event["item"]["id"]
         elif kind == "response.created":
-            self._response_id, self._item_id = event["response"]["id"], ""
-        elif kind == "response.done" and event["response"]["id"] == self._response_id:
+            self._open = self._response_id = event["response"]["id"]
             self._item_id = ""
+        elif kind == "response.done" and event["response"]["id"] == self._response_id:
+            self._open, self._item_id = None, ""
         return True
 
     def _fill(self, event: Event, shape: Shape) -> None:

@@ -157,14 +157,14 @@ class SdkSide(ClientSide):
             event["event_id"] = event.get("event_id") or new_id("nextvoice")
             self.aside.append(event["event_id"])
             self._core.to_upstream(event, response=response)
-        elif (active := self._core.answering.active) is not None:
+        elif (active := self._core.answering.active) is not None and not self._core.is_silent():
             raise Problem(
                 "conversation_already_has_active_response",
                 f"Conversation already has an active response in progress: {active}. "
                 "Wait until the response is finished before creating a new one.",
             )
-        elif (asked := self._core.answering.ask(event)) is not None:
-            self._core.ask(asked)
+        else:
+            self._core.ask(self._core.answering.insist(event))
 
     def _response_cancel(self, event: Event) -> None:
         response_id = event.get("response_id")
