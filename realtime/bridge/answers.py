@@ -93,7 +93,11 @@ class Answering:
     def refused(self, client_event_id: str | None) -> Event | None:
         """The provider was already answering: hold what it refused. Returns the `response.create`
         to send now, when that other answer has ended in the meantime."""
-        if self._asked is None or self._asked.get("event_id") != client_event_id:
+        if self._asked is None:
+            return None
+        # Where it does not say what, it can be what was asked for and has not begun.
+        unnamed = client_event_id is None and self.wanted is not None
+        if not unnamed and self._asked.get("event_id") != client_event_id:
             return None
         refused, self._asked = self._asked, None
         if self._ended:

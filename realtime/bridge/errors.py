@@ -22,9 +22,11 @@ class Verdict:
     reason: str | None = None
 
 
+BUSY_CODE = "conversation_already_has_active_response"
+BUSY_WORDS = "already has an active response"
 BENIGN_CODES = frozenset(
     {
-        "conversation_already_has_active_response",
+        BUSY_CODE,
         "response_cancel_not_active",
         "input_audio_buffer_commit_empty",
         "item_create_duplicate_item_id",
@@ -55,7 +57,7 @@ OPENING_CODES: dict[str, str] = {
 
 BENIGN_WORDS = (
     "no active response",
-    "already has an active response",
+    BUSY_WORDS,
     "buffer too small",
     "is already shorter than",
 )
@@ -110,6 +112,11 @@ CLOSE_CODES: dict[int, str] = {
     4429: "provider_quota",
 }
 """End reasons by the provider's close code; a telling close reason goes first."""
+
+
+def is_busy(error: Mapping[str, Any]) -> bool:
+    """Whether an error says that another answer is being made."""
+    return _lower(error.get("code")) == BUSY_CODE or BUSY_WORDS in _lower(error.get("message"))
 
 
 def judge(error: Mapping[str, Any]) -> Verdict:

@@ -10,7 +10,7 @@ from .answers import STOPPED, answers_turns, take_audio
 from .audio import BYTES_PER_SECOND, samples_to_ms
 from .core import Core
 from .dialects.base import AUDIO_DELTA, OPENING_IDS, RENEW, SPENT, TAKEN_BACK
-from .errors import FATAL_CODES, judge
+from .errors import FATAL_CODES, is_busy, judge
 from .events import Event
 from .flip import AUDIO, FlipGuard
 from .ids import new_id
@@ -19,7 +19,6 @@ from .session import shown_session
 
 AUDIO_PLACE = ("item_id", "response_id", "output_index", "content_index")
 _audio_place = itemgetter(*AUDIO_PLACE)
-ALREADY_ANSWERING = "conversation_already_has_active_response"
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 TRANSCRIPTION_FAILED = f"{TRANSCRIPTION}.failed"
 CONNECTION_LOST = "connection_lost"
@@ -288,7 +287,7 @@ class ProviderSide:
 
     def _benign(self, event: Event) -> None:
         """A race that the provider lost gracefully: the person need not know."""
-        if event["error"]["code"] == ALREADY_ANSWERING:
+        if is_busy(event["error"]):
             held = self._core.answering.refused(event["error"]["event_id"])
             if held is not None and self._core.ended is None:
                 self._core.ask(held)

@@ -433,6 +433,20 @@ def test_an_answer_refused_because_one_was_begun_is_asked_for_again():
     assert codes(rig.browser.frames) == []
 
 
+@pytest.mark.parametrize("about", ["mine", None])
+@pytest.mark.parametrize("code", ["conversation_already_has_active_response", None])
+def test_a_refusal_in_words_or_of_nothing_in_particular_is_asked_for_again_too(code, about):
+    rig = Rig()
+    rig.page({"type": "response.create", "event_id": "mine"})
+    rig.upstream.take()
+    refusal = provider_error(code, about, "Conversation already has an active response.")
+    rig.provider(refusal, response_created("r1"), response_done("r1"))
+    assert rig.upstream.take()[0]["event_id"] == "mine"
+    rig.provider(response_created("r2"), provider_error(code, None, refusal["error"]["message"]))
+    rig.provider(response_done("r2"))
+    assert rig.upstream.frames == []
+
+
 def test_a_refusal_that_comes_after_the_end_of_the_other_answer_is_asked_again_once():
     rig = Rig()
     rig.page({"type": "response.create", "event_id": "mine"})
