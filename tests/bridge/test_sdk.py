@@ -358,14 +358,26 @@ def test_what_an_answer_aside_cost_is_counted_before_its_end_is_told() -> None:
     assert order == ["held"]
 
 
-def test_after_an_answer_aside_that_is_refused_the_next_is_of_the_conversation() -> None:
+@pytest.mark.parametrize("named", [True, False])
+def test_after_an_answer_aside_that_is_refused_the_next_is_of_the_conversation(
+    named: bool,
+) -> None:
     call, _leg, tap, upstream = attached(MiniMax())
     say(call, type="response.create", response={"conversation": "none"})
-    asked = upstream.take()[-1]["event_id"]
+    asked = upstream.take()[-1]["event_id"] if named else None
     hear(call, {"type": "error", "error": {"message": "Not supported", "event_id": asked}})
     hear(call, response_created(), audio_delta(bytes(480)), response_done())
     assert tap.assistant_audio == [("item_a", 0, bytes(480))]
     assert "response.created" in [event["type"] for event in tap.events]
+
+
+def test_an_answer_aside_is_not_refused_by_an_error_about_what_was_sent_later() -> None:
+    call, _leg, tap, _upstream = attached(MiniMax())
+    say(call, type="response.create", response={"conversation": "none"})
+    say(call, type="input_audio_buffer.commit")
+    hear(call, {"type": "error", "error": {"message": "Nothing to commit", "event_id": None}})
+    hear(call, response_created(), audio_delta(bytes(480)), response_done())
+    assert tap.aside_audio == [("resp_1", bytes(480))]
 
 
 def test_the_audio_of_an_answer_aside_is_shown_to_taps_as_such() -> None:

@@ -121,8 +121,7 @@ class SdkProviderSide(ProviderSide):
         about = event["error"]["event_id"]
         if about == f"{OPENING_IDS}session":
             self._opening = False
-        if about in self._side.aside:
-            self._side.aside.remove(about)  # what begins next is another one
+        self._side.refused(event["error"])
         self._side.sound.refused(about)
         super()._error(event)
 

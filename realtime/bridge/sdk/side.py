@@ -8,6 +8,7 @@ from ..answers import received_ms
 from ..audio import decode_base64, encode_base64
 from ..client_side import ClientSide
 from ..core import Core
+from ..errors import is_busy, judge
 from ..events import Event, Problem, problem_event
 from ..ids import new_id
 from .events import parse_event
@@ -41,6 +42,7 @@ class SdkSide(ClientSide):
         self._kept = kept
         self.aside: list[str] = []
         """Events that asked for responses outside the conversation which have not begun."""
+        self._newest: Event = {}  # what the program sent last, but for audio
         self.updating = False
         """A change of the session is just being sent: what comes meanwhile answers it."""
         self._handlers = {
@@ -55,6 +57,20 @@ class SdkSide(ClientSide):
             "response.create": self._response_create,
             "response.cancel": self._response_cancel,
         }
+
+    def refused(self, error: Event) -> None:
+        """A request for a response outside the conversation is refused, if this is about one:
+        what begins next is another one. Without an id an error is about what was sent last."""
+        about = error["event_id"]
+        if about is None and (judge(error).kind != "benign" or is_busy(error)):
+            about = self._newest.get("event_id")
+        if about in self.aside:
+            self.aside.remove(about)
+
+    def _take(self, event: Event) -> None:
+        if event["type"] != "input_audio_buffer.append":
+            self._newest = event
+        super()._take(event)
 
     def parse(self, text: str) -> Event:
         event = parse_event(text)
