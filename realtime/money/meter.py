@@ -338,6 +338,7 @@ class Meter(Tap):
         return entry
 
     def _put(self, entry: Entry, **about: str) -> None:
+        about |= {"key": f"{entry.upstream_session}|{entry.key}"}
         self.settling.put(entry, lambda name, rows: self._settled(name, about, rows))
         self._keep_owing()
 

@@ -58,7 +58,7 @@ class Sum:
 
 def cost_event(row: Usage, total: Sum, about: Mapping[str, str], ahead: Counts) -> dict[str, Any]:
     """The `nextvoice.cost` event of a ledger row. Amounts are exact decimals as strings; `about`
-    says which response or item.
+    says which response or item, and by its `key` what rows are of one thing: their own may differ.
 
     `total`: of the call so far, in the row's currency; `totals`: by currency. `context`: how many
     tokens there are to read, and about what the next turn costs (None: no price, or by time).
@@ -68,7 +68,7 @@ def cost_event(row: Usage, total: Sum, about: Mapping[str, str], ahead: Counts) 
     return {
         "type": "nextvoice.cost",
         **about,
-        "key": f"{row.upstream_session}|{row.key}|{row.corrects or row.kind}",
+        "key": f"{about['key']}|{row.corrects or row.kind}",
         "kind": row.corrects or row.kind,
         "correction": row.kind == Usage.Kind.CORRECTION,
         "model": row.model,

@@ -637,6 +637,24 @@ async def test_what_a_stopped_answer_used_takes_the_place_of_its_estimate(
     assert (correction.status, following.counts()) == ("cancelled", Counts(other_out=7))
 
 
+async def test_an_answer_and_a_turn_of_one_name_are_each_told_with_their_correction(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
+    for event in turn("resp_1"):
+        rig.meter.on_event(event)
+    broken = {"error": {"code": "connection_lost"}, "item_id": "resp_1"}
+    rig.meter.on_event({"type": f"{WORDS}.failed"} | broken)
+    rig.meter.on_event(response_created())
+    rig.meter.on_event(response_done(status="incomplete"))
+    for event in (turn("resp_1", HEARD)[-1], response_done(usage=USAGE)):
+        rig.meter.on_event(event)
+        await rig.settle()
+    told = [(event["key"], event["correction"]) for event in rig.told]
+    first, second = (key for key, correction in told if not correction)
+    assert sorted(told) == sorted([(first, False), (first, True), (second, False), (second, True)])
+
+
 def usage_of(number: int) -> dict[str, Any]:
     return {
         "input_tokens": 10 + number,
