@@ -344,9 +344,10 @@ class Meter(Tap):
 
     def _settled(self, name: str, about: dict[str, str], rows: list[Usage]) -> None:
         for row in rows:
+            # One that was there has been told of: a correction would be added to it again.
             if self._sum.add(row):
                 self._on_row(name, row)
-            self._tell(cost_event(row, self._sum, about, self._context.ahead()))
+                self._tell(cost_event(row, self._sum, about, self._context.ahead()))
 
     # What is under way, for who finds this process dead
 

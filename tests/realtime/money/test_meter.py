@@ -637,6 +637,15 @@ async def test_what_a_stopped_answer_used_takes_the_place_of_its_estimate(
     assert (correction.status, following.counts()) == ("cancelled", Counts(other_out=7))
 
 
+async def test_a_correction_is_told_once(transactional_db: None) -> None:
+    rig = Rig()
+    rig.meter.on_event(response_created())
+    for usage in (None, USAGE, USAGE):
+        rig.meter.on_event(response_done(usage=usage))
+        await rig.settle()
+    assert [event["correction"] for event in rig.told] == [False, True]
+
+
 async def test_an_answer_and_a_turn_of_one_name_are_each_told_with_their_correction(
     transactional_db: None,
 ) -> None:
