@@ -27,8 +27,6 @@ MAX_FRAME = 15 * 1024 * 1024
 MAX_NESTED = 64
 """Tools bring their JSON schemas along."""
 MAX_PARTS = 256
-MAX_WORDS = 1_000_000
-BETA_EVENTS = frozenset({"transcription_session.update"})
 CONTENT: Mapping[str, frozenset[str]] = {
     "system": frozenset({"input_text"}),
     "user": frozenset({"input_text", "input_audio", "input_image"}),
