@@ -125,6 +125,9 @@ class ToolLoop(Tap):
         match event["type"]:
             case "session.created":
                 self._session += 1
+                # Its responses may have the ids of those before it.
+                self._turns = {f"{self._session} {key}": t for key, t in self._turns.items()}
+                self._answered.clear()
                 # Once the session has been told the conversation.
                 self._loop.call_soon(self._settle_all)
             case "response.created":

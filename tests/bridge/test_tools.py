@@ -480,6 +480,22 @@ async def test_a_result_that_comes_after_a_break_is_told_to_the_next_session_in_
     assert (item["role"], item["content"]) == ("system", [{"type": "input_text", "text": text}])
 
 
+async def test_what_the_next_session_asks_for_under_the_same_ids_is_another_turn() -> None:
+    box, go = Box(), asyncio.Event()
+    first = [*OPENING, asking(wanted("wait")), Until(go), Die()]
+    second = [Send(session_created("sess_2")), Expect("session.update"), asking(wanted("echo"))]
+    waits = {"reconnect_waits": (0.0,), "tool_slow_seconds": 60.0}
+    async with scene(first, second, box=box, **waits) as on:
+        await box.begun.wait()
+        go.set()
+        await on.asked()
+        assert on.outputs() == [("call_1", "{}")]
+        box.gate.set()
+        await on.asked(2)
+    told = [event["item"] for event in on.visit.of_type("conversation.item.create")]
+    assert [item["type"] for item in told] == ["function_call_output", "message"]
+
+
 async def test_arguments_and_results_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "realtime")
     on = await one(wanted(arguments='{"secret": "swordfish"}'))
