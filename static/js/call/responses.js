@@ -12,6 +12,7 @@ export class Responses {
   /** The provider begins an answer. */
   begin(id) {
     this.#making = id;
+    this.#unwanted.delete(id); // not every provider gives each answer an id of its own
   }
 
   /** Nothing is being made: it is complete, or whoever made it is gone. */
