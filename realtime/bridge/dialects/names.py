@@ -15,6 +15,8 @@ from ..ids import new_id
 BEGINS = ("input_audio_buffer.", "response.")
 """Events about something that happens in this session, never about what it was told of before."""
 ID_FIELDS = ("item_id", "previous_item_id")
+REQUEST = "approval_request_id"
+"""Of an item: that of another one, which it follows from."""
 
 
 class Names:
@@ -32,7 +34,10 @@ class Names:
         if not self.taken:
             return event
         if event["type"] == "conversation.item.create":
-            self._told.add(event["item"].get("id"))
+            item = event["item"]
+            self._told.add(item.get("id"))
+            if REQUEST in item:
+                event |= {"item": item | {REQUEST: self._as_theirs(item[REQUEST])}}
         names = [name for name in ID_FIELDS if name in event]
         return event | {name: self._as_theirs(event[name]) for name in names}
 
@@ -54,6 +59,8 @@ class Names:
         for item in (event.get("item"), *(output if isinstance(output, list) else ())):
             if isinstance(item, dict) and "id" in item:
                 item["id"] = self._as_ours(item["id"], begins)
+                if REQUEST in item:
+                    item[REQUEST] = self._as_ours(item[REQUEST], False)
 
     def _as_ours(self, item_id: Any, begins: bool) -> Any:
         if not isinstance(item_id, str):

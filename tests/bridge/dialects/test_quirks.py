@@ -506,6 +506,20 @@ def test_a_server_that_gives_all_items_one_id_has_each_told_apart():
     assert done["item_id"] == added[1]
 
 
+def test_a_request_for_approval_that_is_named_anew_is_answered_under_its_own_name():
+    dialect = DIALECTS["openai_ga"]()
+    dialect.taken({"req_1"})
+    call = {"name": "f", "arguments": "{}", "server_label": "s"}
+    request = {"id": "req_1", "type": "mcp_approval_request", **call}
+    later = {"id": "mcp_1", "type": "mcp_call", "approval_request_id": "req_1", **call}
+    kind = "response.output_item.added"
+    asked, called = decode(dialect, {"type": kind, "item": request}, {"type": kind, "item": later})
+    assert "req_1" != asked["item"]["id"] == called["item"]["approval_request_id"]
+    answer = {"type": "mcp_approval_response", "approval_request_id": asked["item"]["id"]}
+    create = {"type": "conversation.item.create", "item": answer | {"id": "a", "approve": True}}
+    assert told(dialect, create)[0]["item"]["approval_request_id"] == "req_1"
+
+
 def test_xai_transcripts_grow_and_a_revision_waits_for_the_end():
     events = decoded("xai", "xai_call.json")
     deltas = [e["delta"] for e in events if e["type"].endswith("transcription.delta")]
