@@ -11,7 +11,12 @@ from .events import Event, Problem, check_modalities
 Path = tuple[str, ...]
 Change = tuple[Path, Any]
 
+Apply = Callable[[Event], Event]
+"""Makes a configuration of another one."""
+
 MAX_NAME = 64
+MOST_ASKED = 64
+"""So many changes may wait for the provider's word; of more the oldest is taken as confirmed."""
 SHOWN = ("type", "object", "id", "model", "output_modalities", "audio", "expires_at")
 VAD_NUMBERS = {
     "threshold": (0.0, 1.0),
@@ -91,12 +96,16 @@ def with_changes(session: Mapping[str, Any], changes: list[Change]) -> tuple[Eve
 
 
 class Settings:
-    """The session's configuration during a call; a change the provider refuses is taken back."""
+    """The session's configuration during a call; a change the provider refuses is taken back.
+
+    A provider answers what it is asked to change in that order, and an error alone says which one.
+    """
 
     def __init__(self, session: Mapping[str, Any], offered: Offered | None = None) -> None:
         self.session: Event = _copy(session)
         self._offered = offered or Offered()
-        self._before: dict[str, Event] = {}
+        self._sure = self.session  # as the provider has confirmed it
+        self._asked: list[tuple[str, Apply]] = []  # by event ids, oldest first
 
     @property
     def manual(self) -> bool:
@@ -110,24 +119,35 @@ class Settings:
         Raises `Problem`, and changes nothing, when the model lacks what is asked for.
         """
         self._offered.check(changes)
-        self._before[event_id] = self.session
-        self.session, part = with_changes(self.session, changes)
+        _, part = with_changes(self.session, changes)
+        self.put(lambda session: with_changes(session, changes)[0], event_id)
         return part
 
-    def put(self, session: Mapping[str, Any], event_id: str) -> None:
-        """Make this the whole configuration, as the client event `event_id` asks."""
-        self._before[event_id] = self.session
-        self.session = _copy(session)
+    def put(self, apply: Apply, event_id: str) -> None:
+        """Change the configuration as the client event `event_id` asks; `apply` gives a new one."""
+        self.session = apply(self.session)
+        self._asked.append((event_id, apply))
+        if len(self._asked) > MOST_ASKED:
+            self.accepted()
+
+    def opens(self, event_id: str) -> None:
+        """Another session of a provider is asked to be configured so."""
+        self._sure, self._asked = self.session, [(event_id, lambda session: session)]
 
     def refused(self, event_id: str | None) -> None:
         """The provider refused the change of this client event."""
-        if event_id in self._before:
-            self.session = self._before[event_id]
-            self._before.clear()
+        kept = [each for each in self._asked if each[0] != event_id]
+        if len(kept) == len(self._asked):
+            return
+        self._asked, self.session = kept, self._sure
+        for _, apply in kept:
+            self.session = apply(self.session)
 
     def accepted(self) -> None:
-        """The provider has confirmed its configuration."""
-        self._before.clear()
+        """The provider has confirmed the change that was asked for first."""
+        if self._asked:
+            _, apply = self._asked.pop(0)
+            self._sure = apply(self._sure)
 
     def shown(self, created: Mapping[str, Any]) -> Event:
         """What a browser may see of the provider's new session under our configuration."""

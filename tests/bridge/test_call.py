@@ -275,6 +275,15 @@ def test_a_setting_the_provider_refuses_is_taken_back_and_shown():
     assert rig.call.settings.session == SESSION
 
 
+def test_a_setting_refused_after_the_opening_was_accepted_is_taken_back():
+    rig = Rig()
+    voice = {"audio": {"output": {"voice": "cedar"}}}
+    rig.page({"type": "session.update", "event_id": "mine", "session": voice})
+    rig.provider(session_created() | {"type": "session.updated", "event_id": "e1"})
+    rig.provider(provider_error("invalid_value", "mine"))
+    assert rig.call.settings.session == SESSION
+
+
 def test_a_refused_opening_is_noticed():
     rig = Rig()
     rig.provider(provider_error("invalid_value", "nextvoice_open_session"))

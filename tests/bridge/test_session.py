@@ -103,6 +103,7 @@ def test_a_language_keeps_the_transcription_model():
     changes = changes_of({"audio": {"input": {"transcription": {"language": "de"}}}})
     whole, part = with_changes(SESSION, changes)
     wanted = {"model": "gpt-transcribe", "language": "de"}
+    assert Settings(SESSION).change(changes, "mine") == part
     assert whole["audio"]["input"]["transcription"] == wanted
     assert part == {"type": "realtime", "audio": {"input": {"transcription": wanted}}}
 
@@ -133,6 +134,29 @@ def test_an_accepted_change_stays():
     settings.accepted()
     settings.refused("mine")
     assert settings.session["audio"]["output"]["voice"] == "cedar"
+
+
+def voice(name):
+    return changes_of({"audio": {"output": {"voice": name}}})
+
+
+def test_of_two_changes_only_the_refused_one_is_taken_back():
+    settings = Settings(SESSION)
+    settings.change(voice("cedar"), "first")
+    settings.change(changes_of({"audio": {"output": {"speed": 1.2}}}), "second")
+    settings.refused("first")
+    assert settings.session["audio"]["output"] == SESSION["audio"]["output"] | {"speed": 1.2}
+    settings.refused("second")
+    assert settings.session == SESSION
+
+
+def test_what_accepts_one_change_accepts_no_later_one():
+    settings = Settings(SESSION)
+    settings.change(voice("cedar"), "first")
+    settings.change(changes_of({"audio": {"output": {"speed": 9 / 8}}}), "second")
+    settings.accepted()
+    settings.refused("second")
+    assert settings.session["audio"]["output"] == SESSION["audio"]["output"] | {"voice": "cedar"}
 
 
 def test_a_page_sees_no_instructions_and_no_tools():

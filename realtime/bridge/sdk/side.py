@@ -116,8 +116,8 @@ class SdkSide(ClientSide):
 
     def _session_update(self, event: Event) -> None:
         wanted = checked_session(event["session"])
-        settings = self._core.settings
-        settings.put(merged(settings.session, wanted, self._terms), event["event_id"])
+        terms = self._terms
+        self._core.settings.put(lambda session: merged(session, wanted, terms), event["event_id"])
         if self._core.own_turns is not None:
             self._core.own_turns.follow()
         told = {"type": "realtime", **on_terms(wanted, self._terms)}
