@@ -49,7 +49,8 @@ class Call(Core):
         """Find the ends of turns here, because the provider does not."""
         # What is sent then is not all that is heard, and nobody else keeps just that.
         self.tail.recall = None
-        self.own_turns = OwnTurns(self, vad, self._provider.make)
+        provider = self._provider
+        self.own_turns = OwnTurns(self, vad, provider.make, provider.take_no_more)
 
     def attach(
         self,

@@ -29,12 +29,16 @@ ID_FIELDS = ("item_id", "previous_item_id")
 
 
 class OwnTurns:
-    """The turns of one call. `make` tells page and taps an event of our own."""
+    """The turns of one call. `make` tells page and taps an event of our own; `on_cut` is called
+    when what comes of the answer under way has to be sifted from here on, its audio too."""
 
-    def __init__(self, core: Core, vad: Vad, make: Callable[..., None]) -> None:
+    def __init__(
+        self, core: Core, vad: Vad, make: Callable[..., None], on_cut: Callable[[], None]
+    ) -> None:
         self._core = core
         self._vad = vad
         self._make = make
+        self._on_cut = on_cut
         self._listener: Listener | None = None  # none while the page says where turns end
         self._settings: object = None  # the turn detection listened with
         self._started_ms = 0  # where the turn under way began
@@ -143,10 +147,15 @@ class OwnTurns:
 
     def _cancel(self, response_id: str) -> None:
         if self._cut != response_id:
-            self._cut, self._why, event_id = response_id, TALKED_OVER, new_id("nextvoice")
+            self._cut_off(response_id, TALKED_OVER)
+            event_id = new_id("nextvoice")
             self._cancels.append(event_id)
             cancel: Event = {"type": "response.cancel", "event_id": event_id}
             self._core.to_upstream(cancel, response_id=response_id)
+
+    def _cut_off(self, response_id: str, why: Event) -> None:
+        self._cut, self._why = response_id, why
+        self._on_cut()
 
     def _wants(self, name: str) -> bool:
         detection = self._detection()
@@ -183,7 +192,7 @@ class OwnTurns:
         if event.get("response_id") in (None, active):
             self._stops.append(event["event_id"])
             if self._cut != active:
-                self._cut, self._why = active, STOPPED
+                self._cut_off(active, STOPPED)
 
     def sift(self, event: Event) -> Iterable[Event]:
         """What to follow instead of an event of the provider, with the ids everybody knows."""

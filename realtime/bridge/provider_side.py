@@ -85,6 +85,10 @@ class ProviderSide:
         else:
             self.take((before | {"delta": pcm},))
 
+    def take_no_more(self) -> None:
+        """What comes of the answer under way is to be judged again, also what is like the last."""
+        self._last = {}
+
     def _take(self, event: Event) -> None:
         own, flips = self._core.own_turns, self._flips
         if own is None and flips.resting:

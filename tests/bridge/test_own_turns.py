@@ -184,6 +184,20 @@ def test_an_answer_that_is_talked_over_is_stopped(rig):
     assert [item["status"] for item in done["response"]["output"]] == ["incomplete"]
 
 
+def test_of_an_answer_that_is_talked_over_no_more_audio_of_the_same_shape_is_heard(rig):
+    def more(number):
+        audio = audio_delta(bytes([number, 0]) * 480, item_id="msg_002") | {"content_index": 1}
+        return {"event_id": f"event_{number}"} | audio
+
+    answering(rig)
+    rig.provider(more(1), more(2))
+    assert rig.browser.types() == ["nextvoice.audio", "audio", "audio"]
+    speak(rig, SUM[: ms_to_bytes(2_500)])
+    rig.browser.take()
+    rig.provider(more(3))
+    assert rig.browser.take() == []
+
+
 def test_what_a_talked_over_answer_cost_is_not_lost(rig):
     answering(rig)
     speak(rig, SUM[: ms_to_bytes(2_500)])
