@@ -246,7 +246,10 @@ class OwnTurns:
             return (event | {"response": event["response"] | done},)
         items = self._core.answering.items
         is_item = event["type"] in ITEM_EVENTS and event["item"]["id"] in items
-        return () if is_item or event.get("response_id") == self._cut else (event,)
+        if not is_item and event.get("response_id") != self._cut:
+            return (event,)
+        self._core.heard_at = self._core.clock()
+        return ()
 
 
 DEFAULT: Mapping[str, Any] = {"type": "server_vad"}

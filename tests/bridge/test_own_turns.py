@@ -198,6 +198,19 @@ def test_of_an_answer_that_is_talked_over_no_more_audio_of_the_same_shape_is_hea
     assert rig.browser.take() == []
 
 
+def test_an_answer_that_goes_on_though_it_was_talked_over_is_not_silent(rig):
+    answering(rig)
+    speak(rig, SUM)
+    rig.upstream.take()
+    rig.clock.now += 60
+    rig.provider(audio_delta(bytes(FRAME), item_id="msg_002"))
+    rig.call.hurry()
+    assert rig.upstream.frames == []
+    rig.clock.now += 60
+    rig.call.hurry()
+    assert kinds(rig.upstream.take()) == ["response.create"]
+
+
 def test_what_a_talked_over_answer_cost_is_not_lost(rig):
     answering(rig)
     speak(rig, SUM[: ms_to_bytes(2_500)])
