@@ -102,6 +102,13 @@ class Recorder(Tap):
         if item is not None:
             self._microphone.stop(item.track)
 
+    def _timed_out(self, event: Event) -> None:
+        """Nobody spoke: what the provider takes for a turn, to ask who is there, is silence."""
+        item = self._items.get(event["item_id"])
+        if item is not None:
+            self._remove(item)
+        self._items.removed.add(event["item_id"])
+
     def _committed(self, event: Event) -> None:
         item = self._item(
             event["item_id"],
@@ -244,6 +251,7 @@ class Recorder(Tap):
         "session.updated": _session,
         "input_audio_buffer.speech_started": _speech_started,
         "input_audio_buffer.speech_stopped": _speech_stopped,
+        "input_audio_buffer.timeout_triggered": _timed_out,
         "input_audio_buffer.committed": _committed,
         "conversation.item.added": _item_added,
         "conversation.item.done": _item_done,

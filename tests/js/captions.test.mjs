@@ -148,6 +148,17 @@ test("a deleted item is gone and does not come back", () => {
   assert.deepEqual(captions.items, []);
 });
 
+test("silence after which the provider asks who is there is no message", () => {
+  const captions = taken(
+    { type: "input_audio_buffer.timeout_triggered", item_id: "u1", audio_start_ms: 0, audio_end_ms: 5000 },
+    { type: "input_audio_buffer.committed", item_id: "u1", previous_item_id: null },
+    added("u1", "user"),
+    added("a1", "assistant", "u1", []),
+    { type: "response.output_audio_transcript.delta", item_id: "a1", delta: "Are you there?" },
+  );
+  assert.deepEqual(shown(captions), [["a1", "Are you there?", "in_progress"]]);
+});
+
 test("a lost connection closes what was open", () => {
   const captions = taken(
     added("u", "user"),

@@ -385,6 +385,21 @@ def test_an_answer_that_broke_off_before_its_first_word_leaves_nothing(call: Cal
     assert thread() == [("user", "completed", "Hello.")]
 
 
+def test_silence_after_which_the_provider_asks_who_is_there_is_no_message(call: Call) -> None:
+    call.speak(5000)
+    silence = {"audio_start_ms": 0, "audio_end_ms": 5000}
+    call.event("input_audio_buffer.timeout_triggered", item_id="u1", **silence)
+    call.event("input_audio_buffer.committed", item_id="u1", previous_item_id=None)
+    part = {"type": "input_audio", "transcript": None}
+    item = {"id": "u1", "type": "message", "role": "user", "content": [part]}
+    call.event("conversation.item.added", item=item, previous_item_id=None)
+    call.answer("a1", 500, "Are you there?", after="u1")
+    call.done("a1")
+    call.end()
+    assert thread() == [("assistant", "completed", "Are you there?")]
+    assert {event.get("item_id") for event in call.told if "item_id" in event} == {"a1"}
+
+
 def test_a_turn_whose_provider_broke_mid_word_leaves_nothing(call: Call) -> None:
     call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
     call.speak(500)

@@ -57,6 +57,7 @@ export class Captions {
       case "conversation.item.done":
         return this.#added(event);
       case "conversation.item.deleted":
+      case "input_audio_buffer.timeout_triggered": // nobody spoke, and is asked whether they are there
         return this.#remove(event.item_id);
       case "conversation.item.input_audio_transcription.delta":
         return this.#append(event.item_id, "user", "spoken", event.delta);
