@@ -45,6 +45,11 @@ _ROWS = (
         _("Ask again in a moment."),
     ),
     Notice(
+        "answer_filtered",
+        _("The voice provider held back its answer, or the rest of it."),
+        _("Its content filter does that. Say it in other words."),
+    ),
+    Notice(
         "answered_in_text",
         _("The model answered in writing instead of speaking."),
         _("Ask again, or choose another model if it stays so."),

@@ -22,6 +22,7 @@ _audio_place = itemgetter(*AUDIO_PLACE)
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 TRANSCRIPTION_FAILED = f"{TRANSCRIPTION}.failed"
 CONNECTION_LOST = "connection_lost"
+FILTERED = "content_filter"
 RATE_LIMITED = ("rate_limit_exceeded", "inference_rate_limit_exceeded")
 
 
@@ -262,6 +263,8 @@ class ProviderSide:
         self._pass_on(event)
         if response.get("status") == "failed":
             self._core.notice(_failure_notice(response))
+        elif (response.get("status_details") or {}).get("reason") == FILTERED:
+            self._core.notice("answer_filtered")
         if held is not None and self._core.ended is None:
             self._core.ask(held)
 

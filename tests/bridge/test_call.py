@@ -552,6 +552,15 @@ def test_a_failed_answer_is_noticed_and_the_call_goes_on(code, notice):
     assert rig.call.ended is None
 
 
+@pytest.mark.parametrize(("reason", "told"), [("content_filter", 1), ("max_output_tokens", 0)])
+def test_an_answer_that_the_provider_holds_back_is_noticed(reason, told):
+    rig = Rig()
+    details = {"type": "incomplete", "reason": reason}
+    rig.provider(response_created(), response_done(status="incomplete", status_details=details))
+    notices = [f["code"] for f in rig.browser.frames if f["type"] == "nextvoice.notice"]
+    assert notices == ["answer_filtered"] * told
+
+
 def test_barging_in_keeps_the_order_of_events_and_audio():
     rig = Rig()
     speech = {"type": "input_audio_buffer.speech_started", "item_id": "u", "audio_start_ms": 5}
