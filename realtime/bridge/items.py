@@ -51,8 +51,8 @@ class Items:
         return item_id in self._items and self._items[item_id].placed
 
     def ids(self) -> Iterable[str]:
-        """Ids of all items there ever were."""
-        return self._items
+        """Ids of all items there ever were, and of those that were only said to come before."""
+        return filter(None, (*self._items, *self._followers))
 
     def touch(self, item_id: str) -> Item:
         """The item, made on first mention; an item only mentioned has no place yet."""

@@ -33,6 +33,10 @@ def test_items_after_one_that_never_came_are_last_and_in_order():
     assert items.order() == ["a", "x", "y"]
 
 
+def test_an_id_is_taken_also_by_what_never_came():
+    assert set(placed([("a", None), ("c", "b")]).ids()) == {"a", "b", "c"}
+
+
 def test_items_in_a_circle_are_shown_once():
     assert sorted(placed([("a", "b"), ("b", "a")]).order()) == ["a", "b"]
 
