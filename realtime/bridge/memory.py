@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,8 @@ class Memory(Tap):
     def __init__(self, items: Items, letters: int) -> None:
         self._items = items
         self._letters = letters
+        self.elsewhere: Collection[str] = ()
+        """Ids that items of other calls have, which no item of this one is to have."""
         self._opening: list[Event] = []
         self._words: dict[str, Words] = {}
         self._pictures: list[tuple[Words, int]] = []  # oldest first
@@ -69,7 +71,7 @@ class Memory(Tap):
 
     def taken(self) -> set[str]:
         """Ids of all items there ever were."""
-        return {*self._words, *self._items.ids()}
+        return {*self.elsewhere, *self._words, *self._items.ids()}
 
     def last(self) -> str | None:
         """Id of the newest turn, leaving out answers of which nothing has come."""

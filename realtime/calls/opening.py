@@ -65,6 +65,8 @@ class Opening:
     ready: dict[str, Any]
     last_position: float
     titled: bool
+    taken: frozenset[str] = frozenset()
+    """Ids that items of earlier calls in the thread have."""
     sees: bool = False
     """Whether the model can be shown pictures."""
     offered: Offered = field(default_factory=Offered)
@@ -99,11 +101,13 @@ _open_calls = Prepared(
         .values_list("pk")
     )
 )
-_last_position = Prepared(
+# So many of a conversation's newest messages keep their item's id to themselves.
+MOST_IDS = 500
+_places = Prepared(
     lambda: (
         Message.objects.filter(conversation=Given("conversation", UUIDField()))
         .order_by("-position")
-        .values_list("position")[:1]
+        .values_list("position", "item_id")[:MOST_IDS]
     )
 )
 
@@ -145,6 +149,7 @@ def open_call(
             heartbeat=now,
         )
     place = str(conversation.pk) if conversation else None
+    placed = _places.all(conversation=conversation.pk) if conversation else []
     session, toolbox = start.applied_to(base_session(model)), None
     if tools and conversation is not None:
         toolbox = toolbox_for(user, conversation, account, model, call_id, start.time_zone)
@@ -161,8 +166,9 @@ def open_call(
             "model": {"id": str(model.pk), "name": str(model)},
             "provider": {"name": model.provider.name},
         },
-        last_position=_position_in(conversation) if conversation else 0.0,
+        last_position=placed[0][0] if placed else 0.0,
         titled=bool(conversation and conversation.title),
+        taken=frozenset(item_id for _, item_id in placed if item_id),
         sees=sees,
         offered=_offered(model),
         pays=_payer(user, pays, model),
@@ -227,11 +233,6 @@ def _admitted(
     except OverQuota as over:
         reason = "too_many_calls" if over.limit and over.limit.what == "calls" else "quota_used_up"
         raise Refused(reason, str(over), over_words(over, tariff.currency)) from None
-
-
-def _position_in(conversation: Conversation) -> float:
-    last = _last_position.first(conversation=conversation.pk)
-    return last[0] if last is not None else 0.0
 
 
 def base_session(model: VoiceModel) -> dict[str, Any]:

@@ -356,6 +356,7 @@ class RunningCall:
     def _enter(self, call: Call) -> None:
         self._call = call
         call.on_received = self._browser.arrived
+        call.memory.elsewhere = self._opening.taken
         if self._recorder is not None:
             call.tail.recall = self._recorder.recall
         keeper().join(uuid.UUID(self._opening.call_id), self._allowance)

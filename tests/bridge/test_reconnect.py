@@ -478,6 +478,16 @@ def test_items_counted_from_the_beginning_again_are_other_items(name, echoed):
     assert [memory.text(each) for each in memory.order()] == words[:4] + words[5:]
 
 
+def test_items_under_the_names_of_an_earlier_call_are_other_items():
+    rig = Rig(attached=False)
+    rig.call.memory.elsewhere = {"item_1"}
+    rig.attach()
+    rig.provider(*exchange("Two?", "Two."))
+    memory = rig.call.memory
+    assert [memory.text(each) for each in memory.order()] == ["Two?", "Two."]
+    assert memory.order()[0] != "item_1" and memory.order()[1] == "item_2"
+
+
 def test_a_turn_that_begins_under_the_name_of_one_that_broke_off_is_another():
     rig = Rig()
     start, *_ = exchange("", "")

@@ -203,3 +203,39 @@ def test_a_cough_pauses_the_answer_and_leaves_no_trace(visit: Open, site: Site) 
         # This provider does not say that it took the question; the answer alone is stored.
         expect(page.get_by_test_id("message")).to_have_count(1)
         assert re.search("interrupt_response", str(provider.visits[0].events)) is not None
+
+
+def exchange(question: str, answer: str) -> Send:
+    """A turn and its answer, under the ids that a provider gives them that counts in each call."""
+    place = {"response_id": "r1", "item_id": "item_2", "output_index": 0, "content_index": 0}
+    transcription = "conversation.item.input_audio_transcription.completed"
+    said = {"type": transcription, "item_id": "item_1", "content_index": 0, "transcript": question}
+    committed = {"type": "input_audio_buffer.committed", "item_id": "item_1"}
+    spoken = {"type": "response.output_audio_transcript.done", **place, "transcript": answer}
+    return Send(
+        committed | {"previous_item_id": None},
+        item_added("item_1", None),
+        said,
+        response_created("r1"),
+        item_added("item_2", "item_1", "assistant"),
+        spoken,
+        audio_delta(tone(200), "item_2", "r1"),
+        response_done("r1", output=[{"id": "item_2", "type": "message", "role": "assistant"}]),
+    )
+
+
+def test_another_call_under_the_same_ids_leaves_what_was_said_before(
+    visit: Open, site: Site
+) -> None:
+    first, second = opened(exchange("One?", "Uno.")), opened(exchange("Two?", "Due."))
+    words = ["One?", "Uno.", "Two?", "Due."]
+    with scripted(site, first, second), visit("sum.wav") as page:
+        new_conversation(page)
+        shown = page.locator("[data-message-text]")
+        for count in (2, 4):
+            panel = talk(page)
+            expect(shown).to_have_text(words[:count], timeout=ANSWER_MS)
+            page.get_by_test_id("hang-up").click()
+            expect(panel).to_be_hidden()
+        page.reload()
+        expect(shown).to_have_text(words)

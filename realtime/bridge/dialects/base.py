@@ -68,8 +68,8 @@ class Dialect(Protocol):
         """Frames to send at once, for providers that wait for the client to speak first."""
 
     def taken(self, item_ids: Collection[str]) -> None:
-        """Ids that items of the call's earlier sessions have, given before `opening`: no other
-        item is to have one of them, but that which `opening` tells."""
+        """Ids that items of earlier sessions and calls have, given before `opening`: no other
+        item is to have one of them, but what the provider is told itself."""
 
     def opening(
         self, session: Mapping[str, Any], history: Sequence[Mapping[str, Any]]

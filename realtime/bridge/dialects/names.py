@@ -1,7 +1,7 @@
 """Names for the items of a provider that counts them from the beginning in each session.
 
-An id that an item of an earlier session of the call has is no name for another one: such an item
-gets a name of ours, and the provider goes on hearing its own.
+An id that an item of an earlier session has, or of an earlier call, is no name for another one:
+such an item gets a name of ours, and the provider goes on hearing its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Names:
 
     def __init__(self) -> None:
         self.taken: Collection[str] = ()
-        """Ids of the items of the call's earlier sessions."""
+        """Ids of the items of earlier sessions and calls."""
         self._told: set[str] = set()  # items that the provider was told of, by their ids
         self._ours: dict[str, str] = {}  # by the provider's ids
         self._theirs: dict[str, str] = {}

@@ -45,6 +45,18 @@ def test_the_default_model_is_chosen_and_configured(conversation: Conversation) 
     )
 
 
+def test_a_call_knows_where_it_begins_and_the_items_that_were_there(
+    conversation: Conversation,
+) -> None:
+    model("b", default=True)
+    opening = open_call(conversation.owner, conversation, Start())
+    assert (opening.last_position, opening.taken) == (0.0, frozenset())
+    for position, item_id in ((1.0, "item_1"), (2.5, ""), (2.0, "item_2")):
+        conversation.messages.create(position=position, role="user", item_id=item_id)
+    opening = open_call(conversation.owner, conversation, Start())
+    assert (opening.last_position, opening.taken) == (2.5, {"item_1", "item_2"})
+
+
 def test_opening_a_call_takes_so_many_queries(
     conversation: Conversation, django_assert_num_queries: Any
 ) -> None:
