@@ -188,6 +188,11 @@ class Meter(Tap):
             ms = int(event["audio_end_ms"]) - turn.started_ms
             turn.ms = max(0, min(ms, LONGEST_TURN_MS))
 
+    def _timed_out(self, event: Event) -> None:
+        """What comes next under this id is silence, and no words of it are to be expected."""
+        self._written[event["item_id"]] = None
+        forget_old(self._written)
+
     def _owed_turns(self) -> dict[str, Turn]:
         """Turns that somebody is writing down."""
         if self._transcriber is None:
@@ -377,6 +382,7 @@ class Meter(Tap):
         "session.usage.updated": _usage_updated,
         "input_audio_buffer.speech_started": _speech_started,
         "input_audio_buffer.speech_stopped": _speech_stopped,
+        "input_audio_buffer.timeout_triggered": _timed_out,
         "input_audio_buffer.committed": _committed,
         "conversation.item.added": _added,
         "conversation.item.input_audio_transcription.completed": _transcribed,

@@ -324,6 +324,22 @@ async def test_a_turn_nobody_wrote_down_is_estimated(
     )
 
 
+async def test_silence_after_which_a_provider_asks_who_is_there_is_not_estimated(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
+    rig.meter.on_user_audio(bytes(5 * SECOND), 0)
+    silence = {"item_id": "item_u", "audio_start_ms": 0, "audio_end_ms": 5000}
+    rig.meter.on_event({"type": "input_audio_buffer.timeout_triggered", **silence})
+    rig.meter.on_event(turn()[-1])
+    assert not rig.meter.awaits_usage
+    rig.meter.on_event(session_created())
+    assert await rig.settle() == []
+    # What the provider says it took to write it down is paid for all the same.
+    rig.meter.on_event(turn(usage=HEARD)[-1])
+    assert [row.cost for row in await rig.settle()] == [HEARD_COST]
+
+
 async def test_what_a_page_took_back_of_a_turn_is_not_estimated(transactional_db: None) -> None:
     rig, committed = Rig(), turn()[-1]
     rig.meter.on_user_audio(bytes(SECOND), 0)
