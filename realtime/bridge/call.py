@@ -12,7 +12,7 @@ from typing import Any
 from ..hearing.vad import Vad
 from .client_side import ClientSide
 from .core import Core
-from .dialects.base import OPENING_IDS, Dialect
+from .dialects.base import OPENING, Dialect
 from .events import Event
 from .gate import Leg
 from .memory import packed
@@ -68,7 +68,7 @@ class Call(Core):
             self.memory.opens_with(history)
         self.plug(upstream, dialect)
         dialect.taken(self.memory.taken())
-        self.settings.opens(f"{OPENING_IDS}session")
+        self.settings.opens(OPENING)
         self.say_ready(created[0] if created else {})
         self._provider.take(first)
         for frame in dialect.opening(self.settings.session, self._conversation()):

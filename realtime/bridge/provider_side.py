@@ -9,7 +9,7 @@ from typing import Any
 from .answers import STOPPED, answers_turns, take_audio
 from .audio import BYTES_PER_SECOND, samples_to_ms
 from .core import Core
-from .dialects.base import AUDIO_DELTA, OPENING_IDS, RENEW, SPENT, TAKEN_BACK
+from .dialects.base import AUDIO_DELTA, OPENING, OPENING_IDS, RENEW, SPENT, TAKEN_BACK
 from .errors import FATAL_CODES, is_busy, judge
 from .events import Event
 from .flip import AUDIO, FlipGuard
@@ -290,7 +290,19 @@ class ProviderSide:
         self._core.sent.refused(error["event_id"])
         if (error["event_id"] or "").startswith(OPENING_IDS):
             self._core.notice("setting_refused")
+            if error["event_id"] == OPENING:
+                self._open_without(error["param"])
         self._core.tell(event)
+
+    def _open_without(self, param: object) -> bool:
+        """Configure the session with the rest of what was refused for this; False when there is
+        none."""
+        core = self._core
+        if core.dialect is None or not core.settings.opens_without(param, OPENING):
+            return False
+        for frame in core.dialect.opening(core.settings.session, ()):
+            core.send(frame)
+        return True
 
     def _benign(self, event: Event) -> None:
         """A race that the provider lost gracefully: the person need not know."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .events import Event, Problem, check_modalities
+from .refusal import without
 
 Path = tuple[str, ...]
 Change = tuple[Path, Any]
@@ -133,6 +134,18 @@ class Settings:
     def opens(self, event_id: str) -> None:
         """Another session of a provider is asked to be configured so."""
         self._sure, self._asked = self.session, [(event_id, lambda session: session)]
+
+    def opens_without(self, param: object, event_id: str) -> bool:
+        """The same without what the provider refuses of it (see `refusal.without`); False, and
+        nothing is changed, where there is nothing to leave out."""
+        left = without(self._sure, param)
+        if left is None:
+            return False
+        self._sure = self.session = left
+        for _, apply in self._asked:
+            self.session = apply(self.session)
+        self._asked.append((event_id, lambda session: session))
+        return True
 
     def refused(self, event_id: str | None) -> None:
         """The provider refused the change of this client event."""

@@ -26,6 +26,8 @@ TAKEN_BACK = "nextvoice.taken_back"
 
 OPENING_IDS = "nextvoice_open_"
 """Event ids of opening frames start so, which tells an error about one of them."""
+OPENING = f"{OPENING_IDS}session"
+"""That of the session's configuration."""
 
 
 class Dialect(Protocol):

@@ -19,7 +19,7 @@ from ..events import Event, error_event
 from ..ids import new_id
 from ..writer import Frame
 from .alike import Alike
-from .base import AUDIO_DELTA, OPENING_IDS
+from .base import AUDIO_DELTA, OPENING, OPENING_IDS
 from .complete import Completing
 from .endpoint import Endpoint
 from .fit import fit_response, fit_session
@@ -112,7 +112,7 @@ class JsonDialect(Endpoint):
         yield from self.encode(
             {
                 "type": "session.update",
-                "event_id": f"{OPENING_IDS}session",
+                "event_id": OPENING,
                 "session": config | {"type": "realtime"},
             }
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..answers import received_ms, take_audio
 from ..core import Core
-from ..dialects.base import AUDIO_DELTA, OPENING_IDS
+from ..dialects.base import AUDIO_DELTA, OPENING
 from ..events import Event
 from ..ids import new_id
 from ..provider_side import AUDIO_PLACE, ProviderSide, incomplete
@@ -119,11 +119,15 @@ class SdkProviderSide(ProviderSide):
 
     def _error(self, event: Event) -> None:
         about = event["error"]["event_id"]
-        if about == f"{OPENING_IDS}session":
+        if about == OPENING:
             self._opening = False
         self._side.refused(event["error"])
         self._side.sound.refused(about)
         super()._error(event)
+
+    def _open_without(self, param: object) -> bool:
+        self._opening = super()._open_without(param)
+        return self._opening
 
 
 def without_ours(error: Event, ours: str) -> Event:

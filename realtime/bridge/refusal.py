@@ -1,0 +1,76 @@
+"""What is left of a session's configuration that a provider refused.
+
+It refuses all of it for one thing, and the model is then without instructions and functions. As a
+rule it names what it does not take: `session.audio.output.voice`, `session.tools[0].name`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+from .events import Event
+
+Path = tuple[str, ...]
+
+NAMED = re.compile(r"(?:session\.)?([\w.]+)(?:\[(\d+)\].*)?")
+NEEDED = (
+    ("output_modalities",),
+    ("instructions",),
+    ("tools",),
+    ("tool_choice",),
+    ("audio", "input", "turn_detection"),
+)
+"""What a call is not the same without."""
+
+
+def without(session: Mapping[str, Any], param: object) -> Event | None:
+    """The configuration without what an error's `param` names or, where that is not in it, with no
+    more than is needed. None when nothing is left to be left out."""
+    named = NAMED.fullmatch(param) if isinstance(param, str) else None
+    path = _place(session, tuple(named[1].split("."))) if named else None
+    if named is None or path is None:
+        return _needed(session)
+    left: Event = deepcopy(dict(session))
+    above = left
+    for name in path[:-1]:
+        above = above[name]
+    inner, index = above[path[-1]], int(named[2] or 0)
+    if named[2] and isinstance(inner, list) and index < len(inner):
+        del inner[index]
+    else:
+        del above[path[-1]]
+    return left
+
+
+def _place(session: Mapping[str, Any], path: Path) -> Path | None:
+    """Where what is named so stands. Other protocols have other places for it, but mostly the same
+    name; of what is not known by its type nothing else is either."""
+    if path[-1] == "type":
+        path = path[:-1]
+    places = dict(_values(session, ()))
+    if path in places:
+        return path
+    same = [each for each in places if each[-1:] == path[-1:]]
+    return same[0] if len(same) == 1 else None
+
+
+def _needed(session: Mapping[str, Any]) -> Event | None:
+    needed: Event = {name: session[name] for name in ("type",) if name in session}
+    for path, value in _values(session, ()):
+        if path in NEEDED:
+            inner = needed
+            for name in path[:-1]:
+                inner = inner.setdefault(name, {})
+            inner[path[-1]] = value
+    return needed if needed != session else None
+
+
+def _values(session: Mapping[str, Any], above: Path) -> Iterator[tuple[Path, Any]]:
+    for name, value in session.items():
+        if (path := (*above, name)) != ("type",):
+            yield path, value
+        if isinstance(value, Mapping):
+            yield from _values(value, path)
