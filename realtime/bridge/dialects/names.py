@@ -38,6 +38,8 @@ class Names:
             self._told.add(item.get("id"))
             if REQUEST in item:
                 event |= {"item": item | {REQUEST: self._as_theirs(item[REQUEST])}}
+        elif event["type"] == "response.create" and isinstance(event.get("response"), dict):
+            event |= {"response": self._referring(event["response"])}
         names = [name for name in ID_FIELDS if name in event]
         return event | {name: self._as_theirs(event[name]) for name in names}
 
@@ -62,6 +64,16 @@ class Names:
                 if REQUEST in item:
                     item[REQUEST] = self._as_ours(item[REQUEST], False)
 
+    def _referring(self, response: Event) -> Event:
+        given = response.get("input")
+        if not isinstance(given, list):
+            return response
+        told = [
+            each | {"id": self._as_theirs(each.get("id"))} if _is_reference(each) else each
+            for each in given
+        ]
+        return response | {"input": told}
+
     def _as_ours(self, item_id: Any, begins: bool) -> Any:
         if not isinstance(item_id, str):
             return item_id
@@ -78,3 +90,8 @@ class Names:
 
     def _pair(self, theirs: str, ours: str) -> None:
         self._ours[theirs], self._theirs[ours] = ours, theirs
+
+
+def _is_reference(item: Any) -> bool:
+    """Whether what is given for an answer is an item that is there."""
+    return isinstance(item, dict) and item.get("type") == "item_reference"
