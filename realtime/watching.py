@@ -15,7 +15,6 @@ from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
 
 from chats.models import Conversation
-from chats.models import Message as Stored
 from realtime.bridge.ends import ENDS
 from realtime.calls.audience import LOOK, ask_calls, person_of, until_asked, watchers_of
 from realtime.calls.channel import channel_in
@@ -24,7 +23,7 @@ from realtime.calls.opening import find_conversation
 from realtime.calls.places import TOO_MANY, Places
 from realtime.consumers import AWAY, NOT_FOUND
 from realtime.db import in_database
-from realtime.recorder.keeper import stored_event
+from realtime.recorder.keeper import newest_events
 
 outage = logging.getLogger("nextvoice.outage")
 
@@ -139,7 +138,4 @@ async def _tell(send: Send, event: Message) -> None:
 
 def newest(pk: uuid.UUID) -> list[Message]:
     """The newest messages of a conversation as `nextvoice.saved` events, oldest first."""
-    found = Stored.objects.filter(conversation=pk).select_related("recording")
-    found = found.prefetch_related("attachments")
-    rows = list(found.order_by("-position", "-created")[:NEWEST])
-    return [stored_event(row) for row in reversed(rows)]
+    return newest_events(NEWEST, conversation=pk)

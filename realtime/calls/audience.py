@@ -2,10 +2,10 @@
 
 Each conversation has two groups. Whoever watches is in one: it is told what is stored of the call
 (`nextvoice.saved`, `.removed`, `.title`) and that there is one (`nextvoice.call`). The calls
-themselves are in the other: they are told when another one begins, in whatever process, and are
-asked to show themselves, or to end. Watchers ask again and again, and only a call that was asked
-lately shows what is stored of it. A call that is not kept is in a group of its own. Persons and
-providers have a group each, which their calls are in: it is told when they have changed. When
+themselves are in the other: they are told when another one begins or is over, in whatever process,
+and are asked to show themselves, or to end. Watchers ask again and again, and only a call that was
+asked lately shows what is stored of it. A call that is not kept is in a group of its own. Persons
+and providers have a group each, which their calls are in: it is told when they have changed. When
 the layer is away calls go on, and nobody sees them but their own page.
 """
 
@@ -107,7 +107,8 @@ class Audience:
 
     Make and start it on the call's loop. `stop(reason)` is called when another call has begun, or
     somebody asks for the end; `look()` when one of `depends_on`, which are groups, has changed;
-    `tell(event)` with what the call's own page is to be told.
+    `tell(event)` with what the call's own page is to be told; `left(call_id)` when another call of
+    the conversation is over, with all that is stored of it.
     `spoken`: whether it is one that people talk in. A call without a conversation shows nothing.
     """
 
@@ -121,11 +122,13 @@ class Audience:
         depends_on: Sequence[str] = (),
         look: Callable[[], None] = lambda: None,
         tell: Callable[[Event], None] = lambda event: None,
+        left: Callable[[str], None] = lambda call_id: None,
     ) -> None:
         self._place = conversation_id or call_id
         self._groups = (calls_of(self._place), *depends_on)
         self._look = look
         self._tell = tell
+        self._left = left
         self._watched = conversation_id is not None
         self._call_id = call_id
         self._spoken = spoken
@@ -184,6 +187,8 @@ class Audience:
             if isinstance(event.get("text"), str):
                 event["text"] = event["text"][:MOST_TEXT]
             await _send(watchers_of(self._place), {"type": "watch.event", "event": event})
+        if self._over:
+            await _send(calls_of(self._place), {"type": "call.left", "call_id": self._call_id})
 
     async def _listen(self) -> None:
         while True:
@@ -213,6 +218,8 @@ class Audience:
         elif message["type"] == "call.end":
             if message["call_id"] == self._call_id:
                 self._stop(message["reason"])
+        elif message["type"] == "call.left":
+            self._left(message["call_id"])
         elif message["since"] > self._since:
             self._stop("taken_over")
 

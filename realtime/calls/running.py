@@ -44,6 +44,7 @@ from realtime.money.quota_words import withdrawn_words
 from realtime.money.terms import Terms
 from realtime.providers.circuits import circuit_of
 from realtime.recorder import Recorder
+from realtime.recorder.keeper import newest_events
 from realtime.tools.trail import Trail
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,9 @@ SETTLE_SECONDS = 3.0
 DRAIN_SECONDS = 1.0
 # How long a call goes on without its browser.
 RESUME_SECONDS = 15.0
+
+# So many messages of a call that was taken over may be new to the page that took it over.
+LAST_WORDS = 10
 
 # The close code of a socket whose call goes on over another one, or without any.
 REPLACED = 4409
@@ -184,6 +188,7 @@ class RunningCall:
             depends_on=depends_on,
             look=partial(lookout().ask, uuid.UUID(opening.call_id)),
             tell=self._tell,
+            left=self._show_last_words,
         )
 
     def _stop(self, reason: str, words: tuple[str, str] | None = None) -> None:
@@ -373,6 +378,19 @@ class RunningCall:
     def _tell(self, event: Message) -> None:
         if self._call is not None:
             self._call.tell(event)
+
+    def _show_last_words(self, call_id: str) -> None:
+        """Show the page what another call left: it does not watch since it has a call itself."""
+        _begin(self._tell_last_words(call_id))
+
+    async def _tell_last_words(self, call_id: str) -> None:
+        try:
+            events = await in_database(newest_events, LAST_WORDS, call_id=call_id)
+        except Exception as problem:
+            outage.warning("a page is not told of the call before: %s", type(problem).__name__)
+            return
+        for event in events:
+            self._tell(event)
 
     # What the lookout asks and tells
 

@@ -220,6 +220,14 @@ def saved_event(item: Item) -> dict[str, Any]:
     }
 
 
+def newest_events(most: int, **of: Any) -> list[dict[str, Any]]:
+    """The newest `most` messages of a conversation or a call as `stored_event`s, oldest first."""
+    found = Message.objects.filter(**of).select_related("recording")
+    found = found.prefetch_related("attachments")
+    rows = list(found.order_by("-position", "-created")[:most])
+    return [stored_event(row) for row in reversed(rows)]
+
+
 def stored_event(message: Message) -> dict[str, Any]:
     """The `nextvoice.saved` event of a message as it is in the database, with its recording."""
     recording: Recording | None = getattr(message, "recording", None)

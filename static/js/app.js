@@ -117,6 +117,7 @@ function connectCall() {
     drawer?.show();
     pageOfCall()?.thread.saved(detail);
   });
+  call.addEventListener("left", ({ detail }) => pageOfCall()?.thread.stored(detail, { earlier: true }));
   call.addEventListener("removed", ({ detail }) => pageOfCall()?.thread.removed(detail));
   call.addEventListener("title", ({ detail: { title } }) => {
     titled = { id: call.options.conversation, title };

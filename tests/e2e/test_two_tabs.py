@@ -100,6 +100,27 @@ def test_typing_in_one_tab_and_then_in_another_says_nothing_of_calls(visit: Open
         expect(page.locator(".toast")).to_have_count(0)
 
 
+def test_a_tab_that_takes_over_shows_how_the_answer_of_the_other_ended(visit: Open) -> None:
+    with visit("sum.wav") as page:
+        new_conversation(page)
+        other = page.context.new_page()
+        other.goto(page.url)
+        page.bring_to_front()
+        talk(page)
+        page.get_by_test_id("mute").click()
+        page.get_by_test_id("call-type").fill("Tell me a story")
+        page.keyboard.press("Enter")
+        growing = other.locator(".message[data-role=assistant][data-status=in_progress]")
+        expect(growing).to_have_count(1, timeout=ANSWER_MS)
+        other.get_by_test_id("take-over").click()
+        cut = other.locator(".message[data-role=assistant][data-status=interrupted] audio")
+        expect(cut).to_have_count(1, timeout=ANSWER_MS)
+        live = words(other)[:2]
+        other.get_by_test_id("hang-up").click()
+        other.reload()
+        assert words(other)[:2] == live
+
+
 def test_what_was_shown_before_it_had_a_place_comes_to_its_place(visit: Open) -> None:
     # A turn that had begun here, and was heard to its end after another tab's typed message.
     with visit(None) as page:

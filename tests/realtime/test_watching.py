@@ -153,6 +153,25 @@ async def test_a_tab_that_comes_late_is_shown_the_call_and_what_was_said(
         await call.ended()
 
 
+async def test_a_page_that_took_over_is_told_what_the_call_before_left(
+    here: str, cookie: str, conversation: Conversation
+) -> None:
+    story = opened(answer(bytes(SECOND)), Until(asyncio.Event()))
+    async with (
+        provider_of(story, opened(Until(asyncio.Event()))),
+        Caller.dial(here, str(conversation.pk), cookie) as first,
+    ):
+        before = await first.start()
+        await first.event("nextvoice.saved")
+        async with Caller.dial(here, str(conversation.pk), cookie) as second:
+            await second.start()
+            assert await first.ended() == ("taken_over", 4409)
+            left = await second.event("nextvoice.saved")
+            assert (left["call_id"], left["text"]) == (before["call_id"], "Hello there.")
+            await second.send({"type": "nextvoice.hang_up"})
+            await second.ended()
+
+
 async def test_what_is_sent_on_it_does_nothing(
     here: str, cookie: str, conversation: Conversation
 ) -> None:

@@ -22,8 +22,9 @@ const SILENT = { user: 0, assistant: 0 };
 
 /**
  * The call of this page; at most one at a time. Events: `state`, `caption` (Caption), `saved`,
- * `title`, `cost`, `waiting`, `ready`, `notice` ({code, message}), `unsent` (a Said that the server
- * did not get, the last one first) and `ended` ({reason, message, remedy, durationMs}).
+ * `left` (what is stored of a call that this one took over from), `title`, `cost`, `waiting`,
+ * `ready`, `notice` ({code, message}), `unsent` (a Said that the server did not get, the last one
+ * first) and `ended` ({reason, message, remedy, durationMs}).
  */
 export class Call extends EventTarget {
   captions = new Captions();
@@ -329,6 +330,11 @@ export class Call extends EventTarget {
   }
 
   #take(event) {
+    // Of a call that this one took over from; its items may have the ids of ours.
+    if (event.type === "nextvoice.saved" && event.call_id && event.call_id !== this.callId) {
+      this.#emit("left", event);
+      return;
+    }
     if (this.costs.take(event)) this.#emit("cost");
     this.captions.take(event);
     this.#written.take(event);

@@ -122,15 +122,18 @@ export class Thread {
     showSaved(element, event);
   }
 
-  /** Show what is stored of a message, whoever's tab it was said in. @param {object} saved */
-  stored(saved) {
+  /**
+   * Show what is stored of a message, whoever's tab it was said in.
+   * @param {object} saved  @param {{earlier?: boolean}} options of a call before the one that runs here
+   */
+  stored(saved, { earlier = false } = {}) {
     const known = find(`[data-message="${CSS.escape(saved.message_id)}"]`, this.#list) ?? this.#element(saved.item_id);
     const empty = !saved.text && !saved.recording && !saved.card && !saved.attachments?.length;
     if (!known && empty && saved.status === "completed") return;
     if (!known && !this.#pages.covers(saved.position)) return;
     const element = known ?? makeMessage({ id: saved.item_id }, saved.call_id);
     showStored(element, saved);
-    if (!known || this.#misplaced(element)) this.#insert(element, saved);
+    if (!known || this.#misplaced(element)) this.#insert(element, saved, earlier);
     show(this.#empty, false);
   }
 
@@ -147,8 +150,12 @@ export class Thread {
     return positions[at - 1] > positions[at] || positions[at + 1] < positions[at];
   }
 
-  #insert(element, { position, call_id: call, kind }) {
-    const after = findAll("[data-position]", this.#list).find((one) => Number(one.dataset.position) > position) ?? null;
+  #insert(element, { position, call_id: call, kind }, earlier) {
+    // Calls that began in the same moment have both begun to count at the same place.
+    const least = earlier ? position : position + 1;
+    const ours = ({ call, callId }) => earlier && this.#call === (call ?? callId);
+    const follows = ({ dataset }) => (dataset.position ? Number(dataset.position) >= least : ours(dataset));
+    const after = [...this.#list.children].find(follows) ?? null;
     const begun = call && find(`[data-call="${CSS.escape(call)}"]`, this.#list);
     if (kind === "spoken" && call && !begun) {
       const divider = fromTemplate("divider-template");
