@@ -5,6 +5,7 @@ Two walls: the parser takes no HTML, and whatever it makes goes through an allow
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from django.utils.html import escape
@@ -16,12 +17,14 @@ from nh3 import Cleaner
 MAX_NESTING = 20
 # Parsing takes a second of Python for each 20 000 letters of the worst; calls share that Python.
 MAX_LENGTH = 20_000
+HIGHEST_HEADING = 3
 REMEMBERED = 256  # texts, which pages show again and again
 TAGS = {
     *("p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "a", "ul", "ol", "li"),
     *("h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
 }
 
+_HEADING = re.compile(r"(</?h)([1-6])>")
 _parser = (
     MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING, "breaks": True})
     .enable(["table", "strikethrough"])
@@ -51,7 +54,15 @@ def _formatted(text: str) -> str:
     # Wide tables scroll by themselves, as code does.
     made = made.replace("<table>", '<div class="table" tabindex="0"><table>')
     made = made.replace("<pre>", '<pre tabindex="0">')
-    return made.replace("</table>", "</table></div>")
+    return _under_its_message(made.replace("</table>", "</table></div>"))
+
+
+def _under_its_message(html: str) -> str:
+    """The same with its highest heading one below that of a message: readers go from one to the
+    next by their levels."""
+    levels = [int(level) for _, level in _HEADING.findall(html)]
+    lower = HIGHEST_HEADING - min(levels, default=HIGHEST_HEADING)
+    return _HEADING.sub(lambda found: f"{found[1]}{min(int(found[2]) + lower, 6)}>", html)
 
 
 def _plain(text: str) -> str:

@@ -76,6 +76,29 @@ def test_a_thread_is_in_the_order_of_positions(
     assert [m.text for m in page.context["messages_"]] == ["first", "second", "third"]
 
 
+def test_no_heading_is_more_than_one_level_below_the_one_before(
+    signed_in: Callable[[User], Client], conversation: Conversation
+) -> None:
+    answer = "### What to see\n\n#### The Appian Way"
+    told = {"conversation": conversation, "role": "assistant"}
+    Message.objects.create(**told, position=1, kind="typed", text=answer)
+    Conversation.objects.bulk_create(
+        Conversation(owner=conversation.owner, account=conversation.account) for _ in range(PAGE)
+    )
+    client = signed_in(conversation.owner)
+    first = client.get(reverse("home"))
+    pages = [
+        first,
+        client.get(reverse("home"), {"after": first.context["more"]}),
+        client.get(reverse("home"), {"q": "Appian"}),
+        client.get(conversation.get_absolute_url()),
+    ]
+    for page in pages:
+        levels = [int(level) for level in re.findall(r"<h([1-6])", page.content.decode())]
+        assert levels.count(1) == 1
+        assert [b for a, b in zip([0, *levels], levels, strict=False) if b > a + 1] == []
+
+
 def test_a_long_thread_opens_with_its_end_and_a_way_back(
     signed_in: Callable[[User], Client], conversation: Conversation
 ) -> None:

@@ -48,6 +48,8 @@ def found(html: str) -> Found:
         ("```\nx\n```", '<pre tabindex="0"><code>x\n</code></pre>\n'),
         ("<b>no</b>", "<p>&lt;b&gt;no&lt;/b&gt;</p>\n"),
         ("2 * 3 * 4", "<p>2 * 3 * 4</p>\n"),
+        ("# a\n## b", "<h3>a</h3>\n<h4>b</h4>\n"),
+        ("### a\n###### b\n`<h1>`", "<h3>a</h3>\n<h6>b</h6>\n<p><code>&lt;h1&gt;</code></p>\n"),
     ],
 )
 def test_what_models_write_is_shown_as_they_mean_it(text: str, html: str) -> None:

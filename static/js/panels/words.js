@@ -39,7 +39,7 @@ export function showFormatted(element, html, rest = "") {
   if (!tail) {
     tail = document.createElement("span");
     tail.dataset.rest = "";
-    (findAll("p, li, code, td, h1, h2, h3", element).at(-1) ?? element).append(tail);
+    (findAll("p, li, code, td, h3, h4, h5", element).at(-1) ?? element).append(tail);
   }
   setText(tail, rest);
 }
