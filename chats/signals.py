@@ -2,7 +2,8 @@
 
 from django.dispatch import Signal
 
-# Sent with `request` and `conversation`; receivers return a dict for the template's context.
+# Sent with `request`, `conversation` and its `messages` that are shown, for which receivers may set
+# `call_duration_ms`; they return a dict for the template's context.
 conversation_page = Signal()
 
 # Sent with `request`; receivers return a dict for the context of the front page.

@@ -95,7 +95,9 @@ def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if found not in context["conversations"]:
         context["conversations"] = [found, *context["conversations"]]
     # `realtime` adds what the call panel needs; this app knows nothing of calls.
-    added = conversation_page.send(Conversation, request=request, conversation=found)
+    added = conversation_page.send(
+        Conversation, request=request, conversation=found, messages=context["messages_"]
+    )
     for _receiver, extra in added:
         assert isinstance(extra, dict)
         context.update(extra)

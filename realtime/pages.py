@@ -23,6 +23,16 @@ from realtime.tools.choice import shown, uses_tools
 
 
 @receiver(conversation_page)
+def add_lengths(sender: type[Conversation], messages: list[Any], **_: Any) -> dict[str, Any]:
+    """Give each message the length of the call that it was said in, once that is over."""
+    calls = CallRecord.objects.filter(pk__in={m.call_id for m in messages if m.call_id})
+    lengths = dict(calls.values_list("pk", "duration_ms"))
+    for message in messages:
+        message.call_duration_ms = lengths.get(message.call_id, 0)
+    return {}
+
+
+@receiver(conversation_page)
 def add_call(
     sender: type[Conversation], request: HttpRequest, conversation: Conversation, **_: Any
 ) -> dict[str, Any]:
