@@ -252,6 +252,24 @@ test("a line that takes nothing for 5 seconds is let go as lost, and another is 
   assert.equal(next().sent[0].type, "nextvoice.resume");
 });
 
+test("a line on which nothing comes for 10 seconds after a message is let go as lost", () => {
+  for (const answer of [null, { type: "conversation.item.added" }]) {
+    const { link, socket, told } = dial({ resume: RESUME });
+    link.send({ type: "conversation.item.create" });
+    mock.timers.tick(9999);
+    if (answer) socket.says(answer);
+    mock.timers.tick(1);
+    assert.equal(told.at(-1), answer ? answer.type : "lost");
+    if (answer) continue;
+    const second = next();
+    second.says({ type: "nextvoice.resumed", received: 0 });
+    // What the server has not got is said again, and waited for anew only when it is new.
+    assert.deepEqual(second.sent.slice(1), [{ type: "conversation.item.create" }]);
+    mock.timers.tick(60_000);
+    assert.equal(told.at(-1), "resumed");
+  }
+});
+
 test("leaving says goodbye after the last account, and resolves when the server has closed", async () => {
   const { link, socket } = dial({ resume: RESUME });
   const leaving = link.leave(Promise.resolve().then(() => link.send({ type: "nextvoice.played" })));

@@ -17,6 +17,7 @@ const RESUME = { openMs: 4000, answerMs: 4000 };
 const PUMP_MS = 40;
 const TOLD_BYTES = 32_000; // after so much the server is told what has arrived
 const STALLED_MS = 5000; // a line that takes nothing for so long is dead
+const HEARD_MS = 10_000; // a line on which a message brings nothing back for so long is dead too
 const FAREWELL_MS = 6000; // the server stores the last words before it closes
 const MOVING = ["not_resumable", "server_stopping", "server_busy"];
 const HOPELESS = ["signed_out", "not_found", "not_allowed"];
@@ -52,6 +53,7 @@ export class CallLink {
   #anew = false; // the next thing said is the start of a new call
   #movedAt = 0;
   #moved = 0; // bytes the network has taken
+  #silence; // timer, since a message was sent and nothing has come
   #onOnline = () => this.#phase === "lost" && !this.#socket && this.#connect();
 
   /**
@@ -73,6 +75,7 @@ export class CallLink {
   /** Send an event, later if it cannot be now. */
   send(event) {
     this.#push(JSON.stringify(event));
+    if (event.type === "conversation.item.create") this.#expect();
   }
 
   /** Send microphone audio; of what cannot be sent the newest two seconds are kept. */
@@ -109,6 +112,7 @@ export class CallLink {
     this.#phase = "closed";
     clearTimeout(this.#timer);
     clearTimeout(this.#pumping);
+    clearTimeout(this.#silence);
     globalThis.removeEventListener?.("online", this.#onOnline);
     this.#socket?.abandon();
     this.#socket = null;
@@ -128,6 +132,7 @@ export class CallLink {
   }
 
   #take(frame) {
+    clearTimeout(this.#silence);
     if (typeof frame !== "string") {
       this.#count(frame.byteLength);
       if (this.#item !== null) this.onaudio?.(this.#item, frame);
@@ -268,12 +273,25 @@ export class CallLink {
     clearTimeout(this.#pumping);
     if (this.#phase !== "ready" || !this.#socket?.open) return;
     if (this.#stalled()) {
-      this.#socket.drop();
-      this.#onClose({ code: 1006, timedOut: false });
+      this.#letGo();
       return;
     }
     this.#outbox.pump(this.#socket);
     if (this.#outbox.waiting > 0) this.#pumping = setTimeout(() => this.#pump(), PUMP_MS);
+  }
+
+  /** A message that fits into the buffers on its way seems sent, though the network is gone. */
+  #expect() {
+    const socket = this.#socket;
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => {
+      if (this.#phase === "ready" && this.#resume && this.#socket === socket) this.#letGo();
+    }, HEARD_MS);
+  }
+
+  #letGo() {
+    this.#socket.drop();
+    this.#onClose({ code: 1006, timedOut: false });
   }
 
   #stalled() {
