@@ -2,7 +2,7 @@
 
 import { CallChoice } from "./call/choice.js";
 import { Watch } from "./call/watch.js";
-import { find, jsonOf, setText, show } from "./helpers/dom.js";
+import { find, isComposing, jsonOf, setText, show } from "./helpers/dom.js";
 import { draftOf, keepDraft } from "./helpers/drafts.js";
 import { post, whyNot } from "./helpers/http.js";
 import { t } from "./helpers/strings.js";
@@ -227,7 +227,7 @@ export class ConversationPage {
     find("[data-rename-open]", this.#root).addEventListener("click", () => set(true));
     find("[data-rename-cancel]", this.#root).addEventListener("click", () => set(false));
     form.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
+      if (event.key !== "Escape" || isComposing(event)) return;
       event.stopPropagation();
       set(false);
     });

@@ -248,6 +248,12 @@ def test_muting_and_the_keyboard(visit: Open) -> None:
         expect(panel).to_have_attribute("data-state", "muted")
         page.keyboard.press("m")
         expect(panel).not_to_have_attribute("data-state", "muted")
+        # What an input method takes back is no wish to hang up.
+        composed = {"key": "Escape", "isComposing": True, "bubbles": True}
+        for _ in range(2):
+            page.get_by_test_id("call-type").dispatch_event("keydown", composed)
+        expect(page.locator("[data-call-notice]")).to_be_hidden()
+        expect(panel).to_have_attribute("data-state", re.compile("listening|hearing"))
         page.keyboard.press("Escape")
         page.keyboard.press("Escape")
         expect(page.get_by_test_id("start-call")).to_be_visible()

@@ -37,6 +37,11 @@ export function setIcon(svg, name) {
   if (use && use.getAttribute("href") !== href) use.setAttribute("href", href);
 }
 
+/** Whether a key belongs to an input method that composes (Chinese, Japanese). */
+export function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
+}
+
 /** Whether the person is writing in `target`, so that letters are not shortcuts. */
 export function isWriting(target) {
   return target instanceof Element && target.closest("input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]") !== null;

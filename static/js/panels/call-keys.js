@@ -1,6 +1,6 @@
 // Keys and the button to hold, during a call.
 
-import { isWriting } from "../helpers/dom.js";
+import { isComposing, isWriting } from "../helpers/dom.js";
 
 const ESCAPE_TWICE_MS = 2500;
 
@@ -11,6 +11,7 @@ export function connectCallKeys(panel, call, { warn, dismiss }) {
   document.addEventListener("keydown", (event) => {
     // An open dialog has its own keys.
     if (panel.hidden || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (isComposing(event)) return;
     if (event.key === "Escape") {
       if (!call.active) dismiss();
       else if (call.held) call.discard();

@@ -1,6 +1,6 @@
 // Where a message is typed and a call is begun.
 
-import { find, setText, show } from "../helpers/dom.js";
+import { find, isComposing, setText, show } from "../helpers/dom.js";
 import { joined } from "../helpers/drafts.js";
 import { t } from "../helpers/strings.js";
 import { AttachmentTray } from "./attachment-tray.js";
@@ -107,8 +107,7 @@ export class Composer {
   }
 
   #onKey(event) {
-    // While an input method composes (Chinese, Japanese), Enter belongs to it.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
     event.preventDefault();
     this.send();
   }
