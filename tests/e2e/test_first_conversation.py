@@ -319,6 +319,20 @@ def test_a_phone_on_its_side_shows_what_is_said_and_all_to_press(visit: Open) ->
         expect(page.get_by_test_id("start-call")).to_be_visible()
 
 
+def test_a_phone_on_its_side_shows_all_of_the_account_menu(visit: Open) -> None:
+    with visit(None, viewport={"width": 568, "height": 320}) as page:
+        for at in ("", "conversation"):
+            if at:
+                new_conversation(page)
+                page.get_by_role("button", name="Show the list of conversations").click()
+            menu = page.locator(".account-menu")
+            menu.locator("summary").click()
+            for item in menu.locator(".menu__item").all():
+                item.scroll_into_view_if_needed()
+                expect(item).to_be_in_viewport(ratio=1)
+            page.keyboard.press("Escape")
+
+
 def test_letters_set_large_leave_nothing_to_press_beyond_the_edge(
     site: Site, playwright: Playwright, chromium: str, tmp_path: Path
 ) -> None:
@@ -336,6 +350,11 @@ def test_letters_set_large_leave_nothing_to_press_beyond_the_edge(
         page = window.new_page()
         page.goto(site.url)
         assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
+        assert page.evaluate(BEYOND) == []
+        account = page.locator(".account-menu")
+        account.locator("summary").click()
+        assert page.evaluate(BEYOND) == []
+        page.keyboard.press("Escape")
         start_talking(page)
         assert page.evaluate(BEYOND) == []
         expect(page.get_by_test_id("hang-up")).to_be_in_viewport(ratio=1)
