@@ -3,12 +3,21 @@
 import { find, findAll, show } from "../helpers/dom.js";
 import { showCurrent } from "./conversation-list.js";
 
+let close = null; // the open one, if there is one
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !find("[data-drawer][data-open]")) return;
+  event.stopImmediatePropagation(); // it would count towards hanging up
+  close();
+});
+
 export function connectDrawer(root) {
   const drawer = find("[data-drawer]", root);
   const opener = find("[data-drawer-open]", root);
   if (!drawer || !opener) return;
   const veil = find(".drawer-veil", root);
   const set = (open) => {
+    if (open) close = shut;
     drawer.toggleAttribute("data-open", open);
     opener.setAttribute("aria-expanded", String(open));
     show(veil, open);
@@ -17,14 +26,12 @@ export function connectDrawer(root) {
     if (open) find("a, button", drawer).focus();
     else if (drawer.contains(document.activeElement)) opener.focus();
   };
+  const shut = () => {
+    set(false);
+    opener.focus();
+  };
   opener.addEventListener("click", () => set(true));
   for (const closer of findAll("[data-drawer-close]", root)) {
     closer.addEventListener("click", () => set(false));
   }
-  drawer.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !drawer.hasAttribute("data-open")) return;
-    event.stopPropagation();
-    set(false);
-    opener.focus();
-  });
 }
