@@ -202,6 +202,32 @@ def test_a_conversation_is_renamed_by_the_keyboard_alone(visit: Open) -> None:
         expect(page.get_by_role("heading", name="A walk")).to_be_visible()
 
 
+def test_the_keyboard_comes_to_the_message_box_without_all_that_stands_before_it(
+    visit: Open,
+) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        rename_to(page, "A walk")
+        page.reload()
+        page.get_by_role("link", name="Skip to content").focus()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the message box")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_test_id("composer-text")).to_be_focused()
+
+
+def test_escape_closes_the_list_of_a_phone_wherever_the_keyboard_is(visit: Open) -> None:
+    with visit(None, viewport=PHONE) as page:
+        new_conversation(page)
+        opener = page.get_by_role("button", name="Show the list of conversations")
+        opener.press("Enter")
+        expect(opener).to_have_attribute("aria-expanded", "true")
+        page.get_by_role("link", name="Skip to content").focus()
+        page.keyboard.press("Escape")
+        expect(opener).to_have_attribute("aria-expanded", "false")
+        expect(opener).to_be_focused()
+
+
 def test_what_was_deleted_is_brought_back_by_the_keyboard(visit: Open) -> None:
     with visit(None) as page:
         new_conversation(page)

@@ -102,7 +102,7 @@ def test_a_link_within_the_page_leaves_the_page_as_it_is(visit: Open) -> None:
     with visit(None) as page:
         new_conversation(page)
         page.evaluate("void (document.querySelector('#page').dataset.mark = '')")
-        page.locator(".skip-link").focus()
+        page.get_by_role("link", name="Skip to content").focus()
         page.keyboard.press("Enter")
         expect(page.locator("#main")).to_be_focused()
         page.go_back()
