@@ -55,7 +55,7 @@ function arrive() {
   if (panelRoot && panel?.root !== panelRoot) connectPanel(panelRoot);
   page?.leave();
   page = find("[data-conversation-page]", root) ? new ConversationPage(root, call, panel) : null;
-  panel?.setHere(page?.isHere ?? false);
+  panel?.arrived(page?.isHere ?? false);
   if (page) page.onoptions = () => drawer?.open(page.choice);
   // A page may have been on its way when the title was told.
   if (call.active && titled?.id === call.options.conversation) showTitle();

@@ -85,6 +85,25 @@ def test_a_call_goes_on_while_other_pages_are_opened_and_a_bar_leads_back(
             assert len(wire.of(wire.received, "nextvoice.ready")) == 1
 
 
+def test_who_goes_back_from_a_call_in_full_sees_where_they_are(visit: Open, site: Site) -> None:
+    with visit(None, viewport={"width": 360, "height": 640}, script=SILENT) as page:
+        with scripted(site, opened(STAY)):
+            page.get_by_test_id("start-talking").click()
+            panel = page.get_by_test_id("call-panel")
+            expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+            expect(panel).to_have_attribute("data-form", "full")
+            page.go_back()
+            page.locator(".account-menu summary").click()
+            expect(panel).to_have_attribute("data-form", "docked")
+            page.go_forward()
+            expect(panel).to_have_attribute("data-here", "")
+            # Under one in full nothing can be reached, whichever page it is.
+            page.get_by_test_id("call-resize").click()
+            page.evaluate("void document.querySelector('[data-call-title]').click()")
+            until(page, lambda: page.evaluate("document.querySelector('#main').inert"))
+            page.get_by_test_id("hang-up").click()
+
+
 def spoken(item_id: str, words: str) -> list[dict[str, Any]]:
     """A turn of the person, as the provider tells of it."""
     buffer, about = "input_audio_buffer", {"item_id": item_id}

@@ -120,6 +120,13 @@ export class CallPanel {
     this.#root.toggleAttribute("data-here", here);
   }
 
+  /** Another page stands in the document: unless it is the call's own, it is there to be seen. */
+  arrived(here) {
+    this.setHere(here);
+    if (here || this.form !== "full") this.#holdBack();
+    else this.#resize("docked", { keep: false });
+  }
+
   retitle(title) {
     setText(this.#parts.title, title);
   }
