@@ -23,7 +23,7 @@ import { OptionsDrawer } from "./panels/options-drawer.js";
 import { connectProviderForm } from "./panels/provider-form.js";
 import { connectThemeToggles } from "./panels/theme-toggle.js";
 import { connectToasts, toast } from "./panels/toasts.js";
-import { isOurPage, isOurs, Visits } from "./visits.js";
+import { isOurPage, isVisit, Visits } from "./visits.js";
 
 const TIMES_MS = 30_000;
 const WRITTEN_IDLE_MS = 180_000; // a written call holds a connection, but not for ever
@@ -160,9 +160,14 @@ function watchWritten() {
 function connectVisits() {
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
-    if (!link || !call.active || !isOurs(link, event)) return;
+    if (!link || !call.active || !isVisit(link, event)) return;
+    const ours = isOurPage(new URL(link.href));
+    // A written call that is left loses nothing.
+    if (!ours && call.options.mode !== "voice") return;
     event.preventDefault();
-    visits.go(link.href).catch(tell);
+    if (ours) visits.go(link.href).catch(tell);
+    // A page that cannot be brought in would end the call.
+    else window.open(link.href, "_blank", "noopener");
   });
   document.addEventListener("submit", (event) => {
     const form = event.target;

@@ -86,17 +86,22 @@ function address() {
   return location.pathname + location.search;
 }
 
-/** Whether a click on this link is an ordinary one to a page of ours. */
-export function isOurs(link, event) {
+/** Whether a click on this link is one that goes to another page in this very tab. */
+export function isVisit(link, event) {
   if (event.defaultPrevented || event.button !== 0) return false;
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return false;
   if (link.target || link.hasAttribute("download")) return false;
-  return isOurPage(new URL(link.href, location.href));
+  const url = new URL(link.href, location.href);
+  return /^https?:$/.test(url.protocol) && !isWithin(url);
 }
 
 /** Whether an address is one that can be brought in. */
 export function isOurPage(url) {
-  if (url.origin !== location.origin) return false;
-  if (url.hash && url.pathname === location.pathname) return false;
+  if (url.origin !== location.origin || isWithin(url)) return false;
   return !/^\/(admin|accounts|static)\//.test(url.pathname);
+}
+
+/** Whether an address is a place in the page that is shown. */
+function isWithin(url) {
+  return url.origin === location.origin && url.hash !== "" && url.pathname === location.pathname;
 }

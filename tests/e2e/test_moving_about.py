@@ -85,6 +85,21 @@ def test_a_call_goes_on_while_other_pages_are_opened_and_a_bar_leads_back(
             assert len(wire.of(wire.received, "nextvoice.ready")) == 1
 
 
+def test_a_page_that_would_end_the_call_opens_beside_it(visit: Open, site: Site) -> None:
+    with visit(None, script=SILENT) as page:
+        with scripted(site, opened(STAY)):
+            new_conversation(page)
+            panel = talk(page)
+            page.locator(".account-menu summary").click()
+            with page.context.expect_page() as beside:
+                page.get_by_role("link", name="Change password").click()
+            expect(beside.value.get_by_role("heading", name="Change Password")).to_be_visible()
+            expect(panel).to_have_attribute("data-state", "listening")
+            expect(page.locator(".account-menu summary")).to_be_focused()
+            expect(page.get_by_role("link", name="Change password")).to_be_hidden()
+            page.get_by_test_id("hang-up").click()
+
+
 def test_who_goes_back_from_a_call_in_full_sees_where_they_are(visit: Open, site: Site) -> None:
     with visit(None, viewport={"width": 360, "height": 640}, script=SILENT) as page:
         with scripted(site, opened(STAY)):

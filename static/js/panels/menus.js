@@ -7,6 +7,7 @@ export function connectMenus() {
     for (const menu of document.querySelectorAll(OPEN)) {
       if (!menu.contains(target)) menu.open = false;
       else if (target.closest?.(".menu__item[data-rename-open]")) menu.open = false;
+      else if (target.closest?.("a.menu__item")) close(menu); // it may be a file, or open beside
     }
   });
   // Before the call's own Escape, so that closing a menu never counts towards hanging up.
@@ -15,10 +16,14 @@ export function connectMenus() {
     (event) => {
       const menu = event.key === "Escape" ? document.querySelector(OPEN) : null;
       if (!menu) return;
-      menu.open = false;
-      menu.querySelector("summary").focus();
+      close(menu);
       event.stopPropagation();
     },
     true,
   );
+}
+
+function close(menu) {
+  menu.open = false;
+  menu.querySelector("summary").focus();
 }
