@@ -44,6 +44,7 @@ export class ConversationPage {
     connectAttachments(root);
     this.composer.onoptions = () => this.onoptions?.();
     this.composer.ontalk = () => this.talk();
+    this.composer.onstop = () => this.#call.stopSpeaking();
     this.composer.begin(draftOf(this.id));
     this.composer.ondraft = (text) => keepDraft(this.id, text);
     this.composer.onsend = (text, attachments) => this.write(text, attachments);
@@ -125,6 +126,7 @@ export class ConversationPage {
     const written = this.isHere && this.#call.options.mode === "text";
     const key = written && state !== "ended" ? TEXT_STATUS[state] : null;
     this.composer.status(key ? t(key) : "");
+    this.composer.answering(written && this.#call.answering);
   }
 
   /** Show a new title everywhere on the page. */

@@ -84,6 +84,33 @@ def test_markdown_is_formatted_as_it_is_written_and_the_same_afterwards(
         assert answer.locator("[data-message-text]").inner_html().strip() == before.strip()
 
 
+def test_an_answer_that_is_being_written_can_be_stopped(visit: Open, site: Site) -> None:
+    place = {"response_id": "resp_1", "item_id": "item_a", "output_index": 0, "content_index": 0}
+    begun = opened(
+        Expect("response.create", seconds=20),
+        Send(
+            response_created(),
+            item_added("item_a", None, "assistant"),
+            {"type": "response.output_text.delta", **place, "delta": "Once upon a time"},
+        ),
+        Expect("response.cancel", seconds=20),
+        Send(response_done(status="cancelled")),
+        Expect("session.update", seconds=30),
+    )
+    with scripted(site, begun), visit(None) as page:
+        answer, stop = ask(page), page.get_by_test_id("composer-stop")
+        expect(answer).to_contain_text("Once upon a time", timeout=ANSWER_MS)
+        expect(page.get_by_test_id("composer-send")).to_be_hidden()
+        # What is typed meanwhile is sent by the same place's button, which stops the answer too.
+        page.get_by_test_id("composer-text").fill("Wait")
+        expect(stop).to_be_hidden()
+        page.get_by_test_id("composer-text").fill("")
+        stop.click()
+        expect(answer).to_have_attribute("data-status", "interrupted", timeout=ANSWER_MS)
+        expect(stop).to_be_hidden()
+        expect(page.get_by_test_id("composer-text")).to_be_focused()
+
+
 def test_an_answer_is_told_to_screen_readers_as_often_as_it_comes(visit: Open) -> None:
     with visit(None) as page:
         new_conversation(page)

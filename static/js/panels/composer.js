@@ -12,12 +12,14 @@ export class Composer {
   onsend = null; // (text, attachments)
   ontalk = null; // () inside the tap
   onoptions = null; // ()
+  onstop = null; // () the answer is to end
   ondraft = null; // (text) what stands in the box now
   #form;
   #text;
   #send;
   #status;
   #talk;
+  #stop;
   #waiting = false; // to be sent when the files are there
   tray;
 
@@ -28,10 +30,15 @@ export class Composer {
     this.#send = find("[data-composer-send]", root);
     this.#status = find("[data-composer-status]", root);
     this.#talk = find("[data-start-call]", root);
+    this.#stop = find("[data-composer-stop]", root);
     this.#text.addEventListener("input", () => this.#edited());
     this.#text.addEventListener("keydown", (event) => this.#onKey(event));
     watchPastes(this.#text, toast);
     this.#talk.addEventListener("click", () => this.ontalk?.());
+    this.#stop.addEventListener("click", () => {
+      this.onstop?.();
+      this.focusText();
+    });
     find("[data-open-options]", root).addEventListener("click", () => this.onoptions?.());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -53,6 +60,11 @@ export class Composer {
   status(text) {
     setText(this.#status, text);
     show(this.#status, text !== "");
+  }
+
+  /** Say whether an answer is being written, which can be stopped. */
+  answering(on) {
+    show(this.#stop, on);
   }
 
   /** Show what was typed here before, unless the browser has. */
