@@ -125,6 +125,21 @@ def test_of_a_written_message_that_failed_no_call_is_shown_once_it_is_sent(
         expect(page.get_by_test_id("call-panel")).to_be_hidden()
 
 
+def test_from_a_conversation_that_was_deleted_elsewhere_leads_a_way(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        other = page.context.new_page()
+        other.goto(page.url)
+        other.get_by_label("Conversation menu").click()
+        other.get_by_role("button", name="Delete").click()
+        expect(other.get_by_role("button", name="Undo")).to_be_visible()
+        page.get_by_test_id("composer-text").fill("Are you there?")
+        page.keyboard.press("Enter")
+        assert "This conversation is gone." in failure(page)
+        page.get_by_role("link", name="To your conversations").click()
+        expect(page.get_by_test_id("start-typing")).to_be_visible()
+
+
 def test_what_cannot_be_sent_stands_in_the_box_again_and_outlives_a_reload(visit: Open) -> None:
     with visit(None, expected=("WebSocket", "ERR_")) as page:
         page.get_by_test_id("start-typing").click()

@@ -2,6 +2,7 @@
 //
 // tone: "quiet" closes the panel, "info" explains, "problem" asks for something.
 // retry: whether trying again may help. type: whether typing works without what failed.
+// leave: whether there is nothing more to be done where the person is.
 
 export const END_REASONS = {
   // Found here, before or during the call.
@@ -16,7 +17,7 @@ export const END_REASONS = {
   offline: { tone: "problem", retry: true, type: false },
   socket_lost: { tone: "problem", retry: true, type: false },
   not_allowed: { tone: "problem", retry: false, type: false },
-  not_found: { tone: "problem", retry: false, type: false },
+  not_found: { tone: "problem", retry: false, type: false, leave: true },
   // Told by the server.
   hang_up: { tone: "quiet", retry: false, type: false },
   browser_gone: { tone: "info", retry: true, type: false },

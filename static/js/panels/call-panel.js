@@ -226,6 +226,7 @@ export class CallPanel {
     show(parts.retry, end.retry);
     show(parts["type-instead"], end.type && mode === "voice");
     show(parts["sign-in"], end.signIn ?? false);
+    show(parts.leave, end.leave ?? false);
     parts["sign-in"].href = `${this.#root.dataset.loginUrl}?next=${encodeURIComponent(location.pathname)}`;
     if (mode === "text") this.#resize("docked", { keep: false });
     show(this.#root, true);
@@ -356,7 +357,7 @@ function partsOf(root) {
   const parts = {};
   for (const name of [
     "status", "title", "model", "timer", "cost", "options", "resize", "strings", "state-large", "captions",
-    "notice", "error", "error-title", "error-text", "error-remedy", "retry", "sign-in",
+    "notice", "error", "error-title", "error-text", "error-remedy", "retry", "sign-in", "leave",
     "type-instead", "dismiss", "hold", "hold-label", "discard", "paused", "paused-text", "wake",
     "type-form", "type-text", "mute", "mute-label", "turns", "turns-label", "stop", "keyboard",
     "hang-up",
