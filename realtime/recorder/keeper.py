@@ -241,6 +241,7 @@ def stored_event(message: Message) -> dict[str, Any]:
         "role": message.role,
         "kind": message.kind,
         "status": message.status,
+        "created": message.created.isoformat(),
         "text": message.text,
         "html": html_of(message.role, message.kind, message.status, message.text),
         "card": card_of(message.tool, message.status),

@@ -143,3 +143,18 @@ def test_what_was_shown_before_it_had_a_place_comes_to_its_place(visit: Open) ->
             return [before, shown()];
         }""")
         assert order == [["turn", "typed"], ["typed", "turn"]]
+
+
+def test_a_tab_that_slept_shows_when_each_message_was_written(visit: Open) -> None:
+    with visit(None, timezone_id="UTC") as page:
+        new_conversation(page)
+        page.evaluate("""async () => {
+            const loaded = performance.getEntriesByType("resource").map((one) => one.name);
+            const source = loaded.find((name) => /panels\\/thread\\.\\w*\\.?js/.test(name));
+            const thread = new (await import(source)).Thread(document);
+            thread.stored({ message_id: "m", item_id: "i", position: 1, call_id: "call",
+                role: "user", kind: "spoken", status: "completed", text: "Hello",
+                created: "2020-01-02T03:04:05+00:00" });
+        }""")
+        expect(page.locator(".message time")).to_have_text("3:04 AM")
+        expect(page.locator(".call-divider time")).to_contain_text("Jan 2")

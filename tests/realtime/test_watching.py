@@ -261,6 +261,8 @@ def test_what_is_stored_is_told_as_it_is(conversation: Conversation) -> None:
     told = watching.newest(conversation.pk)
     assert [event["text"] for event in told] == [f"**{at}**" for at in range(10, 60)]
     assert told[-1]["html"] == "<p><strong>59</strong></p>\n"
+    last = Message.objects.get(text="**59**")
+    assert told[-1]["created"] == last.created.isoformat()
 
 
 async def test_a_person_watches_with_so_many_sockets_and_no_more(

@@ -18,7 +18,7 @@ export function makeMessage(caption, call) {
   element.dataset.itemId = caption.id;
   element.dataset.callId = call;
   element.dataset.fresh = "";
-  find("[data-clock]", element).dateTime = new Date().toISOString();
+  find("[data-clock]", element).dateTime = caption.created ?? new Date().toISOString();
   showTimes(element);
   connectMessage(element);
   return element;

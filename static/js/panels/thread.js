@@ -131,7 +131,7 @@ export class Thread {
     const empty = !saved.text && !saved.recording && !saved.card && !saved.attachments?.length;
     if (!known && empty && saved.status === "completed") return;
     if (!known && !this.#pages.covers(saved.position)) return;
-    const element = known ?? makeMessage({ id: saved.item_id }, saved.call_id);
+    const element = known ?? makeMessage({ id: saved.item_id, created: saved.created }, saved.call_id);
     showStored(element, saved);
     if (!known || this.#misplaced(element)) this.#insert(element, saved, earlier);
     show(this.#empty, false);
@@ -150,7 +150,7 @@ export class Thread {
     return positions[at - 1] > positions[at] || positions[at + 1] < positions[at];
   }
 
-  #insert(element, { position, call_id: call, kind }, earlier) {
+  #insert(element, { position, call_id: call, kind, created }, earlier) {
     // Calls that began in the same moment have both begun to count at the same place.
     const least = earlier ? position : position + 1;
     const ours = ({ call, callId }) => earlier && this.#call === (call ?? callId);
@@ -160,7 +160,7 @@ export class Thread {
     if (kind === "spoken" && call && !begun) {
       const divider = fromTemplate("divider-template");
       divider.dataset.call = call;
-      find("time", divider).dateTime = new Date().toISOString();
+      find("time", divider).dateTime = created ?? new Date().toISOString();
       showTimes(divider);
       this.#list.insertBefore(divider, after);
     }
