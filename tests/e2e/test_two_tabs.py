@@ -157,4 +157,4 @@ def test_a_tab_that_slept_shows_when_each_message_was_written(visit: Open) -> No
                 created: "2020-01-02T03:04:05+00:00" });
         }""")
         expect(page.locator(".message time")).to_have_text("3:04 AM")
-        expect(page.locator(".call-divider time")).to_contain_text("Jan 2")
+        expect(page.locator(".call-divider time")).to_contain_text("Jan 2, 2020")

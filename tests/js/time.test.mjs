@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clock, dayName, relativeTime, soundLength } from "../../static/js/helpers/time.js";
+import { clock, dayName, moment, relativeTime, soundLength } from "../../static/js/helpers/time.js";
 
 const NOW = new Date(2026, 10, 22, 12, 0, 0);
 
@@ -42,4 +42,12 @@ for (const [date, locale, name] of [
   [new Date(2026, 10, 19, 1, 0), "fr", "Jeudi 19 novembre"],
 ]) {
   test(`${date.toDateString()} is "${name}" on Nov 22`, () => assert.equal(dayName(date, NOW, locale), name));
+}
+
+for (const [date, words] of [
+  [new Date(2026, 10, 22, 9, 5), /^9:05.AM$/],
+  [new Date(2026, 0, 2, 9, 5), /^Jan 2, 9:05.AM$/],
+  [new Date(2025, 0, 2, 9, 5), /^Jan 2, 2025, 9:05.AM$/],
+]) {
+  test(`a call of ${date.toDateString()} began ${words} on Nov 22`, () => assert.match(moment(date, NOW, "en"), words));
 }

@@ -41,7 +41,8 @@ export function timeOfDay(date, locale) {
 export function moment(date, now, locale) {
   const sameDay = date.toDateString() === now.toDateString();
   if (sameDay) return timeOfDay(date, locale);
-  const options = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
+  const year = date.getFullYear() === now.getFullYear() ? {} : { year: "numeric" };
+  const options = { ...year, day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
   return new Intl.DateTimeFormat(locale, options).format(date);
 }
 
@@ -76,6 +77,6 @@ export function showTimes(root, now = new Date()) {
   }
   for (const element of root.querySelectorAll("[data-duration-ms]:not([data-player-time])")) {
     const milliseconds = Number(element.dataset.durationMs);
-    if (milliseconds > 0) element.textContent = soundLength(milliseconds);
+    if (milliseconds > 0) element.textContent = clock(milliseconds);
   }
 }
