@@ -1,7 +1,7 @@
 // What a call looks like. Reads the call and calls its methods; knows nothing of sockets or sound.
 
 import { describeEnd } from "../call/end-reasons.js";
-import { find, setIcon, setText, show } from "../helpers/dom.js";
+import { find, isWriting, setIcon, setText, show } from "../helpers/dom.js";
 import { has, t } from "../helpers/strings.js";
 import { clock } from "../helpers/time.js";
 import { remember, remembered } from "../helpers/storage.js";
@@ -231,6 +231,8 @@ export class CallPanel {
     if (mode === "text") this.#resize("docked", { keep: false });
     show(this.#root, true);
     show(parts.error, true);
+    // Who goes on writing would press what has come under their keys.
+    if (mode === "text" && isWriting(document.activeElement)) return;
     find("button:not([hidden]), a:not([hidden])", parts.error)?.focus({ preventScroll: true });
   }
 
