@@ -9,7 +9,7 @@ is loaded and waits: it has a dead one's place at once.
 
 SIGTERM and SIGINT end everything, SIGHUP replaces the workers one by one by new ones that read
 code and settings afresh: the old one goes when the new one accepts connections, and stays when
-the new one does not come up.
+the new one does not come up. So does the one that waits.
 """
 
 from __future__ import annotations
@@ -138,6 +138,7 @@ class Spare:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._child: Child | None = None
+        self._aside: Child | None = None
         self._closed = False
         self._filling = asyncio.Lock()  # several places may want one to wait at the same time
 
@@ -166,18 +167,37 @@ class Spare:
                 except OSError as problem:
                     log.error("no spare %s can be started: %s", self._program.name, problem)
 
-    async def drop(self) -> None:
-        """Let none wait: it has read code and settings that have changed."""
+    async def set_aside(self) -> None:
+        """Let none wait: it has read code and settings that have changed. Whether the new ones are
+        any good is not known yet."""
         async with self._filling:
-            child, self._child = self._child, None
-            if child is not None:
-                child.send(signal.SIGKILL)
-                await self._forget(child)
+            self._aside, self._child = self._child, None
+
+    async def take_back(self) -> None:
+        """Let the one that is set aside wait again: the new code or settings are no good."""
+        async with self._filling:
+            if not self.waits:
+                self._child, self._aside = self._aside, self._child
+        await self.drop_aside()
+
+    async def drop_aside(self) -> None:
+        """End the one that is set aside, if there is one."""
+        async with self._filling:
+            child, self._aside = self._aside, None
+            await self._kill(child)
 
     async def close(self) -> None:
         """Let none wait, from now on."""
         self._closed = True
-        await self.drop()
+        await self.drop_aside()
+        async with self._filling:
+            child, self._child = self._child, None
+            await self._kill(child)
+
+    async def _kill(self, child: Child | None) -> None:
+        if child is not None:
+            child.send(signal.SIGKILL)
+            await self._forget(child)
 
     async def _forget(self, child: Child) -> None:
         await child.wait()
@@ -350,8 +370,10 @@ class Supervisor:
 
     async def _replace(self) -> None:
         log.info("replacing the workers")
-        await self._spare.drop()
+        await self._spare.set_aside()
         for place in self._workers:
             if not await place.replace():
+                await self._spare.take_back()
                 return
+            await self._spare.drop_aside()
         log.info("every worker is replaced")

@@ -403,6 +403,40 @@ async def test_who_dies_while_it_is_replaced_has_one_successor(
     await keeping
 
 
+async def test_where_new_settings_are_no_good_everything_stays_and_one_waits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(supervisor, "BACK_OFF_SECONDS", (0.0,))
+    before, good = set(children(os.getpid())), tmp_path / "good"
+    good.touch()
+    code = f"import os\nif not os.path.exists({str(good)!r}): raise SystemExit(3)\n"
+    code += f"open(f'{tmp_path}/{{os.getpid()}}', 'x')\n{UP}"
+    chores = Program("chores", ["-c", UP])
+    site = Supervisor(Program("worker", ["-c", code]), 2, [chores])
+    serving = asyncio.create_task(site.run())
+
+    def running() -> set[int]:
+        return set(children(os.getpid())) - before
+
+    def whole() -> bool:
+        read = [pid for pid in running() if (tmp_path / str(pid)).exists()]
+        return (len(read), len(running())) == (3, 4)
+
+    async with asyncio.timeout(WITHIN):
+        await asyncio.to_thread(eventually, whole)
+        old = running()
+        good.unlink()
+        await site._replace()
+        assert running() == old
+        good.touch()
+        await site._replace()
+        await asyncio.to_thread(eventually, whole)
+        assert not running() & old
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await serving
+    assert not running()
+
+
 async def test_a_supervisor_gives_up_when_no_worker_comes_up() -> None:
     hopeless = Program("worker", ["-c", "raise SystemExit(3)"])
     assert await Supervisor(hopeless, 2).run() is False
