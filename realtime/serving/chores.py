@@ -1,4 +1,5 @@
-"""What runs once beside the site's pages and calls, however many workers there are."""
+"""What runs once beside the site's pages and calls, however many workers there are: in the process
+of a site that is one, and else in one of its own (`realtime.serving.chores_program`)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ is loaded and waits: it has a dead one's place at once.
 
 SIGTERM and SIGINT end everything, SIGHUP replaces the workers one by one by new ones that read
 code and settings afresh: the old one goes when the new one accepts connections, and stays when
-the new one does not come up. So does the one that waits.
+the new one does not come up. So does the one that waits. Programs beside them that follow the
+settings are replaced last.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Program:
     """What a place runs: its arguments, the sockets it inherits, and its whole environment; None:
     ours. `greets`: whether it says on its line when it is ready. `on_end` is told the id of each
     process of it that ended. `log`: where what it writes on standard error goes; None: to ours, as
-    it is."""
+    it is. `follows`: whether SIGHUP replaces it where it runs beside workers."""
 
     name: str
     arguments: Sequence[str]
@@ -54,6 +55,7 @@ class Program:
     greets: bool = True
     on_end: Callable[[int], object] = lambda pid: None
     log: logging.Logger | None = None
+    follows: bool = False
 
 
 class Child:
@@ -322,6 +324,8 @@ class Supervisor:
         self._spare = Spare(worker)
         self._workers = [Place(worker, self._spare) for _ in range(count)]
         self._beside = [Place(program) for program in beside]
+        pairs = zip(beside, self._beside, strict=True)
+        self._following = [place for program, place in pairs if program.follows]
         self._stop = asyncio.Event()
         self._failed = False
         self._replacing: asyncio.Task[None] | None = None
@@ -377,3 +381,5 @@ class Supervisor:
                 return
             await self._spare.drop_aside()
         log.info("every worker is replaced")
+        for place in self._following:
+            await place.replace()

@@ -21,7 +21,7 @@ import uvicorn
 from django.test import RequestFactory
 
 from realtime.calls import live
-from realtime.management.commands.serve import worker_program
+from realtime.management.commands.serve import chores_program, worker_program
 from realtime.serving import supervisor
 from realtime.serving.supervisor import Program, Supervisor
 from realtime.serving.worker import Server, config_of_server
@@ -64,6 +64,7 @@ def test_each_worker_answers_and_the_embedded_provider_runs_once(site: Site, ann
             os.kill(silent, signal.SIGCONT)
     running = [command(pid) for pid in beside(site)]
     assert sum("realtime.local" in each for each in running) == 1
+    assert len(chores(site)) == 1
     assert len(loaded(site)) == 3  # one more than take calls
     theirs = [command(pid) for worker in (first, second) for pid in children(worker)]
     assert not any("realtime.local" in each for each in theirs)
@@ -77,6 +78,10 @@ def beside(site: Site) -> list[int]:
 def loaded(site: Site) -> set[int]:
     """The processes that take calls, and the one that waits to."""
     return {pid for pid in beside(site) if "--inherit" in command(pid)}
+
+
+def chores(site: Site) -> list[int]:
+    return [pid for pid in beside(site) if "chores_program" in command(pid)]
 
 
 def runs(pid: int) -> bool:
@@ -148,8 +153,9 @@ def test_a_killed_embedded_provider_is_replaced_at_the_same_address(site: Site) 
 
 
 async def test_a_deploy_replaces_every_worker_and_refuses_nobody(site: Site, ann: Person) -> None:
-    """SIGHUP: the old ones end when new ones answer; a call is told to come back, and can."""
-    before, answers, done = loaded(site), list[int](), asyncio.Event()
+    """SIGHUP: the old ones end when new ones answer; a call is told to come back, and can. What
+    removes whatever is kept no longer follows the new settings as well."""
+    before, answers, done = {*loaded(site), *chores(site)}, list[int](), asyncio.Event()
 
     async def probe() -> None:
         while not done.is_set():
@@ -170,6 +176,7 @@ async def test_a_deploy_replaces_every_worker_and_refuses_nobody(site: Site, ann
             done.set()
             await probing
     assert set(answers) == {200}
+    assert len(chores(site)) == 1
 
 
 async def test_stopping_is_known_at_once_and_ends_every_call(site: Site, ann: Person) -> None:
@@ -241,7 +248,7 @@ def test_probes_hear_of_a_stop_before_anything_else_does(monkeypatch: pytest.Mon
     assert (answer.status_code, answer.content) == (503, b'{"status": "stopping"}')
 
 
-def test_a_new_worker_reads_the_file_of_settings_afresh(
+def test_who_follows_the_settings_reads_the_file_of_them_afresh(
     monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.setenv("TIME_ZONE", "Europe/Berlin")
@@ -250,9 +257,11 @@ def test_a_new_worker_reads_the_file_of_settings_afresh(
     with socket.create_server(("127.0.0.1", 0)) as sock:
         program = worker_program(sock, {"LOCAL_VOICE_URL": "ws://127.0.0.1:1"}, lambda pid: None)
     assert program.environment is not None
-    assert program.environment["TIME_ZONE"] == "Europe/Berlin"
     assert program.environment["LOCAL_VOICE_URL"] == "ws://127.0.0.1:1"
-    assert "METRICS_TOKEN" not in program.environment
+    for environment in (program.environment, chores_program().environment):
+        assert environment is not None
+        assert environment["TIME_ZONE"] == "Europe/Berlin"
+        assert "METRICS_TOKEN" not in environment
 
 
 async def test_a_program_has_just_the_environment_it_is_given(tmp_path: Path) -> None:
@@ -411,7 +420,7 @@ async def test_where_new_settings_are_no_good_everything_stays_and_one_waits(
     good.touch()
     code = f"import os\nif not os.path.exists({str(good)!r}): raise SystemExit(3)\n"
     code += f"open(f'{tmp_path}/{{os.getpid()}}', 'x')\n{UP}"
-    chores = Program("chores", ["-c", UP])
+    chores = Program("chores", ["-c", UP], follows=True)
     site = Supervisor(Program("worker", ["-c", code]), 2, [chores])
     serving = asyncio.create_task(site.run())
 

@@ -67,11 +67,10 @@ class Command(BaseCommand):
                     "addresses that people type to ALLOWED_HOSTS.\n"
                 )
             self.stdout.flush()
-            with chores():
-                if workers == 1:
-                    _serve_alone(sock)
-                elif not asyncio.run(_supervisor(sock, workers).run()):
-                    raise CommandError("No worker could start; what went wrong is said above.")
+            if workers == 1:
+                _serve_alone(sock)
+            elif not asyncio.run(_supervisor(sock, workers).run()):
+                raise CommandError("No worker could start; what went wrong is said above.")
 
 
 def _check(workers: int) -> None:
@@ -112,18 +111,19 @@ def _serve_alone(sock: socket.socket) -> None:
         # Its speech models take seconds to load; pages need not wait for them.
         threading.Thread(target=_start_embedded, name="embedded", daemon=True).start()
     try:
-        worker.serve(sock)
+        with chores():
+            worker.serve(sock)
     finally:
         embedded.stop()
 
 
 def _supervisor(sock: socket.socket, workers: int) -> Supervisor:
     figures = _figures()
-    beside, told = [], {metrics.FOLDER: str(figures)}
+    beside, told = [chores_program()], {metrics.FOLDER: str(figures)}
     if _runs_embedded():
         theirs = socket.create_server(("127.0.0.1", 0))
         run = embedded.arguments(theirs)
-        beside = [
+        beside.append(
             Program(
                 "embedded provider",
                 run,
@@ -132,7 +132,7 @@ def _supervisor(sock: socket.socket, workers: int) -> Supervisor:
                 greets=False,
                 log=embedded.log,
             )
-        ]
+        )
         told["LOCAL_VOICE_URL"] = f"ws://127.0.0.1:{theirs.getsockname()[1]}"
     program = worker_program(sock, told, on_end=partial(metrics.forget, figures))
     return Supervisor(program, workers, beside)
@@ -141,11 +141,22 @@ def _supervisor(sock: socket.socket, workers: int) -> Supervisor:
 def worker_program(
     sock: socket.socket, told: Mapping[str, str], on_end: Callable[[int], object]
 ) -> Program:
-    """What a worker is: this command on a listening socket, `told` something in its environment.
-    What came from a file is not passed on: it reads the file itself, which may have changed."""
-    given = {name: value for name, value in os.environ.items() if name not in settings.FROM_FILE}
+    """What a worker is: this command on a listening socket, `told` something in its environment."""
     serve = [str(settings.BASE_DIR / "manage.py"), "serve", "--inherit", str(sock.fileno())]
-    return Program("worker", serve, [sock], {**given, **told}, on_end=on_end)
+    return Program("worker", serve, [sock], {**_given(), **told}, on_end=on_end)
+
+
+def chores_program() -> Program:
+    """What does the chores beside workers."""
+    run = ["-m", "realtime.serving.chores_program"]
+    here = settings.BASE_DIR
+    return Program("janitor", run, environment=_given(), folder=here, follows=True)
+
+
+def _given() -> dict[str, str]:
+    """The environment of who is to follow the settings. What came from a file is not passed on: it
+    is read there itself, and may have changed."""
+    return {name: value for name, value in os.environ.items() if name not in settings.FROM_FILE}
 
 
 def _figures() -> Path:
