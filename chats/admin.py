@@ -21,8 +21,11 @@ from chats.admin_people import (
     RIGHTS,
     NewPersonForm,
     PersonForm,
+    PlaceForm,
+    PlacesFormSet,
     are_last_admins,
     may_touch,
+    own_places,
 )
 from chats.models import (
     Account,
@@ -39,6 +42,8 @@ from chats.models import (
 
 class MembershipInline(Autocompletes, admin.TabularInline):
     model = Membership
+    form = PlaceForm
+    formset = PlacesFormSet
     extra = 0
     autocomplete_fields = ["user", "account"]
 
@@ -137,11 +142,19 @@ class AccountAdmin(Autocompletes, DeletesMuch):
 
 @admin.register(Membership)
 class MembershipAdmin(Autocompletes, admin.ModelAdmin):
+    form = PlaceForm
     list_display = ["user", "account", "role", "created"]
     list_filter = ["role"]
     search_fields = ["user__username", "user__email", "account__name"]
     autocomplete_fields = ["user", "account"]
     list_select_related = ["user", "account"]
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        names, counts, missing, protected = super().get_deleted_objects(objs, request)
+        chosen = Membership.objects.filter(pk__in=[each.pk for each in objs])
+        return names, counts, missing, [*protected, *own_places(chosen)]
 
 
 class ReadOnly(admin.ModelAdmin):

@@ -1,5 +1,5 @@
-"""What the admin lets be done with people: only superusers give rights, or change who has some, and
-somebody is always left who can administer the site."""
+"""What the admin lets be done with people: only superusers give rights, or change who has some,
+somebody is always left who can administer the site, and nobody loses their own account."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from typing import Any
 
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.forms import BaseInlineFormSet, ModelForm
 from django.utils.translation import gettext_lazy as _
 
-from chats.models import User
+from chats.models import Membership, User
 
 ADMIN_FLAGS = ("is_active", "is_staff", "is_superuser")
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 """What only a superuser may give and take."""
 LAST_ADMIN = _(
     "Nobody else can administer this site: make another active person staff and superuser first."
+)
+
+OWN_ACCOUNT = _(
+    "%(account)s is %(person)s's own account, which they manage as long as it is theirs: all that "
+    "they said there would be lost to them."
 )
 
 
@@ -33,6 +39,36 @@ def are_last_admins(people: QuerySet[User]) -> bool:
     admins = User.admins()
     others = admins.exclude(pk__in=people.values("pk"))
     return admins.filter(pk__in=people.values("pk")).exists() and not others.exists()
+
+
+def own_places(places: QuerySet[Membership]) -> list[str]:
+    """Why those of these memberships must stay as they are that are people's in their own accounts;
+    one text each."""
+    own = places.filter(account__owner=F("user")).select_related("account", "user")
+    return [str(OWN_ACCOUNT) % {"account": each.account, "person": each.user} for each in own]
+
+
+class PlaceForm(ModelForm):  # type: ignore[type-arg]
+    """Changes a membership."""
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if self.instance.pk and self.has_changed():
+            _refuse_own([self.instance.pk])
+        return data
+
+
+class PlacesFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    """The memberships of a person, or of an account."""
+
+    def clean(self) -> None:
+        super().clean()
+        _refuse_own([form.instance.pk for form in self.deleted_forms])
+
+
+def _refuse_own(keys: list[int]) -> None:
+    if told := own_places(Membership.objects.filter(pk__in=keys)):
+        raise ValidationError(told)
 
 
 class _OwnAddress:

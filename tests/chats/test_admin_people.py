@@ -1,5 +1,5 @@
-"""People in the admin: only superusers give rights, and somebody is always left who can administer
-the site."""
+"""People in the admin: only superusers give rights, somebody is always left who can administer the
+site, and nobody loses their own account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 import nextvoice.urls  # noqa: F401  (the admin is filled there)
-from chats.models import User
+from chats.models import Account, Membership, User
 
 pytestmark = pytest.mark.django_db
 
@@ -133,6 +133,52 @@ def test_an_email_address_is_one_person_s_however_it_is_written(boss: User, ann:
     carol.refresh_from_db()
     # Two that have the same one already can still be changed.
     assert change(client, carol, **ADMIN, first_name="Carol").status_code == 302
+
+
+OWN = "ann is ann&#x27;s own account"
+
+
+def rows(*places: Membership, **fields: str) -> dict[str, str]:
+    """The memberships on a person's or an account's page; `fields` are of the first one."""
+    told = {"memberships-TOTAL_FORMS": str(len(places))}
+    told["memberships-INITIAL_FORMS"] = str(len(places))
+    for number, each in enumerate(places):
+        kept = {"id": each.pk, "user": each.user_id, "account": each.account_id, "role": each.role}
+        told |= {f"memberships-{number}-{name}": str(value) for name, value in kept.items()}
+    return told | {f"memberships-0-{name}": value for name, value in fields.items()}
+
+
+def test_nobody_loses_their_own_account(boss: User, ann: User) -> None:
+    """Everything in it would be a 404 to them."""
+    client, own = browser(boss), ann.memberships.get()
+    other = Account.objects.create(name="Team", slug="team")
+    url = reverse("admin:chats_membership_delete", args=[own.pk])
+    assert OWN in client.get(url).content.decode()
+    assert OWN in client.post(url, {"post": "yes"}).content.decode()
+    chosen = {"action": "delete_selected", "_selected_action": [own.pk], "post": "yes"}
+    assert OWN in client.post(reverse("admin:chats_membership_changelist"), chosen).content.decode()
+    url = reverse("admin:chats_membership_change", args=[own.pk])
+    same = {"user": ann.pk, "account": own.account_id, "role": "manager"}
+    for changed in ({"role": "member"}, {"account": other.pk}, {"user": boss.pk}):
+        assert OWN in client.post(url, {**same, **changed}).content.decode()
+    assert client.post(url, same).status_code == 302
+    account = reverse("admin:chats_account_change", args=[own.account_id])
+    named = {"name": "Anna", "slug": "anna", "owner": str(ann.pk)}
+    named |= {f"-1-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}  # the call settings
+    for refused in ({"DELETE": "on"}, {"role": "member"}):
+        assert OWN in change(client, ann, **rows(own, **refused)).content.decode()
+        assert OWN in client.post(account, named | rows(own, **refused)).content.decode()
+    assert list(ann.memberships.filter(account__owner=ann)) == [own]
+    assert client.post(account, named | rows(own)).status_code == 302
+
+
+def test_places_in_teams_come_and_go(boss: User, ann: User) -> None:
+    client, team = browser(boss), Account.objects.create(name="Team", slug="team")
+    place = Membership.objects.create(account=team, user=ann)
+    assert change(client, ann, **ADMIN, **rows(place, role="manager")).status_code == 302
+    assert team.memberships.get(user=ann).role == "manager"
+    assert change(client, ann, **ADMIN, **rows(place, DELETE="on")).status_code == 302
+    assert not team.memberships.filter(user=ann).exists()
 
 
 def test_setup_says_how_to_make_an_admin_where_none_is_left(boss: User) -> None:
