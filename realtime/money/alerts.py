@@ -15,6 +15,7 @@ from decimal import Decimal
 from smtplib import SMTPException
 from typing import Any
 
+from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -153,6 +154,8 @@ def recipients(alert: BudgetAlert) -> list[str]:
 
 
 def _mail(notice: BudgetNotice, now: datetime) -> None:
+    if not settings.SENDS_MAIL:
+        raise NotDelivered("EMAIL_URL names no mail server")  # it would only be printed
     to = recipients(notice.alert)
     if not to:
         raise NotDelivered("nobody has an email address")

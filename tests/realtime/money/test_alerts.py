@@ -37,6 +37,11 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "canary-secret-0123456789"
 
 
+@pytest.fixture(autouse=True)
+def mail_server(settings: Any) -> None:
+    settings.SENDS_MAIL = True
+
+
 @pytest.fixture
 def team(bob: User) -> Account:
     prices()
@@ -215,6 +220,17 @@ def test_what_fails_is_tried_again_a_few_times_and_shown(team: Account, hook: An
     client.force_login(root)
     page = client.get(reverse("admin:realtime_budgetnotice_changelist"))
     assert b"answered with HTTP 500" in page.content
+
+
+def test_what_would_only_be_printed_is_not_sent(team: Account, settings: Any) -> None:
+    alert(account=team, levels="50")
+    spend(team, "60")
+    settings.SENDS_MAIL = False
+    assert (alerts.run(NOW), mail.outbox) == (0, [])
+    assert notices() == [("email", 50, "pending")]
+    assert BudgetNotice.objects.get().error == "EMAIL_URL names no mail server"
+    settings.SENDS_MAIL = True
+    assert (alerts.run(NOW + timedelta(seconds=alerts.WAITS[0])), len(mail.outbox)) == (1, 1)
 
 
 def test_what_fails_once_is_told_later(team: Account, hook: Any) -> None:
