@@ -54,3 +54,17 @@ def test_a_database_that_nobody_reaches_is_away_and_one_without_a_table_is_not(
     assert in_words(missing.value) is None  # every migration has run: it is our mistake
     monkeypatch.setattr(db, "is_behind", lambda: True)
     assert in_words(missing.value) == BEHIND
+
+
+def test_a_new_database_file_is_for_nobody_else(tmp_path: Path) -> None:
+    """Also when a command makes it that does not care."""
+    if connection.vendor != "sqlite":
+        pytest.skip("it has no file")
+    new = connection.copy()
+    new.settings_dict |= {"NAME": str(tmp_path / "new.sqlite3")}
+    with new.cursor() as cursor:
+        cursor.execute("CREATE TABLE one (two)")
+        made = sorted(tmp_path.glob("new.*"))
+        assert [each.suffix for each in made] == [".sqlite3", ".sqlite3-shm", ".sqlite3-wal"]
+        assert {each.stat().st_mode & 0o777 for each in made} == {0o600}
+    new.close()
