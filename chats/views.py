@@ -35,7 +35,7 @@ LAST_FIRST = ["-position", "-created", "-pk"]
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """The list of conversations, newest first, searched with `?q=`; `?after=` a place in it."""
-    words = request.GET.get("q", "").replace("\0", "").strip()[:200]
+    words = request.GET.get("q", "").strip()[:200]
     context: dict[str, Any] = {"q": words, **_conversations(request, words)}
     context["keeping"] = _keepings(request)
     for _receiver, extra in home_page.send(Conversation, request=request):
@@ -51,7 +51,7 @@ def new(request: HttpRequest) -> HttpResponse:
     the newest once more, as new, when nothing came of it."""
     person = _person(request)
     account = Account.objects.own(person)
-    if slug := request.POST.get("account"):
+    if slug := request.POST.get("account", "").replace("\0", ""):
         account = get_object_or_404(Account.objects.of(person), slug=slug)
     made = _unused(person, account)
     if made is None:

@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "chats.asking.remembered",
     "csp.middleware.CSPMiddleware",
+    "nextvoice.addresses.without_null",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "nextvoice.probes.Common",

@@ -133,6 +133,26 @@ def put_money(conversation: Conversation) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("usage_changelist", {"source": "a\0b", "q": "\0"}),
+        ("usage_report", {"model": "\0ab"}),
+        ("usage_report_file", {"model": "ab\0"}),
+    ],
+)
+def test_no_list_or_report_looks_for_a_null_character(
+    boss: Client, name: str, given: dict[str, str]
+) -> None:
+    """PostgreSQL would refuse to, and with it the page."""
+    found = boss.get(reverse(f"admin:{'realtime_' * ('list' in name)}{name}"), given)
+    assert found.status_code == 200
+    assert found.request["QUERY_STRING"].count("%00") == len(given)
+    read = found.wsgi_request.GET.values()
+    assert "ab" in read and "\0" not in "".join(read)
+    assert boss.get("/admin/chats/doomedfile/a%00/change/").status_code == 404
+
+
 def test_a_quota_is_set_for_one_of_three(boss: Client, ann: User) -> None:
     add = reverse("admin:realtime_quota_add")
     limits = {"money_per_day": "0.50", "calls_at_once": "2"}
