@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 FORMAT = 1
 MANIFEST, KEYS, ROWS, MEDIA = "manifest.json", "keys.json", "rows/", "media/"
@@ -62,13 +62,33 @@ class Part:
     content: IO[bytes]
 
 
-class Writer:
-    """Writes a backup to a stream that need not be able to seek."""
+class _Out:
+    """A stream, until it is given up: tarfile still writes what it has when it is thrown away."""
 
     def __init__(self, out: IO[bytes]) -> None:
-        self._tar = tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self._out = out
+        self.given_up = False
+
+    def write(self, piece: bytes) -> int:
+        return len(piece) if self.given_up else self._out.write(piece)
+
+
+class Writer:
+    """Writes a backup to a stream that need not be able to seek. A context manager; what an error
+    ends is not whole, and nothing more is written."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        stream: Any = _Out(out)
+        self._out: _Out = stream
+        self._tar = tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self._sums = hashlib.sha256()
         self._parts = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_rest: object) -> None:
+        self._out.given_up = kind is not None
 
     def add(self, name: str, content: IO[bytes]) -> int:
         """Add all of a seekable file; returns its size in bytes."""

@@ -35,10 +35,10 @@ def backup(out: IO[bytes], *, with_keys: bool = False) -> Manifest:
     """
     if is_behind():
         raise Unusable(BEHIND)
-    made, writer = timezone.now().isoformat(), Writer(out)
+    made = timezone.now().isoformat()
     migrations = sorted(MigrationRecorder(connection).applied_migrations())
     manifest = Manifest(made, connection.vendor, migrations, keys=with_keys)
-    with tempfile.TemporaryFile() as names:
+    with Writer(out) as writer, tempfile.TemporaryFile() as names:
         with one_moment():
             for model in tables.models_kept():
                 manifest.tables[tables.label(model)] = _add_rows(writer, model, names)
@@ -46,9 +46,9 @@ def backup(out: IO[bytes], *, with_keys: bool = False) -> Manifest:
         names.seek(0)
         for line in names:
             _add_file(writer, line.decode().rstrip("\n"), manifest)
-    if with_keys:
-        writer.add(KEYS, BytesIO(json.dumps({"KEY_RING": settings.KEY_RING}).encode()))
-    writer.finish(manifest)
+        if with_keys:
+            writer.add(KEYS, BytesIO(json.dumps({"KEY_RING": settings.KEY_RING}).encode()))
+        writer.finish(manifest)
     return manifest
 
 

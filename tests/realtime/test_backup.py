@@ -146,6 +146,20 @@ def test_standard_output_takes_a_backup(site: Site, whole: Path) -> None:
     assert archive.verified(path).tables == archive.verified(whole).tables
 
 
+def test_a_full_disk_is_told_in_a_line(site: Site) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), "backup", "-"],
+            env=site.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=COMMAND_SECONDS,
+        )
+    told = done.stderr.decode()
+    assert told == "CommandError: Standard output cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
 @pytest.mark.parametrize(
     ("file", "words"),
     [("", ". is a folder"), ("none/x.tar", "none/x.tar cannot be written: No such file")],

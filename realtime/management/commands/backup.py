@@ -42,7 +42,8 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from None
         except OSError as problem:
             told = problem.strerror or problem
-            raise CommandError(f"{options['file']} cannot be written: {told}") from None
+            where = "Standard output" if options["file"] == "-" else options["file"]
+            raise CommandError(f"{where} cannot be written: {told}") from None
         self._tell(made)
 
     def _to_file(self, path: Path, with_keys: bool) -> Manifest:
