@@ -82,6 +82,9 @@ def _put_in_place(path: Path, manifest: Manifest, tell: Tell) -> None:
         if isinstance(problem, Error | ValueError):
             words = str(problem).strip().partition("\n")[0]
             raise Unusable(f"The database refused the rows: {words}. Nothing changed.") from problem
+        if isinstance(problem, OSError):
+            words = problem.strerror or str(problem)
+            raise Unusable(f"The files cannot be stored: {words}. Nothing changed.") from problem
         raise
     finally:
         ContentType.objects.clear_cache()
@@ -221,7 +224,8 @@ def _check_references() -> None:
 
 
 def _store_files(path: Path, saved: list[str], tell: Tell) -> None:
-    """Put the files into the storage; the names of those that are new there go to `saved`."""
+    """Put the files into the storage; the names of those that are new there go to `saved`, also of
+    one that did not get there whole."""
     count = 0
     for part in parts(path):
         if part.name.startswith(MEDIA):
@@ -236,8 +240,10 @@ def _store(name: str, part: Part, saved: list[str]) -> None:
         if _hash(name) == part.sha256:
             return
         default_storage.delete(name)
+    saved.append(name)
     stored = default_storage.save(name, File(part.content))
-    saved.append(stored)
+    if stored != name:
+        saved.append(stored)
     if stored != name or _hash(name) != part.sha256:
         raise Unusable(f"The storage did not keep {name} as it was given. Nothing changed.")
 

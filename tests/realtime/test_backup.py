@@ -16,6 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from realtime.backup import archive
+from tests.faults.test_disk import small_disk
 from tests.site import COMMAND_SECONDS, ROOT, Shell, Site
 
 FILL = r"""
@@ -295,6 +296,17 @@ def test_what_is_wrong_is_said_and_changes_nothing(
         media = there.folder / "data" / "media"
         assert [path for path in media.rglob("*") if path.is_file()] == [], change
         assert list((there.folder / "data").glob("*.restoring*")) == [], change
+
+
+def test_without_room_for_the_files_nothing_changes(whole: Path, empty: tuple[Site, Shell]) -> None:
+    there, shell = empty
+    media = there.folder / "data" / "media"
+    with small_disk(media, ",size=4k"):
+        said = shell.manage("restore", str(whole))
+        assert "The files cannot be stored: No space left on device. Nothing changed." in said
+        assert [path for path in media.rglob("*") if path.is_file()] == []
+    names = "from django.db import connection\ntell(connection.introspection.table_names())"
+    assert shell.run(names) == []
 
 
 def test_the_manifest_tells_what_is_inside(whole: Path) -> None:
