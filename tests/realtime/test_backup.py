@@ -147,6 +147,27 @@ def test_standard_output_takes_a_backup(site: Site, whole: Path) -> None:
     assert archive.verified(path).tables == archive.verified(whole).tables
 
 
+def test_standard_input_gives_a_backup(site: Site, whole: Path, empty: tuple[Site, Shell]) -> None:
+    there, shell = empty
+
+    def restored(given: bytes) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), "restore", "-"],
+            env=there.environment,
+            input=given,
+            capture_output=True,
+            timeout=COMMAND_SECONDS,
+        )
+
+    content = whole.read_bytes()
+    half = restored(content[: len(content) // 2])
+    assert (half.returncode, half.stderr[:14]) == (1, b"CommandError: ")
+    done = restored(content)
+    assert done.returncode == 0, done.stderr
+    assert shell.run(STATE) == site.run(STATE)
+    assert [*(there.folder / "data").glob("*.tar")] == []
+
+
 def test_a_full_disk_is_told_in_a_line(site: Site) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(

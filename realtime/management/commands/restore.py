@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import tempfile
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from realtime import rotation
@@ -23,7 +29,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", metavar="FILE", type=Path, help="what `backup` wrote")
+        parser.add_argument("file", metavar="FILE", help="what `backup` wrote; - is standard input")
         parser.add_argument(
             "--replace", action="store_true", help="give up all that this site holds now"
         )
@@ -31,7 +37,8 @@ class Command(BaseCommand):
     @private_files()
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            made = restore(options["file"], replace=options["replace"], tell=self.stdout.write)
+            with _given(options["file"]) as path:
+                made = restore(path, replace=options["replace"], tell=self.stdout.write)
         except Unusable as problem:
             raise CommandError(str(problem)) from None
         self.stdout.write("Every row and every file is as it was backed up.")
@@ -47,3 +54,21 @@ class Command(BaseCommand):
                 f"{len(sealed)} secrets open with no key of KEY_RING. Put the key ring of the site "
                 "that was backed up there, or enter them again under Providers."
             )
+
+
+@contextmanager
+def _given(name: str) -> Iterator[Path]:
+    """Where the backup is. It is read three times, which standard input cannot be: so what comes
+    there is kept meanwhile where all of it is to be put anyway. Raises CommandError."""
+    if name != "-":
+        yield Path(name)
+        return
+    folder = Path(settings.DATA_DIR)
+    with tempfile.NamedTemporaryFile(prefix="standard-input-", suffix=".tar", dir=folder) as aside:
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, aside)
+            aside.flush()
+        except OSError as problem:
+            told = f"{folder} has no room for it: {problem.strerror or problem}."
+            raise CommandError(told) from None
+        yield Path(aside.name)
