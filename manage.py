@@ -17,19 +17,19 @@ def main() -> None:
     from django.db import Error
 
     from realtime.db import in_words
-    from realtime.logs import hide_in_crashes
+    from realtime.logs import hide_in_crashes, last_words
 
     hide_in_crashes()
     try:
         _ = settings.INSTALLED_APPS  # read now: each command would fail in a way of its own
     except ImproperlyConfigured as problem:
-        sys.exit(str(problem))
+        sys.exit(last_words(str(problem)))
     try:
         execute_from_command_line(sys.argv)
     except Error as problem:
         if (told := in_words(problem)) is None:
             raise
-        sys.exit(told)
+        sys.exit(last_words(told))
 
 
 def _with_what_was_installed() -> None:

@@ -90,14 +90,24 @@ def _relay(reading: int, log: logging.Logger) -> None:
             log.warning("%s", line.rstrip())
 
 
+def last_words(message: str, trouble: Any = None) -> str:
+    """What a program that ends says on standard error, where the log may not be set up yet: text,
+    or a line of JSON where the log is such lines. `trouble`: type, exception and traceback."""
+    if os.environ.get("LOG_FORMAT", "").strip().lower() == "json":
+        told = logging.LogRecord("nextvoice", logging.CRITICAL, "", 0, message, None, trouble)
+        return Json().format(told)
+    text = "".join(traceback.format_exception(*trouble)).rstrip() if trouble else message
+    return without_secrets(text)
+
+
 def hide_in_crashes() -> None:
-    """Let what Python writes when it crashes, in whichever thread, be without secrets too."""
+    """Let what Python writes when it crashes, in whichever thread, be as the log is, and without
+    secrets too."""
 
     def crashed(
         kind: type[BaseException], problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        text = "".join(traceback.format_exception(kind, problem, trace))
-        sys.stderr.write(without_secrets(text))
+        sys.stderr.write(last_words("crashed", (kind, problem, trace)) + "\n")
 
     sys.excepthook = crashed
     threading.excepthook = lambda told: crashed(told.exc_type, told.exc_value, told.exc_traceback)

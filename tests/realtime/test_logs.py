@@ -169,15 +169,43 @@ def test_what_a_program_beside_the_site_writes_is_lines_of_the_log(
     ]
 
 
+@pytest.mark.parametrize("made", ["line", "json"])
 @pytest.mark.parametrize("where", ["the main thread", "another thread"])
-def test_a_crash_says_no_secret(where: str) -> None:
+def test_a_crash_says_no_secret(where: str, made: str) -> None:
     fail = f"raise ValueError('Bearer {CANARY}')"
     code = fail
     if where == "another thread":
         code = f"import threading\ndef run(): {fail}\nthreading.Thread(target=run).start()"
     hide = "from realtime.logs import hide_in_crashes\nhide_in_crashes()\n"
-    done = subprocess.run(
-        [sys.executable, "-c", hide + code], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert "ValueError: Bearer [key]" in done.stderr
+    done = ended("-c", hide + code, LOG_FORMAT=made)
+    told = done.stderr if made == "line" else json.loads(done.stderr)["exc_info"]
+    assert told.splitlines()[-1] == "ValueError: Bearer [key]"
     assert CANARY not in done.stdout + done.stderr
+
+
+def ended(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A program that came to its end."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"HTTPS": "maybe"}, "HTTPS must be true or false; it is 'maybe'."),
+        ({}, "--workers must be 1 or more"),
+    ],
+)
+def test_why_a_site_does_not_start_is_a_line_of_its_log(wrong: dict[str, str], told: str) -> None:
+    arguments = ["manage.py", "serve", "--workers", "0"]
+    done = ended(*arguments, **wrong, LOG_FORMAT="json", DJANGO_SETTINGS_MODULE="tests.settings")
+    line = json.loads(done.stderr)
+    assert (line["level"], line["message"], done.returncode) == ("CRITICAL", told, 1)
+    done = ended(*arguments, **wrong, DJANGO_SETTINGS_MODULE="tests.settings")
+    assert done.stderr.splitlines() in ([told], [f"CommandError: {told}"])

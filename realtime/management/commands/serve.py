@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -26,6 +27,7 @@ from realtime.calls import live
 from realtime.data_dir import in_use, private_files
 from realtime.db import BEHIND, is_behind, with_connection
 from realtime.deploy_checks import LOCAL, of_static_files, of_workers, public_hosts
+from realtime.logs import last_words
 from realtime.management.arguments import port
 from realtime.serving import worker
 from realtime.serving.chores import chores
@@ -46,8 +48,17 @@ class Command(BaseCommand):
         # How a supervisor starts its workers.
         parser.add_argument("--inherit", type=int, help=argparse.SUPPRESS)
 
-    @private_files()
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._serve(**options)
+        except CommandError as problem:
+            if settings.LOG_FORMAT != "json":
+                raise
+            # For who reads the log, as all that a site writes.
+            sys.exit(last_words(str(problem)))
+
+    @private_files()
+    def _serve(self, **options: Any) -> None:
         if options["inherit"] is not None:
             worker.serve_for_supervisor(options["inherit"])
             return
