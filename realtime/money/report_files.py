@@ -7,6 +7,7 @@ memory than a short one.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -29,6 +30,9 @@ ROW = tuple(
 )
 """Columns of the ledger's own rows."""
 PIECE = 200
+
+INNER = re.compile(r"([;\t\r\n][\s\"']*)([=+\-@])")
+"""Where a formula may begin within a cell, for who takes other separators than commas."""
 
 Cell = str | int | Decimal | None
 
@@ -77,6 +81,13 @@ def safe(cell: Cell) -> str:
     return f"'{text}" if typed else text
 
 
+def _apart(cell: Cell) -> str:
+    """The cell as `safe` text for a CSV file, which half of the world's spreadsheets read with
+    semicolons: what such a one would take for a cell of its own is no formula either."""
+    text = safe(cell)
+    return INNER.sub(r"\1'\2", text) if isinstance(cell, str) else text
+
+
 class _Echo:
     """What `csv` writes to, to have it back at once."""
 
@@ -90,7 +101,7 @@ def csv_pieces(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[
     waiting = iter(rows)
     yield b"\xef\xbb\xbf" + str(writer.writerow(head)).encode()
     while piece := list(islice(waiting, PIECE)):
-        yield "".join(writer.writerow([safe(cell) for cell in row]) for row in piece).encode()
+        yield "".join(writer.writerow([_apart(cell) for cell in row]) for row in piece).encode()
 
 
 def file_pieces(make: Callable[[], IO[bytes]]) -> Iterator[bytes]:

@@ -159,8 +159,22 @@ def test_no_cell_is_a_formula(start: str) -> None:
     assert (cell.data_type, cell.value[0]) == ("s", "'")
 
 
+@pytest.mark.parametrize("between", [";", ";; ", '; "', ";'", "\t", "\n"])
+@pytest.mark.parametrize("start", "=+-@")
+def test_no_part_of_a_cell_is_a_formula_with_other_separators(start: str, between: str) -> None:
+    """Where a comma is in numbers, spreadsheets read a file with semicolons."""
+    text = b"".join(csv_pieces(["name"], [[f"a{between}{start}1+1"]])).decode("utf-8-sig")
+    assert list(csv.reader(io.StringIO(text, newline="")))[1] == [f"a{between}'{start}1+1"]
+    assert csv_pieces_of("x - y; z", "a;b=c") == b"x - y; z,a;b=c\r\n"
+
+
+def csv_pieces_of(*cells: str) -> bytes:
+    return [*csv_pieces(["a"] * len(cells), [cells])][1]
+
+
 def test_a_number_below_nothing_is_a_number() -> None:
     assert safe(Decimal("-0.5")) == "-0.50"
+    assert [*csv_pieces(["a"], [[Decimal("-0.5")]])][1] == b"-0.50\r\n"
 
 
 def test_numbers_that_spreadsheets_would_round_are_text() -> None:
