@@ -1,7 +1,7 @@
 """What `/metrics` tells Prometheus. No label has unbounded or personal values.
 
-With several workers each keeps its figures in files of `PROMETHEUS_MULTIPROC_DIR`, which the
-supervisor empties at its start, and whichever is asked adds all of them up.
+With several workers each keeps its figures in files of `PROMETHEUS_MULTIPROC_DIR`, which is their
+supervisor's (`realtime.serving.figures`), and whichever is asked adds all of them up.
 """
 
 from __future__ import annotations

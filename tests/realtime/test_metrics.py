@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.test import Client
 
 from chats.models import Conversation, User
 from realtime import metrics
+from realtime.serving.figures import own_folder
 from tests.realtime.test_consumer import finalised, opened, provider_of, sign_in
 from tests.site import Caller
 
@@ -50,6 +52,19 @@ def test_being_signed_in_gives_nobody_the_figures(ann: User) -> None:
     client = Client(REMOTE_ADDR="8.8.8.8")
     client.force_login(ann)
     assert client.get("/metrics").status_code == 404
+
+
+def test_each_supervisor_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    left = tmp_path / "metrics" / "dead-host"
+    left.mkdir(parents=True)
+    (left / "counter_7.db").touch()
+    with own_folder(tmp_path / "metrics") as first:
+        (first / "counter_8.db").touch()
+        assert not left.exists()
+        with own_folder(tmp_path / "metrics") as second:
+            assert second != first and (first / "counter_8.db").exists()
+        assert [each for each in (tmp_path / "metrics").iterdir() if each.is_dir()] == [first]
+    assert not first.exists()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -23,7 +22,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
 from realtime import embedded, metrics
-from realtime.calls import live
 from realtime.data_dir import in_use, private_files
 from realtime.db import BEHIND, is_behind, with_connection
 from realtime.deploy_checks import LOCAL, of_static_files, of_workers, public_hosts
@@ -31,6 +29,7 @@ from realtime.logs import last_words
 from realtime.management.arguments import port
 from realtime.serving import worker
 from realtime.serving.chores import chores
+from realtime.serving.figures import own_folder
 from realtime.serving.supervisor import Program, Supervisor
 
 log = logging.getLogger(__name__)
@@ -80,8 +79,8 @@ class Command(BaseCommand):
             self.stdout.flush()
             if workers == 1:
                 _serve_alone(sock)
-            elif not asyncio.run(_supervisor(sock, workers).run()):
-                raise CommandError("No worker could start; what went wrong is said above.")
+            else:
+                _serve_with(sock, workers)
 
 
 def _check(workers: int) -> None:
@@ -128,8 +127,13 @@ def _serve_alone(sock: socket.socket) -> None:
         embedded.stop()
 
 
-def _supervisor(sock: socket.socket, workers: int) -> Supervisor:
-    figures = _figures()
+def _serve_with(sock: socket.socket, workers: int) -> None:
+    with own_folder(Path(settings.DATA_DIR) / "metrics") as figures:
+        if not asyncio.run(_supervisor(sock, workers, figures).run()):
+            raise CommandError("No worker could start; what went wrong is said above.")
+
+
+def _supervisor(sock: socket.socket, workers: int, figures: Path) -> Supervisor:
     beside, told = [chores_program()], {metrics.FOLDER: str(figures)}
     if _runs_embedded():
         theirs = socket.create_server(("127.0.0.1", 0))
@@ -168,14 +172,6 @@ def _given() -> dict[str, str]:
     """The environment of who is to follow the settings. What came from a file is not passed on: it
     is read there itself, and may have changed."""
     return {name: value for name, value in os.environ.items() if name not in settings.FROM_FILE}
-
-
-def _figures() -> Path:
-    """An empty folder for the figures of this supervisor's workers."""
-    folder = Path(settings.DATA_DIR) / "metrics" / live.host()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
 
 
 def _runs_embedded() -> bool:
