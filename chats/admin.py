@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from allauth.account.admin import EmailAddressAdmin
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
@@ -26,6 +28,7 @@ from chats.admin_people import (
     are_last_admins,
     may_touch,
     own_places,
+    touchable,
 )
 from chats.models import (
     Account,
@@ -113,6 +116,26 @@ class UserAdmin(DeletesMuch, DjangoUserAdmin):
         if are_last_admins(User.objects.filter(pk__in=[each.pk for each in objs])):
             protected = [str(LAST_ADMIN)]
         return names, counts, missing, protected
+
+
+# allauth has registered its own by now: an address is a way to reset a password.
+admin.site.unregister(EmailAddress)
+
+
+@admin.register(EmailAddress)
+class AddressAdmin(EmailAddressAdmin):  # type: ignore[misc]
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        allowed: bool = super().has_change_permission(request, obj)
+        return allowed and may_touch(request.user, obj and obj.user)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and may_touch(request.user, obj and obj.user)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name == "user":
+            kwargs["queryset"] = touchable(request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 @admin.register(Account)

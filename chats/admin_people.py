@@ -34,6 +34,12 @@ def may_touch(who: Any, person: User | None) -> bool:
     return not (person.is_staff or person.is_superuser)
 
 
+def touchable(who: Any) -> QuerySet[User]:
+    """Whom somebody may change, as `may_touch` says."""
+    plain = Q(is_staff=False, is_superuser=False)
+    return User.objects.all() if who.is_superuser else User.objects.filter(plain | Q(pk=who.pk))
+
+
 def are_last_admins(people: QuerySet[User]) -> bool:
     """Whether without these people nobody could administer the site, though somebody can now."""
     admins = User.admins()

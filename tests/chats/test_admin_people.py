@@ -7,6 +7,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.test import Client
@@ -190,3 +191,28 @@ def test_setup_says_how_to_make_an_admin_where_none_is_left(boss: User) -> None:
     assert "Sign in as before" in said()
     User.objects.update(is_staff=False)
     assert "createsuperuser" in said()
+
+
+def test_only_a_superuser_gives_who_has_rights_another_address(
+    boss: User, helper: User, ann: User, mailoutbox: list[Any]
+) -> None:
+    """A password can be reset by each of them."""
+    helper.user_permissions.add(*Permission.objects.filter(content_type__app_label="account"))
+    theirs = EmailAddress.objects.create(user=boss, email=boss.email)
+    anns = EmailAddress.objects.create(user=ann, email=ann.email)
+
+    def saved(who: User, address: EmailAddress | None, person: User, email: str) -> int:
+        name, keys = ("change", [address.pk]) if address else ("add", [])
+        url = reverse(f"admin:account_emailaddress_{name}", args=keys)
+        return browser(who).post(url, {"user": person.pk, "email": email}).status_code
+
+    mine = "helper@example.org"
+    refused = [saved(helper, address, boss, mine) for address in (None, theirs, anns)]
+    assert refused == [200, 403, 200]
+    delete_theirs = reverse("admin:account_emailaddress_delete", args=[theirs.pk])
+    assert browser(helper).post(delete_theirs, {"post": "yes"}).status_code == 403
+    Client().post(reverse("account_reset_password"), {"email": mine})
+    assert [each for each in mailoutbox if "/key/" in each.body] == []
+    assert saved(helper, anns, ann, "a@example.org") == 302
+    assert saved(helper, None, helper, mine) == 302
+    assert saved(boss, theirs, boss, "b@example.org") == 302
