@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from allauth.account.admin import EmailAddressAdmin
@@ -154,6 +154,23 @@ class AccountAdmin(Autocompletes, DeletesMuch):
     def conversations_of(self, objects: Sequence[Any]) -> QuerySet[Conversation]:
         return Conversation.objects.filter(account__in=objects)
 
+    # Everybody has an account of their own, also whose was deleted or made a team's.
+
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
+        before = _owners([obj])
+        super().save_model(request, obj, form, change)
+        _have_own(before)
+
+    def delete_model(self, request: HttpRequest, obj: Account) -> None:
+        before = _owners([obj])
+        super().delete_model(request, obj)
+        _have_own(before)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
+        before = _owners(queryset)
+        super().delete_queryset(request, queryset)
+        _have_own(before)
+
     @admin.display(description=_("kind"), ordering="owner")
     def kind(self, account: Account) -> str:
         return str(_("own") if account.owner_id else _("team"))
@@ -161,6 +178,16 @@ class AccountAdmin(Autocompletes, DeletesMuch):
     @admin.display(description=_("people"), ordering="people_")
     def people(self, account: Account) -> int:
         return int(getattr(account, "people_", 0))
+
+
+def _owners(accounts: Iterable[Account]) -> list[User]:
+    """Whose they are now."""
+    return list(User.objects.filter(own_account__in=[each.pk for each in accounts]))
+
+
+def _have_own(people: list[User]) -> None:
+    for person in people:
+        Account.objects.own(person)
 
 
 @admin.register(Membership)

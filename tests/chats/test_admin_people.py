@@ -173,6 +173,25 @@ def test_nobody_loses_their_own_account(boss: User, ann: User) -> None:
     assert client.post(account, named | rows(own)).status_code == 302
 
 
+@pytest.mark.parametrize("way", ["deleted", "deleted from the list", "made a team's"])
+def test_whose_own_account_goes_has_a_new_one(boss: User, ann: User, way: str) -> None:
+    """Programs of theirs would find none."""
+    client, old = browser(boss), ann.own_account
+    if way == "deleted":
+        url, fields = reverse("admin:chats_account_delete", args=[old.pk]), {"post": "yes"}
+    elif way == "deleted from the list":
+        url = reverse("admin:chats_account_changelist")
+        fields = {"action": "delete_selected", "_selected_action": str(old.pk), "post": "yes"}
+    else:
+        url = reverse("admin:chats_account_change", args=[old.pk])
+        fields = {"name": "Team", "slug": "team", "owner": ""} | rows(ann.memberships.get())
+        fields |= {f"-1-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+    assert client.post(url, fields).status_code == 302
+    new = User.objects.get(pk=ann.pk).own_account
+    assert new != old and new.memberships.get().user == ann
+    assert ann.accounts.filter(owner=None).exists() == (way == "made a team's")
+
+
 def test_places_in_teams_come_and_go(boss: User, ann: User) -> None:
     client, team = browser(boss), Account.objects.create(name="Team", slug="team")
     place = Membership.objects.create(account=team, user=ann)
