@@ -329,6 +329,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._failed = False
         self._replacing: asyncio.Task[None] | None = None
+        self._once_more = False  # settings have changed again meanwhile
 
     async def run(self) -> bool:
         """Serve until SIGTERM or SIGINT. Returns False when no worker ever came up."""
@@ -369,8 +370,14 @@ class Supervisor:
         self._stop.set()
 
     def _on_hang_up(self) -> None:
+        self._once_more = True
         if self._replacing is None or self._replacing.done():
-            self._replacing = asyncio.create_task(self._replace())
+            self._replacing = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        while self._once_more:
+            self._once_more = False
+            await self._replace()
 
     async def _replace(self) -> None:
         log.info("replacing the workers")

@@ -446,6 +446,33 @@ async def test_where_new_settings_are_no_good_everything_stays_and_one_waits(
     assert not running()
 
 
+async def test_settings_that_change_while_workers_are_replaced_are_read_as_well(
+    tmp_path: Path,
+) -> None:
+    before, setting, read = set(children(os.getpid())), tmp_path / "setting", tmp_path / "read"
+    code = f"import os\nvalue = open({str(setting)!r}).read()\n"
+    code += f"open(f'{read}/{{os.getpid()}}', 'w').write(value)\n{UP}"
+    setting.write_text("one")
+    read.mkdir()
+    site = Supervisor(Program("worker", ["-c", code]), 2)
+    serving = asyncio.create_task(site.run())
+
+    def have(value: str) -> bool:
+        paths = [read / str(pid) for pid in set(children(os.getpid())) - before]
+        return [path.exists() and path.read_text() for path in paths] == [value] * 3
+
+    async with asyncio.timeout(WITHIN):
+        await asyncio.to_thread(eventually, lambda: have("one"))
+        setting.write_text("two")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.to_thread(eventually, lambda: len([*read.iterdir()]) > 3)
+        setting.write_text("three")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.to_thread(eventually, lambda: have("three"))
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await serving
+
+
 async def test_a_supervisor_gives_up_when_no_worker_comes_up() -> None:
     hopeless = Program("worker", ["-c", "raise SystemExit(3)"])
     assert await Supervisor(hopeless, 2).run() is False
