@@ -177,6 +177,12 @@ def test_the_command_lists_without_showing_and_revokes(ann: User) -> None:
     assert "revoked" in command("ann", "--list")[0]
 
 
+def test_the_command_takes_no_name_for_that_of_who_has_no_address(ann: User) -> None:
+    User.objects.create_superuser("boss")
+    with pytest.raises(CommandError, match="no one person ''"):
+        command("", "--name", "x")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
