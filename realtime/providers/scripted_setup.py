@@ -99,8 +99,12 @@ def remove(name: str, account: str | None, models: Sequence[str]) -> list[str]:
 
 def guess_dialect(url: str) -> str:
     """The dialect of a known service's address; OpenAI's for every other."""
-    parts = urlsplit(url)
-    host, best, most = parts.hostname or "", "openai_ga", -1
+    host, best, most = "", "openai_ga", -1
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:  # no address at all, which is said elsewhere
+        return best
     known = [(name, each.traits.url_hint) for name, each in DIALECTS.items()]
     known += [(preset.dialect, preset.url) for preset in PRESETS if preset.dialect in DIALECTS]
     for dialect, hint in known:

@@ -135,6 +135,7 @@ def test_parameters_of_the_address_find_their_fields() -> None:
         (["  ", "--url", URL], "Name the provider, or use --list."),
         (["P", "--url", URL, "--model", " "], "name: This field cannot be blank."),
         (["P", "--url", "no address"], "--url: write an address such as wss://host/v1/realtime."),
+        (["P", "--url", "wss://[::1"], "--url: write an address such as wss://host/v1/realtime."),
         (["P", "--url", f"{URL}?api-key={KEY}"], "The address holds a key"),
         (["P", "--url", URL, "--key-env", "NOWHERE"], "--key-env: NOWHERE is not set"),
         (["P", "--url", URL, "--key-env", KEY], "--key-env: it is not set"),
