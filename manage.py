@@ -2,6 +2,7 @@
 """Django's command line for NextVoice."""
 
 import os
+import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,8 @@ def main() -> None:
         if (told := in_words(problem)) is None:
             raise
         sys.exit(last_words(told))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)  # as shells say it, and no traceback
 
 
 def _with_what_was_installed() -> None:

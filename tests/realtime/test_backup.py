@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import re
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -166,6 +168,30 @@ def test_standard_input_gives_a_backup(site: Site, whole: Path, empty: tuple[Sit
     assert done.returncode == 0, done.stderr
     assert shell.run(STATE) == site.run(STATE)
     assert [*(there.folder / "data").glob("*.tar")] == []
+
+
+def sleeps(pid: int) -> bool:
+    return "\nState:\tS" in Path(f"/proc/{pid}/status").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_ended_leaves_nothing_half_done(
+    whole: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    there = Site(tmp_path)
+    command = [sys.executable, str(ROOT / "manage.py"), "restore", "-"]
+    data, pipe = tmp_path / "data", subprocess.PIPE
+    with subprocess.Popen(command, env=there.environment, stdin=pipe, stderr=pipe) as process:
+        assert process.stdin is not None
+        process.stdin.write(whole.read_bytes()[:100_000])
+        process.stdin.flush()
+        # Until it waits for more.
+        while not ([*data.glob("standard-input-*")] and sleeps(process.pid)):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert (process.wait(30), process.stderr and process.stderr.read()) == (130, b"")
+    assert {each.name for each in data.iterdir()} <= {"key_ring", "secret_key"}
 
 
 def test_a_full_disk_is_told_in_a_line(site: Site) -> None:

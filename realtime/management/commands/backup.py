@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from realtime.backup.archive import Manifest, Unusable
 from realtime.backup.making import backup
+from realtime.management.ends import taken_back
 
 
 class Command(BaseCommand):
@@ -30,6 +31,7 @@ class Command(BaseCommand):
             help="put the key ring in too; the file then opens every provider's key",
         )
 
+    @taken_back()
     def handle(self, *args: Any, **options: Any) -> None:
         with_keys = options["with_keys"]
         try:

@@ -18,6 +18,7 @@ from realtime import rotation
 from realtime.backup.archive import Unusable
 from realtime.backup.restoring import restore
 from realtime.data_dir import private_files
+from realtime.management.ends import taken_back
 from realtime.money import reconciling
 
 
@@ -34,6 +35,7 @@ class Command(BaseCommand):
             "--replace", action="store_true", help="give up all that this site holds now"
         )
 
+    @taken_back()
     @private_files()
     def handle(self, *args: Any, **options: Any) -> None:
         try:
