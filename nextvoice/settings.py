@@ -214,7 +214,7 @@ ACCOUNT_ADAPTER = "chats.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 # Without an address of a mail server what would be mailed is printed, where people cannot read it.
-SENDS_MAIL = bool(env.text("EMAIL_URL"))
+SENDS_MAIL = not env.text("EMAIL_URL", "console").startswith(("console", "dummy"))
 ACCOUNT_EMAIL_VERIFICATION = "optional" if SENDS_MAIL else "none"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[NextVoice] "
 ACCOUNT_LOGOUT_ON_GET = False

@@ -196,6 +196,24 @@ def test_a_mail_server_that_is_silent_keeps_nobody_waiting(
     assert found["EMAIL_BACKEND"] == "django.core.mail.backends.console.EmailBackend"
 
 
+@pytest.mark.parametrize(
+    ("url", "sends"),
+    [
+        ("", False),
+        ("consolemail://", False),
+        ("dummymail://", False),
+        ("smtp://host", True),
+        ("filemail:///tmp/mails", True),
+    ],
+)
+def test_what_is_only_printed_counts_as_no_mail(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, sends: bool
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("EMAIL_URL", url)
+    assert runpy.run_path(str(ROOT / "nextvoice" / "settings.py"))["SENDS_MAIL"] is sends
+
+
 def test_the_readme_has_every_variable() -> None:
     code = (ROOT / "nextvoice" / "settings.py").read_text()
     read = set(re.findall(r'(?:env\.\w+|given)\(\s*"([A-Z][A-Z0-9_]+)"', code))
