@@ -113,7 +113,7 @@ def _path(route: str, actor: str, world: World) -> str:
         ("admin/chats/user/", "<id>", world.people["owner"].pk),
         ("admin/r/", "<path:content_type_id>/<path:object_id>", "1/1"),
         ("admin/", "<path:object_id>", row and row.pk),
-        ("admin/", "^(?P<app_label>auth|chats|realtime|account)/$", "chats/"),
+        ("admin/", "^(?P<app_label>auth|account|chats|realtime)/$", "chats/"),
         ("admin/", "(?P<url>.*)$", "nothing-here/"),
         ("accounts/", r"^confirm-email/(?P<key>[-:\w]+)/$", "confirm-email/guessed/"),
         (

@@ -96,6 +96,22 @@ def test_only_a_superuser_gives_rights(boss: User, helper: User, ann: User) -> N
     assert (ann.is_superuser, ann.is_staff, ann.groups.get()) == (True, True, group)
 
 
+def test_only_a_superuser_says_what_a_group_may_do(boss: User, helper: User) -> None:
+    """Whoever is in it could give themselves everything else."""
+    mine = Group.objects.create(name="Helpers")
+    helper.groups.add(mine)
+    mine.permissions.set(Permission.objects.filter(content_type__model="group"))
+    url = reverse("admin:auth_group_change", args=[mine.pk])
+    every = {"name": "All", "permissions": [str(each.pk) for each in Permission.objects.all()]}
+    assert browser(helper).get(url).status_code == 200
+    assert browser(helper).post(url, every).status_code == 403
+    assert browser(helper).post(reverse("admin:auth_group_add"), every).status_code == 403
+    delete_it = reverse("admin:auth_group_delete", args=[mine.pk])
+    assert browser(helper).post(delete_it, {"post": "yes"}).status_code == 403
+    assert browser(boss).post(url, every).status_code == 302
+    assert Group.objects.get().permissions.count() == len(every["permissions"])
+
+
 @pytest.mark.parametrize("rank", ["is_superuser", "is_staff"])
 def test_only_a_superuser_changes_or_deletes_who_has_rights(
     boss: User, helper: User, ann: User, rank: str
