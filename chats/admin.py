@@ -217,6 +217,9 @@ class MembershipAdmin(Autocompletes, admin.ModelAdmin):
     search_fields = ["user__username", "user__email", "account__name"]
     autocomplete_fields = ["user", "account"]
     list_select_related = ["user", "account"]
+    # They say just why not, where something is in the way.
+    delete_confirmation_template = "admin/chats/user/delete_confirmation.html"
+    delete_selected_confirmation_template = "admin/chats/user/delete_selected_confirmation.html"
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
