@@ -21,8 +21,8 @@ LAST_ADMIN = _(
 )
 
 OWN_ACCOUNT = _(
-    "%(account)s is %(person)s's own account, which they manage as long as it is theirs: all that "
-    "they said there would be lost to them."
+    "This is the own account of %(person)s, who manages it as long as it is theirs: all that they "
+    "said there would be lost to them."
 )
 
 
@@ -50,8 +50,8 @@ def are_last_admins(people: QuerySet[User]) -> bool:
 def own_places(places: QuerySet[Membership]) -> list[str]:
     """Why those of these memberships must stay as they are that are people's in their own accounts;
     one text each."""
-    own = places.filter(account__owner=F("user")).select_related("account", "user")
-    return [str(OWN_ACCOUNT) % {"account": each.account, "person": each.user} for each in own]
+    own = places.filter(account__owner=F("user")).select_related("user")
+    return [str(OWN_ACCOUNT) % {"person": each.user} for each in own]
 
 
 class PlaceForm(ModelForm):  # type: ignore[type-arg]
@@ -59,7 +59,7 @@ class PlaceForm(ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        if self.instance.pk and self.has_changed():
+        if self.instance.pk and self.has_changed() and not data.get("DELETE"):
             _refuse_own([self.instance.pk])
         return data
 

@@ -152,7 +152,7 @@ def test_an_email_address_is_one_person_s_however_it_is_written(boss: User, ann:
     assert change(client, carol, **ADMIN, first_name="Carol").status_code == 302
 
 
-OWN = "ann is ann&#x27;s own account"
+OWN = "This is the own account of ann"
 
 
 def rows(*places: Membership, **fields: str) -> dict[str, str]:
@@ -184,7 +184,7 @@ def test_nobody_loses_their_own_account(boss: User, ann: User) -> None:
     named = {"name": "Anna", "slug": "anna", "owner": str(ann.pk)}
     named |= {f"-1-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}  # the call settings
     for refused in ({"DELETE": "on"}, {"role": "member"}):
-        assert OWN in change(client, ann, **rows(own, **refused)).content.decode()
+        assert change(client, ann, **rows(own, **refused)).content.decode().count(OWN) == 1
         assert OWN in client.post(account, named | rows(own, **refused)).content.decode()
     assert list(ann.memberships.filter(account__owner=ann)) == [own]
     assert client.post(account, named | rows(own)).status_code == 302
