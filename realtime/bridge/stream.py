@@ -26,6 +26,9 @@ FRAMES_AHEAD = 8
 TURN_SECONDS = 0.001
 """For so long messages are handed on that came at once, before other connections have their turn: a
 provider may send much faster than anybody speaks, and at an answer's end it has a lot to say."""
+MUCH_BYTES, REST_SECONDS = 64_000, 0.001
+"""After so much at once, a second of speech and more, nothing is read for so long: it is all to be
+kept as well, by threads that have to get a word in."""
 DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
@@ -41,6 +44,7 @@ class Stream(ClientConnection):
         "_is_text",
         "_parts",
         "_reads",
+        "_rests",
         "_splitter",
         "_stopped",
         "_to",
@@ -57,6 +61,7 @@ class Stream(ClientConnection):
         self._to: Callable[[Frame], None] | None = None
         self._stopped = False
         self._reads = True
+        self._rests = False  # for a moment
         self._turn_ends = 0.0
         self._goes_on = False  # the rest is handed on in another turn
         self._parts: list[bytes] = []
@@ -112,6 +117,8 @@ class Stream(ClientConnection):
                 super().data_received(data)
             else:
                 self._splitter.feed(data)
+                if len(data) >= MUCH_BYTES:
+                    self._rest()
 
     def process_event(self, event: Event) -> None:
         if isinstance(event, WireFrame) and event.opcode in DATA:
@@ -189,10 +196,19 @@ class Stream(ClientConnection):
             self._to(self._waiting.pop(0))
         self._read_on()
 
+    def _rest(self) -> None:
+        self._rests = True
+        self.loop.call_later(REST_SECONDS, self._rested)
+        self._read_on()
+
+    def _rested(self) -> None:
+        self._rests = False
+        self._read_on()
+
     def _read_on(self) -> None:
         """Read, or do not, as somebody takes what comes."""
-        reads = not self._stopped and len(self._waiting) < FRAMES_AHEAD
-        if reads != self._reads:
+        reads = not (self._stopped or self._rests) and len(self._waiting) < FRAMES_AHEAD
+        if reads != self._reads and not self.transport.is_closing():
             self._reads = reads
             if reads:
                 self.transport.resume_reading()

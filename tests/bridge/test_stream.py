@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from realtime.bridge.framing import framed
-from realtime.bridge.stream import FRAMES_AHEAD, TURN_SECONDS, Stream
+from realtime.bridge.stream import FRAMES_AHEAD, MUCH_BYTES, TURN_SECONDS, Stream
 
 pytestmark = pytest.mark.outside
 
@@ -143,6 +143,28 @@ async def test_no_more_is_read_than_somebody_takes() -> None:
         for _ in range(FRAMES_AHEAD):
             await stream.receive()
         assert stream.transport.is_reading() is True
+
+
+async def test_after_much_at_once_it_rests_for_a_moment() -> None:
+    async with a_stream() as (stream, _peer):
+        stream.hand_to(lambda frame: None)
+        stream.data_received(framed(bytes(MUCH_BYTES - 100), masked=False))
+        assert stream.transport.is_reading() is True
+        stream.data_received(framed(bytes(MUCH_BYTES), masked=False))
+        assert stream.transport.is_reading() is False
+        await until(stream.transport.is_reading)
+
+
+async def test_a_connection_that_ends_while_it_rests_stays_ended() -> None:
+    failed: list[object] = []
+    async with a_stream() as (stream, _peer):
+        stream.loop.set_exception_handler(lambda loop, context: failed.append(context))
+        stream.hand_to(lambda frame: None)
+        stream.data_received(framed(bytes(MUCH_BYTES), masked=False))
+        stream.transport.abort()
+        await asyncio.wait({stream.lost}, timeout=5)
+        await until(lambda: not stream._rests)
+    assert failed == []
 
 
 async def test_who_waits_for_a_message_learns_that_there_will_be_none() -> None:
