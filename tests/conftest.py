@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -56,6 +57,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     items.sort(key=lambda item: item.path.relative_to(here).parts[0] not in SLOW)
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays: not to look at it again for garbage saves a fifth of the time."""
+    gc.freeze()
 
 
 # What follows is for tests with a database alone: the others run without Django.
