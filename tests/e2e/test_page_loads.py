@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from tests.e2e.conftest import Open
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.e2e.conftest import Open, wording
+from tests.e2e.test_options import new_conversation, until
 
 ASKED = """() => ({
   loaded: performance.getEntriesByType("resource").map((each) => each.name)
@@ -32,3 +37,52 @@ def test_a_page_that_lacks_a_script_says_so(visit: Open) -> None:
         page.unroute("**/js/panels/menus*.js")
         told.get_by_role("link").click()
         expect(told).to_be_hidden()
+
+
+@contextmanager
+def before_scripts(page: Page) -> Iterator[None]:
+    """The page is loaded again, and its scripts come only afterwards."""
+    asked: list[Route] = []
+    page.route("**/js/app*.js", lambda route: asked.append(route))
+    page.reload(wait_until="commit")
+    yield
+    until(page, lambda: asked)[0].continue_()
+    page.unroute("**/js/app*.js")
+
+
+@pytest.mark.parametrize("key", [True, False])
+def test_what_is_sent_before_the_scripts_are_there_is_sent_when_they_are(
+    visit: Open, key: bool
+) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        send = page.get_by_test_id("composer-send")
+        with before_scripts(page):
+            page.get_by_test_id("composer-text").fill("hello there")
+            if key:
+                page.keyboard.press("Enter")
+            else:
+                send.click()
+            expect(send).to_have_attribute("aria-busy", "true")
+        expect(wording(page.get_by_test_id("message").first)).to_have_text("hello there")
+        assert send.get_attribute("aria-busy") is None
+        expect(page.get_by_test_id("composer-text")).to_have_value("")
+
+
+def test_a_tap_on_talk_before_the_scripts_are_there_begins_a_call(visit: Open) -> None:
+    with visit() as page:
+        new_conversation(page)
+        with before_scripts(page):
+            page.get_by_test_id("start-call").click()
+        expect(page.locator("[data-call-panel]")).to_have_attribute("data-state", "listening")
+
+
+def test_what_was_typed_stays_where_a_script_does_not_arrive(visit: Open) -> None:
+    with visit(None, expected=("ERR_FAILED",)) as page:
+        new_conversation(page)
+        page.route("**/js/panels/menus*.js", lambda route: route.abort())
+        page.reload()
+        page.get_by_test_id("composer-text").fill("hello there")
+        page.get_by_test_id("composer-send").click()
+        expect(page.get_by_test_id("composer-text")).to_have_value("hello there")
+        page.unroute("**/js/panels/menus*.js")
