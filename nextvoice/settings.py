@@ -54,6 +54,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "chats.asking.remembered",
+    "nextvoice.compressing.Pages",
     "csp.middleware.CSPMiddleware",
     "nextvoice.addresses.without_null",
     "django.contrib.sessions.middleware.SessionMiddleware",
