@@ -86,3 +86,13 @@ def test_what_was_typed_stays_where_a_script_does_not_arrive(visit: Open) -> Non
         page.get_by_test_id("composer-send").click()
         expect(page.get_by_test_id("composer-text")).to_have_value("hello there")
         page.unroute("**/js/panels/menus*.js")
+
+
+def test_icons_come_with_the_page(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        wanted = page.eval_on_selector_all(
+            "use", "all => all.map((one) => one.getAttribute('href'))"
+        )
+        assert len(wanted) > 10
+        assert [name for name in set(wanted) if page.locator(f"symbol{name}").count() != 1] == []

@@ -30,10 +30,10 @@ export function fromTemplateIn(selector, root) {
   return find(selector, root).content.firstElementChild.cloneNode(true);
 }
 
-/** An icon of the sprite, drawn anew in an existing <svg class="icon">. */
+/** One of the page's icons, drawn anew in an existing <svg class="icon">. */
 export function setIcon(svg, name) {
   const use = svg?.querySelector("use");
-  const href = `${document.body.dataset.sprite}#${name}`;
+  const href = `#icon-${name}`;
   if (use && use.getAttribute("href") !== href) use.setAttribute("href", href);
 }
 
