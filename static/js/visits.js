@@ -3,6 +3,7 @@
 import { find } from "./helpers/dom.js";
 import { fetchPage, whyNot } from "./helpers/http.js";
 import { forgetStrings } from "./helpers/strings.js";
+import { goOn, reach } from "./panels/conversation-list.js";
 import { toast } from "./panels/toasts.js";
 
 /** Takes people to other pages of the site while the call and its panel stay. */
@@ -11,6 +12,8 @@ export class Visits {
   #mayLeave;
   #wanted = 0; // only the visit asked for last may arrive
   #shown; // address of the page that stands in the document
+  #entry; // its name in the browser's history
+  #left = new Map(); // where the person was in the pages that were left: {top, list} by entry
 
   /**
    * @param {() => void} onarrive the new page stands in the document
@@ -53,7 +56,7 @@ export class Visits {
       await this.go(location.href, { push: false });
     } catch (problem) {
       // The address tells what is shown, which is still the page before.
-      history.pushState(null, "", this.#shown);
+      history.pushState({ entry: this.#entry }, "", this.#shown);
       toast(whyNot(problem));
     }
   }
@@ -62,10 +65,13 @@ export class Visits {
     this.#onarrive();
     // Afterwards: a page may take its wishes out of its address.
     this.#shown = address();
+    this.#entry = history.state?.entry ?? Math.random();
+    history.replaceState({ entry: this.#entry }, "");
   }
 
   #swap(page) {
     const focused = find("#page").contains(document.activeElement);
+    this.#left.set(this.#entry, { top: find("#main").scrollTop, list: reach(find("#page")) });
     document.title = page.title;
     document.body.className = page.body.className;
     document.body.dataset.csrf = page.body.dataset.csrf;
@@ -75,8 +81,11 @@ export class Visits {
       find("#call-host").replaceWith(document.adoptNode(panel));
     }
     find("#toasts").append(...[...find("#toasts", page).children].map((one) => document.adoptNode(one)));
+    const before = this.#left.get(history.state?.entry);
+    if (before) goOn(find("#page"), before.list);
     forgetStrings();
     this.#arrived();
+    if (before) find("#main").scrollTop = before.top;
     // The keyboard goes on in the new page, unless that has a better place for it.
     if (focused && document.activeElement === document.body) find("#main").focus({ preventScroll: true });
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Open, picture, wording
+from tests.e2e.provider import opened, scripted
+from tests.e2e.test_errors_speak import SILENT, STAY
 from tests.e2e.test_options import ANSWER_MS, PHONE, until
 from tests.site import Site
 
@@ -255,3 +258,50 @@ def test_on_paper_is_all_that_the_page_holds(visit: Open, site: Site, thread: st
         # The ink is dark, whatever the screen is.
         ink = page.evaluate("getComputedStyle(document.querySelector('[data-message-text]')).color")
         assert ink == "rgb(20, 33, 30)"
+
+
+def test_who_comes_back_to_the_list_during_a_call_finds_their_place(
+    visit: Open, site: Site, thread: str
+) -> None:
+    with visit(None, script=SILENT) as page:
+        with scripted(site, opened(STAY)):
+            page.get_by_test_id("start-talking").click()
+            panel = page.get_by_test_id("call-panel")
+            expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+            page.go_back()
+            expect(page.get_by_test_id("start-talking")).to_be_visible()
+            titles = page.locator("main .conversation-item__title")
+            wanted = titles.filter(has_text=re.compile("^Conversation 100$"))
+            until(page, lambda: down(page) and wanted.count())
+            wanted.scroll_into_view_if_needed()
+            top = scrolled(page)
+            wanted.click()
+            expect(page.locator("[data-conversation-title]")).to_have_text("Conversation 100")
+            for _ in range(2):
+                page.go_back()
+                expect(wanted).to_be_in_viewport()
+                assert scrolled(page) == pytest.approx(top, abs=2)
+                page.go_forward()
+                expect(page.locator("[data-conversation-title]")).to_have_text("Conversation 100")
+            page.go_back()
+            expect(wanted).to_be_in_viewport()
+            # It goes on from there, with each one once.
+            shown = len(entries(page))
+            until(page, lambda: down(page) and len(entries(page)) > shown)
+            assert len(set(entries(page))) == len(entries(page))
+            # What is opened anew begins at its beginning.
+            page.locator(".topbar a[href='/']").click()
+            until(page, lambda: scrolled(page) == 0)
+            expect(wanted).to_have_count(0)
+            page.get_by_test_id("hang-up").click()
+
+
+def scrolled(page: Page) -> float:
+    return float(page.evaluate("document.querySelector('#main').scrollTop"))
+
+
+def down(page: Page) -> bool:
+    page.evaluate(
+        "const main = document.querySelector('#main'); main.scrollTop = main.scrollHeight"
+    )
+    return True

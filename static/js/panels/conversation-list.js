@@ -44,6 +44,21 @@ export function connectConversationList(root) {
   watcher.observe(more);
 }
 
+/** How far the list goes, to be given to `goOn` when its person comes back. */
+export function reach(root) {
+  const entries = findAll("[data-conversation-list] > li", root);
+  return { entries, more: find("[data-more]", root)?.getAttribute("href") };
+}
+
+/** Let the list of a page that is new again go as far as it went when its person left it. */
+export function goOn(root, { entries, more }) {
+  const list = find("[data-conversation-list]", root);
+  const link = find("[data-more]", root);
+  if (!list || !link || entries.length <= list.childElementCount) return;
+  add(list, entries);
+  moveOn(link, more);
+}
+
 /** Bring the entry of the page's conversation into sight, where the list is scrolled. */
 export function showCurrent(root) {
   const entry = find("[data-conversation-list] [aria-current]", root);
@@ -72,15 +87,21 @@ function entriesOf(id) {
   return findAll(`[data-conversation="${CSS.escape(id)}"]`);
 }
 
-async function append(list, more) {
-  const { page } = await fetchPage(more.href);
-  const known = new Set(findAll("[data-conversation]", list).map((one) => one.dataset.conversation));
-  for (const entry of findAll("[data-conversation-list] > li", page)) {
-    // The list may have moved by one while the person read it.
-    if (!known.has(entry.dataset.conversation)) list.append(document.adoptNode(entry));
-  }
+async function append(list, link) {
+  const { page } = await fetchPage(link.href);
+  add(list, findAll("[data-conversation-list] > li", page));
   showTimes(list);
-  const next = find("[data-more]", page);
-  if (next) more.href = next.getAttribute("href");
-  else more.remove();
+  moveOn(link, find("[data-more]", page)?.getAttribute("href"));
+}
+
+function add(list, entries) {
+  const known = new Set(findAll("[data-conversation]", list).map((one) => one.dataset.conversation));
+  // The list may have moved by one while the person read it.
+  const others = entries.filter((entry) => !known.has(entry.dataset.conversation));
+  list.append(...others.map((entry) => document.adoptNode(entry)));
+}
+
+function moveOn(link, address) {
+  if (address) link.href = address;
+  else link.remove();
 }
