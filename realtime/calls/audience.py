@@ -107,8 +107,8 @@ class Audience:
 
     Make and start it on the call's loop. `stop(reason)` is called when another call has begun, or
     somebody asks for the end; `look()` when one of `depends_on`, which are groups, has changed;
-    `tell(event)` with what the call's own page is to be told; `left(call_id)` when another call of
-    the conversation is over, with all that is stored of it.
+    `tell(event)` with what the call's own page is to be told; `left(call_id, duration_ms)` when
+    another call of the conversation is over, with all that is stored of it.
     `spoken`: whether it is one that people talk in. A call without a conversation shows nothing.
     """
 
@@ -122,7 +122,7 @@ class Audience:
         depends_on: Sequence[str] = (),
         look: Callable[[], None] = lambda: None,
         tell: Callable[[Event], None] = lambda event: None,
-        left: Callable[[str], None] = lambda call_id: None,
+        left: Callable[[str, int], None] = lambda call_id, duration_ms: None,
     ) -> None:
         self._place = conversation_id or call_id
         self._groups = (calls_of(self._place), *depends_on)
@@ -142,6 +142,7 @@ class Audience:
         self._sending: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
         self._over = False
+        self._duration_ms = 0  # once it is over
 
     def start(self) -> None:
         """The call has begun: others of its conversation make room."""
@@ -158,11 +159,14 @@ class Audience:
 
     def show_call(self) -> None:
         """Show that the call lives, or that it is over."""
-        self._put({"type": "nextvoice.call", "live": not self._over, "spoken": self._spoken})
+        event = {"type": "nextvoice.call", "live": not self._over, "spoken": self._spoken}
+        self._put(event | {"duration_ms": self._duration_ms})
 
-    async def close(self) -> None:
-        """The call is over. Takes `SEND_SECONDS` at most, whatever the layer does."""
+    async def close(self, duration_ms: int = 0) -> None:
+        """The call is over, and has lasted so long; 0 if that is not known. Takes `SEND_SECONDS`
+        at most, whatever the layer does."""
         self._over = True
+        self._duration_ms = duration_ms
         self.show_call()
         if self._listening is not None:
             self._listening.cancel()
@@ -188,7 +192,8 @@ class Audience:
                 event["text"] = event["text"][:MOST_TEXT]
             await _send(watchers_of(self._place), {"type": "watch.event", "event": event})
         if self._over:
-            await _send(calls_of(self._place), {"type": "call.left", "call_id": self._call_id})
+            left = {"call_id": self._call_id, "duration_ms": self._duration_ms}
+            await _send(calls_of(self._place), {"type": "call.left", **left})
 
     async def _listen(self) -> None:
         while True:
@@ -219,7 +224,7 @@ class Audience:
             if message["call_id"] == self._call_id:
                 self._stop(message["reason"])
         elif message["type"] == "call.left":
-            self._left(message["call_id"])
+            self._left(message["call_id"], message.get("duration_ms", 0))
         elif message["since"] > self._since:
             self._stop("taken_over")
 

@@ -290,7 +290,7 @@ class RunningCall:
                     await self._browser.drain()
             await self._browser.close()
         finally:
-            await self._audience.close()
+            await self._audience.close(self._record.duration_ms if self._record else 0)
             self._remember()
 
     def _remember(self) -> None:
@@ -379,17 +379,18 @@ class RunningCall:
         if self._call is not None:
             self._call.tell(event)
 
-    def _show_last_words(self, call_id: str) -> None:
+    def _show_last_words(self, call_id: str, duration_ms: int) -> None:
         """Show the page what another call left: it does not watch since it has a call itself."""
-        _begin(self._tell_last_words(call_id))
+        over = {"call_id": call_id, "live": False, "duration_ms": duration_ms}
+        _begin(self._tell_last_words({"type": "nextvoice.call", **over}))
 
-    async def _tell_last_words(self, call_id: str) -> None:
+    async def _tell_last_words(self, over: Message) -> None:
         try:
-            events = await in_database(newest_events, LAST_WORDS, call_id=call_id)
+            events = await in_database(newest_events, LAST_WORDS, call_id=over["call_id"])
         except Exception as problem:
             outage.warning("a page is not told of the call before: %s", type(problem).__name__)
             return
-        for event in events:
+        for event in [*events, over]:
             self._tell(event)
 
     # What the lookout asks and tells

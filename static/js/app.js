@@ -118,6 +118,7 @@ function connectCall() {
     pageOfCall()?.thread.saved(detail);
   });
   call.addEventListener("left", ({ detail }) => pageOfCall()?.thread.stored(detail, { earlier: true }));
+  call.addEventListener("over", ({ detail }) => pageOfCall()?.thread.over(detail));
   call.addEventListener("removed", ({ detail }) => pageOfCall()?.thread.removed(detail));
   call.addEventListener("title", ({ detail: { title } }) => {
     titled = { id: call.options.conversation, title };

@@ -169,6 +169,7 @@ export class ConversationPage {
     if (mine || this.#watch || !url) return;
     this.#watch = new Watch(url);
     this.#watch.oncall = (call) => this.#showElsewhere(call);
+    this.#watch.onover = (event) => this.thread.over(event);
     this.#watch.onevent = (event) => {
       if (event.type === "nextvoice.saved") this.thread.stored(event);
       if (event.type === "nextvoice.removed") this.thread.removed(event);

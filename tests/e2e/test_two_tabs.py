@@ -37,6 +37,13 @@ def words(page: Page) -> list[Any]:
     return found
 
 
+def calls(page: Page) -> list[str]:
+    """How long the calls of the thread took."""
+    places = page.locator("[data-messages] [data-call-duration]")
+    expect(places.filter(has_text=":")).to_have_count(places.count())
+    return places.all_inner_texts()
+
+
 def test_a_second_tab_reads_along_and_takes_over(visit: Open, site: Site) -> None:
     with visit("sum.wav") as page:
         new_conversation(page)
@@ -77,8 +84,11 @@ def test_a_second_tab_reads_along_and_takes_over(visit: Open, site: Site) -> Non
         recorded = site.run(f"THREAD = {thread!r}\n{RECORDED}")
         expect(page.locator(".message audio")).to_have_count(recorded, timeout=ANSWER_MS)
         live = words(page)
+        assert len(calls(page)) == 2
+        first = calls(other)[0]
         page.reload()
         assert words(page) == live
+        assert calls(page)[0] == first
 
 
 def test_typing_in_one_tab_and_then_in_another_says_nothing_of_calls(visit: Open) -> None:

@@ -55,3 +55,17 @@ test("a watch that is lost comes back, unless it may see no more", () => {
   mock.timers.tick(60_000);
   assert.equal(sockets.length, 2);
 });
+
+test("that a call is over is told, whether it was the one that is shown or one it took over from", () => {
+  const watch = new Watch("/ws/watch/1/");
+  const told = [];
+  watch.oncall = (call) => told.push(call?.id ?? null);
+  watch.onover = ({ call_id: id, duration_ms: durationMs }) => told.push([id, durationMs]);
+  mock.timers.tick(0);
+  const take = (event) => sockets[0].onmessage({ data: JSON.stringify({ type: "nextvoice.call", ...event }) });
+  take({ call_id: "first", live: true, spoken: true, duration_ms: 0 });
+  take({ call_id: "second", live: true, spoken: true, duration_ms: 0 });
+  take({ call_id: "first", live: false, spoken: true, duration_ms: 7000 });
+  take({ call_id: "second", live: false, spoken: true, duration_ms: 9000 });
+  assert.deepEqual(told, ["first", "second", ["first", 7000], ["second", 9000], null]);
+});

@@ -98,7 +98,8 @@ async def test_another_tab_sees_what_is_said_and_that_the_call_is_over(
         said = await tab.until(lambda: tab.of("nextvoice.saved", text="Hello there."))
         assert (said[0]["role"], said[0]["call_id"]) == ("assistant", ready["call_id"])
         await call.send({"type": "nextvoice.hang_up"})
-        await tab.until(lambda: tab.of("nextvoice.call", live=False))
+        over = await tab.until(lambda: tab.of("nextvoice.call", live=False))
+        assert over[0]["duration_ms"] == call.of("nextvoice.ended")[0]["duration_ms"] > 0
         recorded = tab.of("nextvoice.saved", text="Hello there.")[-1]["recording"]
         assert recorded["duration_ms"] == 1000
         # Never sound, and nothing of the call that is not stored.

@@ -22,7 +22,7 @@ const SILENT = { user: 0, assistant: 0 };
 
 /**
  * The call of this page; at most one at a time. Events: `state`, `caption` (Caption), `saved`,
- * `left` (what is stored of a call that this one took over from), `title`, `cost`, `waiting`,
+ * `left` (what is stored of a call that this one took over from), `over` (that call is), `title`, `cost`, `waiting`,
  * `ready`, `notice` ({code, message}), `unsent` (a Said that the server did not get, the last one
  * first) and `ended` ({reason, message, remedy, durationMs}).
  */
@@ -350,6 +350,8 @@ export class Call extends EventTarget {
         return this.#emit("removed", event);
       case "nextvoice.title":
         return this.#emit("title", event);
+      case "nextvoice.call":
+        return this.#emit("over", event);
       case "nextvoice.tool":
         return this.#onTool(event);
       case "nextvoice.notice":

@@ -6,10 +6,14 @@ const WAITS_MS = [500, 1000, 2000, 5000, 10_000]; // the last again and again
 const SILENT_MS = 25_000; // a call shows itself every 10 s; one that does not is gone
 const OVER = [4401, 4403, 4404]; // nothing more will be shown
 
-/** Callbacks: `onevent(event)` what is stored, `oncall(call)` {id, spoken}, or null: no call. */
+/**
+ * Callbacks: `onevent(event)` what is stored, `oncall(call)` {id, spoken}, or null: no call, and
+ * `onover(event)` a call is over.
+ */
 export class Watch {
   onevent = null;
   oncall = null;
+  onover = null;
   #url;
   #socket = null;
   #attempts = 0;
@@ -46,8 +50,10 @@ export class Watch {
     else this.onevent?.(event);
   }
 
-  #onCall({ call_id: id, live, spoken }) {
+  #onCall(event) {
+    const { call_id: id, live, spoken } = event;
     clearTimeout(this.#silence);
+    if (!live) this.onover?.(event);
     if (live) {
       this.#silence = setTimeout(() => this.#show(null), SILENT_MS);
       this.#show({ id, spoken });

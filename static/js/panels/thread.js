@@ -93,6 +93,12 @@ export class Thread {
     this.#divider = null;
   }
 
+  /** Say how long a call took that was not made here. */
+  over({ call_id: id, duration_ms: durationMs }) {
+    const place = find(`[data-call="${CSS.escape(id)}"] [data-call-duration]`, this.#list);
+    if (durationMs > 0 && place?.textContent === "") place.textContent = clock(durationMs);
+  }
+
   /**
    * Show a caption, new or changed, at its place.
    * @param {object} caption  @param {object[]} order all captions of the call, in order
