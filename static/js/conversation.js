@@ -169,12 +169,19 @@ export class ConversationPage {
     if (mine || this.#watch || !url) return;
     this.#watch = new Watch(url);
     this.#watch.oncall = (call) => this.#showElsewhere(call);
+    this.#watch.ongone = () => this.#sayGone();
     this.#watch.onover = (event) => this.thread.over(event);
     this.#watch.onevent = (event) => {
       if (event.type === "nextvoice.saved") this.thread.stored(event);
       if (event.type === "nextvoice.removed") this.thread.removed(event);
       if (event.type === "nextvoice.title") this.retitle(event.title);
     };
+  }
+
+  #sayGone() {
+    // A call about another conversation has the panel.
+    if (this.#call.active) toast(t("not_there"));
+    else this.#panel.ended({ reason: "not_found", durationMs: 0, mode: "text" });
   }
 
   #showElsewhere(call) {

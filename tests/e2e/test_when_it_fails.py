@@ -140,6 +140,22 @@ def test_from_a_conversation_that_was_deleted_elsewhere_leads_a_way(visit: Open)
         expect(page.get_by_test_id("start-typing")).to_be_visible()
 
 
+def test_a_tab_that_only_shows_a_conversation_says_that_it_was_deleted_elsewhere(
+    visit: Open,
+) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        other = page.context.new_page()
+        other.goto(page.url)
+        page.get_by_label("Conversation menu").click()
+        page.get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("button", name="Undo")).to_be_visible()
+        expect(page.get_by_test_id("call-error")).to_be_hidden()
+        assert "This conversation is gone." in failure(other)
+        other.get_by_role("link", name="To your conversations").click()
+        expect(other.get_by_test_id("start-typing")).to_be_visible()
+
+
 def test_what_cannot_be_sent_stands_in_the_box_again_and_outlives_a_reload(visit: Open) -> None:
     with visit(None, expected=("WebSocket", "ERR_")) as page:
         page.get_by_test_id("start-typing").click()

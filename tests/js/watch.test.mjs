@@ -46,14 +46,16 @@ test("a watch that is given up tells nothing more and does not come back", () =>
 });
 
 test("a watch that is lost comes back, unless it may see no more", () => {
-  new Watch("/ws/watch/1/");
+  const watch = new Watch("/ws/watch/1/");
+  let gone = 0;
+  watch.ongone = () => (gone += 1);
   mock.timers.tick(0);
   sockets[0].onclose({ code: 1006 });
   mock.timers.tick(500);
-  assert.equal(sockets.length, 2);
+  assert.deepEqual([sockets.length, gone], [2, 0]);
   sockets[1].onclose({ code: 4404 });
   mock.timers.tick(60_000);
-  assert.equal(sockets.length, 2);
+  assert.deepEqual([sockets.length, gone], [2, 1]);
 });
 
 test("that a call is over is told, whether it was the one that is shown or one it took over from", () => {

@@ -4,16 +4,18 @@ import { socketUrl } from "./socket.js";
 
 const WAITS_MS = [500, 1000, 2000, 5000, 10_000]; // the last again and again
 const SILENT_MS = 25_000; // a call shows itself every 10 s; one that does not is gone
-const OVER = [4401, 4403, 4404]; // nothing more will be shown
+const GONE = 4404; // the conversation was deleted
+const OVER = [4401, 4403, GONE]; // nothing more will be shown
 
 /**
- * Callbacks: `onevent(event)` what is stored, `oncall(call)` {id, spoken}, or null: no call, and
- * `onover(event)` a call is over.
+ * Callbacks: `onevent(event)` what is stored, `oncall(call)` {id, spoken}, or null: no call,
+ * `onover(event)` a call is over, and `ongone()` the conversation is not there any more.
  */
 export class Watch {
   onevent = null;
   oncall = null;
   onover = null;
+  ongone = null;
   #url;
   #socket = null;
   #attempts = 0;
@@ -70,7 +72,9 @@ export class Watch {
   }
 
   #onClose(code) {
-    if (this.#closed || OVER.includes(code)) return;
+    if (this.#closed) return;
+    if (code === GONE) this.ongone?.();
+    if (OVER.includes(code)) return;
     const wait = WAITS_MS[Math.min(this.#attempts, WAITS_MS.length - 1)];
     this.#attempts += 1;
     this.#timer = setTimeout(() => this.#connect(), wait);
