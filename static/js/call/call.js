@@ -366,7 +366,7 @@ export class Call extends EventTarget {
       case "response.created":
         return this.#onResponse(event.response?.id ?? "");
       case "response.done":
-        return this.#onResponseDone();
+        return this.#onResponseDone(event.response?.id ?? "");
       case "error":
         return this.#onError(event.error);
     }
@@ -406,8 +406,8 @@ export class Call extends EventTarget {
     for (const { text, attachments, answer } of this.#written.due()) this.say(text, attachments, { answer });
   }
 
-  #onResponseDone() {
-    this.#responses.end();
+  #onResponseDone(id) {
+    if (!this.#responses.done(id)) return;
     this.#sound?.endAll();
     if (this.answering) return;
     this.captions.heardAll();
