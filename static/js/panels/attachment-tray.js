@@ -27,18 +27,14 @@ export class AttachmentTray {
     this.#place = place;
   }
 
-  get empty() {
-    return this.#drafts.length === 0;
-  }
-
   /** Whether something is still on its way. */
   get busy() {
     return this.#drafts.some(({ state }) => state === "uploading");
   }
 
-  /** Whether something could not be uploaded. */
+  /** How many could not be uploaded. They stay until the person has done with them. */
   get failed() {
-    return this.#drafts.some(({ state }) => state === "failed");
+    return this.#drafts.filter(({ state }) => state === "failed").length;
   }
 
   /** Whether there is something to send. */
@@ -49,7 +45,7 @@ export class AttachmentTray {
   /** Upload files. @param {Iterable<File>} files */
   add(files) {
     for (const file of files) {
-      const full = this.#drafts.length >= MOST;
+      const full = this.#drafts.length - this.failed >= MOST;
       const draft = this.#draft(file);
       if (full) this.#fail(draft, t("attach_too_many", { most: MOST }));
       else if (file.size > this.#place().most) this.#fail(draft, t("attach_too_large", { most: fileSize(this.#place().most) }));
@@ -60,12 +56,12 @@ export class AttachmentTray {
     this.#bring(this.#drafts.findLast(({ state }) => state === "failed") ?? this.#drafts.at(-1));
   }
 
-  /** What is ready to be sent; the tray is empty then. */
+  /** What is ready to be sent. It is not here any more then. */
   take() {
-    const taken = this.#drafts.filter(({ state }) => state === "ready").map(({ attachment }) => attachment);
-    for (const draft of [...this.#drafts]) this.#drop(draft);
+    const taken = this.#drafts.filter(({ state }) => state === "ready");
+    for (const draft of taken) this.#drop(draft);
     this.#changed();
-    return taken;
+    return taken.map(({ attachment }) => attachment);
   }
 
   /** Put back what could not be sent. */
@@ -83,7 +79,7 @@ export class AttachmentTray {
     const notes = this.#drafts.map(({ note }) => note).filter(Boolean);
     setText(this.#note, [blind ? t("attach_cannot_see") : "", ...notes].filter(Boolean).join(" "));
     show(this.#note, this.#note.textContent !== "");
-    show(this.#root, !this.empty);
+    show(this.#root, this.#drafts.length > 0);
   }
 
   #draft(file) {

@@ -61,7 +61,7 @@ export class CallFiles {
     this.#taking = true;
     try {
       const picture = await take();
-      this.#sendsAlone = this.tray.empty;
+      this.#sendsAlone = !this.tray.ready && !this.tray.busy;
       this.tray.add([picture]);
     } catch (problem) {
       // Who closes the browser's question has changed their mind, which needs no words.

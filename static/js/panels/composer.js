@@ -21,6 +21,7 @@ export class Composer {
   #talk;
   #stop;
   #waiting = false; // to be sent when the files are there
+  #failed = 0; // files that had failed when that was asked for
   tray;
 
   /** @param {ParentNode} root  @param {() => object} place as AttachmentTray wants it */
@@ -94,6 +95,7 @@ export class Composer {
     if (text === "" && !this.tray.ready && !this.tray.busy) return false;
     this.#waiting = this.tray.busy;
     if (this.#waiting) {
+      this.#failed = this.tray.failed;
       this.status(t("attach_waiting"));
       return true;
     }
@@ -115,7 +117,7 @@ export class Composer {
     this.#waiting = false;
     this.status("");
     // One that failed is for the person to see first.
-    if (!this.tray.failed) this.send();
+    if (this.tray.failed <= this.#failed) this.send();
   }
 
   #onKey(event) {
