@@ -161,7 +161,9 @@ def _part(thread: QuerySet[Message], request: HttpRequest) -> dict[str, Any]:
         shown, earlier, later = part.rows[::-1], part.more, ""
         if before and shown:
             later = place(shown[-1], LAST_FIRST)
-    return {"messages_": shown, "earlier": earlier, "later": later}
+    # A call that people talked in may have begun with words that were typed.
+    spoken = {message.call_id for message in shown if message.kind == Message.Kind.SPOKEN}
+    return {"messages_": shown, "spoken": spoken, "earlier": earlier, "later": later}
 
 
 def _after(thread: QuerySet[Message], at: str) -> str:

@@ -37,6 +37,15 @@ def words(page: Page) -> list[Any]:
     return found
 
 
+def headings(page: Page) -> list[bool]:
+    """What of the thread is the heading of a call."""
+    found: list[bool] = page.evaluate(
+        """() => [...document.querySelectorAll("[data-messages] > li")]
+            .map((one) => one.matches(".call-divider"))"""
+    )
+    return found
+
+
 def calls(page: Page) -> list[str]:
     """How long the calls of the thread took."""
     places = page.locator("[data-messages] [data-call-duration]")
@@ -83,11 +92,11 @@ def test_a_second_tab_reads_along_and_takes_over(visit: Open, site: Site) -> Non
         thread = page.url.rstrip("/").rpartition("/")[2]
         recorded = site.run(f"THREAD = {thread!r}\n{RECORDED}")
         expect(page.locator(".message audio")).to_have_count(recorded, timeout=ANSWER_MS)
-        live = words(page)
-        assert len(calls(page)) == 2
+        # Each call has a heading, also the one that began with typed words.
+        live = words(page), headings(page)
         first = calls(other)[0]
         page.reload()
-        assert words(page) == live
+        assert (words(page), len(calls(page)), headings(page)) == (live[0], 2, live[1])
         assert calls(page)[0] == first
 
 

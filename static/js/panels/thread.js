@@ -168,7 +168,9 @@ export class Thread {
       divider.dataset.call = call;
       find("time", divider).dateTime = created ?? new Date().toISOString();
       showTimes(divider);
-      this.#list.insertBefore(divider, after);
+      // The call may have begun with words that were typed.
+      const first = [...this.#list.children].find((one) => one === after || one.dataset.callId === call);
+      this.#list.insertBefore(divider, first ?? null);
     }
     this.#list.insertBefore(element, after);
   }
