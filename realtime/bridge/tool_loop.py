@@ -121,6 +121,8 @@ class ToolLoop(Tap):
     # What the provider says
 
     def on_event(self, event: Mapping[str, Any]) -> None:
+        if self._closed:
+            return  # what comes late would begin anew
         self._remote.on_event(event)
         match event["type"]:
             case "session.created":

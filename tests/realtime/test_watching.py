@@ -99,6 +99,7 @@ async def test_another_tab_sees_what_is_said_and_that_the_call_is_over(
         assert (said[0]["role"], said[0]["call_id"]) == ("assistant", ready["call_id"])
         await call.send({"type": "nextvoice.hang_up"})
         over = await tab.until(lambda: tab.of("nextvoice.call", live=False))
+        await call.ended()
         assert over[0]["duration_ms"] == call.of("nextvoice.ended")[0]["duration_ms"] > 0
         recorded = tab.of("nextvoice.saved", text="Hello there.")[-1]["recording"]
         assert recorded["duration_ms"] == 1000
