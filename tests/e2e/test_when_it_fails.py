@@ -125,19 +125,28 @@ def test_of_a_written_message_that_failed_no_call_is_shown_once_it_is_sent(
         expect(page.get_by_test_id("call-panel")).to_be_hidden()
 
 
+def delete(page: Page) -> None:
+    """Delete the conversation that the page shows."""
+    page.get_by_label("Conversation menu").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+
+
+def is_led_away(page: Page) -> None:
+    assert "This conversation is gone." in failure(page)
+    page.get_by_role("link", name="To your conversations").click()
+    expect(page.get_by_test_id("start-typing")).to_be_visible()
+
+
 def test_from_a_conversation_that_was_deleted_elsewhere_leads_a_way(visit: Open) -> None:
     with visit(None) as page:
         new_conversation(page)
         other = page.context.new_page()
         other.goto(page.url)
-        other.get_by_label("Conversation menu").click()
-        other.get_by_role("button", name="Delete").click()
-        expect(other.get_by_role("button", name="Undo")).to_be_visible()
+        delete(other)
         page.get_by_test_id("composer-text").fill("Are you there?")
         page.keyboard.press("Enter")
-        assert "This conversation is gone." in failure(page)
-        page.get_by_role("link", name="To your conversations").click()
-        expect(page.get_by_test_id("start-typing")).to_be_visible()
+        is_led_away(page)
 
 
 def test_a_tab_that_only_shows_a_conversation_says_that_it_was_deleted_elsewhere(
@@ -147,13 +156,9 @@ def test_a_tab_that_only_shows_a_conversation_says_that_it_was_deleted_elsewhere
         new_conversation(page)
         other = page.context.new_page()
         other.goto(page.url)
-        page.get_by_label("Conversation menu").click()
-        page.get_by_role("button", name="Delete").click()
-        expect(page.get_by_role("button", name="Undo")).to_be_visible()
+        delete(page)
         expect(page.get_by_test_id("call-error")).to_be_hidden()
-        assert "This conversation is gone." in failure(other)
-        other.get_by_role("link", name="To your conversations").click()
-        expect(other.get_by_test_id("start-typing")).to_be_visible()
+        is_led_away(other)
 
 
 def test_what_cannot_be_sent_stands_in_the_box_again_and_outlives_a_reload(visit: Open) -> None:
