@@ -18,6 +18,7 @@ from ..hearing.vad import Vad
 from .answers import STOPPED, TALKED_OVER
 from .audio import samples_to_ms
 from .core import Core
+from .dialects.names import ID_FIELDS
 from .errors import judge
 from .events import Event
 from .ids import new_id
@@ -25,7 +26,6 @@ from .listener import Listener
 
 COMMIT = "input_audio_buffer.commit"
 ITEM_EVENTS = ("conversation.item.added", "conversation.item.done")
-ID_FIELDS = ("item_id", "previous_item_id")
 
 
 class OwnTurns:

@@ -58,7 +58,7 @@ def _place(session: Mapping[str, Any], path: Path) -> Path | None:
 
 
 def _needed(session: Mapping[str, Any]) -> Event | None:
-    needed: Event = {name: session[name] for name in ("type",) if name in session}
+    needed: Event = {"type": session["type"]} if "type" in session else {}
     for path, value in _values(session, ()):
         if path in NEEDED:
             inner = needed

@@ -133,7 +133,7 @@ class Settings:
 
     def opens(self, event_id: str) -> None:
         """Another session of a provider is asked to be configured so."""
-        self._sure, self._asked = self.session, [(event_id, lambda session: session)]
+        self._restate(self.session, [(event_id, _as_it_is)])
 
     def opens_without(self, param: object, event_id: str) -> bool:
         """The same without what the provider refuses of it (see `refusal.without`); False, and
@@ -141,20 +141,12 @@ class Settings:
         left = without(self._sure, param)
         if left is None:
             return False
-        self._sure = self.session = left
-        for _, apply in self._asked:
-            self.session = apply(self.session)
-        self._asked.append((event_id, lambda session: session))
+        self._restate(left, [*self._asked, (event_id, _as_it_is)])
         return True
 
     def refused(self, event_id: str | None) -> None:
         """The provider refused the change of this client event."""
-        kept = [each for each in self._asked if each[0] != event_id]
-        if len(kept) == len(self._asked):
-            return
-        self._asked, self.session = kept, self._sure
-        for _, apply in kept:
-            self.session = apply(self.session)
+        self._restate(self._sure, [each for each in self._asked if each[0] != event_id])
 
     def accepted(self) -> None:
         """The provider has confirmed the change that was asked for first."""
@@ -162,9 +154,20 @@ class Settings:
             _, apply = self._asked.pop(0)
             self._sure = apply(self._sure)
 
+    def _restate(self, sure: Event, asked: list[tuple[str, Apply]]) -> None:
+        """The configuration is what is sure, and then what is asked for."""
+        self._sure = self.session = sure
+        self._asked = asked
+        for _, apply in asked:
+            self.session = apply(self.session)
+
     def shown(self, created: Mapping[str, Any]) -> Event:
         """What a browser may see of the provider's new session under our configuration."""
         return shown_session(_overlaid(created, self.session))
+
+
+def _as_it_is(session: Event) -> Event:
+    return session
 
 
 def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:

@@ -22,9 +22,9 @@ const SILENT = { user: 0, assistant: 0 };
 
 /**
  * The call of this page; at most one at a time. Events: `state`, `caption` (Caption), `saved`,
- * `left` (what is stored of a call that this one took over from), `over` (that call is), `title`, `cost`, `waiting`,
- * `ready`, `notice` ({code, message}), `unsent` (a Said that the server did not get, the last one
- * first) and `ended` ({reason, message, remedy, durationMs}).
+ * `left` (what is stored of a call that this one took over from), `over` (that call is), `title`,
+ * `cost`, `waiting`, `ready`, `notice` ({code, message}), `unsent` (a Said that the server did not
+ * get, the last one first) and `ended` ({reason, message, remedy, durationMs}).
  */
 export class Call extends EventTarget {
   captions = new Captions();
