@@ -49,6 +49,8 @@ class Store:
         # The journal as a locked file while it holds something, and who may write it.
         self._journal: IO[bytes] | None = None
         self._journaling = threading.RLock()
+        # Of the rows handed over so far, how many it was last written with.
+        self._secured = 0
         # Guards what follows it; the thread sleeps on it.
         self._changed = threading.Condition()
         # Rows that wait and rows being written, oldest first, by (model, pk, number): the number is
@@ -59,6 +61,7 @@ class Store:
         self._handed = self._taken = self._done = 0
         # How many `flush` calls wait: batches then follow each other at once.
         self._hurried = 0
+        self._away = False  # the database did not take the batch
         self._idle = True  # the thread waits for the next row, whatever it is
         self._urgent = False  # somebody waits for a row of those that are only added
         self._closed = False
@@ -138,8 +141,12 @@ class Store:
 
     def secure(self) -> None:
         """Put rows of the ledger that are not in the database yet on disk: for who cannot wait for
-        that any longer."""
-        self._keep(lambda: self._everything() if self.has_journal else self._appended())
+        that any longer. Of many threads that want it at a time, one does it for all."""
+        with self._changed:
+            handed = self._handed
+        with self._journaling:
+            if self._secured < handed:
+                self._keep(self._everything if self._away else self._appended)
 
     @property
     def has_journal(self) -> bool:
@@ -209,6 +216,7 @@ class Store:
             except (OperationalError, InterfaceError) as problem:
                 if attempt == 0:
                     log.warning("the database is away, rows wait in a journal: %s", problem)
+                self._away = True
                 with self._changed:
                     self._take()
                 self._keep(self._everything)
@@ -224,7 +232,9 @@ class Store:
     def _keep(self, rows: Callable[[], Rows]) -> None:
         """Put `rows()` on disk, in place of what the journal held."""
         with self._journaling:
-            old, kept = self._journal, list(rows().values())
+            with self._changed:
+                handed, kept = self._handed, list(rows().values())
+            old = self._journal
             if old is None and not kept:
                 return
             try:
@@ -232,12 +242,14 @@ class Store:
             except (OSError, TypeError) as problem:
                 log.error("the journal cannot be written: %s", problem)
                 return
+            self._secured = handed
             if old is not None:
                 old.close()
 
     def _forget(self) -> None:
         """The batch is in the database. What the journal had to secure besides stays there."""
         with self._journaling:
+            self._away = False
             if self._journal is None or self._closed:
                 return
             if self._appended():

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 import pytest
@@ -72,6 +72,10 @@ def database_away(db: None) -> Iterator[Callable[[], None]]:
 
 def message(conversation: Conversation, **fields: Any) -> dict[str, Any]:
     return {"conversation_id": str(conversation.pk), "position": 1.0, "role": "user", **fields}
+
+
+def waits(event: threading.Event) -> None:
+    assert event.wait(30)
 
 
 def texts() -> list[str]:
@@ -266,6 +270,39 @@ def test_a_row_of_the_ledger_is_secured_beside_what_the_journal_has(
     assert store.flush(30)
     assert (texts(), Usage.objects.count()) == (["one"], 1)
     assert (store.has_journal, journal.exists()) == (False, False)
+
+
+def test_of_many_that_want_their_rows_secured_at_a_time_one_does_it_for_all(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a database that is only slow has the process write the same rows over and over."""
+    slow, writing, go_on = threading.Event(), threading.Event(), threading.Event()
+    written: list[list[str]] = []
+
+    def write(path: Path, rows: list[Row]) -> IO[bytes]:
+        written.append([row.pk for row in rows])
+        writing.set()
+        assert go_on.wait(30)
+        return write_journal(path, rows)
+
+    def secured(name: str) -> threading.Thread:
+        store.append("realtime.Usage", name, {}, lambda rows: None)
+        thread = threading.Thread(target=store.secure)
+        thread.start()
+        return thread
+
+    monkeypatch.setattr("realtime.keeping.store.write_journal", write)
+    store.write = lambda rows: waits(slow)
+    store.put("chats.Message", str(uuid.uuid4()), {"text": "for the database alone"})
+    threads = [secured("first")]
+    assert writing.wait(30)
+    threads += [secured(name) for name in ("second", "third", "fourth")]
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    slow.set()
+    assert written == [["first"], ["first", "second", "third", "fourth"]]
+    assert store.flush(30)
 
 
 def test_an_update_does_not_revive_a_deleted_row(store: Store, conversation: Conversation) -> None:
