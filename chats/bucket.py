@@ -139,11 +139,12 @@ class ObjectReader(io.RawIOBase):
     """
 
     def __init__(self, stored: Any) -> None:
+        # The answer that is being read, from `_at` on. Before all else: a reader of what is not
+        # there is closed too.
+        self._body: Any = None
         self._stored = stored
         self._size: int = stored.content_length
         self._at = 0
-        # The answer that is being read, from `_at` on.
-        self._body: Any = None
 
     def readable(self) -> bool:
         return True

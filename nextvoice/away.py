@@ -15,6 +15,7 @@ from django.views import defaults
 
 from chats.spool import StoreAway
 from nextvoice.mail import NotSent
+from nextvoice.seldom import why
 from realtime.db import is_away
 
 outage = logging.getLogger("nextvoice.outage")
@@ -49,7 +50,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def answer(request: HttpRequest, problem: BaseException) -> HttpResponse:
     """503, as a page, or as JSON for programs."""
-    outage.warning("a page could not reach its data: %s", type(problem).__name__)
+    outage.warning("a page could not reach its data: %s", why(problem))
     response: HttpResponse
     if request.path.startswith("/v1/") or not request.accepts("text/html"):
         error = {"type": "server_error", "code": "unavailable", "message": "Try again in a moment."}
@@ -79,7 +80,7 @@ class Sockets:
         except Exception as problem:
             if not is_away(problem):
                 raise
-            outage.warning("a socket could not reach the database: %s", type(problem).__name__)
+            outage.warning("a socket could not reach the database: %s", why(problem))
             if not begun:
                 await _refuse(scope, send)
 

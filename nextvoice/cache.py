@@ -16,6 +16,8 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
+from nextvoice.seldom import why
+
 outage = logging.getLogger("nextvoice.outage")
 
 AGAIN_SECONDS = 5.0
@@ -40,7 +42,7 @@ class SteadyCache(BaseCache):
                 return what(self._redis)
             except (RedisError, OSError) as problem:
                 _away_until[self._server] = time.monotonic() + AGAIN_SECONDS
-                outage.warning("the cache is away: %s", type(problem).__name__)
+                outage.warning("the cache is away: %s", why(problem))
         return what(self._local)
 
     def add(self, key: Any, value: Any, *args: Any, **kwargs: Any) -> Any:

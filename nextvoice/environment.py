@@ -48,9 +48,10 @@ def words(name: str, default: Sequence[str] = ()) -> list[str]:
 
 
 def hosts(name: str, default: Sequence[str]) -> list[str]:
-    """Names and addresses as they stand between `https://` and a port. A "*" is for the deploy
-    check to judge."""
-    return _all(name, words(name, default), HOST, "names or addresses alone, such as a.example.org")
+    """Names and addresses as they stand between `https://` and a port, each once. A "*" is for the
+    deploy check to judge."""
+    given = list(dict.fromkeys(words(name, default)))
+    return _all(name, given, HOST, "names or addresses alone, such as a.example.org")
 
 
 def origins(name: str) -> list[str]:

@@ -6,10 +6,19 @@ import logging
 import threading
 import time
 
+MOST_LETTERS = 200
+
+
+def why(problem: BaseException) -> str:
+    """An error as a line of the log has it: its kind, and the beginning of what it says."""
+    said = " ".join(str(problem).split())[:MOST_LETTERS]
+    kind = type(problem).__name__
+    return f"{kind}: {said}" if said else kind
+
 
 class Seldom(logging.Filter):
-    """Lets each message through once in `seconds`, with the name of its error in place of the
-    traceback, and with how many were left out since. `whole`: whatever a logger says is one."""
+    """Lets each message through once in `seconds`, with why in place of the traceback, and with how
+    many were left out since. `whole`: whatever a logger says is one."""
 
     def __init__(self, seconds: float = 10.0, *, whole: bool = False) -> None:
         super().__init__()
@@ -27,9 +36,11 @@ class Seldom(logging.Filter):
                 self._last[key] = (said, left_out + 1)
                 return False
             self._last[key] = (now, 0)
-        if isinstance(record.exc_info, tuple) and record.exc_info[0] is not None:
-            record.msg = f"{text} {record.exc_info[0].__name__}"
+        message = record.getMessage()
+        if isinstance(record.exc_info, tuple) and record.exc_info[1] is not None:
+            message = f"{message} {why(record.exc_info[1])}"
         record.exc_info = record.exc_text = None
         if left_out:
-            record.msg = f"{record.msg} (and {left_out} more of these)"
+            message = f"{message} (and {left_out} more of these)"
+        record.msg, record.args = message, None
         return True

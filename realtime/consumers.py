@@ -19,6 +19,7 @@ from django.utils.translation import gettext
 
 from chats.asking import about
 from chats.models import Conversation, User
+from nextvoice.seldom import why
 from realtime import metrics
 from realtime.bridge import Gone, Resume, receive_start
 from realtime.bridge.browser import Quick, Take
@@ -121,8 +122,7 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
         except Exception as problem:
             if is_away(problem):
                 # Without a last word: the page tries again, and its call may still run.
-                name = type(problem).__name__
-                outage.warning("a call socket could not reach the database: %s", name)
+                outage.warning("a call socket could not reach the database: %s", why(problem))
                 await browser.close(AWAY)
                 return
             log.exception("a call could not be opened")

@@ -15,6 +15,7 @@ from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
 
 from chats.models import Conversation
+from nextvoice.seldom import why
 from realtime.bridge.ends import ENDS
 from realtime.calls.audience import LOOK, ask_calls, person_of, until_asked, watchers_of
 from realtime.calls.channel import channel_in
@@ -51,7 +52,7 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         except OSError:
             return  # the page has left
         except Exception as problem:
-            outage.warning("a conversation cannot be watched: %s", type(problem).__name__)
+            outage.warning("a conversation cannot be watched: %s", why(problem))
             code = AWAY
         if code is not None:
             with suppress(Exception):
@@ -121,7 +122,7 @@ async def _until_forbidden(
             if (code := await in_database(forbidden)) is not None:
                 return code
         except Exception as problem:
-            outage.warning("a watcher cannot be checked: %s", type(problem).__name__)
+            outage.warning("a watcher cannot be checked: %s", why(problem))
 
 
 def _forbidden(person_pass: PagePass) -> int | None:

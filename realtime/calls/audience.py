@@ -22,6 +22,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
+from nextvoice.seldom import why
 from realtime.calls.channel import channel_in
 
 outage = logging.getLogger("nextvoice.outage")
@@ -200,7 +201,7 @@ class Audience:
             try:
                 await self._take_part()
             except Exception as problem:
-                outage.warning("a call cannot hear of others: %s", type(problem).__name__)
+                outage.warning("a call cannot hear of others: %s", why(problem))
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _take_part(self) -> None:
@@ -234,4 +235,4 @@ async def _send(group: str, message: Event) -> None:
         async with asyncio.timeout(SEND_SECONDS):
             await get_channel_layer().group_send(group, message)
     except Exception as problem:
-        outage.warning("other tabs are not told of a call: %s", type(problem).__name__)
+        outage.warning("other tabs are not told of a call: %s", why(problem))

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
+from nextvoice.seldom import why
 from realtime.calls.audience import until_asked
 from realtime.calls.going_on import Answer, Question, look, show_alive
 from realtime.calls.janitor import HEARTBEAT_SECONDS
@@ -87,7 +88,7 @@ class Lookout(Members[Member]):
                 await in_database(show_alive, list(self._members))
                 return
             except Exception as problem:
-                outage.warning("calls cannot show that they live: %s", type(problem).__name__)
+                outage.warning("calls cannot show that they live: %s", why(problem))
             # Soon after the database is back the janitor takes who is silent for dead.
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -99,7 +100,7 @@ class Lookout(Members[Member]):
             answers = await in_database(look, questions)
         except Exception as problem:
             # A database that is away ends no call.
-            outage.warning("calls cannot be checked: %s", type(problem).__name__)
+            outage.warning("calls cannot be checked: %s", why(problem))
             if not is_away(problem) and len(questions) > 1:
                 # What is wrong with one is not to let the others go on for ever.
                 for each in questions:

@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 
 from chats.asking import about
 from chats.models import User
+from nextvoice.seldom import why
 from realtime import metrics
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
 from realtime.bridge.browser import Browser, Resume
@@ -86,7 +87,7 @@ async def _noted(provider: uuid.UUID, *, refused: bool) -> None:
     try:
         await in_database(note_key, provider, refused=refused)
     except Exception as problem:
-        outage.warning("a refused key cannot be noted: %s", type(problem).__name__)
+        outage.warning("a refused key cannot be noted: %s", why(problem))
 
 
 class Connected(Tap):
@@ -388,7 +389,7 @@ class RunningCall:
         try:
             events = await in_database(newest_events, LAST_WORDS, call_id=over["call_id"])
         except Exception as problem:
-            outage.warning("a page is not told of the call before: %s", type(problem).__name__)
+            outage.warning("a page is not told of the call before: %s", why(problem))
             return
         for event in [*events, over]:
             self._tell(event)

@@ -12,7 +12,7 @@ from botocore.config import Config
 from django.core.files.base import ContentFile
 from django.test import Client
 
-from chats.bucket import Bucket
+from chats.bucket import Bucket, ObjectReader
 from chats.models import Conversation, Message, Recording
 from chats.spool import StoreAway, spool
 from tests.store import ObjectStore, garbles, hangs, loses, refuses
@@ -197,6 +197,21 @@ def test_a_part_is_read_and_not_the_whole(store: ObjectStore, bucket: Bucket) ->
         assert file.read() == BODY
         file.seek(-4, 2)
         assert (file.read(), file.read()) == (BODY[-4:], b"")
+
+
+def test_a_reader_of_what_is_not_there_can_be_closed() -> None:
+    """As Python does with whatever is not made as a whole; some versions print what that raises."""
+
+    class Missing:
+        @property
+        def content_length(self) -> int:
+            raise FileNotFoundError
+
+    reader = ObjectReader.__new__(ObjectReader)
+    with pytest.raises(FileNotFoundError):
+        reader.__init__(Missing())  # type: ignore[misc]
+    reader.close()
+    assert reader.closed
 
 
 def test_what_is_not_there_and_what_cannot_be_had_now_are_two_things(

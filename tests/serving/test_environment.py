@@ -57,6 +57,7 @@ KEY = "A" * 43 + "="
         ("words", "a.example, b.example,", ["a.example", "b.example"]),
         ("hosts", "", ["localhost"]),
         ("hosts", "a.example,.b.example,a_b", ["a.example", ".b.example", "a_b"]),
+        ("hosts", "a.example,localhost, a.example", ["a.example", "localhost"]),
         ("hosts", "10.0.0.7, [fd12::1], *", ["10.0.0.7", "[fd12::1]", "*"]),
         ("origins", "https://a.example:8443", ["https://a.example:8443"]),
         ("redis", None, ""),

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from nextvoice import seldom
-from nextvoice.seldom import Seldom
+from nextvoice.seldom import Seldom, why
 
 AWAY, GONE = "it is away: %s", "it is gone"
 
@@ -56,7 +56,19 @@ def test_each_message_has_its_own_time_or_the_whole_log_has_one(
     assert said(clock, (0, AWAY), (1, GONE), whole=whole) == lines
 
 
-def test_an_error_is_named_and_has_no_traceback() -> None:
-    record = logging.LogRecord("outage", logging.ERROR, "x.py", 1, GONE, (), (OSError, None, None))
+def test_an_error_is_told_in_a_line_and_has_no_traceback() -> None:
+    problem = OSError("100 % of it is\n  away, " + "long " * 100)
+    record = logging.LogRecord("outage", logging.ERROR, "x.py", 1, AWAY, ("x",), None)
+    record.exc_info = (OSError, problem, None)
     assert Seldom().filter(record)
-    assert (record.getMessage(), record.exc_info) == ("it is gone OSError", None)
+    said = record.getMessage()
+    assert said.startswith("it is away: x OSError: 100 % of it is away, long long")
+    assert (len(said) < 250, record.exc_info) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("problem", "line"),
+    [(TimeoutError(), "TimeoutError"), (OSError("no room"), "OSError: no room")],
+)
+def test_why_is_an_errors_kind_and_what_it_says(problem: Exception, line: str) -> None:
+    assert why(problem) == line
