@@ -287,6 +287,11 @@ class PocketEars:
             utterance.worker.send(b"C", utterance.job)
 
 
+def has_ears() -> bool:
+    """Whether the built-in recogniser is installed."""
+    return find_spec("pocketsphinx") is not None
+
+
 def built_in_ears(most: int = 2) -> Ears:
     """pocketsphinx when it is installed, else ears that say they cannot hear."""
-    return PocketEars(most) if find_spec("pocketsphinx") else NoEars()
+    return PocketEars(most) if has_ears() else NoEars()

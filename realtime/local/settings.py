@@ -8,7 +8,7 @@ from typing import Any
 
 from realtime.hearing.vad import VadPool
 from realtime.local.brain import Brain
-from realtime.local.ears import Ears, built_in_ears
+from realtime.local.ears import Ears, built_in_ears, has_ears
 from realtime.local.endpoints import EndpointEars, EndpointMouth
 from realtime.local.http import Endpoint
 from realtime.local.llm import ChatBrain
@@ -59,6 +59,12 @@ def endpoint(environ: Mapping[str, str], name: str, model: str) -> Endpoint | No
         return None
     key = environ.get(f"NEXTVOICE_{name}_KEY", "").strip()
     return Endpoint(url, key, environ.get(f"NEXTVOICE_{name}_MODEL", "").strip() or model)
+
+
+def can_hear(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether there is a recogniser, built in or elsewhere."""
+    environ = os.environ if environ is None else environ
+    return endpoint(environ, "ASR", "") is not None or has_ears()
 
 
 def engine_from(environ: Mapping[str, str] | None = None) -> Engine:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
@@ -13,6 +14,7 @@ from django.db import connection
 from chats.models import User
 from realtime.data_dir import private_files
 from realtime.features import embedded_features, usual_features
+from realtime.local.settings import can_hear
 from realtime.models import CallRecord, Provider, Quota, VoiceModel
 from realtime.models.providers import EMBEDDED_URL
 from realtime.money import seeds
@@ -21,6 +23,10 @@ from realtime.money.prices import reporting_currency
 # A new site is not to cost its owners more in a night than they would notice.
 MONEY_PER_DAY, CALL_MINUTES = Decimal(50), 120
 SETTING_UP = 5_037_411  # PostgreSQL knows locks by numbers; this one is for nothing else
+DEAF = """\
+The demo voice understands what is typed, but no speech: its recogniser has no package for
+  this Python or machine. To make one: apt-get install build-essential python3-dev, then
+  .venv/bin/pip install pocketsphinx"""
 INSTRUCTIONS = "You are a friendly assistant. Answer in short spoken sentences."
 
 
@@ -35,6 +41,7 @@ class Command(BaseCommand):
             self._provider()
             seeds.seed(seeds.load())
             seeds.seed_embedded()
+            self._tell_deaf()
             self._admin()
 
     def _quota(self) -> None:
@@ -73,6 +80,11 @@ class Command(BaseCommand):
         VoiceModel.objects.filter(
             provider__url=EMBEDDED_URL, name="nextvoice-demo", features=usual_features()
         ).update(features=embedded_features())
+
+    def _tell_deaf(self) -> None:
+        here = settings.LOCAL_VOICE and Provider.objects.filter(url=EMBEDDED_URL).exists()
+        if here and not can_hear():
+            self.stdout.write(f"\n  {DEAF}")
 
     def _admin(self) -> None:
         if not User.objects.exists():
