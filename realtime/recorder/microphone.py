@@ -15,6 +15,8 @@ from realtime.keeping.tracks import Track
 # prefix padding: so much later than they hear it, and so much padding where they do not say.
 LATE_MS = 2000
 PADDING_MS = 1000
+# So much later another provider may hear the beginning of the same turn.
+NEARLY_MS = 500
 
 
 class Microphone:
@@ -102,6 +104,14 @@ class Microphone:
         if track is None or start < self._began:
             return b""
         return track.read(start - self._began, count)
+
+    @property
+    def repeated(self) -> Track | None:
+        """The turn before, when the one that is spoken begins where it did and so has all of it."""
+        if self._before is None or self._turn is None:
+            return None
+        track, began = self._before
+        return track if self._began < began + min(track.size, ms_to_bytes(NEARLY_MS)) else None
 
     def stop(self, track: Track | None) -> None:
         """The turn of this track is over."""

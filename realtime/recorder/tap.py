@@ -96,6 +96,14 @@ class Recorder(Tap):
         if item.track is None and not item.recorded:
             track = self._microphone.begin(int(event.get("audio_start_ms") or 0))
             self._keeper.attach(item, track)
+            self._remove_repeated()
+
+    def _remove_repeated(self) -> None:
+        """A turn whose provider broke off is given to the next one, and comes again, whole."""
+        track = self._microphone.repeated
+        for item in self._items:
+            if track is not None and item.track is track and not item.complete:
+                self._remove(item)
 
     def _speech_stopped(self, event: Event) -> None:
         item = self._items.get(event["item_id"])
@@ -179,15 +187,11 @@ class Recorder(Tap):
         self._keeper.save(item)
 
     def _transcription_failed(self, event: Event) -> None:
+        """There will be no words; what there is of its sound is kept, whole or not."""
         item = self._items.get(event["item_id"])
-        if item is None:
-            return
-        item.status = Message.Status.COMPLETED
-        # A turn that broke off without a word says nothing; a whole one still has its sound.
-        if item.complete or item.text:
+        if item is not None:
+            item.status = Message.Status.COMPLETED
             self._keeper.save(item)
-        else:
-            self._remove(item)
 
     def _said(self, event: Event) -> None:
         item = self._item(event["item_id"], Message.Role.ASSISTANT, Message.Kind.SPOKEN)

@@ -400,13 +400,42 @@ def test_silence_after_which_the_provider_asks_who_is_there_is_no_message(call: 
     assert {event.get("item_id") for event in call.told if "item_id" in event} == {"a1"}
 
 
-def test_a_turn_whose_provider_broke_mid_word_leaves_nothing(call: Call) -> None:
+def test_a_turn_whose_provider_broke_mid_word_is_there_once_when_the_next_hears_it(
+    call: Call,
+) -> None:
     call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
     call.speak(500)
     call.event("input_audio_buffer.speech_stopped", item_id="u1", audio_end_ms=500)
     call.event("conversation.item.input_audio_transcription.failed", item_id="u1", error={})
+    call.turn("u2", 100, 1000)
+    call.turn("u3", 1000, 1500, after="u2")
     call.end()
-    assert (thread(), Recording.objects.count()) == ([], 0)
+    assert (thread(), lengths()) == ([("user", "completed", "")] * 2, [900, 500])
+    removed = [event for event in call.told if event["type"] == "nextvoice.removed"]
+    assert [event["item_id"] for event in removed] == ["u1"]
+
+
+def test_a_turn_whose_provider_broke_mid_word_is_kept_when_nobody_hears_it_again(
+    call: Call,
+) -> None:
+    call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
+    call.speak(500)
+    call.event("input_audio_buffer.speech_stopped", item_id="u1", audio_end_ms=500)
+    call.turn("u2", 500, 1000)
+    call.end()
+    statuses = [status for _, status, _ in thread()]
+    assert (statuses, lengths()) == (["interrupted", "completed"], [500, 500])
+
+
+def test_a_turn_keeps_its_sound_when_it_is_told_first_that_it_has_no_words(call: Call) -> None:
+    call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
+    call.speak(1000)
+    call.event("input_audio_buffer.speech_stopped", item_id="u1", audio_end_ms=1000)
+    error = {"type": "server_error", "code": "audio_unintelligible", "message": "?"}
+    call.event("conversation.item.input_audio_transcription.failed", item_id="u1", error=error)
+    call.event("input_audio_buffer.committed", item_id="u1", previous_item_id=None)
+    call.wait()
+    assert (thread(), lengths()) == ([("user", "completed", "")], [1000])
 
 
 def test_a_whole_turn_without_a_transcript_keeps_its_sound(call: Call) -> None:
