@@ -283,14 +283,15 @@ class Core:
     def plug(self, upstream: Leg, dialect: Dialect) -> None:
         """Take up a provider."""
         self.upstream, self.dialect = upstream, dialect
-        self.taps.catch_up()  # one of them may be who is asked
-        self.tail.gather(self.samples * SAMPLE_BYTES)
         self.samples_before = self.samples - bytes_to_samples(self.tail.size)
         self.expired = False
         self.packed = self.packed or dialect.history_mode == "packed"
 
     def unplug(self) -> None:
-        """Forget the provider."""
+        """Forget the provider, while who keeps what it heard of a turn takes that for under way."""
+        if self.ended is None:
+            self.taps.catch_up()
+            self.tail.gather(self.samples * SAMPLE_BYTES)
         if self.dialect is not None:
             self._skipped += self.dialect.skipped
         self.upstream = self.dialect = None

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from .answers import STOPPED, answers_turns, take_audio
-from .audio import BYTES_PER_SECOND, samples_to_ms
+from .audio import BYTES_PER_SECOND, ms_to_bytes, samples_to_ms
 from .core import Core
 from .dialects.base import AUDIO_DELTA, OPENING, OPENING_IDS, RENEW, SPENT, TAKEN_BACK
 from .errors import FATAL_CODES, is_busy, judge
@@ -225,6 +225,7 @@ class ProviderSide:
     def _speech_started(self, event: Event) -> None:
         self._core.speaking = self._core.items.touch(event["item_id"]).id
         self._speech(event)
+        self._core.tail.begins(ms_to_bytes(event["audio_start_ms"]))
 
     def _speech_stopped(self, event: Event) -> None:
         self._core.speaking = None

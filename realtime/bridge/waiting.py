@@ -74,6 +74,7 @@ class Tail:
     def __init__(self) -> None:
         self._kept: deque[bytes] = deque()
         self._in_memory = 0
+        self._begins = 0  # the byte of the call that the turn begins at
         self.size = 0
         """Bytes there are, here or to be recalled."""
         self.recall: Recall | None = None
@@ -94,17 +95,23 @@ class Tail:
         if self.recall is None or self.size < self._in_memory:
             self.size = self._in_memory
 
+    def begins(self, start: int) -> None:
+        """The turn under way begins at this byte of the call; what came before is kept by nobody
+        else."""
+        self._begins = start
+
     def gather(self, end: int) -> None:
         """Have all of it here. `end`: how many bytes were sent in the whole call."""
-        missing = self.size - self._in_memory
-        if missing and self.recall is not None:
-            pcm = self.recall(end - self.size, missing)
+        start = max(end - self.size, self._begins)
+        missing = end - self._in_memory - start
+        if missing > 0 and self.recall is not None:
+            pcm = self.recall(start, missing)
             if len(pcm) == missing:
                 self._kept.appendleft(pcm)
-                self._in_memory = self.size
+                self._in_memory += missing
         self.size = self._in_memory
 
     def clear(self) -> None:
         """The turn is over."""
         self._kept.clear()
-        self._in_memory = self.size = 0
+        self._in_memory = self._begins = self.size = 0

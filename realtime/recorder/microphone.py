@@ -39,6 +39,7 @@ class Microphone:
         self._began = 0  # the byte its audio begins at, or that of the turn by hand
         # The turn before, and the byte its audio begins at.
         self._before: tuple[Track, int] | None = None
+        self._whole = False  # that one was committed
         self._manual = False
         self._manual_track: Track | None = None
 
@@ -92,7 +93,9 @@ class Microphone:
         if self._before is None or start >= self._from:
             return b""
         track, began = self._before
-        start = max(start, began, self._from + self._size - self._pre_roll)
+        start = max(start, began)
+        if self._whole:
+            start = max(start, self._from + self._size - self._pre_roll)
         count = self._from - start
         pcm = track.read(start - began, count) if count > 0 else b""
         return pcm if len(pcm) == count else b""
@@ -108,7 +111,7 @@ class Microphone:
     @property
     def repeated(self) -> Track | None:
         """The turn before, when the one that is spoken begins where it did and so has all of it."""
-        if self._before is None or self._turn is None:
+        if self._before is None or self._turn is None or self._whole:
             return None
         track, began = self._before
         return track if self._began < began + min(track.size, ms_to_bytes(NEARLY_MS)) else None
@@ -117,7 +120,13 @@ class Microphone:
         """The turn of this track is over."""
         if track is not None and track is self._turn:
             self._before = (track, self._began)
-            self._turn = None
+            self._turn, self._whole = None, False
+
+    def commit(self, track: Track | None) -> None:
+        """The turn of this track is over, and no other session is given it again."""
+        self.stop(track)
+        if self._before is not None and self._before[0] is track:
+            self._whole = True
 
     def take_manual(self) -> Track | None:
         """The turn committed by hand, if turn detection is off and there is one."""

@@ -102,7 +102,7 @@ class Recorder(Tap):
         """A turn whose provider broke off is given to the next one, and comes again, whole."""
         track = self._microphone.repeated
         for item in self._items:
-            if track is not None and item.track is track and not item.complete:
+            if track is not None and item.track is track:
                 self._remove(item)
 
     def _speech_stopped(self, event: Event) -> None:
@@ -128,7 +128,7 @@ class Recorder(Tap):
             by_hand = self._microphone.take_manual()
             if by_hand is not None:
                 self._keeper.attach(item, by_hand)
-        self._microphone.stop(item.track)
+        self._microphone.commit(item.track)
         item.complete = True
         self._keeper.record(item)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import uuid
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from realtime.bridge.taps import EndRecord
 from realtime.keeping import tracks
 from realtime.keeping.store import Store
 from realtime.recorder import Recorder
+from tests.bridge.doubles import Rig
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -282,6 +284,36 @@ def test_the_turn_that_is_spoken_can_be_had_again_and_no_other(call: Call) -> No
     assert call.recorder.recall(48 * 399, 96_000) == b""
     call.event("input_audio_buffer.committed", item_id="u1", previous_item_id=None)
     assert call.recorder.recall(48 * 600, 96_000) == b""
+
+
+def test_a_turn_that_breaks_off_is_heard_again_from_its_beginning(call: Call) -> None:
+    rig = Rig(taps=[call.recorder])
+    rig.call.tail.recall = call.recorder.recall
+    at = {"item_id": "u1", "previous_item_id": None, "audio_end_ms": 0, "audio_start_ms": 0}
+
+    def speak(ms: int) -> None:
+        for _ in range(ms // 20):
+            rig.clock.now += 0.02
+            rig.call.from_browser(tone(20))
+
+    speak(3000)
+    rig.provider({**at, "type": "input_audio_buffer.speech_started", "audio_start_ms": 2700})
+    speak(3000)
+    rig.call.detach()
+    rig.upstream.take()
+    rig.attach("sess_2")
+    again = [f for f in rig.upstream.frames if f["type"] == "input_audio_buffer.append"]
+    assert sum(len(b64decode(each["audio"])) for each in again) == 48 * 3300
+    at["item_id"] = "u2"
+    rig.provider({**at, "type": "input_audio_buffer.speech_started"})
+    speak(1000)
+    rig.provider({**at, "type": "input_audio_buffer.speech_stopped", "audio_end_ms": 4300})
+    rig.provider({**at, "type": "input_audio_buffer.committed"})
+    call.transcribe("u2", "What time is it in Rome?")
+    rig.call.finish()
+    call.wait()
+    assert thread() == [("user", "completed", "What time is it in Rome?")]
+    assert lengths() == [4300]
 
 
 def test_of_a_very_long_id_as_much_is_kept_as_there_is_room_for(call: Call) -> None:
