@@ -44,6 +44,7 @@ class Memory(Tap):
         self._opening: list[Event] = []
         self._words: dict[str, Words] = {}
         self._pictures: list[tuple[Words, int]] = []  # oldest first
+        self._silent: set[str] = set()  # items in which nobody spoke
 
     def opens_with(self, history: Sequence[Mapping[str, Any]]) -> None:
         """The call's first session is given these items."""
@@ -94,6 +95,10 @@ class Memory(Tap):
             return False
         return bool(words.pictures) or any(part.strip() for part in words.parts.values())
 
+    def is_silent(self, item_id: str | None) -> bool:
+        """Whether nobody spoke in it: the provider took silence for a turn, to ask who is there."""
+        return item_id in self._silent
+
     def text(self, item_id: str) -> str:
         """What of the item was heard."""
         words = self._words.get(item_id)
@@ -118,7 +123,11 @@ class Memory(Tap):
         ]
 
     def on_event(self, event: Mapping[str, Any]) -> None:
+        if self.is_silent(event.get("item_id") or (event.get("item") or {}).get("id")):
+            return
         match event["type"]:
+            case "input_audio_buffer.timeout_triggered":
+                self._silent.add(event["item_id"])
             case "conversation.item.added" | "conversation.item.done":
                 self._take_item(event["item"])
             case "input_audio_buffer.committed":

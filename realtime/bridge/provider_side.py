@@ -201,7 +201,8 @@ class ProviderSide:
             # Otherwise the next turn has begun in the meantime.
             self._core.speaking = None
             self._core.tail.clear()
-        if answers_turns(self._core.settings.session):
+        silent = self._core.memory.is_silent(event["item_id"])
+        if answers_turns(self._core.settings.session) and not silent:
             self._core.answering.owed = True
         self._pass_on(event)
 

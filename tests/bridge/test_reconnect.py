@@ -197,6 +197,21 @@ async def test_a_turn_that_was_lost_before_its_words_came_is_told():
     assert "conversation.item.input_audio_transcription.failed" in running.page.types()
 
 
+async def test_no_turn_is_lost_where_the_provider_only_asked_who_is_there():
+    silence = {"item_id": "u1", "audio_start_ms": 0, "audio_end_ms": 5000}
+    asked = Send(
+        {"type": "input_audio_buffer.timeout_triggered", **silence},
+        committed("u1"),
+        item_added("u1", None),
+    )
+    running, provider = await mended(
+        [Send(session_created()), asked, Die()], [Send(session_created("sess_2"))]
+    )
+    assert [f["code"] for f in running.page.frames if isinstance(f, dict) and "code" in f] == []
+    assert "conversation.item.input_audio_transcription.failed" not in running.page.types()
+    assert provider.visits[1].of_type("response.create") == []
+
+
 async def test_a_session_that_expires_with_an_error_alone_is_replaced():
     error = {"type": "invalid_request_error", "code": "session_expired", "message": "60 minutes."}
     gate = asyncio.Event()
