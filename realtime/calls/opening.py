@@ -101,6 +101,8 @@ _open_calls = Prepared(
         .values_list("pk")
     )
 )
+# So many messages another call of the conversation may write while this one begins.
+MOST_LEFT = 1000.0
 # So many of a conversation's newest messages keep their item's id to themselves.
 MOST_IDS = 500
 _places = Prepared(
@@ -135,7 +137,8 @@ def open_call(
     wish = Wish(call_id, pays.pk, user.pk, NOTHING, tariff.ahead, model.provider.of_account)
     # Together: to have it on disk takes as long as all the rest.
     with transaction.atomic():
-        terms = _admitted(wish, conversation, tariff, now)
+        leaving = _leaving(conversation)
+        terms = _admitted(wish, leaving, tariff, now)
         CallRecord.objects.create(
             id=call_id,
             conversation=conversation,
@@ -166,7 +169,8 @@ def open_call(
             "model": {"id": str(model.pk), "name": str(model)},
             "provider": {"name": model.provider.name},
         },
-        last_position=placed[0][0] if placed else 0.0,
+        # What one that makes room has to say until then goes before all of this one.
+        last_position=(placed[0][0] if placed else 0.0) + MOST_LEFT * len(leaving),
         titled=bool(conversation and conversation.title),
         taken=frozenset(item_id for _, item_id in placed if item_id),
         sees=sees,
@@ -221,13 +225,14 @@ def tariff_of(model: VoiceModel, now: datetime) -> Tariff:
     return tariff_at(price, now)
 
 
-def _admitted(
-    wish: Wish, conversation: Conversation | None, tariff: Tariff, now: datetime
-) -> Terms:
-    """Take the call's place. Raises Refused when no quota has one, or nothing is left of it."""
-    # A call of the same conversation makes room for this one.
+def _leaving(conversation: Conversation | None) -> list[uuid.UUID]:
+    """The calls of the same conversation, which make room for this one."""
     found = _open_calls.all(conversation=conversation.pk) if conversation else []
-    leaving = [pk for (pk,) in found]
+    return [pk for (pk,) in found]
+
+
+def _admitted(wish: Wish, leaving: list[uuid.UUID], tariff: Tariff, now: datetime) -> Terms:
+    """Take the call's place. Raises Refused when no quota has one, or nothing is left of it."""
     try:
         return admit(wish, now, leaving, live.ending())
     except OverQuota as over:

@@ -51,10 +51,21 @@ def test_a_call_knows_where_it_begins_and_the_items_that_were_there(
     model("b", default=True)
     opening = open_call(conversation.owner, conversation, Start())
     assert (opening.last_position, opening.taken) == (0.0, frozenset())
+    CallRecord.objects.update(state=CallRecord.State.ENDED)
     for position, item_id in ((1.0, "item_1"), (2.5, ""), (2.0, "item_2")):
         conversation.messages.create(position=position, role="user", item_id=item_id)
     opening = open_call(conversation.owner, conversation, Start())
     assert (opening.last_position, opening.taken) == (2.5, {"item_1", "item_2"})
+
+
+def test_calls_that_begin_at_once_do_not_count_from_the_same_place(
+    conversation: Conversation,
+) -> None:
+    model("b", default=True)
+    conversation.messages.create(position=3.0, role="user")
+    opened = [open_call(conversation.owner, conversation, Start()) for _ in range(3)]
+    # What one that has to make room still says comes before all that the next one says.
+    assert [each.last_position for each in opened] == [3.0, 1003.0, 2003.0]
 
 
 def test_opening_a_call_takes_so_many_queries(
