@@ -336,6 +336,20 @@ def test_what_is_not_answered_is_paid_all_the_same(alone):
     assert spent["response_id"] == done["response"]["id"]
 
 
+@pytest.mark.parametrize("when", ["before", "with", "after"])
+def test_a_call_of_a_function_is_paid_besides_the_answer_that_follows_it(when):
+    wire, told = Wire(), {"usageMetadata": USAGE | {"promptTokenCount": 300}}
+    call = calling(CALL)
+    messages = {"before": [told, call], "with": [call | told], "after": [call, told]}[when]
+    events = wire.get(heard("Weather?"), *messages, voice(), *DONE)
+    called, answered = of(events, "response.done")
+    paid = {called["response"]["id"]: called["raw_usage"]} if "raw_usage" in called else {}
+    paid |= {spent["response_id"]: spent["raw_usage"] for spent in of(events, SPENT)}
+    assert paid == {called["response"]["id"]: told["usageMetadata"]}
+    raw = answered["raw_usage"]
+    assert raw.get("usageMetadata", raw) == USAGE
+
+
 def test_nothing_to_stop_is_a_benign_error():
     assert Wire().put("response.cancel")[1][0]["error"]["code"] == "response_cancel_not_active"
 

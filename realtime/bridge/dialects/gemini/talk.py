@@ -180,6 +180,7 @@ class Talk:
         self._usage = raw
         unpaid, self._unpaid = self._unpaid, None
         if unpaid is not None and "serverContent" not in message and "toolCall" not in message:
+            self._called = None
             yield from self._owe(*unpaid)
 
     def _owe(self, response_id: str, status: str) -> Iterator[Event]:
@@ -226,7 +227,9 @@ class Talk:
             yield from self._following(self.answer, said)
         # For GA a call ends the answer, and its output is answered by another.
         yield from self.person.transcribed()
-        self._called = self.answer.id if self._usage is None else None
+        if self._usage is None:
+            self._called = self.answer.id
+            self._unpaid = self.answer.id, "completed"
         yield from self._end("completed", None)
 
     def _cancellation(self, cancelled: Mapping[str, Any]) -> Iterator[Event]:
