@@ -87,8 +87,8 @@ class Call(Core):
         known = [item for item in items if self.memory.is_known(item["id"])]
         if self.packed:
             packable = [item for item in known if item["id"] != last or item.get("role") != "user"]
-            whole = packed(packable)
-            items = whole + [item for item in items if item not in packable]
+            whole, ids = packed(packable), {item["id"] for item in packable}
+            items = whole + [item for item in items if item["id"] not in ids]
             known += whole
         self.replayed.update(item["id"] for item in known)
         return items

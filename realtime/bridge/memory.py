@@ -61,12 +61,10 @@ class Memory(Tap):
     def order(self) -> list[str]:
         """Ids of the call's own items, first to last, with or without words."""
         opening = {item["id"] for item in self._opening}
-        placed = self._items.order()
-        # Some providers speak of items they never placed.
-        lost = (each for each in self._words if each not in placed)
+        # Some providers speak of items they never placed; those go last.
         return [
             each
-            for each in (*placed, *lost)
+            for each in dict.fromkeys((*self._items.order(), *self._words))
             if each in self._words and each not in opening and not self._items.is_deleted(each)
         ]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from realtime.bridge import Limits
 from realtime.bridge.heard import split_heard
+from realtime.bridge.items import Items
 from realtime.bridge.memory import Memory, packed
 from tests.bridge.doubles import Rig
 from tests.scripted import audio_delta, item_added, load_wire, response_created
@@ -45,6 +46,29 @@ def test_both_sides_are_remembered_in_the_conversation_s_order_however_they_came
         ("assistant", "output_text", "Nice to meet you."),
         ("user", "input_text", "And you?"),
     ]
+
+
+class Id(str):
+    """An id that counts how often it is compared with another one."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+    compared = 0
+
+    def __eq__(self, other):
+        Id.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_of_a_long_call_each_item_is_looked_at_a_few_times_only():
+    items = Items()
+    memory, ids = Memory(items, 24_000), [Id(f"u{number}") for number in range(500)]
+    for item_id, before in zip(ids, [None, *ids], strict=False):
+        items.place(item_id, before)
+        memory.on_event({"type": "input_audio_buffer.committed", "item_id": item_id})
+    Id.compared = 0
+    assert memory.order() == ids
+    assert Id.compared < 10 * len(ids)
 
 
 def test_a_turn_nobody_has_words_for_is_left_out():
