@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -114,10 +115,9 @@ def _operations(
             if count > MOST_OPERATIONS:
                 problems.append(f"{place}: only {MOST_OPERATIONS} operations are read.")
                 return
-            shared = item.get("parameters") or []
-            own = operation.get("parameters") or []
+            listed = [each.get("parameters") or [] for each in (item, operation)]
             servers = operation.get("servers") or item.get("servers")
-            further = {"parameters": [*shared, *own], "servers": servers, "place": place}
+            further = {"parameters": listed, "servers": servers, "place": place}
             yield path, method, {**operation, **further}
 
 
@@ -153,7 +153,9 @@ def _function(
 
 def _parameters(root: Any, listed: list[Any], path: str, place: str) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for number, each in enumerate(listed):
+    if not all(isinstance(each, list) for each in listed):
+        raise BadSchema(f"{place}/parameters", "parameters have to be a list")
+    for number, each in enumerate(chain(*listed)):
         where = f"{place}/parameters/{number}"
         if isinstance(each, Mapping) and "$ref" in each:
             each = pointed(root, each["$ref"], where)

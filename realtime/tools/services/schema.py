@@ -15,6 +15,7 @@ MOST_NODES = 2_000
 MOST_DEPTH = 24
 MOST_TEXT = 1_000
 MOST_WORDS = 300
+LARGEST = 1 << 1000
 
 # fmt: off
 PLAIN = frozenset([
@@ -50,6 +51,17 @@ def pointed(root: Any, reference: object, place: str) -> Any:
         if found is None:
             raise BadSchema(place, f"there is no {reference[:100]}")
     return found
+
+
+def _in_reach(value: Any) -> Any:
+    """A value of JSON whose whole numbers everybody can write: larger ones are not exact."""
+    if isinstance(value, dict):
+        return {name: _in_reach(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_in_reach(each) for each in value]
+    if not isinstance(value, int) or abs(value) < 1 << 63:
+        return value
+    return float(max(-LARGEST, min(value, LARGEST)))
 
 
 def portable(schema: Any, root: Any, place: str = "#") -> dict[str, Any]:
@@ -116,7 +128,7 @@ class _Portable:
             elif name in INNER:
                 made[name] = self.of(value, inner, above)
             elif name in PLAIN:
-                made[name] = value[:MOST_TEXT] if isinstance(value, str) else value
+                made[name] = value[:MOST_TEXT] if isinstance(value, str) else _in_reach(value)
         return _of_today(made, schema)
 
 
@@ -130,7 +142,8 @@ def _of_today(made: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]
         if isinstance(made.get(word), bool) and made.pop(word) and limit in made:
             made[word] = made.pop(limit)
     if isinstance(made.get("required"), list):
-        gone = set(schema.get("properties") or ()) - set(made.get("properties") or ())
+        left = made.get("properties")
+        gone = [] if left is None else [each for each in schema["properties"] if each not in left]
         made["required"] = [name for name in made["required"] if name not in gone]
     elif "required" in made:
         del made["required"]  # a boolean, as older documents have it at a property

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from realtime.bridge.tools import ToolFailed
 from realtime.tools.services.document import BadDocument, loaded
+from realtime.tools.services.listing import fingerprint
 from realtime.tools.services.openapi import Document, Function, read
 from realtime.tools.services.request import request_for
 from realtime.tools.services.schema import BadSchema, check, portable
@@ -198,6 +199,12 @@ def test_a_bomb_of_aliases_is_refused_before_it_is_built() -> None:
             "/parameters/0: only references into this document (#/…) can be followed",
         ),
         ({"parameters": [{"$ref": "#/nowhere"}]}, "/parameters/0: there is no #/nowhere"),
+        ({"parameters": 5}, "/parameters: parameters have to be a list"),
+        ({"parameters": {"name": "q"}}, "/parameters: parameters have to be a list"),
+        (
+            {"parameters": [parameter("q", schema={"properties": {}, "required": [[]]})]},
+            "/parameters/0/schema/required/0: [] is not of type 'string'",
+        ),
         (
             {"parameters": [parameter("q", schema={"type": "wrong"})]},
             "/parameters/0/schema/type: 'wrong' is not valid",
@@ -243,6 +250,7 @@ def test_openapi_30_becomes_json_schema() -> None:
         "x-y": 1,
     }
     assert portable(schema, {}) == {"type": ["string", "null"], "enum": ["a", None]}
+    assert portable({"properties": True, "required": ["a"]}, {}) == {"required": ["a"]}
     number = {"type": "number", "minimum": 0, "exclusiveMinimum": True, "exclusiveMaximum": False}
     assert portable(number, {}) == {"type": "number", "exclusiveMinimum": 0}
     thing = {
@@ -255,6 +263,13 @@ def test_openapi_30_becomes_json_schema() -> None:
         "required": ["name"],
         "properties": {"name": {"type": "string"}},
     }
+
+
+@pytest.mark.parametrize("large", [10**30, 10**400])
+def test_a_number_that_is_too_large_to_be_written_is_about_as_large(large: int) -> None:
+    schema = portable({"type": "integer", "maximum": large, "enum": [1, -large]}, {})
+    assert schema["maximum"] >= 1e30
+    assert fingerprint(Function("f", "", schema, {}, True))
 
 
 def test_schemas_without_end_are_refused() -> None:
