@@ -31,6 +31,8 @@ MAGIC = {
     b"GIF89a": "image/gif",
     b"%PDF-": "application/pdf",
 }
+TEXTUAL = ("xml", "yaml", "javascript", "ndjson")
+"""How the names of types end that are text too, and written for programs."""
 ENDINGS = {
     "image/png": "png",
     "image/jpeg": "jpg",
@@ -62,8 +64,7 @@ def result_of(answer: Answer, secrets: Iterable[str]) -> Result:
         return Result('{"done": true}', {})
     if _is_json(answer.content_type):
         return of_json(_json(answer.data), hidden)
-    is_text = answer.content_type.startswith("text/") and answer.content_type != "text/csv"
-    if is_text and not type_of(answer.data):
+    if _is_text(answer.content_type, answer.data) and not type_of(answer.data):
         return of_text(answer.data.decode("utf-8", "replace"), hidden)
     return of_files([file_of(answer.data, answer.content_type, hidden)])
 
@@ -80,7 +81,7 @@ def forms_of(secrets: Iterable[str]) -> tuple[str, ...]:
 
 def of_json(value: Any, hidden: tuple[str, ...]) -> Result:
     """JSON as compact text; a list of flat objects is shown as a table."""
-    text = hide(orjson.dumps(value).decode(), hidden)[:MOST_TEXT]
+    text = hide(_written(value), hidden)[:MOST_TEXT]
     try:
         table = table_of(orjson.loads(text))
     except ValueError:  # cut, above
@@ -174,4 +175,25 @@ def _json(data: bytes) -> Any:
     try:
         return orjson.loads(data)
     except ValueError:
+        pass
+    try:
+        return json.loads(data)  # with a byte order mark, or NaN, as some write it
+    except (ValueError, RecursionError):
         raise ServiceFailed("it said JSON and sent none") from None
+
+
+def _written(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # such as a number of more than 64 bits
+        return json.dumps(value)
+
+
+def _is_text(kind: str, data: bytes) -> bool:
+    if kind:
+        text = kind.startswith("text/") and kind != "text/csv"
+        return text or (kind.startswith("application/") and kind.endswith(TEXTUAL))
+    try:
+        return "\0" not in data.decode()
+    except ValueError:
+        return False

@@ -23,9 +23,11 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 PETS = [{"name": "Rex", "legs": 4}, {"name": "Tweety", "legs": 2, "bird": True}]
 HTML = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
+FEED = "<rss><item>Rex sleeps.</item></rss>"
+
 
 PATHS = ["pets", "refused", "crash", "page", "picture", "leaky", "nothing", "lies", "away"]
-PATHS += ["zipped", "slow", "drip", "huge"]
+PATHS += ["zipped", "slow", "drip", "huge", "marked", "odd", "feed", "untold"]
 
 
 def document(url: str) -> str:
@@ -105,6 +107,18 @@ class Api(http.server.BaseHTTPRequestHandler):
 
     def do_lies(self, headers: Any, body: bytes) -> None:
         self.answer(b"{no json")
+
+    def do_marked(self, headers: Any, body: bytes) -> None:
+        self.answer(b"\xef\xbb\xbf" + json.dumps(PETS).encode())
+
+    def do_odd(self, headers: Any, body: bytes) -> None:
+        self.answer(b'{"legs": NaN, "id": 123456789012345678901234567890}')
+
+    def do_feed(self, headers: Any, body: bytes) -> None:
+        self.answer(FEED.encode(), "application/rss+xml; charset=utf-8")
+
+    def do_untold(self, headers: Any, body: bytes) -> None:
+        self.answer(b"Rex sleeps.", "")
 
     def do_away(self, headers: Any, body: bytes) -> None:
         self.answer(b"", status=302, Location=f"http://127.0.0.1:{self.port}/pets")
@@ -219,6 +233,11 @@ def tools_of(server: MCPServer, secret: str) -> None:
     def tells() -> str:
         """Say the secret."""
         return f"It is {secret}."
+
+    @server.tool()
+    def counts() -> dict[str, Any]:
+        """Say how many there are."""
+        return {"pets": 10**30}
 
     @server.tool()
     def huge() -> str:

@@ -15,7 +15,7 @@ from chats.models import Account, AuditEvent, User
 from realtime.models import AccountSettings, AllowedEndpoint, ToolFunction, ToolService
 from realtime.tools.choice import shown
 from realtime.tools.trail import CALLED
-from tests.realtime.tools.services import HTML, SECRET, ApiServer, api, document, mcp_server
+from tests.realtime.tools.services import HTML, PATHS, SECRET, ApiServer, api, document, mcp_server
 from tests.realtime.tools.test_services import service
 
 pytestmark = pytest.mark.django_db
@@ -68,7 +68,7 @@ def test_a_plugin_is_pasted_its_functions_chosen_and_offered(
     assert (made.prefix, made.url) == ("pets", server.url)
     assert made.secret().headers == {"Authorization": f"Bearer {SECRET}"}
     assert SECRET not in answer.content.decode() + made.sealed_secret
-    assert made.functions.count() == 14
+    assert made.functions.count() == len(PATHS) + 1
     assert [each["name"] for each in shown(ann.own_account) if each["group"]] == []
     answer = admin_client.post(page_of(made), with_functions(made, "pets", "echo"))
     assert answer.status_code == 302
@@ -239,7 +239,7 @@ def test_refresh_says_what_changed(admin_client: Client) -> None:
         AllowedEndpoint.objects.create(host="127.0.0.1", port=mcp.port)
         admin_client.post(ADD, fields(kind="mcp", url=mcp.url))
         made = ToolService.objects.get()
-        assert made.functions.count() == 7
+        assert made.functions.count() == 8
         made.functions.filter(name="pets").update(fingerprint="before", chosen=True)
         made.functions.filter(name="slow").delete()
         answer = admin_client.post(page_of(made, "refresh"), follow=True)

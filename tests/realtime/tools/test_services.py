@@ -34,7 +34,9 @@ from realtime.tools.services.run import (
 )
 from tests.realtime.money.test_quotas import cents, spend
 from tests.realtime.tools.services import (
+    FEED,
     HTML,
+    PETS,
     PNG,
     SECRET,
     ApiServer,
@@ -166,6 +168,13 @@ async def test_other_answers_are_text_and_files(plugin: ToolService, ann: User) 
         {"file": "result.png", "type": "image/png", "bytes": len(PNG)}
     ]
     assert (await call("nothing", ann)).output == '{"done": true}'
+    assert (await call("feed", ann)).output == FEED
+    assert (await call("untold", ann)).output == "Rex sleeps."
+
+
+async def test_json_is_read_as_services_write_it(plugin: ToolService, ann: User) -> None:
+    assert orjson.loads((await call("marked", ann)).output) == PETS
+    assert (await call("odd", ann)).output == '{"legs": NaN, "id": 123456789012345678901234567890}'
 
 
 @pytest.mark.parametrize(
@@ -265,7 +274,16 @@ async def tools(mcp: Mcp) -> ToolService:
 
 async def test_tools_are_listed_with_what_they_say_of_themselves(tools: ToolService) -> None:
     rows = {row.name: row async for row in tools.functions.all()}
-    assert sorted(rows) == ["adopt", "broken", "huge", "pets", "portrait", "slow", "tells"]
+    assert sorted(rows) == [
+        "adopt",
+        "broken",
+        "counts",
+        "huge",
+        "pets",
+        "portrait",
+        "slow",
+        "tells",
+    ]
     assert {name: row.ask for name, row in rows.items() if name in ("pets", "adopt")} == {
         "pets": False,
         "adopt": True,
@@ -284,6 +302,7 @@ async def test_tools_answer_with_all_kinds_of_results(
     assert json.loads(adopted.output) == {"result": f"Rex is yours. {HTML}"}
     (file,) = (await call("portrait", ann)).files
     assert (file.content_type, file.data) == ("image/png", PNG)
+    assert json.loads((await call("counts", ann)).output) == {"pets": 10**30}
     tells = await call("tells", ann)
     assert json.loads(tells.output) == {"result": "It is [key]."}
     assert {each.get("authorization") for each in mcp.headers} == {f"Bearer {SECRET}"}
