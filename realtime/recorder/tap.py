@@ -242,6 +242,7 @@ class Recorder(Tap):
                 item.status = Message.Status.FAILED
             elif status in ("cancelled", "incomplete"):
                 item.status = Message.Status.INTERRUPTED
+                self._cut_before_sound(item, status)
             elif item.cut_ms is None:
                 item.status = Message.Status.COMPLETED
             if self._is_nothing(item):
@@ -323,6 +324,13 @@ class Recorder(Tap):
         item.status = Message.Status.INTERRUPTED
         self._keeper.save(item)
         self._keeper.record(item, item.cut_ms)
+
+    def _cut_before_sound(self, item: Item, status: str) -> None:
+        """Words come before their sound: of an answer that was stopped then, none was heard."""
+        spoken = item.kind == Message.Kind.SPOKEN and item.role == Message.Role.ASSISTANT
+        if status == "cancelled" and spoken and item.track is None and item.cut_ms is None:
+            item.cut_ms = 0
+            item.text, item.unheard = "", item.text
 
     def _end_answer(self, item: Item) -> None:
         """Close an answer whose playback was still going on when the call ended."""

@@ -74,7 +74,8 @@ class Call:
         self.event("conversation.item.added", item=item, previous_item_id=after)
         for word in text.split(" "):
             self.event("response.output_audio_transcript.delta", item_id=item_id, delta=word + " ")
-        self.recorder.on_assistant_audio(item_id, 0, tone(ms))
+        if ms:
+            self.recorder.on_assistant_audio(item_id, 0, tone(ms))
 
     def done(self, item_id: str, status: str = "completed") -> None:
         self.event("response.done", response={"status": status, "output": [{"id": item_id}]})
@@ -143,6 +144,18 @@ def test_an_interrupted_answer_ends_where_it_was_heard(call: Call) -> None:
     assert (message.status, message.heard_ms) == ("interrupted", 2000)
     assert (message.text, message.unheard.strip()) == ("one two three four five", "six seven eight")
     assert lengths() == [2000]
+
+
+def test_nothing_was_heard_of_an_answer_that_was_stopped_before_its_sound_came(call: Call) -> None:
+    call.answer("a1", 0, "one two three")
+    call.done("a1", "cancelled")
+    call.answer("a2", 500, "four")
+    call.done("a2", "cancelled")
+    call.event("response.output_text.done", item_id="a3", text="five")
+    call.done("a3", "cancelled")
+    call.wait()
+    stored = {m.item_id: (m.text.strip(), m.unheard.strip()) for m in Message.objects.all()}
+    assert stored == {"a1": ("", "one two three"), "a2": ("four", ""), "a3": ("five", "")}
 
 
 def test_text_and_audio_after_the_cut_are_not_kept(call: Call) -> None:
