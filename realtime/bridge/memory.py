@@ -16,6 +16,8 @@ from .taps import Tap
 PICTURES = 2
 """So many of the newest pictures are shown again; each costs about as much as a page of text."""
 SHOWN_EARLIER = "[The person showed a picture here.]"
+MOST_ASKED = 64
+"""So many messages may wait for the provider's word."""
 MAX_ID = 32
 """A longer id is not taken by a provider."""
 ROLES = ("user", "assistant")
@@ -45,6 +47,7 @@ class Memory(Tap):
         self._words: dict[str, Words] = {}
         self._pictures: list[tuple[Words, int]] = []  # oldest first
         self._silent: set[str] = set()  # items in which nobody spoke
+        self._asked: dict[str, str] = {}  # the newest items of a client, by its events' ids
 
     def opens_with(self, history: Sequence[Mapping[str, Any]]) -> None:
         """The call's first session is given these items."""
@@ -141,10 +144,23 @@ class Memory(Tap):
             case "response.output_text.done":
                 parts, index = self._answer(event)
                 parts[index] = event["text"]
+            case "error":
+                self._refused(event["error"]["event_id"])
 
     def on_client_event(self, event: Mapping[str, Any]) -> None:
         if event["type"] == "conversation.item.create":
             self._take_item(event["item"])
+            self._asked[event["event_id"]] = event["item"]["id"]
+            if len(self._asked) > MOST_ASKED:
+                del self._asked[next(iter(self._asked))]
+
+    def _refused(self, event_id: str | None) -> None:
+        """What the provider did not take is no part of the conversation."""
+        item_id = self._asked.pop(event_id or "", None)
+        if item_id is None or self._items.is_placed(item_id):
+            return
+        words = self._words.pop(item_id, None)
+        self._pictures = [each for each in self._pictures if each[0] is not words]
 
     def _take_item(self, item: Mapping[str, Any]) -> None:
         if item.get("type") != "message" or item.get("role") not in ROLES:

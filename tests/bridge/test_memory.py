@@ -77,6 +77,22 @@ def test_a_turn_nobody_has_words_for_is_left_out():
     assert told(rig) == []
 
 
+def test_what_the_provider_refused_is_not_told_the_next_session():
+    rig = Rig()
+    picture = {"type": "input_image", "image_url": "data:image/jpeg;base64,AAAA"}
+    for number, part in enumerate(({"type": "input_text", "text": "Hello"}, picture)):
+        item = {"id": f"u{number}", "type": "message", "role": "user", "content": [part]}
+        create = {"type": "conversation.item.create", "event_id": f"e{number}", "item": item}
+        rig.call.put(create, [part])
+    error = {"type": "invalid_request_error", "code": "invalid_value", "message": "No pictures."}
+    rig.provider(
+        item_added("u0", None),
+        {"type": "error", "error": error | {"event_id": "e1"}},
+        {"type": "error", "error": error | {"event_id": "e0"}},  # which was taken
+    )
+    assert told(rig) == [("user", "input_text", "Hello")]
+
+
 def test_an_answer_that_was_cut_ends_where_it_was_heard():
     rig = Rig()
     rig.provider(
