@@ -9,6 +9,7 @@ from realtime.local.conversation import Item
 from realtime.local.events import new_id
 from realtime.local.http import Endpoint, HttpFailed, post
 
+LONGEST_ID = 32
 NOT_UNDERSTOOD = "[the person spoke, but the words could not be recognised]"
 IDLE = "The person has been silent for a while. Ask shortly whether they are still there."
 
@@ -28,7 +29,7 @@ class ChatBrain:
     async def answer(self, prompt: Prompt) -> AsyncIterator[Piece]:
         body = json.dumps(request(prompt, self._endpoint.model)).encode()
         url = self._endpoint.url("/chat/completions")
-        calls: dict[int, str] = {}
+        calls = dict[int, object]()
         try:
             async with post(
                 url, body, "application/json", key=self._endpoint.key, accept="text/event-stream"
@@ -121,8 +122,9 @@ async def _events(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, Any]]:
             yield chunk
 
 
-def _pieces(chunk: dict[str, Any], calls: dict[int, str]) -> list[Piece]:
-    """One stream chunk -> pieces; `calls` remembers which tool calls have begun."""
+def _pieces(chunk: dict[str, Any], calls: dict[int, object]) -> list[Piece]:
+    """One stream chunk -> pieces; `calls` remembers the ids of the tool calls that have begun, by
+    their index. Ollama gives all of them the same."""
     if error := chunk.get("error"):
         message = error.get("message") if isinstance(error, dict) else str(error)
         raise BrainFailed(f"The language model failed. {message}")
@@ -133,12 +135,15 @@ def _pieces(chunk: dict[str, Any], calls: dict[int, str]) -> list[Piece]:
             pieces.append(Said(str(text)))
         for call in delta.get("tool_calls") or []:
             function = call.get("function") or {}
-            index = int(call.get("index") or 0)
-            if index not in calls:
-                calls[index] = str(call.get("id") or "")[:32] or new_id("call")
-                pieces.append(CallBegun(calls[index], str(function.get("name") or "")))
+            index, theirs = int(call.get("index") or 0), call.get("id")
+            if index not in calls or (theirs and theirs != calls[index]):
+                calls[index] = theirs
+                fits = isinstance(theirs, str) and 0 < len(theirs) <= LONGEST_ID
+                call_id = theirs if fits else new_id("call")
+                pieces.append(CallBegun(call_id, str(function.get("name") or "")))
             if arguments := function.get("arguments"):
-                pieces.append(CallArguments(str(arguments)))
+                text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+                pieces.append(CallArguments(text))
     return pieces
 
 

@@ -124,7 +124,7 @@ def said(text: str) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": {"content": text}}]}
 
 
-def called(index: int, call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:
+def called(index: int, call_id: str | None, name: str | None, arguments: Any) -> dict[str, Any]:
     function = {"arguments": arguments, **({"name": name} if name else {})}
     call = {"index": index, "function": function, **({"id": call_id} if call_id else {})}
     return {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}

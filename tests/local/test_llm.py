@@ -119,6 +119,28 @@ async def test_tool_calls_are_streamed_and_their_answers_sent_back(rooms: Rooms,
     ]
 
 
+async def test_calls_that_a_server_gives_one_index_are_told_apart(rooms: Rooms, llm: Any) -> None:
+    # Ollama does so, and gives each call at once; others say the id with each piece.
+    long = "call_of_a_function_with_a_long_name_"
+    llm.scripts = [
+        stream(
+            called(0, f"{long}1", "look", '{"a": 1}'),
+            called(0, f"{long}2", "look", '{"a": '),
+            called(0, f"{long}2", None, "2}"),
+            called(0, f"{long}3", "look", {"a": 3}),
+        )
+    ]
+    room = rooms(engine=engine(llm))
+    room.update(tools=[{"type": "function", "name": "look"}])
+    response = await room.ask("where?")
+    assert [item["arguments"] for item in response["output"]] == [
+        '{"a": 1}',
+        '{"a": 2}',
+        '{"a": 3}',
+    ]
+    assert len({item["call_id"] for item in response["output"]}) == 3
+
+
 @pytest.mark.parametrize(
     ("script", "code", "message"),
     [
