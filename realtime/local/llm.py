@@ -1,7 +1,7 @@
 """Answers from any OpenAI-compatible `/chat/completions`, streamed."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from realtime.local.brain import BrainFailed, CallArguments, CallBegun, Piece, Prompt, Said
@@ -11,6 +11,8 @@ from realtime.local.http import Endpoint, HttpFailed, post
 
 LONGEST_ID = 32
 NOT_UNDERSTOOD = "[the person spoke, but the words could not be recognised]"
+PENDING = "[not done yet; what comes of it is told later]"
+LATE = "What came of a function that was called before: "
 IDLE = "The person has been silent for a while. Ask shortly whether they are still there."
 
 
@@ -70,28 +72,51 @@ def messages(prompt: Prompt) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if prompt.instructions:
         found.append({"role": "system", "content": prompt.instructions})
-    for item in prompt.items:
-        if item.kind == "function_call":
-            _add_call(found, item)
-        elif item.kind == "function_call_output":
-            found.append({"role": "tool", "tool_call_id": item.call_id, "content": item.output})
-        else:
-            found.append({"role": item.role, "content": _content(item)})
+    found += _turns(prompt.items)
     if prompt.idle:
         found.append({"role": "system", "content": IDLE})
     return found
 
 
-def _add_call(found: list[dict[str, Any]], item: Item) -> None:
-    call = {
-        "id": item.call_id,
-        "type": "function",
-        "function": {"name": item.name, "arguments": item.arguments},
-    }
-    if found and found[-1].get("tool_calls"):
-        found[-1]["tool_calls"].append(call)
-    else:
-        found.append({"role": "assistant", "content": None, "tool_calls": [call]})
+def _turns(items: list[Item]) -> Iterator[dict[str, Any]]:
+    at = 0
+    while at < len(items):
+        calls, at = _run(items, at, "function_call")
+        outputs, at = _run(items, at, "function_call_output")
+        if calls or outputs:
+            yield from _called([item for item in calls if item.status == "completed"], outputs)
+        else:
+            yield {"role": items[at].role, "content": _content(items[at])}
+            at += 1
+
+
+def _run(items: list[Item], at: int, kind: str) -> tuple[list[Item], int]:
+    """The items of a kind from a place on, and where they end."""
+    end = at
+    while end < len(items) and items[end].kind == kind:
+        end += 1
+    return items[at:end], end
+
+
+def _called(calls: list[Item], outputs: list[Item]) -> Iterator[dict[str, Any]]:
+    """Calls that were made at once, and what came of each. Services refuse a conversation in which
+    that is missing or stands elsewhere, so what comes later is told in another way."""
+    made = [
+        {
+            "id": item.call_id,
+            "type": "function",
+            "function": {"name": item.name, "arguments": item.arguments or "{}"},
+        }
+        for item in calls
+    ]
+    if made:
+        yield {"role": "assistant", "content": None, "tool_calls": made}
+    late = {item.call_id: item.output for item in outputs}
+    for item in calls:
+        text = late.pop(item.call_id, PENDING)
+        yield {"role": "tool", "tool_call_id": item.call_id, "content": text}
+    for output in late.values():
+        yield {"role": "system", "content": LATE + output}
 
 
 def _content(item: Item) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from realtime.local.brain import Prompt
 from realtime.local.conversation import Item, Part
 from realtime.local.http import Endpoint
-from realtime.local.llm import NOT_UNDERSTOOD, ChatBrain, messages, request
+from realtime.local.llm import NOT_UNDERSTOOD, PENDING, ChatBrain, messages, request
 from realtime.local.mouth import Speech, ToneMouth
 from realtime.local.voices import Voice
 from tests.local.conftest import Rooms
@@ -139,6 +139,26 @@ async def test_calls_that_a_server_gives_one_index_are_told_apart(rooms: Rooms, 
         '{"a": 3}',
     ]
     assert len({item["call_id"] for item in response["output"]}) == 3
+
+
+def test_what_comes_of_a_call_stands_right_after_it_or_is_told_when_it_comes() -> None:
+    asked = [
+        Item("function_call", name="look", call_id="c0", arguments='{"a', status="incomplete"),
+        Item("function_call", name="look", call_id="c1"),
+        Item("function_call", name="look", call_id="c2", arguments='{"a": 1}'),
+        Item("function_call_output", call_id="c1", output="found"),
+        Item("message", role="user", parts=[Part("input_text", "Are you there?")]),
+        Item("function_call_output", call_id="c2", output="done"),
+    ]
+    told = messages(Prompt(items=asked, now=NOW))
+    assert [each["role"] for each in told] == ["assistant", "tool", "tool", "user", "system"]
+    calls = [(each["id"], each["function"]["arguments"]) for each in told[0]["tool_calls"]]
+    assert calls == [("c1", "{}"), ("c2", '{"a": 1}')]
+    assert [(each["tool_call_id"], each["content"]) for each in told[1:3]] == [
+        ("c1", "found"),
+        ("c2", PENDING),
+    ]
+    assert told[-1]["content"].endswith(": done")
 
 
 @pytest.mark.parametrize(
