@@ -30,6 +30,8 @@ WITHOUT_PROVIDER = frozenset(
     }
 )
 """Events that make sense at once; others wait while no provider is attached."""
+OF_ITSELF = frozenset({"nextvoice.played", "nextvoice.received"})
+"""Events that a page sends also when nobody is there."""
 
 
 class ClientSide:
@@ -105,7 +107,7 @@ class ClientSide:
         if kind == "input_audio_buffer.append":
             self._append(event)
             return
-        self._core.active_at = self._core.clock()
+        self._core.stir(person=kind not in OF_ITSELF)
         if self._core.upstream is None and kind not in self.at_once:
             if not self._waiting.add_event(event):
                 self._notice_dropped("event_dropped")

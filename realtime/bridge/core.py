@@ -48,6 +48,7 @@ class Core:
         "_words",
         "active_at",
         "answering",
+        "asked",
         "clock",
         "dialect",
         "ended",
@@ -102,6 +103,7 @@ class Core:
         self.taps = Taps((self.memory, *taps))
         self.ended: End | None = None
         self.active_at = clock()  # when somebody last did something
+        self.asked = False  # the provider has asked who is there, and nobody has answered
         self.heard_at = self.active_at  # when the provider did, but for audio
         self.last_error: Mapping[str, Any] = {}  # the provider's, since its last answer began
         self.received = 0  # bytes of answers' audio
@@ -135,6 +137,12 @@ class Core:
         self._on_end = on_end
         self.samples = 0  # microphone samples sent upstream, in the whole call
         self._skipped = 0  # by dialects already detached
+
+    def stir(self, *, person: bool = False) -> None:
+        """Something happens. Where nobody says whether they are there, only a person counts."""
+        self.asked = self.asked and not person
+        if not self.asked:
+            self.active_at = self.clock()
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """Send the browser an event, `nextvoice.*` or GA."""

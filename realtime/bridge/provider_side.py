@@ -50,7 +50,7 @@ class ProviderSide:
             "input_audio_buffer.committed": self._committed,
             "input_audio_buffer.speech_started": self._speech_started,
             "input_audio_buffer.speech_stopped": self._speech_stopped,
-            "input_audio_buffer.timeout_triggered": self._speech,
+            "input_audio_buffer.timeout_triggered": self._timed_out,
             "response.created": self._response_created,
             "response.output_item.added": self._output_item,
             "response.output_text.delta": self._text,
@@ -145,7 +145,8 @@ class ProviderSide:
         self._pass_on({"type": kind, "event_id": new_id("event"), **fields})
 
     def _pass_on(self, event: Event) -> None:
-        self._core.active_at = self._core.heard_at = self._core.clock()
+        self._core.heard_at = self._core.clock()
+        self._core.stir()
         self._core.taps.on_event(event)
         # A provider's own words for what it counted are for the ledger.
         event.pop("raw_usage", None)
@@ -223,7 +224,12 @@ class ProviderSide:
                 event[name] += samples_to_ms(self._core.samples_before)
         self._pass_on(event)
 
+    def _timed_out(self, event: Event) -> None:
+        self._core.asked = True
+        self._speech(event)
+
     def _speech_started(self, event: Event) -> None:
+        self._core.asked = False
         self._core.speaking = self._core.items.touch(event["item_id"]).id
         self._speech(event)
         self._core.tail.begins(ms_to_bytes(event["audio_start_ms"]))

@@ -669,6 +669,33 @@ def speech(kind, **ms):
     return {"type": f"input_audio_buffer.speech_{kind}", "item_id": "u", **ms}
 
 
+def test_who_says_nothing_when_asked_is_not_there():
+    rig = Rig()
+    silence = {"item_id": "u1", "previous_item_id": None, "audio_start_ms": 0, "audio_end_ms": 5000}
+    began = rig.call.active_at
+
+    def ask(place):
+        for kind in ("timeout_triggered", "committed"):
+            rig.clock.now += 5
+            rig.provider({"type": f"input_audio_buffer.{kind}", **silence, "item_id": f"u{place}"})
+        rig.provider(response_created(f"r{place}"), audio_delta(PCM, item_id=f"a{place}"))
+        rig.provider(response_done(f"r{place}"))
+        played = {"type": "nextvoice.played", "item_id": f"a{place}", "content_index": 0}
+        rig.page({**played, "audio_end_ms": 20}, {"type": "nextvoice.received", "received": 1})
+
+    ask(1)
+    ask(2)
+    assert rig.call.active_at == began
+    rig.provider(speech("started", audio_start_ms=0))
+    assert rig.call.active_at == rig.clock.now
+    rig.provider(speech("stopped", audio_end_ms=9), response_created("r3"))
+    ask(4)
+    rig.page({"type": "response.create"})
+    rig.clock.now += 1
+    rig.provider(response_created("r5"))
+    assert rig.call.active_at == rig.clock.now
+
+
 def heard_again(rig):
     """What a new session is given of the microphone, in ms."""
     rig.call.detach()
