@@ -400,6 +400,25 @@ def test_a_call_that_was_taken_back_is_not_answered():
     assert [each["id"] for each in sent["toolResponse"]["functionResponses"]] == ["fc-2"]
 
 
+def test_an_answer_that_was_stopped_calls_nothing_and_is_told_so():
+    wire = Wire()
+    wire.get(voice(), spoken("Let me look."))
+    wire.put("response.cancel")
+    assert wire.get(calling(CALL)) == []
+    wire.put("conversation.item.create", item=item("user", "Leave it."))
+    told, words = wire.put("response.create")[0]
+    (answer,) = told["toolResponse"]["functionResponses"]
+    assert (answer["id"], answer["name"], list(answer["response"])) == (
+        "fc-1",
+        "get_weather",
+        ["error"],
+    )
+    assert words == {"realtimeInput": {"text": "Leave it."}}
+    wire.get(calling(CALL | {"id": "fc-2"}), content(turnComplete=True))
+    wire.put("conversation.item.create", item=item("user", "Hello?"))
+    assert wire.put("response.create")[0] == [{"realtimeInput": {"text": "Hello?"}}]
+
+
 def test_nothing_is_asked_when_all_calls_were_taken_back():
     wire = Wire()
     wire.get(calling(CALL))

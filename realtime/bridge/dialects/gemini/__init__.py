@@ -60,6 +60,7 @@ from .wire import audio_of, function_response, message_of, text_of
 RENEW_SECONDS = 600.0
 """A changed setting may wait so long for a quiet moment."""
 MOST_ITEMS = 256
+STOPPED = "The person stopped the answer, so this was not done."
 NUDGE = "."
 """Asks for an answer to nothing in particular; an empty message is refused."""
 
@@ -297,6 +298,9 @@ class GeminiLive:
         self._last_words = ""
 
     def _responses(self) -> Iterator[Event]:
+        unwanted, self._talk.unwanted = self._talk.unwanted, []
+        for theirs, name in unwanted:
+            yield function_response(theirs, name, {"output": {"error": STOPPED}})
         for item in self._outputs:
             # A call that was taken back wants no output any more.
             theirs, name = self._talk.calls.pop(item["call_id"], ("", ""))

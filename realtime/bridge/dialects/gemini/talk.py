@@ -30,6 +30,8 @@ class Talk:
         """Whether the next answer is wanted in writing."""
         self.calls: dict[str, tuple[str, str]] = {}
         """Function calls that wait for their output: Gemini's id and the name, by call id."""
+        self.unwanted: list[tuple[str, str]] = []
+        """The same of calls by an answer that was stopped, while Gemini waits for their output."""
         self.handle: str | None = None
         """With it another session goes on from here; None while something is not in it yet."""
         self.last_item_id: str | None = None
@@ -151,6 +153,7 @@ class Talk:
         stopped, self._stopped = self._stopped, None
         interrupted, self._interrupted = self._interrupted, False
         called, self._called = self._called, None
+        self.unwanted.clear()
         if self.answer is not None:
             if not interrupted:
                 yield from self.person.transcribed()
@@ -216,6 +219,9 @@ class Talk:
         if not named:
             return
         self.changed()
+        if self._stopped is not None:
+            self.unwanted += [(_string(each.get("id")), each["name"]) for each in named]
+            return
         yield from self._begin()
         assert self.answer is not None
         for each in named:
@@ -238,6 +244,7 @@ class Talk:
         ours = [call_id for call_id, (theirs, _) in self.calls.items() if theirs in gone]
         for call_id in ours:
             del self.calls[call_id]
+        self.unwanted = [each for each in self.unwanted if each[0] not in gone]
         if ours:
             yield event(TAKEN_BACK, call_ids=ours)
 
