@@ -11,7 +11,8 @@ HYSTERESIS = 0.15
 # Steady noise must not keep a turn open for ever.
 LONGEST_MS = 120_000
 # How long a pause must be before the turn ends, for each eagerness.
-EAGERNESS_SILENCE_MS = {"low": 1200, "medium": 700, "auto": 700, "high": 400}
+AUTO_SILENCE_MS = 700
+EAGERNESS_SILENCE_MS = {"low": 1200, "medium": AUTO_SILENCE_MS, "high": 400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,22 @@ def silence_ms(detection: Mapping[str, Any]) -> int:
     Nothing here understands what is said, so semantic detection only waits longer or shorter.
     """
     if detection.get("type") == "semantic_vad":
-        return EAGERNESS_SILENCE_MS[detection.get("eagerness", "auto")]
-    return int(detection.get("silence_duration_ms", 500))
+        return EAGERNESS_SILENCE_MS.get(str(detection.get("eagerness")), AUTO_SILENCE_MS)
+    return int(_number(detection, "silence_duration_ms", 500, LONGEST_MS))
 
 
 def detector_for(detection: Mapping[str, Any]) -> TurnDetector:
     """A detector with GA turn detection settings (`threshold`, `prefix_padding_ms`,
-    `silence_duration_ms` or `eagerness`), each with OpenAI's default."""
+    `silence_duration_ms` or `eagerness`), each with OpenAI's default, also in place of what is no
+    such setting: programs may send anything."""
     return TurnDetector(
-        threshold=detection.get("threshold", 0.5),
-        prefix_ms=detection.get("prefix_padding_ms", 300),
+        threshold=_number(detection, "threshold", 0.5, 1),
+        prefix_ms=int(_number(detection, "prefix_padding_ms", 300, LONGEST_MS)),
         silence_ms=silence_ms(detection),
     )
+
+
+def _number(detection: Mapping[str, Any], name: str, usual: float, most: float) -> float:
+    value: Any = detection.get(name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if number and 0 <= value <= most else usual

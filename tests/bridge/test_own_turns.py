@@ -410,3 +410,11 @@ def test_a_program_hears_no_more_of_an_answer_that_was_talked_over(program):
     program.provider(answer, response_done())
     (done,) = program.browser.take()
     assert done["response"]["status"] == "cancelled"
+
+
+def test_a_program_s_odd_turn_detection_ends_no_call(program):
+    detection = {"type": "server_vad", "threshold": None, "silence_duration_ms": "long"}
+    session = {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+    program.page({"type": "session.update", "session": session})
+    append(program, HELLO)
+    assert {STARTED, STOPPED} <= {event["type"] for event in program.browser.take()}

@@ -1,4 +1,8 @@
-from realtime.hearing.turns import Started, Stopped, TurnDetector
+from typing import Any
+
+import pytest
+
+from realtime.hearing.turns import Started, Stopped, TurnDetector, detector_for, silence_ms
 
 FRAME = 32.0
 
@@ -55,3 +59,26 @@ def test_new_settings_carry_a_running_turn_on() -> None:
     new = TurnDetector(threshold=0.5, prefix_ms=0, silence_ms=32)
     new.carry_on(old)
     assert new.feed(0.1, 160, FRAME) == Stopped(160)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"threshold": None, "prefix_padding_ms": None, "silence_duration_ms": None},
+        {"threshold": "high", "prefix_padding_ms": [], "silence_duration_ms": True},
+        {"threshold": -1, "prefix_padding_ms": float("inf"), "silence_duration_ms": -5},
+        {"threshold": 7, "prefix_padding_ms": 1e30, "silence_duration_ms": 1e30},
+    ],
+)
+def test_settings_that_are_none_are_the_usual_ones(odd: dict[str, Any]) -> None:
+    found, usual = detector_for({"type": "server_vad", **odd}), detector_for({})
+    assert (found.on, found.prefix_ms, found.silence_ms) == (
+        usual.on,
+        usual.prefix_ms,
+        usual.silence_ms,
+    )
+
+
+@pytest.mark.parametrize("odd", [None, "eager", ["low"], {}])
+def test_an_eagerness_that_is_none_is_the_usual_one(odd: Any) -> None:
+    assert silence_ms({"type": "semantic_vad", "eagerness": odd}) == 700
