@@ -11,6 +11,7 @@ import numpy
 import pytest
 
 from realtime.bridge import ENDS, g711
+from realtime.bridge.dialects import DIALECTS, Target, dialect_for
 from realtime.bridge.dialects.gemini import GeminiLive
 from realtime.bridge.dialects.minimax import MiniMax
 from realtime.bridge.dialects.openai_ga import OpenAIGA
@@ -46,6 +47,45 @@ def say(call: SdkCall, **event: Any) -> None:
 def hear(call: SdkCall, *events: dict[str, Any]) -> None:
     for event in events:
         call.from_upstream(json.dumps(event))
+
+
+ODD: list[dict[str, Any]] = [
+    {"tools": None},
+    {"reasoning": "low"},
+    {"audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": "high"}}}},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=["tools", "reasoning", "threshold"])
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_odd_settings_are_the_provider_s_to_refuse(name: str, odd: dict[str, Any]) -> None:
+    model = "gemini-3.8-live-extended-thinking"
+    target = Target("P", DIALECTS[name].traits.url_hint, model, "k" * 20, dialect=name)
+    dialect = dialect_for(target)
+    dialect.url(target)
+    list(dialect.greeting(SESSION))
+    call, leg, _tap, _upstream = attached(dialect)
+    say(call, type="session.update", session={"type": "realtime", **odd})
+    assert "error" not in leg.types()
+    dialect.url(target)
+    list(dialect.greeting(call.settings.session))
+
+
+@pytest.mark.parametrize(
+    ("event", "param"),
+    [
+        ({"type": "response.create", "response": {"instructions": 0}}, "response.instructions"),
+        ({"type": "response.create", "response": {"tools": True}}, "response.tools"),
+        (
+            {"type": "session.update", "session": {"tools": [{"type": "function"}]}},
+            "session.tools[0].name",
+        ),
+    ],
+)
+def test_what_we_rely_on_is_checked(event: dict[str, Any], param: str) -> None:
+    call, leg, _tap, upstream = attached()
+    say(call, **event)
+    assert (leg.frames[-1]["error"]["param"], upstream.frames) == (param, [])
 
 
 def test_a_program_never_sees_a_word_of_ours() -> None:

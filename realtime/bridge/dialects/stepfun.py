@@ -35,7 +35,7 @@ from .openai_beta import Beta
 from .traits import Traits
 
 
-def nested(tools: list[Any]) -> list[Any]:
+def nested(tools: list[Any] | None) -> list[Any]:
     """Function tools with what a function is under `function`."""
     return [
         {
@@ -44,7 +44,7 @@ def nested(tools: list[Any]) -> list[Any]:
         }
         if isinstance(tool, Mapping) and tool.get("type") == "function"
         else tool
-        for tool in tools
+        for tool in tools or ()
     ]
 
 

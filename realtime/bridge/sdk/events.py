@@ -119,7 +119,7 @@ def check_item(item: Mapping[str, Any], path: str) -> None:
         _check_message(item, path)
     elif isinstance(kind, str) and kind in ITEM_FIELDS:
         for name in ITEM_FIELDS[kind]:
-            _text(item, name, path)
+            need_text(item, name, path)
     else:
         known = ", ".join(f"'{name}'" for name in ("message", *ITEM_FIELDS))
         message = f"Unknown type of item. Supported values are: {known}."
@@ -140,10 +140,11 @@ def _check_message(item: Mapping[str, Any], path: str) -> None:
             allowed = ", ".join(f"'{name}'" for name in sorted(CONTENT[role]))
             message = f"Unknown type of content. Supported values are: {allowed}."
             raise Problem("invalid_value", message, f"{where}.type")
-        _text(part, PART_FIELDS[kind], where)
+        need_text(part, PART_FIELDS[kind], where)
 
 
-def _text(within: Mapping[str, Any], name: str, path: str) -> None:
+def need_text(within: Mapping[str, Any], name: str, path: str) -> None:
+    """Raise `Problem` unless there is a string of this name in what is at `path`."""
     value = within.get(name)
     if not isinstance(value, str):
         raise Problem(
@@ -166,9 +167,10 @@ def _response_create(event: Event) -> None:
         check_modalities(response["output_modalities"], "response.output_modalities")
     if response.get("conversation") not in (None, "auto", "none"):
         raise Problem("invalid_value", "Expected auto or none.", "response.conversation")
-    if not isinstance(response.get("instructions") or "", str):
+    if not isinstance(response.get("instructions"), str | None):
         raise Problem("invalid_type", "Expected a string.", "response.instructions")
     _check_metadata(response.get("metadata"))
+    _list(response, "tools")
     for index, item in enumerate(_list(response, "input")):
         reference = isinstance(item, dict) and item.get("type") == "item_reference"
         if not isinstance(item, dict) or (reference and not is_id(item.get("id"))):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .. import g711
 from ..events import Event, Problem, check_modalities
-from .events import unknown
+from .events import need_text, unknown
 
 SETTABLE = frozenset(
     {
@@ -99,6 +99,9 @@ def _check(name: str, value: object, path: str) -> None:
             raise Problem("invalid_type", "Expected a list of tools.", path)
         if len(value) > MAX_TOOLS:
             raise Problem("array_above_max_length", f"Expected at most {MAX_TOOLS} tools.", path)
+        for index, tool in enumerate(value):
+            if tool.get("type") == "function":
+                need_text(tool, "name", f"{path}[{index}]")
 
 
 def _audio(given: object, path: str) -> Event:

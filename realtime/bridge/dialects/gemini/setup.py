@@ -116,7 +116,8 @@ def _generation(model: str, session: Mapping[str, Any], audio_out: Mapping[str, 
     if type(most := session.get("max_output_tokens")) is int:
         config["maxOutputTokens"] = most
     if _thinks(model):
-        effort = (session.get("reasoning") or {}).get("effort", "low")
+        reasoning = session.get("reasoning")
+        effort = reasoning.get("effort") if isinstance(reasoning, Mapping) else None
         level = "HIGH" if effort in ("medium", "high", "xhigh") else "LOW"
         config["thinkingConfig"] = {"thinkingLevel": level}
     return config
@@ -137,7 +138,7 @@ def _realtime_input(detection: Mapping[str, Any] | None) -> Event:
     ):
         if detection.get(ours) is not None:
             automatic[theirs] = detection[ours]
-    if (threshold := detection.get("threshold")) is not None:
+    if isinstance(threshold := detection.get("threshold"), int | float):
         level = "LOW" if threshold > 0.6 else "HIGH"
         automatic["startOfSpeechSensitivity"] = f"START_SENSITIVITY_{level}"
     if detection.get("eagerness") in ("low", "high"):
