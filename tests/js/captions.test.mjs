@@ -159,6 +159,18 @@ test("silence after which the provider asks who is there is no message", () => {
   assert.deepEqual(shown(captions), [["a1", "Are you there?", "in_progress"]]);
 });
 
+test("a turn that another session hears again is there once", () => {
+  const captions = taken(
+    { type: "input_audio_buffer.speech_started", item_id: "u1" },
+    { type: `${TRANSCRIPT}.delta`, item_id: "u1", delta: "What" },
+  );
+  captions.closeOpen();
+  captions.take({ type: "input_audio_buffer.speech_started", item_id: "u2" });
+  captions.take({ type: "nextvoice.removed", item_id: "u1", message_id: "m1" });
+  captions.take({ type: `${TRANSCRIPT}.completed`, item_id: "u2", transcript: "What time is it?" });
+  assert.deepEqual(shown(captions), [["u2", "What time is it?", "completed"]]);
+});
+
 test("a lost connection closes what was open", () => {
   const captions = taken(
     added("u", "user"),

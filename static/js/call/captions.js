@@ -58,6 +58,7 @@ export class Captions {
         return this.#added(event);
       case "conversation.item.deleted":
       case "input_audio_buffer.timeout_triggered": // nobody spoke, and is asked whether they are there
+      case "nextvoice.removed": // it is not kept, such as a turn that another session hears again
         return this.#remove(event.item_id);
       case "conversation.item.input_audio_transcription.delta":
         return this.#append(event.item_id, "user", "spoken", event.delta);
