@@ -101,8 +101,9 @@ class Recorder(Tap):
     def _remove_repeated(self) -> None:
         """A turn whose provider broke off is given to the next one, and comes again, whole."""
         track = self._microphone.repeated
-        for item in self._items:
-            if track is not None and item.track is track:
+        for item in self._items if track is not None else ():
+            known = item.text and item.status == Message.Status.COMPLETED
+            if item.track is track and not known:
                 self._remove(item)
 
     def _speech_stopped(self, event: Event) -> None:

@@ -460,6 +460,18 @@ def test_a_turn_whose_provider_broke_mid_word_is_there_once_when_the_next_hears_
     assert [event["item_id"] for event in removed] == ["u1"]
 
 
+def test_a_turn_whose_words_are_known_is_kept_wherever_the_next_is_said_to_begin(
+    call: Call,
+) -> None:
+    for item_id, text in (("u1", "Hello."), ("u2", "And you?")):
+        call.event("input_audio_buffer.speech_started", item_id=item_id, audio_start_ms=0)
+        call.speak(500)
+        call.event("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=500)
+        call.transcribe(item_id, text)
+    call.end()
+    assert thread() == [("user", "completed", "Hello."), ("user", "completed", "And you?")]
+
+
 def test_a_turn_whose_provider_broke_mid_word_is_kept_when_nobody_hears_it_again(
     call: Call,
 ) -> None:
