@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from realtime.bridge.audio import ms_to_bytes
+from realtime.bridge.audio import BYTES_PER_SECOND, ms_to_bytes
+from realtime.bridge.limits import Limits
 from realtime.bridge.session import VAD_NUMBERS
 from realtime.bridge.waiting import IN_MEMORY_BYTES
 from realtime.keeping.tracks import Track
@@ -15,6 +16,8 @@ from realtime.keeping.tracks import Track
 # prefix padding: so much later than they hear it, and so much padding where they do not say.
 LATE_MS = 2000
 PADDING_MS = 1000
+# So much of a turn that broke off another session is given again.
+REPEATED = int(Limits().repeated_seconds * BYTES_PER_SECOND)
 # So much later another provider may hear the beginning of the same turn.
 NEARLY_MS = 500
 
@@ -93,9 +96,8 @@ class Microphone:
         if self._before is None or start >= self._from:
             return b""
         track, began = self._before
-        start = max(start, began)
-        if self._whole:
-            start = max(start, self._from + self._size - self._pre_roll)
+        most = self._pre_roll + (0 if self._whole else REPEATED)
+        start = max(start, began, self._from + self._size - most)
         count = self._from - start
         pcm = track.read(start - began, count) if count > 0 else b""
         return pcm if len(pcm) == count else b""
