@@ -103,10 +103,14 @@ class Microphone:
         return pcm if len(pcm) == count else b""
 
     def recall(self, start: int, count: int) -> bytes:
-        """So many bytes of the turn that is spoken, from byte `start` of all that was sent on;
-        fewer, or none, when it has not so many."""
+        """So many bytes of the turn that is spoken, or while nobody is found to speak of what was
+        heard last, from byte `start` of all that was sent on; fewer, or none, when there are not
+        so many."""
         track = self._manual_track if self._manual else self._turn
-        if track is None or start < self._began:
+        if track is None:
+            at = start - self._from
+            return b"".join(self._newest)[at : at + count] if at >= 0 else b""
+        if start < self._began:
             return b""
         return track.read(start - self._began, count)
 
