@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 import pytest
 
-from realtime.bridge import ENDS, g711
+from realtime.bridge import ENDS, g711, newest
 from realtime.bridge.dialects import DIALECTS, Target, dialect_for
 from realtime.bridge.dialects.gemini import GeminiLive
 from realtime.bridge.dialects.minimax import MiniMax
@@ -86,6 +86,28 @@ def test_what_we_rely_on_is_checked(event: dict[str, Any], param: str) -> None:
     call, leg, _tap, upstream = attached()
     say(call, **event)
     assert (leg.frames[-1]["error"]["param"], upstream.frames) == (param, [])
+
+
+@pytest.mark.parametrize("dialect", [OpenAIGA, MiniMax, GeminiLive])
+def test_of_many_pictures_as_many_are_kept_as_there_is_room_for(
+    dialect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newest, "MOST_LETTERS", 8_000)
+    dialect = dialect()
+    list(dialect.greeting(SESSION))
+    call, leg, _tap, upstream = attached(dialect)
+    for number in range(12):
+        picture = {"type": "input_image", "image_url": "data:image/png;base64," + "A" * 1_000}
+        item = {"id": f"u{number}", "type": "message", "role": "user", "content": [picture]}
+        say(call, type="conversation.item.create", item=item)
+        hear(call, {"type": "conversation.item.added", "previous_item_id": None, "item": item})
+    leg.take()
+    upstream.take()
+    for number in (0, 11):
+        say(call, type="conversation.item.retrieve", item_id=f"u{number}")
+    asked = [event["item_id"] for event in upstream.take() if event.get("item_id")]
+    kept = [e["item"]["id"] for e in leg.take() if e["type"] == "conversation.item.retrieved"]
+    assert (kept, "u11" in asked) == (["u11"], False)
 
 
 def test_a_program_never_sees_a_word_of_ours() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from ..events import Event
+from ..newest import Newest
 
 KEPT = 1_000
 """So many, the newest."""
@@ -15,7 +14,7 @@ class Kept:
     """The items of one session as last told, with the words of spoken ones."""
 
     def __init__(self) -> None:
-        self._items: OrderedDict[str, Event] = OrderedDict()
+        self._items = Newest(KEPT)
 
     def get(self, item_id: object) -> Event | None:
         """A copy of the item, or None."""
@@ -25,11 +24,9 @@ class Kept:
     def follow(self, event: Event) -> None:
         """Take what a GA event, complete, tells of an item."""
         if isinstance(item := event.get("item"), dict):
-            self._items[item["id"]] = {**self._items.get(item["id"], {}), **item}
-            if len(self._items) > KEPT:
-                self._items.popitem(last=False)
-        elif event["type"] == TRANSCRIBED and event["item_id"] in self._items:
+            self._items.put(item["id"], {**(self._items.get(item["id"]) or {}), **item})
+        elif event["type"] == TRANSCRIBED and (item := self._items.get(event["item_id"])):
             part = {"type": "input_audio", "transcript": event["transcript"]}
-            self._items[event["item_id"]] |= {"content": [part]}
+            self._items.put(event["item_id"], item | {"content": [part]})
         elif event["type"] == "conversation.item.deleted":
-            self._items.pop(event["item_id"], None)
+            self._items.pop(event["item_id"])

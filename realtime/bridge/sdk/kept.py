@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..events import Event
+from ..newest import Newest
 from ..taps import Tap
 
 MOST = 1000
@@ -16,7 +17,7 @@ class Kept(Tap):
     """Follows a call's items and their words; never their audio."""
 
     def __init__(self) -> None:
-        self._items: dict[str, Event] = {}
+        self._items = Newest(MOST)
         self.last: str | None = None
         """The item that was placed last."""
 
@@ -41,17 +42,15 @@ class Kept(Tap):
                 # Nobody says which words were heard, so a provider forgets them all.
                 self._say(event, "output_audio", transcript=None)
             case "conversation.item.deleted":
-                self._items.pop(event["item_id"], None)
+                self._items.pop(event["item_id"])
 
     def _take(self, item: Mapping[str, Any]) -> None:
-        known = self._items.get(item["id"], {})
+        known = self._items.get(item["id"]) or {}
         told = {name: value for name, value in item.items() if name != "content"}
         content = item.get("content") or known.get("content") or []
         if item.get("type") == "message":
             told["content"] = [_without_audio(part) for part in content]
-        self._items[item["id"]] = known | told
-        while len(self._items) > MOST:
-            del self._items[next(iter(self._items))]
+        self._items.put(item["id"], known | told)
 
     def _say(self, event: Mapping[str, Any], kind: str, **words: str | None) -> None:
         item = self._items.get(event["item_id"])

@@ -36,6 +36,7 @@ from typing import Any, ClassVar, Literal
 
 from ...events import Event, error_event
 from ...ids import new_id
+from ...newest import Newest
 from ...resample import Resampler
 from ...words import gettext_noop as _
 from ...writer import Frame
@@ -101,7 +102,7 @@ class GeminiLive:
         self._talk = Talk()
         self._down = Resampler(24_000, self.traits.input_rate)
         self._answers: list[Event] = []
-        self._items: dict[str, Event] = {}
+        self._items = Newest(MOST_ITEMS)
         self._typed: list[Event] = []  # what waits for an answer to be asked for
         self._outputs: list[Event] = []
         self._last_words = ""  # of the person, in the history
@@ -140,7 +141,9 @@ class GeminiLive:
         self, session: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
     ) -> Iterable[Frame]:
         self._follow(session)
-        self._items |= {item["id"]: dict(item) for item in history if item.get("id")}
+        for item in history:
+            if item.get("id"):
+                self._items.put(item["id"], dict(item))
         if history:
             self._talk.last_item_id = history[-1].get("id")
             if history[-1].get("role") == "user":
@@ -194,9 +197,7 @@ class GeminiLive:
 
     def _keep(self, event: Event) -> None:
         if event["type"] in ("conversation.item.added", "conversation.item.done"):
-            self._items[event["item"]["id"]] = event["item"]
-            if len(self._items) > MOST_ITEMS:
-                del self._items[next(iter(self._items))]
+            self._items.put(event["item"]["id"], event["item"])
 
     # --- to the provider -----------------------------------------------------------------------
 
@@ -239,7 +240,7 @@ class GeminiLive:
                 place = {name: event[name] for name in ("item_id", "content_index", "audio_end_ms")}
                 self._answers.append(ga("conversation.item.truncated", **place))
             case "conversation.item.delete":
-                self._items.pop(event["item_id"], None)
+                self._items.pop(event["item_id"])
                 self._answers.append(ga("conversation.item.deleted", item_id=event["item_id"]))
             case kind:
                 self._refuse(event, "unknown_event", f"Gemini has no {kind}.")
