@@ -11,8 +11,10 @@ from realtime.local.events import new_id
 
 ITEM_LIMIT = 5000
 TEXT_LIMIT = 1_000_000
-# User audio is kept for conversation.item.retrieve; the oldest is dropped beyond this.
+# User audio is kept for conversation.item.retrieve, images for answers, which look at the newest;
+# the oldest are dropped beyond this.
 KEPT_AUDIO_BYTES = 20_000_000
+KEPT_IMAGE_LETTERS = 40_000_000
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ class Conversation:
             previous = self.find(after, "previous_item_id", "item_create_invalid_previous_item_id")
             place = self._items.index(previous) + 1
         self._items.insert(place, item)
-        self._bound_audio()
+        self._bound_parts()
         return self.previous_id(item)
 
     def remove(self, item: Item) -> None:
@@ -142,13 +144,16 @@ class Conversation:
     def holds(self, item: Item) -> bool:
         return any(known is item for known in self._items)
 
-    def _bound_audio(self) -> None:
-        kept = 0
+    def _bound_parts(self) -> None:
+        audio = images = 0
         for item in reversed(self._items):
             for part in item.parts:
-                kept += len(part.audio)
-                if kept > KEPT_AUDIO_BYTES:
+                audio += len(part.audio)
+                images += len(part.image_url)
+                if audio > KEPT_AUDIO_BYTES:
                     part.audio = b""
+                if images > KEPT_IMAGE_LETTERS:
+                    part.image_url = ""
 
 
 _text_limit = c.text(TEXT_LIMIT)

@@ -120,7 +120,7 @@ def _called(calls: list[Item], outputs: list[Item]) -> Iterator[dict[str, Any]]:
 
 
 def _content(item: Item) -> Any:
-    images = [part for part in item.parts if part.kind == "input_image"]
+    images = [part for part in item.parts if part.image_url]
     unheard = any(part.kind == "input_audio" and not part.text for part in item.parts)
     text = item.text or (NOT_UNDERSTOOD if unheard else "")
     if not images:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from realtime.local import conversation
 from realtime.local.brain import Prompt
 from realtime.local.conversation import Item, Part
 from realtime.local.http import Endpoint
@@ -212,6 +213,18 @@ async def test_an_answer_without_words_to_speak_is_not_passed_off_as_one(
 
 def spoken(text: str | None) -> Item:
     return Item("message", role="user", parts=[Part("input_audio", text, ms=900)])
+
+
+def test_of_many_pictures_the_newest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "KEPT_IMAGE_LETTERS", 150)
+    talk = conversation.Conversation()
+    for number in range(3):
+        picture = Part("input_image", image_url=f"data:image/png;base64,{number}" + "A" * 40)
+        words = Part("input_text", f"Number {number}")
+        talk.add(Item("message", role="user", parts=[words, picture]))
+    first, *others = (each["content"] for each in messages(Prompt(items=talk.items(), now=NOW)))
+    assert first == "Number 0"
+    assert [[part["type"] for part in each] for each in others] == [["text", "image_url"]] * 2
 
 
 def test_history_becomes_messages() -> None:
