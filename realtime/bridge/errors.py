@@ -24,11 +24,13 @@ class Verdict:
 
 BUSY_CODE = "conversation_already_has_active_response"
 BUSY_WORDS = "already has an active response"
+EMPTY_CODE = "input_audio_buffer_commit_empty"
+EMPTY_WORDS = "buffer too small"
 BENIGN_CODES = frozenset(
     {
         BUSY_CODE,
         "response_cancel_not_active",
-        "input_audio_buffer_commit_empty",
+        EMPTY_CODE,
         "item_create_duplicate_item_id",
         "item_retrieve_invalid_item_id",
         "item_truncate_invalid_item_id",
@@ -58,7 +60,7 @@ OPENING_CODES: dict[str, str] = {
 BENIGN_WORDS = (
     "no active response",
     BUSY_WORDS,
-    "buffer too small",
+    EMPTY_WORDS,
     "is already shorter than",
 )
 
@@ -117,6 +119,11 @@ CLOSE_CODES: dict[int, str] = {
 def is_busy(error: Mapping[str, Any]) -> bool:
     """Whether an error says that another answer is being made."""
     return _lower(error.get("code")) == BUSY_CODE or BUSY_WORDS in _lower(error.get("message"))
+
+
+def is_no_commit(error: Mapping[str, Any]) -> bool:
+    """Whether an error says that there was too little audio to commit."""
+    return _lower(error.get("code")) == EMPTY_CODE or EMPTY_WORDS in _lower(error.get("message"))
 
 
 def judge(error: Mapping[str, Any]) -> Verdict:

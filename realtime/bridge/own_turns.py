@@ -19,7 +19,7 @@ from .answers import STOPPED, TALKED_OVER
 from .audio import samples_to_ms
 from .core import Core
 from .dialects.names import ID_FIELDS
-from .errors import judge
+from .errors import is_no_commit, judge
 from .events import Event
 from .ids import new_id
 from .listener import Listener
@@ -212,7 +212,9 @@ class OwnTurns:
     def _is_refusal(self, error: Mapping[str, Any]) -> bool:
         """Whether an error only says that there was nothing to commit or to cancel."""
         event_id = error["event_id"]
-        self._commits.pop(event_id, None)
+        # Where it does not say which, they are answered in order.
+        refused = next(iter(self._commits), None) if is_no_commit(error) else None
+        self._commits.pop(event_id or refused or "", None)
         if event_id in self._stops:
             # That it came too late is for others to know.
             return judge(error).kind == "recoverable"

@@ -131,6 +131,19 @@ def test_another_session_knows_a_turn_by_the_name_it_was_told(rig):
     assert told(rig, "conversation.item.added")[0]["item"]["id"] != ours
 
 
+def test_a_commit_that_is_refused_without_its_name_takes_no_later_turn_for_its_own(rig):
+    detect(rig)
+    rig.page({"type": "input_audio_buffer.commit"})
+    error = {"type": "invalid_request_error", "code": None, "message": "buffer too small"}
+    rig.provider({"type": "error", "error": error})
+    detect(rig, threshold=0.5)
+    rig.browser.take()
+    speak(rig, HELLO)
+    ours = told(rig, STARTED)[0]["item_id"]
+    rig.provider(committed("msg_001"))
+    assert told(rig, "input_audio_buffer.committed")[0]["item_id"] == ours
+
+
 def test_two_turns_with_a_pause_are_two_turns(rig):
     speak(rig, HELLO + SUM)
     assert [e["type"] for e in told(rig, STARTED, STOPPED)] == [STARTED, STOPPED] * 2
