@@ -18,6 +18,7 @@ from realtime.tools.services.results import (
     ServiceFailed,
     file_of,
     forms_of,
+    json_of,
     result_of,
     type_of,
 )
@@ -88,7 +89,9 @@ async def make(
         seconds=MAKE_SECONDS,
     )
     result_of(answer, to.secret.values())  # says what is wrong with it
-    told, hidden = _json(answer.data), forms_of(to.secret.values())
+    told, hidden = json_of(answer.data, "it sent no JSON"), forms_of(to.secret.values())
+    if not isinstance(told, dict):
+        raise ServiceFailed("it sent no picture")
     data = await _picture(told, elsewhere)
     kind = type_of(data)
     if kind not in PICTURES:
@@ -116,10 +119,3 @@ async def _picture(told: Mapping[str, Any], elsewhere: Elsewhere) -> bytes:
     if answer.status != 200:
         raise ServiceFailed(f"its picture answered with HTTP {answer.status}")
     return answer.data
-
-
-def _json(data: bytes) -> dict[str, Any]:
-    told = orjson.loads(data)
-    if not isinstance(told, dict):
-        raise ServiceFailed("it sent no picture")
-    return told

@@ -63,7 +63,7 @@ def result_of(answer: Answer, secrets: Iterable[str]) -> Result:
     if not answer.data:
         return Result('{"done": true}', {})
     if _is_json(answer.content_type):
-        return of_json(_json(answer.data), hidden)
+        return of_json(json_of(answer.data, "it said JSON and sent none"), hidden)
     if _is_text(answer.content_type, answer.data) and not type_of(answer.data):
         return of_text(answer.data.decode("utf-8", "replace"), hidden)
     return of_files([file_of(answer.data, answer.content_type, hidden)])
@@ -171,7 +171,8 @@ def _is_json(kind: str) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
 
-def _json(data: bytes) -> Any:
+def json_of(data: bytes, otherwise: str) -> Any:
+    """What a service wrote as JSON. Raises ServiceFailed, with this reason."""
     try:
         return orjson.loads(data)
     except ValueError:
@@ -179,7 +180,7 @@ def _json(data: bytes) -> Any:
     try:
         return json.loads(data)  # with a byte order mark, or NaN, as some write it
     except (ValueError, RecursionError):
-        raise ServiceFailed("it said JSON and sent none") from None
+        raise ServiceFailed(otherwise) from None
 
 
 def _written(value: Any) -> str:

@@ -22,7 +22,7 @@ SECRET = "canary-0123+456/789=ab&cdefghij"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 PETS = [{"name": "Rex", "legs": 4}, {"name": "Tweety", "legs": 2, "bird": True}]
 HTML = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-
+HTML_KIND, JSON = "text/html", "application/json"
 FEED = "<rss><item>Rex sleeps.</item></rss>"
 
 
@@ -145,7 +145,8 @@ class Api(http.server.BaseHTTPRequestHandler):
 
     def do_generations(self, headers: Any, body: bytes) -> None:
         server: Any = self.server
-        self.answer(server.image)
+        page = isinstance(server.image, str)
+        self.answer(server.image.encode() if page else server.image, HTML_KIND if page else JSON)
 
     def do_document(self, headers: Any, body: bytes) -> None:
         server: Any = self.server

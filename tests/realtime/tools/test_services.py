@@ -459,6 +459,7 @@ async def test_a_picture_may_be_elsewhere_and_the_secret_does_not_go_there(
     ("told", "reason"),
     [
         ([], "it sent no picture"),
+        (HTML, "it sent no JSON"),
         ({"data": []}, "it sent no picture"),
         ({"data": [{"b64_json": "***"}]}, "its picture is not base64"),
         (
