@@ -227,9 +227,13 @@ class Core:
     def _send_on(self, pcm: bytes) -> None:
         assert self.dialect is not None
         turn = self.speaking is not None or self.settings.manual
-        limits = self.limits
-        self.tail.add(pcm, limits.repeated_seconds if turn else limits.onset_seconds)
+        self.tail.add(pcm, self._repeated_seconds if turn else self.limits.onset_seconds)
         self._say(self.dialect, self.dialect.audio(pcm))
+
+    @property
+    def _repeated_seconds(self) -> float:
+        limits, recalled = self.limits, self.tail.recall is not None
+        return limits.recalled_seconds if recalled else limits.repeated_seconds
 
     def to_upstream(self, event: Event, **fields: Any) -> None:
         """Send on a client event with these fields only, under its own id or a new one."""

@@ -55,6 +55,8 @@ class Limits:
     for its end is asked for."""
     repeated_seconds: float = 10.0
     """How much of a turn under way another session is given again."""
+    recalled_seconds: float = 60.0
+    """The same where somebody keeps what was sent, so that it takes no memory."""
     onset_seconds: float = 0.5
     """The same while nobody was found to speak: a word may just have begun."""
     tool_seconds: float = 15.0

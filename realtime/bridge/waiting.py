@@ -107,7 +107,8 @@ class Tail:
         if missing > 0 and self.recall is not None:
             pcm = self.recall(start, missing)
             if len(pcm) == missing:
-                self._kept.appendleft(pcm)
+                pieces = range(0, missing, BYTES_PER_SECOND)
+                self._kept.extendleft(pcm[at : at + BYTES_PER_SECOND] for at in reversed(pieces))
                 self._in_memory += missing
         self.size = self._in_memory
 

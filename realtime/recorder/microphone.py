@@ -17,7 +17,7 @@ from realtime.keeping.tracks import Track
 LATE_MS = 2000
 PADDING_MS = 1000
 # So much of a turn that broke off another session is given again.
-REPEATED = int(Limits().repeated_seconds * BYTES_PER_SECOND)
+REPEATED = int(Limits().recalled_seconds * BYTES_PER_SECOND)
 # So much later another provider may hear the beginning of the same turn.
 NEARLY_MS = 500
 

@@ -329,6 +329,21 @@ def test_a_word_that_may_just_have_begun_is_heard_again(call: Call) -> None:
     assert heard_again(rig) == 500
 
 
+def test_a_long_turn_that_breaks_off_is_heard_again_whole(call: Call) -> None:
+    rig = recorded(call)
+    started = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0}
+    rig.provider({**started, "item_id": "u1"})
+    speak(rig, 25_000)
+    tracks.settle(10)
+    assert heard_again(rig) == 25_000
+    sizes = [len(f["audio"]) for f in rig.upstream.frames if "audio" in f]
+    assert max(sizes) <= 64_000
+    rig.provider({**started, "item_id": "u2"})
+    rig.call.finish()
+    call.wait()
+    assert [(m.item_id, m.recording.duration_ms) for m in Message.objects.all()] == [("u2", 25_000)]
+
+
 def test_a_turn_that_breaks_off_is_heard_again_from_its_beginning(call: Call) -> None:
     rig = recorded(call)
     at = {"item_id": "u1", "previous_item_id": None, "audio_end_ms": 0, "audio_start_ms": 0}
