@@ -237,6 +237,36 @@ async def test_a_spoken_call_is_kept_in_order_with_what_was_heard(
     assert [e["title"] for e in call.of("nextvoice.title")] == []  # it had one
 
 
+async def test_a_turn_in_which_the_provider_breaks_off_is_heard_by_the_next_and_kept_once(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    turn = {"item_id": "u1", "audio_start_ms": 300, "audio_end_ms": 0, "previous_item_id": None}
+    started = {"type": "input_audio_buffer.speech_started", **turn}
+    words = {"item_id": "u2", "content_index": 0, "transcript": "What time is it in Rome?"}
+    again = [
+        {**started, "item_id": "u2", "audio_start_ms": 0},
+        {**turn, "type": "input_audio_buffer.speech_stopped", "item_id": "u2"},
+        {**turn, "type": "input_audio_buffer.committed", "item_id": "u2"},
+        {"type": "conversation.item.input_audio_transcription.completed", **words},
+    ]
+    first = opened(Hear(SECOND // 2), Send(started), Hear(4 * SECOND), Die())
+    second = opened(Hear(4 * SECOND - 300 * 48 + SECOND), Send(*again))
+    async with provider_of(first, second) as provider:
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            await call.speak(bytes(SECOND // 2), pace=0)
+            await call.event("input_audio_buffer.speech_started")
+            await call.speak(bytes(7 * SECOND // 2), pace=0)
+            await call.event("nextvoice.reconnected")
+            await call.speak(bytes(SECOND), pace=0)
+            await call.event("conversation.item.input_audio_transcription.completed")
+            await call.send({"type": "nextvoice.hang_up"})
+            await finalised("hang_up", await provider.visit(1))
+    (kept,) = await messages()
+    assert (kept.item_id, kept.text) == ("u2", words["transcript"])
+    assert kept.recording.duration_ms == 4700
+
+
 async def test_captions_are_in_the_database_while_the_call_goes_on(
     here: str, conversation: Conversation, cookie: str
 ) -> None:
