@@ -41,6 +41,7 @@ class Recorder(Tap):
         self._keeper = Keeper(store, conversation_id, call_id, titled, notify, show)
         self._items = Items(last_position)
         self._microphone = Microphone(self._keeper.new_track)
+        self._begun = False  # the first session of the provider has
 
     @property
     def is_empty(self) -> bool:
@@ -86,6 +87,12 @@ class Recorder(Tap):
         item_id = event.get("item_id") or (event.get("item") or {}).get("id")
         if handler and item_id not in self._items.removed:
             handler(self, event)
+
+    def _session_created(self, event: Event) -> None:
+        # Another session begins as its provider's do, and is told what holds right after.
+        if not self._begun:
+            self._begun = True
+            self._session(event)
 
     def _session(self, event: Event) -> None:
         audio_in = (event["session"].get("audio") or {}).get("input") or {}
@@ -253,7 +260,7 @@ class Recorder(Tap):
             self._record_when_heard(item)
 
     _handlers: dict[str, Callable[[Recorder, Event], None]] = {
-        "session.created": _session,
+        "session.created": _session_created,
         "session.updated": _session,
         "input_audio_buffer.speech_started": _speech_started,
         "input_audio_buffer.speech_stopped": _speech_stopped,

@@ -329,6 +329,22 @@ def test_a_word_that_may_just_have_begun_is_heard_again(call: Call) -> None:
     assert heard_again(rig) == 500
 
 
+def test_a_turn_by_hand_is_kept_whole_over_a_break(call: Call) -> None:
+    rig = recorded(call)
+    by_hand = {"audio": {"input": {"turn_detection": None}}}
+    rig.page({"type": "session.update", "session": by_hand})
+    rig.provider({"type": "session.updated", "session": by_hand})
+    speak(rig, 4000)
+    assert heard_again(rig) == 4000
+    rig.provider({"type": "session.updated", "session": by_hand})
+    speak(rig, 1000)
+    committed = {"item_id": "u1", "previous_item_id": None}
+    rig.provider({"type": "input_audio_buffer.committed", **committed})
+    rig.call.finish()
+    call.wait()
+    assert lengths() == [5000]
+
+
 def test_a_long_turn_that_breaks_off_is_heard_again_whole(call: Call) -> None:
     rig = recorded(call)
     started = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0}
