@@ -170,6 +170,7 @@ export class ConversationPage {
     this.#watch = new Watch(url);
     this.#watch.oncall = (call) => this.#showElsewhere(call);
     this.#watch.ongone = () => this.#sayGone();
+    this.#watch.onback = () => this.#panel.takeBack("not_found");
     this.#watch.onover = (event) => this.thread.over(event);
     this.#watch.onevent = (event) => {
       if (event.type === "nextvoice.saved") this.thread.stored(event);

@@ -161,6 +161,20 @@ def test_a_tab_that_only_shows_a_conversation_says_that_it_was_deleted_elsewhere
         is_led_away(other)
 
 
+def test_a_conversation_that_is_brought_back_is_shown_again_in_all_tabs(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        other = page.context.new_page()
+        other.goto(page.url)
+        delete(page)
+        failure(other)
+        page.get_by_role("button", name="Undo").click()
+        expect(other.get_by_test_id("call-panel")).to_be_hidden()
+        other.get_by_test_id("composer-text").fill("What is 4 plus 4?")
+        other.keyboard.press("Enter")
+        expect(wording(other.get_by_test_id("message").last)).to_contain_text("8")
+
+
 def test_what_cannot_be_sent_stands_in_the_box_again_and_outlives_a_reload(visit: Open) -> None:
     with visit(None, expected=("WebSocket", "ERR_")) as page:
         page.get_by_test_id("start-typing").click()

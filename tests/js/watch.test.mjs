@@ -46,16 +46,33 @@ test("a watch that is given up tells nothing more and does not come back", () =>
 });
 
 test("a watch that is lost comes back, unless it may see no more", () => {
-  const watch = new Watch("/ws/watch/1/");
-  let gone = 0;
-  watch.ongone = () => (gone += 1);
+  new Watch("/ws/watch/1/");
   mock.timers.tick(0);
   sockets[0].onclose({ code: 1006 });
   mock.timers.tick(500);
-  assert.deepEqual([sockets.length, gone], [2, 0]);
-  sockets[1].onclose({ code: 4404 });
+  assert.equal(sockets.length, 2);
+  sockets[1].onclose({ code: 4401 });
   mock.timers.tick(60_000);
-  assert.deepEqual([sockets.length, gone], [2, 1]);
+  assert.equal(sockets.length, 2);
+});
+
+test("that a conversation is gone is told once, and that it is there again", () => {
+  const watch = new Watch("/ws/watch/1/");
+  const told = [];
+  watch.ongone = () => told.push("gone");
+  watch.onback = () => told.push("back");
+  mock.timers.tick(0);
+  sockets[0].onmessage({ data: '{"type": "nextvoice.watching"}' });
+  sockets[0].onclose({ code: 4404 });
+  mock.timers.tick(500);
+  sockets[1].onclose({ code: 4404 });
+  mock.timers.tick(1000);
+  sockets[2].onclose({ code: 1006 });
+  assert.deepEqual(told, ["gone"]);
+  mock.timers.tick(2000);
+  sockets[3].onmessage({ data: '{"type": "nextvoice.watching"}' });
+  sockets[3].onmessage({ data: '{"type": "nextvoice.watching"}' });
+  assert.deepEqual(told, ["gone", "back"]);
 });
 
 test("that a call is over is told, whether it was the one that is shown or one it took over from", () => {

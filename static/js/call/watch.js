@@ -5,23 +5,26 @@ import { socketUrl } from "./socket.js";
 const WAITS_MS = [500, 1000, 2000, 5000, 10_000]; // the last again and again
 const SILENT_MS = 25_000; // a call shows itself every 10 s; one that does not is gone
 const GONE = 4404; // the conversation was deleted
-const OVER = [4401, 4403, GONE]; // nothing more will be shown
+const OVER = [4401, 4403]; // nothing more will be shown
 
 /**
  * Callbacks: `onevent(event)` what is stored, `oncall(call)` {id, spoken}, or null: no call,
- * `onover(event)` a call is over, and `ongone()` the conversation is not there any more.
+ * `onover(event)` a call is over, `ongone()` the conversation is not there any more, and `onback()`
+ * it is there again.
  */
 export class Watch {
   onevent = null;
   oncall = null;
   onover = null;
   ongone = null;
+  onback = null;
   #url;
   #socket = null;
   #attempts = 0;
   #timer;
   #silence;
   #call = null;
+  #gone = false;
   #closed = false;
 
   /** @param {string} url of the conversation's watch socket */
@@ -48,6 +51,8 @@ export class Watch {
 
   #take(event) {
     this.#attempts = 0;
+    if (this.#gone) this.onback?.();
+    this.#gone = false;
     if (event.type === "nextvoice.call") this.#onCall(event);
     else this.onevent?.(event);
   }
@@ -72,9 +77,10 @@ export class Watch {
   }
 
   #onClose(code) {
-    if (this.#closed) return;
-    if (code === GONE) this.ongone?.();
-    if (OVER.includes(code)) return;
+    if (this.#closed || OVER.includes(code)) return;
+    if (code === GONE && !this.#gone) this.ongone?.();
+    // Looked for again and again all the same: whoever deleted it may undo that.
+    this.#gone ||= code === GONE;
     const wait = WAITS_MS[Math.min(this.#attempts, WAITS_MS.length - 1)];
     this.#attempts += 1;
     this.#timer = setTimeout(() => this.#connect(), wait);

@@ -32,6 +32,7 @@ export class CallPanel {
   #cost;
   #noticeCode = "";
   #announceTimer;
+  #explained = ""; // the reason of the end that is told
   /** What is attached to the next message typed into the call. */
   files;
 
@@ -100,6 +101,7 @@ export class CallPanel {
 
   /** A call begins, or begins again: how the last one ended is of no matter any more. */
   begin() {
+    this.#explained = "";
     show(this.#parts.error, false);
     if (this.#call.options.mode === "text") {
       this.close();
@@ -204,7 +206,15 @@ export class CallPanel {
     this.#cost.close();
     if (moved) this.#leave(mode, words.title);
     else if (end.tone === "quiet") this.#leave(mode, this.#goodbye(durationMs));
-    else this.#explain(end, words, mode);
+    else {
+      this.#explained = reason;
+      this.#explain(end, words, mode);
+    }
+  }
+
+  /** What is told of an end for this reason holds no more. */
+  takeBack(reason) {
+    if (this.#explained === reason) this.close();
   }
 
   #leave(mode, words) {
