@@ -174,6 +174,8 @@ function connectVisits() {
     const form = event.target;
     if (event.defaultPrevented || form.method === "dialog") return;
     if (form.matches("[data-sign-out]")) forgetDrafts();
+    // Who deletes what they look at need not be told that it is gone.
+    if (form.matches("[data-delete]")) page?.leave();
     if (form.matches("[data-start-talking]") && event.submitter?.name === "call") startTalking(event);
     else if (call.active && isOurPage(new URL(form.action))) submitDuringCall(event);
   });
@@ -204,7 +206,7 @@ function submitDuringCall(event) {
     return;
   }
   // The call cannot outlive its conversation.
-  if (pageOfCall() && /\/delete\/$/.test(new URL(form.action).pathname)) call.hangUp();
+  if (pageOfCall() && form.matches("[data-delete]")) call.hangUp();
   visits.go(form.action, { fields }).catch(tell);
 }
 

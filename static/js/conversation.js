@@ -29,6 +29,7 @@ export class ConversationPage {
   choice;
   #config;
   #watch = null; // of what other tabs do here
+  #left = false;
   #elsewhere = null; // the call of another tab: {id, spoken}
 
   /** @param {ParentNode} root  @param {object} call a Call  @param {object} panel a CallPanel */
@@ -116,8 +117,8 @@ export class ConversationPage {
 
   /** The page is left. */
   leave() {
-    this.#watch?.close();
-    this.#watch = null;
+    this.#left = true;
+    this.#unfollow();
   }
 
   /** Bring the composer to the state of a written call. */
@@ -163,10 +164,10 @@ export class ConversationPage {
     const { watch_url: url } = this.#config;
     const mine = this.#callIsHere;
     if (mine && this.#watch) {
-      this.leave();
+      this.#unfollow();
       this.#showElsewhere(null);
     }
-    if (mine || this.#watch || !url) return;
+    if (mine || this.#watch || this.#left || !url) return;
     this.#watch = new Watch(url);
     this.#watch.oncall = (call) => this.#showElsewhere(call);
     this.#watch.ongone = () => this.#sayGone();
@@ -177,6 +178,11 @@ export class ConversationPage {
       if (event.type === "nextvoice.removed") this.thread.removed(event);
       if (event.type === "nextvoice.title") this.retitle(event.title);
     };
+  }
+
+  #unfollow() {
+    this.#watch?.close();
+    this.#watch = null;
   }
 
   #sayGone() {
