@@ -3,7 +3,7 @@
 import { find } from "./helpers/dom.js";
 import { fetchPage, whyNot } from "./helpers/http.js";
 import { forgetStrings } from "./helpers/strings.js";
-import { goOn, reach } from "./panels/conversation-list.js";
+import { goOn, posted, reach } from "./panels/conversation-list.js";
 import { toast } from "./panels/toasts.js";
 
 /** Takes people to other pages of the site while the call and its panel stay. */
@@ -39,11 +39,13 @@ export class Visits {
     const visit = ++this.#wanted;
     try {
       const { page, url: arrived } = await fetchPage(url, fields);
+      if (fields) posted(url);
       if (visit !== this.#wanted) return;
       if (!find("#page", page)) throw new Error(`no page at ${url}`);
       if (push) history.pushState(null, "", arrived);
       this.#swap(page);
     } catch (problem) {
+      if (!fields && visit !== this.#wanted) return;
       if (fields || !this.#mayLeave()) throw problem;
       location.assign(url);
     }
@@ -51,12 +53,15 @@ export class Visits {
 
   async #moved() {
     // A link within the page, such as the one that skips to its content, leads to no other page.
-    if (address() === this.#shown) return;
+    const same = (history.state?.entry ?? this.#entry) === this.#entry;
+    if (same && address() === this.#shown) return;
     try {
       await this.go(location.href, { push: false });
     } catch (problem) {
-      // The address tells what is shown, which is still the page before.
-      history.pushState({ entry: this.#entry }, "", this.#shown);
+      // The address tells what is shown, which is still the page before. What is gone for good is
+      // forgotten, or there would be no way past it.
+      const keep = problem.status === 404 ? "replaceState" : "pushState";
+      history[keep]({ entry: this.#entry }, "", this.#shown);
       toast(whyNot(problem));
     }
   }

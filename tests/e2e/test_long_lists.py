@@ -288,11 +288,53 @@ def test_who_comes_back_to_the_list_during_a_call_finds_their_place(
             # It goes on from there, with each one once.
             shown = len(entries(page))
             until(page, lambda: down(page) and len(entries(page)) > shown)
-            assert len(set(entries(page))) == len(entries(page))
+            found = entries(page)
+            assert len(set(found)) == len(found)
             # What is opened anew begins at its beginning.
             page.locator(".topbar a[href='/']").click()
             until(page, lambda: scrolled(page) == 0)
             expect(wanted).to_have_count(0)
+            page.get_by_test_id("hang-up").click()
+
+
+def test_what_is_deleted_during_a_call_does_not_come_back_with_the_list(
+    visit: Open, site: Site, thread: str
+) -> None:
+    with visit(None, script=SILENT, expected=("404",)) as page:
+        with scripted(site, opened(STAY)):
+            page.get_by_test_id("start-talking").click()
+            panel = page.get_by_test_id("call-panel")
+            expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+            page.go_back()
+            titles = page.locator("main .conversation-item__title")
+            mine = titles.filter(has_text=re.compile("^Conversation 70$"))
+            until(page, lambda: down(page) and mine.count())
+            mine.click()
+            page.get_by_label("Conversation menu").click()
+            page.get_by_role("button", name="Delete").click()
+            undo = page.get_by_role("button", name="Undo")
+            expect(undo).to_be_visible()
+            told = page.get_by_text("It is not there any more.")
+            expect(told).to_have_count(0)
+            # Another tab, or device, deletes as well.
+            site.run(
+                "from chats.models import Conversation\n"
+                "from django.utils import timezone\n"
+                "found = Conversation.objects.filter(title='Conversation 7')\n"
+                "found.update(deleted=timezone.now())"
+            )
+            # What is gone is told, and stands in nobody's way back.
+            page.go_back()
+            expect(told).to_be_visible()
+            page.go_back()
+            next_one = titles.filter(has_text=re.compile("^Conversation 71$"))
+            expect(next_one).to_be_in_viewport()
+            gone = titles.filter(has_text=re.compile("^Conversation (7|70)$"))
+            expect(gone.filter(visible=True)).to_have_count(0)
+            undo.click()
+            expect(page.locator("[data-conversation-title]")).to_have_text("Conversation 70")
+            page.go_back()
+            expect(mine).to_be_in_viewport()
             page.get_by_test_id("hang-up").click()
 
 

@@ -8,6 +8,8 @@ import { toast } from "./toasts.js";
 // So many entries are shown at once; beyond that "Show more" leads to a page of its own.
 const MOST_ENTRIES = 600;
 
+const deleted = new Set(); // ids of what was deleted in this tab
+
 /** Load the next page of the list when its end comes into view. */
 export function connectConversationList(root) {
   const list = find("[data-conversation-list]", root);
@@ -55,8 +57,19 @@ export function goOn(root, { entries, more }) {
   const list = find("[data-conversation-list]", root);
   const link = find("[data-more]", root);
   if (!list || !link || entries.length <= list.childElementCount) return;
-  add(list, entries);
+  // What is newer than the last one that came with the page and did not come is not there any more.
+  const last = timeOf(list.lastElementChild);
+  add(list, entries.filter((entry) => timeOf(entry) <= last));
+  // They stay, since that can be undone.
+  for (const entry of entries) entry.hidden = deleted.has(entry.dataset.conversation);
   moveOn(link, more);
+}
+
+/** Something was posted: it may be that a conversation is deleted, or brought back. */
+export function posted(address) {
+  const [, id, done] = /\/c\/([^/]+)\/(delete|restore)\/$/.exec(address) ?? [];
+  if (done === "delete") deleted.add(id);
+  else deleted.delete(id);
 }
 
 /** Bring the entry of the page's conversation into sight, where the list is scrolled. */
@@ -81,6 +94,10 @@ export function putFirst(id) {
     showTimes(entry);
     if (entry.previousElementSibling && entry.closest(".sidebar__list")) entry.parentElement.prepend(entry);
   }
+}
+
+function timeOf(entry) {
+  return Date.parse(find("time", entry).dateTime);
 }
 
 function entriesOf(id) {
