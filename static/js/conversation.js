@@ -80,10 +80,14 @@ export class ConversationPage {
   talk() {
     stopRecordings();
     this.thread.toEnd();
+    // What was just sent, and has no line yet, is said in this one.
+    const sent = this.isHere ? this.#call.withdraw() : [];
     // One that runs elsewhere would take the panel with it when this one takes its place.
     this.#call.hangUp();
     this.#panel.open({ title: this.title, href: location.pathname });
-    if (!this.#begin("voice")) return;
+    const begun = this.#begin("voice");
+    for (const { text, attachments, answer } of sent) this.#call.say(text, attachments, { answer });
+    if (!begun) return;
     const attached = this.composer.tray.busy ? [] : this.composer.tray.take();
     if (attached.length > 0) this.#call.say("", attached, { answer: false });
   }

@@ -1,16 +1,15 @@
-// Runs before all others: until they have run a tap waits for them. Where one of them does not
+// Runs before all others: until they have run taps wait for them. Where one of them does not
 // arrive nothing can be pressed, and the page says so.
 
 {
   const needScripts = "button[type=button], [data-composer-send], [data-start-talking] [name=call]";
-  let tapped = null; // the button that was pressed last
+  const tapped = new Set(); // the buttons that were pressed, in this order, each once
 
   const keep = (event, button) => {
     event.preventDefault();
     event.stopImmediatePropagation();
-    tapped?.removeAttribute("aria-busy");
-    tapped = button;
-    tapped.setAttribute("aria-busy", "true");
+    tapped.add(button);
+    button.setAttribute("aria-busy", "true");
   };
   const onClick = (event) => {
     const button = event.target.closest?.(needScripts);
@@ -28,8 +27,10 @@
   addEventListener("DOMContentLoaded", () => {
     removeEventListener("click", onClick, true);
     removeEventListener("keydown", onKey, true);
-    tapped?.removeAttribute("aria-busy");
-    tapped?.click();
+    for (const button of tapped) {
+      button.removeAttribute("aria-busy");
+      button.click();
+    }
   });
 }
 

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import Open, wording
-from tests.e2e.test_options import new_conversation, until
+from tests.e2e.test_errors_speak import SILENT
+from tests.e2e.test_options import ANSWER_MS, new_conversation, until
 
 ASKED = """() => ({
   loaded: performance.getEntriesByType("resource").map((each) => each.name)
@@ -75,6 +76,26 @@ def test_a_tap_on_talk_before_the_scripts_are_there_begins_a_call(visit: Open) -
         with before_scripts(page):
             page.get_by_test_id("start-call").click()
         expect(page.locator("[data-call-panel]")).to_have_attribute("data-state", "listening")
+
+
+def test_all_taps_before_the_scripts_are_there_count(visit: Open) -> None:
+    with visit(None, script=SILENT) as page:
+        new_conversation(page)
+        send, talk = page.get_by_test_id("composer-send"), page.get_by_test_id("start-call")
+        with before_scripts(page):
+            page.get_by_test_id("composer-text").fill("What is 4 plus 4?")
+            for button in (send, talk, send):
+                button.click()
+            expect(send).to_have_attribute("aria-busy", "true")
+            expect(talk).to_have_attribute("aria-busy", "true")
+        panel = page.get_by_test_id("call-panel")
+        messages = page.get_by_test_id("message")
+        expect(wording(messages.last)).to_contain_text("8", timeout=ANSWER_MS)
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        expect(messages).to_have_count(2)
+        page.get_by_test_id("hang-up").click()
+        expect(page.get_by_test_id("composer-text")).to_have_value("")
+        expect(page.locator("[aria-busy]")).to_have_count(0)
 
 
 def test_what_was_typed_stays_where_a_script_does_not_arrive(visit: Open) -> None:

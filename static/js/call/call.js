@@ -215,6 +215,11 @@ export class Call extends EventTarget {
     if (answer) this.#send({ type: "response.create" });
   }
 
+  /** Take back what waits for the line, first said first. @returns {object[]} Said */
+  withdraw() {
+    return this.#written.due();
+  }
+
   /** A turn by hand begins: the button is held. */
   press() {
     if (this.live && this.state !== "paused") this.#sound?.press();
