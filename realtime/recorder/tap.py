@@ -250,7 +250,7 @@ class Recorder(Tap):
                 item.status = Message.Status.FAILED
             elif status in ("cancelled", "incomplete"):
                 item.status = Message.Status.INTERRUPTED
-                self._cut_before_sound(item, status)
+                self._unsaid(item)
             elif item.cut_ms is None:
                 item.status = Message.Status.COMPLETED
             if self._is_nothing(item):
@@ -295,6 +295,7 @@ class Recorder(Tap):
                 # A turn that was committed is whole even when its transcript never came.
                 whole = item.role == Message.Role.USER and item.complete
                 item.status = Message.Status.COMPLETED if whole else Message.Status.INTERRUPTED
+                self._unsaid(item)
                 self._keeper.save(item)
         self._microphone.clear()
 
@@ -333,10 +334,10 @@ class Recorder(Tap):
         self._keeper.save(item)
         self._keeper.record(item, item.cut_ms)
 
-    def _cut_before_sound(self, item: Item, status: str) -> None:
-        """Words come before their sound: of an answer that was stopped then, none was heard."""
-        spoken = item.kind == Message.Kind.SPOKEN and item.role == Message.Role.ASSISTANT
-        if status == "cancelled" and spoken and item.track is None and item.cut_ms is None:
+    def _unsaid(self, item: Item) -> None:
+        """Of a spoken answer that broke off before its sound came no word was heard."""
+        spoken = (item.role, item.kind) == (Message.Role.ASSISTANT, Message.Kind.SPOKEN)
+        if spoken and item.track is None and item.cut_ms is None:
             item.cut_ms = 0
             item.text, item.unheard = "", item.text
 

@@ -91,13 +91,15 @@ def report(values: list[float]) -> str:
 
 
 def _kept(page: Page, site: Site) -> list[bool]:
-    """Of each interrupted answer: whether its recording ends where it was heard."""
+    """Of each interrupted answer: whether its recording ends where it was heard; there is none of
+    one that was interrupted before its sound came."""
     found = re.search(r"/c/([0-9a-f-]{36})/", page.url)
     assert found is not None
     rows: list[bool] = site.run(
         "from chats.models import Message\n"
         f"answers = Message.objects.filter(conversation='{found[1]}', status='interrupted',"
         " role='assistant').select_related('recording')\n"
-        "tell([a.heard_ms == a.recording.duration_ms for a in answers])"
+        "recorded = lambda answer: getattr(answer, 'recording', None)\n"
+        "tell([a.heard_ms == (r.duration_ms if (r := recorded(a)) else 0) for a in answers])"
     )
     return rows

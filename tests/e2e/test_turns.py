@@ -13,6 +13,8 @@ from tests.e2e.conftest import Open, wording
 from tests.e2e.provider import opened, scripted
 from tests.e2e.saying import MICROPHONE as SAYS
 from tests.e2e.saying import SUM, say
+from tests.e2e.test_errors_speak import SILENT, STAY
+from tests.e2e.test_first_conversation import kept
 from tests.e2e.test_options import ANSWER_MS, Wire, new_conversation, talk, until
 from tests.scripted import (
     Expect,
@@ -203,6 +205,42 @@ def test_a_cough_pauses_the_answer_and_leaves_no_trace(visit: Open, site: Site) 
         # This provider does not say that it took the question; the answer alone is stored.
         expect(page.get_by_test_id("message")).to_have_count(1)
         assert re.search("interrupt_response", str(provider.visits[0].events)) is not None
+
+
+def test_of_an_answer_stopped_before_its_sound_came_nothing_was_heard(
+    visit: Open, site: Site
+) -> None:
+    words = {"response_id": "resp_1", "item_id": "item_a", "output_index": 0, "content_index": 0}
+    delta = {"type": "response.output_audio_transcript.delta", **words, "delta": "Once upon a time"}
+    item = {"id": "item_a", "type": "message", "role": "assistant", "status": "incomplete"}
+    steps = opened(
+        Expect("response.create", seconds=20),
+        Send(response_created(), item_added("item_a", None, "assistant"), delta),
+        Expect("response.cancel", seconds=20),
+        # These were on their way.
+        Send(audio_delta(tone(300)), audio_delta(tone(300))),
+        Send(response_done(status="cancelled", output=[item])),
+        STAY,
+    )
+    with scripted(site, steps), visit(None, script=SILENT) as page:
+        wire = Wire(page)
+        new_conversation(page)
+        panel = talk(page)
+        page.get_by_test_id("call-type").fill("Tell me a story.")
+        page.keyboard.press("Enter")
+        answer = page.locator(".message[data-role=assistant]")
+        expect(answer).to_contain_text("Once upon a time", timeout=ANSWER_MS)
+        page.get_by_test_id("stop-speaking").click()
+        until(page, lambda: wire.of(wire.received, "response.done"))
+        page.get_by_test_id("hang-up").click()
+        expect(panel).to_be_hidden()
+        unheard = answer.locator("[data-message-unheard]")
+        for _ in range(2):
+            expect(wording(answer)).to_have_text("")
+            expect(unheard).to_have_text("Once upon a time")
+            page.reload()
+        found = kept(page, site)[-1]
+        assert (found["text"], found["heard_ms"], found["recorded_ms"]) == ("", 0, 0)
 
 
 def exchange(question: str, answer: str) -> Send:

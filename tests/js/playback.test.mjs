@@ -49,6 +49,19 @@ test("a cut truncates at what was heard, after saying it was played", async () =
   ]);
 });
 
+test("of an answer that is refused before its sound comes nothing was heard, which is told once", () => {
+  const { speaker, playback, sent } = setUp();
+  playback.begin({ item_id: "a", content_index: 1 });
+  assert.deepEqual([playback.refuse("a"), playback.refuse("a")], [true, false]);
+  playback.play("a", sound(100));
+  const where = { item_id: "a", content_index: 1, audio_end_ms: 0 };
+  assert.deepEqual(sent, [
+    { type: "nextvoice.played", ...where },
+    { type: "conversation.item.truncate", ...where },
+  ]);
+  assert.deepEqual(speaker.played, []);
+});
+
 test("a truncation never goes beyond what was received", async () => {
   const { speaker, playback, sent } = setUp();
   playback.play("a", sound(100));

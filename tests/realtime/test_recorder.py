@@ -480,6 +480,19 @@ def test_an_answer_that_broke_off_before_its_first_word_leaves_nothing(call: Cal
     assert thread() == [("user", "completed", "Hello.")]
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_of_an_answer_that_broke_off_before_its_sound_came_nothing_was_heard(
+    call: Call, told: bool
+) -> None:
+    call.answer("a1", 0, "Once upon a time")
+    if told:
+        call.done("a1", "cancelled")
+    call.end()
+    found = Message.objects.get()
+    assert (found.status, found.text, found.heard_ms) == ("interrupted", "", 0)
+    assert found.unheard.strip() == "Once upon a time"
+
+
 def test_silence_after_which_the_provider_asks_who_is_there_is_no_message(call: Call) -> None:
     call.speak(5000)
     silence = {"audio_start_ms": 0, "audio_end_ms": 5000}

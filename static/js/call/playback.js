@@ -45,9 +45,15 @@ export class Playback {
     this.#contentIndex.set(id, index ?? 0);
   }
 
-  /** Take in nothing of an item that nobody wants to hear. */
+  /**
+   * Take in nothing of an item that nobody wants to hear, and tell the server so. Returns whether it
+   * is refused only now.
+   */
   refuse(id) {
-    if (!this.#open.has(id)) this.#cut.add(id);
+    if (this.#open.has(id) || this.#cut.has(id)) return false;
+    this.#cut.add(id);
+    this.#truncate(id, 0);
+    return true;
   }
 
   /** Queue PCM of an item. */

@@ -163,8 +163,8 @@ export class Sound {
   /** Whose sound follows; `unwanted` when that answer was refused. */
   announce(event, unwanted) {
     const { playback } = this.#line;
-    if (unwanted) playback.refuse(event.item_id);
     playback.begin(event);
+    if (unwanted && playback.refuse(event.item_id)) this.#captions.interrupt(event.item_id, 0);
   }
 
   play(id, pcm) {
