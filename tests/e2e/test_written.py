@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Open, picture
+from tests.e2e.conftest import Open, picture, wording
 from tests.e2e.provider import opened, scripted
 from tests.e2e.test_options import ANSWER_MS, new_conversation
 from tests.scripted import Expect, Send, item_added, response_created, response_done
@@ -82,6 +82,35 @@ def test_markdown_is_formatted_as_it_is_written_and_the_same_afterwards(
         before = answer.locator("[data-message-text]").inner_html()
         page.reload()
         assert answer.locator("[data-message-text]").inner_html().strip() == before.strip()
+
+
+BOTH_WAYS = "مرحبا:\n\n```\nprint(1);\n```\n\nIn English (too).\n\nشكرا (جدا)."
+# Whether the first letter of each part of an answer stands before its last one, from the left.
+FROM_LEFT = """(answer) => [...answer.querySelectorAll("p, pre")].map((part) => {
+  const words = document.createTreeWalker(part, NodeFilter.SHOW_TEXT).nextNode();
+  const left = (at) => {
+    const range = document.createRange();
+    range.setStart(words, at);
+    range.setEnd(words, at + 1);
+    return range.getBoundingClientRect().left;
+  };
+  return left(0) < left(words.data.trim().length - 1);
+})"""
+
+
+def test_each_part_of_an_answer_is_written_in_its_own_direction(visit: Open, site: Site) -> None:
+    thread = site.run(
+        "from chats.models import User\n"
+        "ann = User.objects.get(username='ann')\n"
+        "thread = ann.conversations.create(account=ann.own_account)\n"
+        "thread.messages.create(position=1, role='assistant', kind='typed', status='completed',"
+        f" text={BOTH_WAYS!r})\n"
+        "tell(str(thread.pk))"
+    )
+    with visit(None) as page:
+        page.goto(f"{site.url}/c/{thread}/")
+        answer = wording(page.get_by_test_id("message"))
+        assert answer.evaluate(FROM_LEFT) == [False, True, True, False]
 
 
 def test_an_answer_that_is_being_written_can_be_stopped(visit: Open, site: Site) -> None:
