@@ -260,6 +260,22 @@ def test_on_a_phone_the_options_fit_and_can_be_touched(visit: Open, scheme: str)
         until(page, lambda: page.get_by_test_id("level").evaluate("(meter) => meter.value > 0.05"))
 
 
+def test_in_a_window_enlarged_four_times_the_options_are_more_than_their_buttons(
+    visit: Open,
+) -> None:
+    with visit(None, viewport={"width": 320, "height": 256}) as page:
+        new_conversation(page)
+        page.get_by_test_id("open-options").click()
+        read = """() => {
+          const dialog = document.querySelector("#options");
+          const part = dialog.querySelector(".options__body").getBoundingClientRect();
+          return Math.min(part.bottom, innerHeight) - part.top;
+        }"""
+        assert page.evaluate(read) > 120
+        page.get_by_test_id("options-done").click()
+        expect(page.get_by_test_id("options")).to_be_hidden()
+
+
 def test_a_call_in_telephone_sound_is_heard_and_answered(visit: Open) -> None:
     with visit("sum.wav") as page:
         wire = Wire(page)
