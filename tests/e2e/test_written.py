@@ -57,6 +57,20 @@ def written(text: str) -> list[Any]:
     )
 
 
+def copied(page: Page, message: Any) -> list[str]:
+    """What a copy of the message is, as text and as HTML."""
+    message.get_by_label("Copy text").click()
+    told = page.locator(".toast")
+    expect(told).to_contain_text("Copied")
+    told.get_by_label("Dismiss").click()
+    kinds: list[str] = page.evaluate("""async () => {
+      const [item] = await navigator.clipboard.read();
+      const kinds = ["text/plain", "text/html"].map((kind) => item.getType(kind));
+      return Promise.all(kinds.map(async (each) => (await each).text()));
+    }""")
+    return kinds
+
+
 def ask(page: Page) -> Any:
     new_conversation(page)
     page.get_by_test_id("composer-text").fill("Well?")
@@ -68,7 +82,8 @@ def test_markdown_is_formatted_as_it_is_written_and_the_same_afterwards(
     visit: Open, site: Site
 ) -> None:
     phone = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-    with scripted(site, written(RICH)), visit(None, **phone) as page:
+    clipboard = ["clipboard-read", "clipboard-write"]
+    with scripted(site, written(RICH)), visit(None, permissions=clipboard, **phone) as page:
         answer = ask(page)
         expect(answer.locator("td").first).to_have_text("light", timeout=ANSWER_MS)
         expect(answer.locator("pre")).to_contain_text("really", timeout=ANSWER_MS)
@@ -80,8 +95,14 @@ def test_markdown_is_formatted_as_it_is_written_and_the_same_afterwards(
         assert answer.locator("pre").evaluate(scrolls)
         picture(page, "phone_markdown")
         before = answer.locator("[data-message-text]").inner_html()
+        live = copied(page, answer)
         page.reload()
         assert answer.locator("[data-message-text]").inner_html().strip() == before.strip()
+        # What is copied keeps its form, in places that take any and in those that do not.
+        text, html = copied(page, answer)
+        assert [text, html] == live
+        assert text.strip() == RICH.strip()
+        assert "<strong>fast</strong>" in html
 
 
 BOTH_WAYS = "مرحبا:\n\n```\nprint(1);\n```\n\nIn English (too).\n\nشكرا (جدا)."

@@ -90,9 +90,18 @@ function showPlayer(element, { url, duration_ms: durationMs }) {
 
 async function copy(element) {
   try {
-    await navigator.clipboard.writeText((find("[data-tool-result]", element) ?? find("[data-message-text]", element)).innerText);
+    await navigator.clipboard.write([new ClipboardItem(copyOf(element))]);
     toast(t("copied"));
   } catch {
     toast(t("copy_failed"));
   }
+}
+
+/** What is copied of a message: of one in Markdown that and what it looks like, else its words. */
+function copyOf(element) {
+  const words = find("[data-tool-result]", element) ?? find("[data-message-text]", element);
+  const whole = "html" in words.dataset && !find("[data-rest]", words);
+  const text = (whole && (formatted.get(element)?.of ?? words.dataset.source)) || words.innerText;
+  const looks = whole ? { "text/html": new Blob([words.innerHTML], { type: "text/html" }) } : {};
+  return { "text/plain": new Blob([text], { type: "text/plain" }), ...looks };
 }
