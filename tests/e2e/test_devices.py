@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Open
-from tests.e2e.test_options import ANSWER_MS, new_conversation, talk
+from tests.e2e.test_options import ANSWER_MS, new_conversation, talk, until
 
 # Lets a test pull the plug: the track ends, and there is no other microphone until it is back.
 PLUG = """
@@ -32,6 +32,7 @@ PLUG = """
     plugged = true;
     navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
   };
+  window.live = () => tracks.filter((track) => track.readyState === "live").length;
   window.take = (held) => {
     for (const track of tracks) track.dispatchEvent(new Event(held ? "mute" : "unmute"));
   };
@@ -62,6 +63,25 @@ def test_an_unplugged_microphone_is_said_at_once_and_plugged_in_again_it_goes_on
         )
         expect(paused).to_be_hidden()
         expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+
+
+def test_a_microphone_that_is_announced_several_times_is_opened_once(visit: Open) -> None:
+    with visit("sum.wav", script=PLUG) as page:
+        new_conversation(page)
+        panel = talk(page)
+        page.evaluate("window.unplug()")
+        expect(panel).to_have_attribute("data-state", "paused", timeout=WITHIN_MS)
+        # As browsers tell of what has a microphone and a speaker.
+        page.evaluate("for (let times = 0; times < 3; times += 1) window.plugIn()")
+        expect(panel).not_to_have_attribute("data-state", "paused")
+        until(page, lambda: page.evaluate("window.live()") == 1)
+        # Twice the sound in the same time would be too much for the server, which ends such calls.
+        before = page.evaluate("window.__nextvoice.framesSent")
+        page.wait_for_timeout(2000)
+        assert page.evaluate("window.__nextvoice.framesSent") - before < 2 * 30
+        page.get_by_test_id("hang-up").click()
+        expect(panel).to_be_hidden()
+        assert page.evaluate("window.live()") == 0
 
 
 def test_a_phone_call_pauses_the_answer_and_it_goes_on_where_it_was(visit: Open) -> None:

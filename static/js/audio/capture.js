@@ -17,18 +17,21 @@ export class Capture {
   #stream = null;
   #source = null;
   #node = null;
+  #opened = 0; // times, to know what is opened last
 
   constructor(workletUrl) {
     this.#workletUrl = workletUrl;
   }
 
   /**
-   * Open the microphone. Rejects with the DOMException of getUserMedia.
+   * Open the microphone; of several that are opened at once only the last one is. Rejects with the
+   * DOMException of getUserMedia.
    * @param {{raw?: boolean}} options `raw` switches the browser's own processing off
    */
   async open({ raw = false } = {}) {
     const processing = !raw;
-    this.#stream = await navigator.mediaDevices.getUserMedia({
+    const mine = ++this.#opened;
+    const stream = await navigator.mediaDevices.getUserMedia({
       audio: {
         ...microphoneWanted(),
         channelCount: 1,
@@ -37,7 +40,13 @@ export class Capture {
         autoGainControl: processing,
       },
     });
-    for (const track of this.#stream.getAudioTracks()) {
+    if (mine !== this.#opened) {
+      // A person may take their time to allow it, and a device to open.
+      for (const track of stream.getTracks()) track.stop();
+      return;
+    }
+    this.#stream = stream;
+    for (const track of stream.getAudioTracks()) {
       track.onended = () => this.onlost?.();
       track.onmute = () => this.onheld?.(true);
       track.onunmute = () => this.onheld?.(false);
@@ -46,10 +55,11 @@ export class Capture {
 
   /** Start handing out frames. Rejects when the worklet cannot be loaded. */
   async start() {
+    const stream = this.#stream;
     await loadWorklet(this.#workletUrl);
-    if (!this.#stream) return;
+    if (!stream || stream !== this.#stream) return;
     const context = audioContext();
-    this.#source = context.createMediaStreamSource(this.#stream);
+    this.#source = context.createMediaStreamSource(stream);
     this.#node = new AudioWorkletNode(context, "nextvoice-capture", { numberOfOutputs: 0 });
     this.#node.port.onmessage = ({ data }) =>
       data.pcm ? this.onframe?.(data.pcm, data.level) : this.onlevel?.(data.level);
@@ -62,6 +72,7 @@ export class Capture {
   }
 
   close() {
+    this.#opened += 1;
     this.#node?.port.postMessage("close");
     this.#source?.disconnect();
     for (const track of this.#stream?.getTracks() ?? []) {

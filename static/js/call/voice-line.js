@@ -150,7 +150,7 @@ export class VoiceLine {
     const slow = setTimeout(() => this.#look(), SWITCH_MS);
     try {
       await this.#capture.open({ raw: this.#raw });
-      await this.#capture.start();
+      if (mine === this.#tries) await this.#capture.start();
     } catch (problem) {
       const reason = reasonForMicrophone(problem);
       if (mine === this.#tries && !GONE.includes(reason)) this.onlost?.(reason);
