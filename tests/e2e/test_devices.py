@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Open
@@ -82,6 +83,40 @@ def test_a_microphone_that_is_announced_several_times_is_opened_once(visit: Open
         page.get_by_test_id("hang-up").click()
         expect(panel).to_be_hidden()
         assert page.evaluate("window.live()") == 0
+
+
+# The person is asked, and answers when a test calls `allow`.
+ASKED = """
+(() => {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  const allowed = new Promise((resolve) => (window.allow = resolve));
+  const tracks = [];
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    await allowed;
+    const stream = await open(wanted);
+    tracks.push(...stream.getAudioTracks());
+    return stream;
+  };
+  window.opened = () => tracks.length;
+  window.live = () => tracks.filter((track) => track.readyState === "live").length;
+})();
+"""
+
+
+@pytest.mark.parametrize("asked", ["check", "call"])
+def test_a_microphone_that_is_allowed_too_late_is_not_kept_open(visit: Open, asked: str) -> None:
+    with visit("sum.wav", script=ASKED) as page:
+        new_conversation(page)
+        if asked == "check":
+            page.get_by_test_id("open-options").click()
+            page.get_by_test_id("check-microphone").click()
+            page.get_by_test_id("options-done").click()
+        else:
+            page.get_by_test_id("start-call").click()
+            page.get_by_test_id("hang-up").click()
+        page.evaluate("window.allow()")
+        until(page, lambda: page.evaluate("window.opened()") == 1)
+        until(page, lambda: page.evaluate("window.live()") == 0)
 
 
 def test_a_phone_call_pauses_the_answer_and_it_goes_on_where_it_was(visit: Open) -> None:

@@ -18,6 +18,7 @@ export class DeviceCheck {
   #source = null;
   #analyser = null;
   #frame = 0;
+  #stops = 0; // times, to know what was stopped before it began
   #onDevices = () => this.#list();
 
   constructor(root, call) {
@@ -80,15 +81,24 @@ export class DeviceCheck {
 
   async #begin() {
     this.#stop();
+    const mine = this.#stops;
     const context = useAudio(this);
+    let stream = null;
     try {
-      this.#stream = await navigator.mediaDevices.getUserMedia({ audio: { ...microphoneWanted(), channelCount: 1 } });
+      stream = await navigator.mediaDevices.getUserMedia({ audio: { ...microphoneWanted(), channelCount: 1 } });
     } catch (problem) {
+      if (mine !== this.#stops) return;
       const reason = reasonForMicrophone(problem);
       const known = SHOWN_ENDS.includes(reason) ? reason : "mic_failed";
       setText(find("[data-device-note]", this.#root), `${t(`end_${known}_title`)} ${t(`end_${known}_remedy`)}`);
       return;
     }
+    if (mine !== this.#stops) {
+      // It was allowed when nobody waited for it any more.
+      for (const track of stream.getTracks()) track.stop();
+      return;
+    }
+    this.#stream = stream;
     setText(find("[data-device-note]", this.#root), t("check_speak"));
     setText(find("[data-check-label]", this.#root), t("check_stop"));
     this.#source = context.createMediaStreamSource(this.#stream);
@@ -99,6 +109,7 @@ export class DeviceCheck {
   }
 
   #stop() {
+    this.#stops += 1;
     this.#source?.disconnect();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = this.#source = this.#analyser = null;
