@@ -57,7 +57,8 @@ class ProviderForm(forms.ModelForm):
         label=_("Key"),
         required=False,
         max_length=4096,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        # By any other name browsers fill in the password that they know of this site.
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"}),
         help_text=_("Kept sealed, and never shown again but for its last four characters."),
     )
     remove_key = forms.BooleanField(label=_("Remove the key"), required=False)

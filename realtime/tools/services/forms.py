@@ -52,7 +52,7 @@ class ToolServiceForm(forms.ModelForm):
         label=_("Secret"),
         required=False,
         max_length=4096,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"}),
         help_text=_("Kept sealed, and never shown again."),
     )
     remove_secret = forms.BooleanField(label=_("Remove the secret"), required=False)

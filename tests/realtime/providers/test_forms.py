@@ -111,6 +111,10 @@ def test_a_form_that_hid_nothing_asks_for_nothing_again() -> None:
     assert form["url"].value() == "no address"
 
 
+def test_no_browser_fills_in_a_password_of_this_site_as_the_key() -> None:
+    assert 'autocomplete="new-password"' in str(filled()["new_key"])
+
+
 @pytest.mark.parametrize(
     "field", ["organization", "project", "workspace", "deployment", "api_version", "new_key"]
 )
