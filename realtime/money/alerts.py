@@ -17,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -32,9 +33,11 @@ from realtime.webhooks import NotDelivered, deliver
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 60
-WAITS = (60, 300, 1800, 7200)
-"""Seconds before each further attempt."""
+WAITS = (60, 300, 1800, *[3600] * 72)
+"""Seconds before each further attempt: a mail server may be away over a weekend."""
 MOST_ATTEMPTS = len(WAITS) + 1
+SHOWN_DAYS = 31
+"""For how long admins are shown what was not sent."""
 MOST_AT_ONCE = 100
 
 
@@ -43,7 +46,9 @@ def run(now: datetime | None = None) -> int:
     now = now or timezone.now()
     for alert in BudgetAlert.objects.filter(enabled=True).select_related("account", "user"):
         take(alert, now)
-    due = BudgetNotice.objects.filter(state=BudgetNotice.State.PENDING, next_try__lte=now)
+    due = BudgetNotice.objects.filter(
+        alert__enabled=True, state=BudgetNotice.State.PENDING, next_try__lte=now
+    )
     told = 0
     for notice in due.select_related("alert__account", "alert__user").order_by("next_try")[
         :MOST_AT_ONCE
@@ -133,10 +138,31 @@ def _try(notice: BudgetNotice, now: datetime) -> int:
         last = notice.attempts + 1 >= MOST_ATTEMPTS
         state = BudgetNotice.State.FAILED if last else BudgetNotice.State.PENDING
         told.update(error=error[:200], state=state)
-        log.warning("budget notice %s was not sent: %s", notice.pk, error)
+        if last:
+            log.error("budget notice %s is given up, nobody was told: %s", notice.pk, error)
+        else:
+            log.warning("budget notice %s was not sent: %s", notice.pk, error)
         return 0
     told.update(state=BudgetNotice.State.SENT, error="")
     return 1
+
+
+def unsent() -> QuerySet[BudgetNotice]:
+    """What could not be sent so far, or not at all, newest first."""
+    since = timezone.now() - timedelta(days=SHOWN_DAYS)
+    tried = Q(state=BudgetNotice.State.PENDING) & ~Q(error="")
+    found = BudgetNotice.objects.filter(
+        tried | Q(state=BudgetNotice.State.FAILED), created__gte=since
+    )
+    return found.select_related("alert__account", "alert__user")
+
+
+def send_again(notices: QuerySet[BudgetNotice], now: datetime) -> int:
+    """Let what was not sent be tried from the beginning; returns how many these are."""
+    states = [BudgetNotice.State.PENDING, BudgetNotice.State.FAILED]
+    return notices.filter(state__in=states).update(
+        state=BudgetNotice.State.PENDING, attempts=0, next_try=now
+    )
 
 
 def recipients(alert: BudgetAlert) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django import template
+from django.db.models import QuerySet
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from realtime.money import prices
+from realtime.models import BudgetNotice
+from realtime.money import alerts, prices
 from realtime.money.pricing import plain
 
 register = template.Library()
@@ -50,3 +52,9 @@ def money(amount: Decimal | None, currency: str) -> str:
 def models_without_price() -> list[prices.Missing]:
     """Models that can be used and have no price."""
     return prices.without_price()
+
+
+@register.simple_tag
+def unsent_notices() -> QuerySet[BudgetNotice]:
+    """Budget notices that could not be sent so far, or not at all."""
+    return alerts.unsent()

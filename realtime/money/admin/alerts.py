@@ -8,13 +8,16 @@ from typing import Any, ClassVar
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chats.admin import ReadOnly
 from chats.admin_fields import Autocompletes
 from realtime.bridge.guard import Forbidden
 from realtime.models import BudgetAlert, BudgetNotice
-from realtime.money.alerts import budget_of, recipients
+from realtime.money.alerts import budget_of, recipients, send_again
 from realtime.providers import endpoints
 
 SHORTEST_SECRET = 16
@@ -135,3 +138,14 @@ class BudgetNoticeAdmin(ReadOnly):
     list_filter = ["state", "channel", "period_began"]
     list_select_related = ["alert__account", "alert__user"]
     date_hierarchy = "created"
+    actions = ["send_again"]
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("realtime.change_budgetalert")
+
+    @admin.action(
+        description=_("Send again the selected ones that were not sent"), permissions=["send"]
+    )
+    def send_again(self, request: HttpRequest, queryset: QuerySet[BudgetNotice]) -> None:
+        count = send_again(queryset, timezone.now())
+        self.message_user(request, _("%(count)d are sent within a minute.") % {"count": count})

@@ -21,6 +21,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from chats.models import Account, Membership, User
 from realtime import webhooks
@@ -200,7 +201,9 @@ def test_a_webhook_is_signed_and_says_everything(team: Account, hook: Any) -> No
     }
 
 
-def test_what_fails_is_tried_again_a_few_times_and_shown(team: Account, hook: Any) -> None:
+def test_what_fails_is_tried_again_for_days_and_shown(
+    team: Account, hook: Any, caplog: pytest.LogCaptureFixture, root: Client
+) -> None:
     vouch(hook)
     alert(account=team, emails="", webhook_url=hook.url, levels="50")
     spend(team, "60")
@@ -209,17 +212,51 @@ def test_what_fails_is_tried_again_a_few_times_and_shown(team: Account, hook: An
         assert [alerts.run(now), alerts.run(now)] == [0, 0]
         assert notices() == [("webhook", 50, "pending")]
         now += timedelta(seconds=wait)
+    assert now - NOW > timedelta(days=3)
+    assert "nobody was told" not in caplog.text
     alerts.run(now)
     alerts.run(now + timedelta(days=2))
     assert len(hook.got) == alerts.MOST_ATTEMPTS
+    assert "nobody was told: answered with HTTP 500" in caplog.text
     notice = BudgetNotice.objects.get()
     assert (notice.state, notice.error) == ("failed", "answered with HTTP 500")
     call_command("alerts")
-    root = User.objects.create_superuser("root")
-    client = Client()
-    client.force_login(root)
-    page = client.get(reverse("admin:realtime_budgetnotice_changelist"))
-    assert b"answered with HTTP 500" in page.content
+    notices_page = reverse("admin:realtime_budgetnotice_changelist")
+    assert b"answered with HTTP 500" in root.get(notices_page).content
+    # Whoever mended the way has it sent.
+    hook.status = 200
+    again = {"action": "send_again", "_selected_action": [notice.pk]}
+    assert b"1 are sent within a minute" in root.post(notices_page, again, follow=True).content
+    assert (alerts.run(), notices()) == (1, [("webhook", 50, "sent")])
+
+
+def test_admins_see_on_their_first_page_what_could_not_be_sent(
+    team: Account, root: Client, settings: Any
+) -> None:
+    made = alert(account=team, levels="50")
+    spend(team, "60")
+    settings.SENDS_MAIL = False
+    index = reverse("admin:index")
+    alerts.run(NOW)
+    made.notices.update(created=timezone.now())
+    page = root.get(index).content.decode()
+    assert "nobody could be told of this by email yet (EMAIL_URL names no mail server)" in page
+    made.notices.update(state=BudgetNotice.State.FAILED)
+    assert "nobody was told of this by email" in root.get(index).content.decode()
+    made.notices.update(created=timezone.now() - timedelta(days=40))
+    assert "unsent-notices" not in root.get(index).content.decode()
+
+
+def test_nothing_more_is_sent_of_an_alert_that_was_switched_off(
+    team: Account, settings: Any
+) -> None:
+    made = alert(account=team, levels="50")
+    spend(team, "60")
+    settings.SENDS_MAIL = False
+    alerts.run(NOW)
+    BudgetAlert.objects.filter(pk=made.pk).update(enabled=False)
+    settings.SENDS_MAIL = True
+    assert alerts.run(NOW + timedelta(hours=1)) == 0
 
 
 def test_what_would_only_be_printed_is_not_sent(team: Account, settings: Any) -> None:
