@@ -38,6 +38,8 @@ BACK_OFF_SECONDS = (0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 # How long a new worker may take to accept connections, and an old one to end.
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+# When to try again to have one wait after it has died.
+SPARE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ class Spare:
         self._aside: Child | None = None
         self._closed = False
         self._filling = asyncio.Lock()  # several places may want one to wait at the same time
+        self._watching: set[asyncio.Task[None]] = set()
 
     @property
     def waits(self) -> bool:
@@ -163,11 +166,34 @@ class Spare:
     async def prepare(self) -> None:
         """Have one wait, if none does. Without one, who dies is only replaced later."""
         async with self._filling:
-            if self._child is None and not self._closed:
-                try:
-                    self._child = await Child.start(self._program)
-                except OSError as problem:
-                    log.error("no spare %s can be started: %s", self._program.name, problem)
+            if self._closed or self.waits:
+                return
+            dead, self._child = self._child, None
+            if dead is not None:
+                await self._forget(dead)
+            try:
+                self._child = await Child.start(self._program)
+            except OSError as problem:
+                log.error("no spare %s can be started: %s", self._program.name, problem)
+                return
+        watching = asyncio.create_task(self._watch(self._child))
+        self._watching.add(watching)
+        watching.add_done_callback(self._watching.discard)
+
+    async def _watch(self, child: Child) -> None:
+        """Have another one wait when it dies while it waits, as it does at once over settings that
+        are no good: whoever has the old ones goes on."""
+        how = _how(await child.wait())
+        if child is not self._child:
+            return
+        log.error(
+            "the spare %s %d ended %s: until one starts, who dies is replaced late or not at all;"
+            " it is tried again in %g s",
+            *(self._program.name, child.pid, how, SPARE_SECONDS),
+        )
+        await asyncio.sleep(SPARE_SECONDS)
+        if child is self._child:
+            await self.prepare()
 
     async def set_aside(self) -> None:
         """Let none wait: it has read code and settings that have changed. Whether the new ones are
@@ -181,6 +207,7 @@ class Spare:
             if not self.waits:
                 self._child, self._aside = self._aside, self._child
         await self.drop_aside()
+        await self.prepare()  # it may have died meanwhile
 
     async def drop_aside(self) -> None:
         """End the one that is set aside, if there is one."""
@@ -191,6 +218,8 @@ class Spare:
     async def close(self) -> None:
         """Let none wait, from now on."""
         self._closed = True
+        for watching in self._watching:
+            watching.cancel()
         await self.drop_aside()
         async with self._filling:
             child, self._child = self._child, None

@@ -413,9 +413,10 @@ async def test_who_dies_while_it_is_replaced_has_one_successor(
 
 
 async def test_where_new_settings_are_no_good_everything_stays_and_one_waits(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(supervisor, "BACK_OFF_SECONDS", (0.0,))
+    monkeypatch.setattr(supervisor, "SPARE_SECONDS", 0.1)
     before, good = set(children(os.getpid())), tmp_path / "good"
     good.touch()
     code = f"import os\nif not os.path.exists({str(good)!r}): raise SystemExit(3)\n"
@@ -437,7 +438,15 @@ async def test_where_new_settings_are_no_good_everything_stays_and_one_waits(
         good.unlink()
         await site._replace()
         assert running() == old
+        # Who dies then has the one that waits in its place, and a new one can only wait later.
+        holder = site._workers[0]._holder
+        assert holder is not None
+        os.kill(holder.pid, signal.SIGKILL)
+        await asyncio.to_thread(eventually, lambda: "the spare worker" in caplog.text)
+        assert "with status 3: until one starts, who dies is replaced late" in caplog.text
         good.touch()
+        await asyncio.to_thread(eventually, whole)
+        old = running()
         await site._replace()
         await asyncio.to_thread(eventually, whole)
         assert not running() & old
