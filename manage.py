@@ -6,6 +6,8 @@ import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import walk_tb
+from typing import TextIO
 
 
 def main() -> None:
@@ -14,25 +16,42 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nextvoice.settings")
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
+    from django.core.management import base, execute_from_command_line
     from django.db import Error
 
     from realtime.db import in_words
     from realtime.logs import hide_in_crashes, last_words
 
     hide_in_crashes()
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (it was closed from the start)
     try:
         _ = settings.INSTALLED_APPS  # read now: each command would fail in a way of its own
     except ImproperlyConfigured as problem:
         sys.exit(last_words(str(problem)))
     try:
-        execute_from_command_line(sys.argv)
+        try:
+            execute_from_command_line(sys.argv)
+        finally:
+            sys.stdout.flush()
     except Error as problem:
         if (told := in_words(problem)) is None:
             raise
         sys.exit(last_words(told))
+    except OSError as problem:
+        *_, (last, _line) = walk_tb(problem.__traceback__)
+        if last.f_code.co_filename not in (base.__file__, __file__):
+            raise  # something else cannot be written
+        _give_up(sys.stdout)
+        if isinstance(problem, BrokenPipeError):
+            sys.exit(128 + signal.SIGPIPE)  # whoever reads it, such as `head`, has enough
+        sys.exit(last_words(f"Standard output cannot be written: {problem.strerror}"))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)  # as shells say it, and no traceback
+
+
+def _give_up(out: TextIO) -> None:
+    """Let what it still holds be lost: Python would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _with_what_was_installed() -> None:

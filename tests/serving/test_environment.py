@@ -6,6 +6,7 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import traceback
@@ -19,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from nextvoice import environment as env
 from nextvoice.secrets import made_once
 from realtime.db import BEHIND
-from tests.site import ROOT
+from tests.site import DATABASE, ROOT, migrated
 
 READERS: dict[str, Callable[[], Any]] = {
     "days": lambda: env.number("X", 7),
@@ -282,6 +283,33 @@ def test_a_folder_of_data_that_cannot_be_written_is_told_without_a_traceback(
     assert done.returncode == 1
     told = f"CommandError: DATA_DIR: {tmp_path}/in_use.lock cannot be written: Is a directory.\n"
     assert done.stderr.endswith(told) and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("words", "unbuffered"), [("check", ""), ("usage --csv", "1")])
+@pytest.mark.parametrize(
+    ("closed", "status", "told"),
+    [
+        (False, 1, "Standard output cannot be written: No space left on device\n"),
+        (True, 128 + signal.SIGPIPE, ""),
+    ],
+    ids=["full", "closed"],
+)
+def test_output_that_nobody_takes_is_told_in_one_line_at_most(
+    words: str, unbuffered: str, closed: bool, status: int, told: str, tmp_path: Path
+) -> None:
+    shutil.copy(migrated(), tmp_path / DATABASE)
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing if closed else "/dev/full", "wb") as out:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *words.split()],
+            env=kept | {"DATA_DIR": str(tmp_path), "PYTHONUNBUFFERED": unbuffered},
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.stderr, done.returncode) == (told, status)
 
 
 def test_a_python_without_django_goes_on_with_the_one_that_has_it(tmp_path: Path) -> None:
