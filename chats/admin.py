@@ -161,6 +161,7 @@ class AddressAdmin(EmailAddressAdmin):  # type: ignore[misc]
 class AccountAdmin(Autocompletes, DeletesMuch):
     list_display = ["name", "slug", "kind", "people", "created"]
     list_filter = [("owner", admin.EmptyFieldListFilter), "created"]
+    ordering = ["name", "pk"]  # the model's own is lost with the count of people
     search_fields = ["name", "slug", "owner__username", "owner__email"]
     prepopulated_fields = {"slug": ["name"]}
     autocomplete_fields = ["owner"]
