@@ -11,6 +11,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from realtime.backup import archive
+from realtime.backup.aside import aside
 from tests.faults.test_disk import small_disk
 from tests.site import COMMAND_SECONDS, ROOT, Shell, Site
 
@@ -167,31 +169,47 @@ def test_standard_input_gives_a_backup(site: Site, whole: Path, empty: tuple[Sit
     done = restored(content)
     assert done.returncode == 0, done.stderr
     assert shell.run(STATE) == site.run(STATE)
-    assert [*(there.folder / "data").glob("*.tar")] == []
+    assert [*(there.folder / "data").glob("standard-input-*")] == []
 
 
 def sleeps(pid: int) -> bool:
     return "\nState:\tS" in Path(f"/proc/{pid}/status").read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_command_that_is_ended_leaves_nothing_half_done(
-    whole: Path, tmp_path: Path, number: signal.Signals
-) -> None:
-    there = Site(tmp_path)
+@contextmanager
+def half_read(there: Site, whole: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A restore from standard input that waits for more of it."""
     command = [sys.executable, str(ROOT / "manage.py"), "restore", "-"]
-    data, pipe = tmp_path / "data", subprocess.PIPE
+    data, pipe = there.folder / "data", subprocess.PIPE
     with subprocess.Popen(command, env=there.environment, stdin=pipe, stderr=pipe) as process:
         assert process.stdin is not None
         process.stdin.write(whole.read_bytes()[:100_000])
         process.stdin.flush()
-        # Until it waits for more.
         while not ([*data.glob("standard-input-*")] and sleeps(process.pid)):
             assert process.poll() is None
             time.sleep(0.02)
+        yield process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_ended_leaves_nothing_half_done(
+    whole: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    with half_read(Site(tmp_path), whole) as process:
         process.send_signal(number)
         assert (process.wait(30), process.stderr and process.stderr.read()) == (130, b"")
+    data = tmp_path / "data"
     assert {each.name for each in data.iterdir()} <= {"key_ring", "secret_key"}
+
+
+def test_what_a_killed_command_leaves_goes_with_the_next_one(whole: Path, tmp_path: Path) -> None:
+    there = Site(tmp_path)
+    with half_read(there, whole) as process:
+        process.kill()
+    (left,) = (tmp_path / "data").glob("standard-input-*")
+    with aside(tmp_path / "data", ".site.tar") as one, aside(tmp_path / "data", "other") as two:
+        assert not left.exists()
+        assert Path(one.name).exists() and Path(two.name).exists()  # they still run
 
 
 def test_a_full_disk_is_told_in_a_line(site: Site) -> None:

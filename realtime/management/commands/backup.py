@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from realtime.backup.archive import Manifest, Unusable
+from realtime.backup.aside import aside
 from realtime.backup.making import backup
 from realtime.management.ends import taken_back
 
@@ -52,16 +53,11 @@ class Command(BaseCommand):
         """Aside first, so that a file of that name is always a whole backup."""
         if path.is_dir():
             raise CommandError(f"{path} is a folder: name a file to write.")
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as out:
-                made = backup(out, with_keys=with_keys)
-                out.flush()
-                os.fsync(out.fileno())
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with aside(path.parent, f".{path.name}") as out:
+            made = backup(out, with_keys=with_keys)
+            out.flush()
+            os.fsync(out.fileno())
+            Path(out.name).replace(path)
         return made
 
     def _tell(self, made: Manifest) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from realtime import rotation
 from realtime.backup.archive import Unusable
+from realtime.backup.aside import aside
 from realtime.backup.restoring import restore
 from realtime.data_dir import private_files
 from realtime.management.ends import taken_back
@@ -66,11 +66,11 @@ def _given(name: str) -> Iterator[Path]:
         yield Path(name)
         return
     folder = Path(settings.DATA_DIR)
-    with tempfile.NamedTemporaryFile(prefix="standard-input-", suffix=".tar", dir=folder) as aside:
+    with aside(folder, "standard-input") as copy:
         try:
-            shutil.copyfileobj(sys.stdin.buffer, aside)
-            aside.flush()
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            copy.flush()
         except OSError as problem:
             told = f"{folder} has no room for it: {problem.strerror or problem}."
             raise CommandError(told) from None
-        yield Path(aside.name)
+        yield Path(copy.name)
