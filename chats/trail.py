@@ -48,6 +48,17 @@ def _new_password(request: HttpRequest, user: Any, **_signal: Any) -> None:
     audit.record("user.password_changed", actor=user, request=request)
 
 
+@receiver(allauth.user_signed_up)
+def _signed_up(request: HttpRequest, user: Any, **_signal: Any) -> None:
+    audit.record("user.signed_up", actor=user, request=request)
+
+
+@receiver([allauth.email_added, allauth.email_changed, allauth.email_removed])
+def _other_address(request: HttpRequest, user: Any, **_signal: Any) -> None:
+    """An email address is a way to a new password."""
+    audit.record("user.email_changed", actor=user, request=request)
+
+
 @receiver(post_save, sender=LogEntry)
 def _in_admin(instance: LogEntry, created: bool, **_signal: Any) -> None:
     if created:

@@ -18,6 +18,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model
 from django.utils import timezone
 
+from chats import audit
 from realtime.backup import tables
 from realtime.backup.archive import KEYS, MEDIA, ROWS, Manifest, Table, Unusable, Writer
 from realtime.db import BEHIND, is_behind, one_moment
@@ -35,6 +36,8 @@ def backup(out: IO[bytes], *, with_keys: bool = False) -> Manifest:
     """
     if is_behind():
         raise Unusable(BEHIND)
+    # Before that moment, so that the backup knows of itself.
+    audit.record("site.backed_up", actor="manage.py", keys=with_keys)
     made = timezone.now().isoformat()
     migrations = sorted(MigrationRecorder(connection).applied_migrations())
     manifest = Manifest(made, connection.vendor, migrations, keys=with_keys)

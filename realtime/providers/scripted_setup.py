@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
+from chats import audit
 from chats.models import Account
 from realtime.bridge.dialects import DIALECTS
 from realtime.features import usual_features
@@ -88,6 +89,7 @@ def remove(name: str, account: str | None, models: Sequence[str]) -> list[str]:
     if provider is None:
         return [f"There is no provider {name!r}."]
     if not models:
+        _audit("provider.deleted", provider)
         provider.delete()
         return [f"Removed provider {name!r}."]
     done = []
@@ -131,6 +133,7 @@ def _provider(wish: Wish, provider: Provider | None) -> str:
         return f"Provider {provider.name!r} is unchanged."
     _check(provider)
     provider.save()
+    _audit("provider.added" if made else "provider.changed", provider, fields=changed)
     if made:
         return f"Created provider {provider.name!r}: {provider.dialect}, {provider.url}."
     return f"Changed provider {provider.name!r}: {', '.join(changed)}."
@@ -246,6 +249,11 @@ def _set(row: models.Model, fields: Mapping[str, Any]) -> list[str]:
     for name in changed:
         setattr(row, name, fields[name])
     return [name.replace("_", " ") for name in changed]
+
+
+def _audit(action: str, provider: Provider, **detail: Any) -> None:
+    account = provider.account
+    audit.record(action, actor="manage.py", account=account, target=provider, **detail)
 
 
 def _check(row: models.Model) -> None:

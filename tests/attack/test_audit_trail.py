@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
@@ -55,6 +57,21 @@ def test_a_new_password(world: World) -> None:
     }
     browser(world.people["owner"]).post("/accounts/password/change/", new)
     assert newest() == ("user.password_changed", "ann", "", "192.0.2.7")
+
+
+def test_who_signs_up_and_changes_their_addresses(db: None, settings: Any) -> None:
+    settings.SIGNUP_OPEN = True
+    client = Client(REMOTE_ADDR="192.0.2.7")
+    words = {"password1": "a-new-secret-7", "password2": "a-new-secret-7"}
+    client.post("/accounts/signup/", {"email": "z@example.org", "username": "zed", **words})
+    first = AuditEvent.objects.order_by("pk")[0]
+    assert (first.action, first.actor_name, first.address) == ("user.signed_up", "zed", "192.0.2.7")
+    client.post("/accounts/email/", {"action_add": "", "email": "new@example.org"})
+    assert newest() == ("user.email_changed", "zed", "", "192.0.2.7")
+    EmailAddress.objects.update(verified=True)
+    for action, address in (("primary", "new"), ("remove", "z")):
+        client.post("/accounts/email/", {f"action_{action}": "", "email": f"{address}@example.org"})
+    assert AuditEvent.objects.filter(action="user.email_changed").count() == 3
 
 
 @pytest.mark.parametrize("label", ["realtime.price", "realtime.provider", "chats.membership"])
@@ -149,6 +166,18 @@ def test_exports(world: World) -> None:
     assert (action, who, target.split("-2")[0]) == ("usage.exported", "ann", "usage-team")
     browser(world.people["admin"]).get(reverse("admin:usage_report_file"), {"format": "xlsx"})
     assert newest()[:2] == ("usage.exported", "root")
+
+
+def test_what_is_done_from_the_command_line(world: World, tmp_path: Path) -> None:
+    def done(*words: str) -> tuple[str, str, str]:
+        call_command(*words, stdout=StringIO(), stderr=StringIO())
+        return newest()[:3]
+
+    assert done("backup", str(tmp_path / "site.tar")) == ("site.backed_up", "manage.py", "")
+    new = ("provider", "New", "--url", "wss://voice.example.org/v1")
+    assert done(*new) == ("provider.added", "manage.py", "New")
+    assert done(*new, "--no-enabled") == ("provider.changed", "manage.py", "New")
+    assert done("provider", "New", "--remove") == ("provider.deleted", "manage.py", "New")
 
 
 @pytest.mark.parametrize("label", ["conversation", "message", "recording", "attachment"])

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from chats import audit
 from realtime import rotation
 
 
@@ -28,6 +29,8 @@ class Command(BaseCommand):
                 self.stderr.write(f"Opens with no key of KEY_RING: {problem}")
             if options["verbosity"] > 1:
                 self.stdout.write(f"{count.newest + count.resealed + count.broken} looked at")
+        if count.resealed:
+            audit.record("keys.rotated", actor="manage.py", secrets=count.resealed)
         self.stdout.write(
             f"{count.resealed} sealed again, {count.newest} had the newest key already, "
             f"{count.broken} cannot be opened."
