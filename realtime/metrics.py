@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+from collections.abc import Iterator
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,6 +28,7 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+from prometheus_client.core import GaugeMetricFamily
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -145,14 +147,22 @@ def _collected() -> CollectorRegistry:
 
 def _seen_now() -> CollectorRegistry:
     registry = CollectorRegistry()
-    for name, words, value in (
-        ("nextvoice_database_up", "Whether the database answers.", _database_answers()),
-        ("nextvoice_redis_up", "Whether Redis answers, or is not used.", _redis_answers()),
-        ("nextvoice_journal_bytes", "Rows on disk that wait for the database.", _journal_bytes()),
-        ("nextvoice_spooled_files", "Files that wait for the object store.", len(spool().names())),
-    ):
-        Gauge(name, words, registry=registry).set(value)
+    registry.register(_SeenNow())
     return registry
+
+
+class _SeenNow:
+    """What is looked up when it is asked for. No `Gauge`s: with several workers these would write
+    it down, and it would be told of each of them for ever, of the dead as well."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        for name, words, value in (
+            ("nextvoice_database_up", "Whether the database answers.", _database_answers()),
+            ("nextvoice_redis_up", "Whether Redis answers, or is not used.", _redis_answers()),
+            ("nextvoice_journal_bytes", "Rows on disk that wait for the database.", _journal()),
+            ("nextvoice_spooled_files", "Files that wait for the object store.", _spooled()),
+        ):
+            yield GaugeMetricFamily(name, words, value)
 
 
 def _database_answers() -> bool:
@@ -176,7 +186,11 @@ def _redis_answers() -> bool:
         return False
 
 
-def _journal_bytes() -> int:
+def _spooled() -> int:
+    return len(spool().names())
+
+
+def _journal() -> int:
     total = 0
     for path in (Path(settings.DATA_DIR) / "journal").glob("*.jsonl"):
         try:

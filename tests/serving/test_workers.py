@@ -122,6 +122,20 @@ async def test_whichever_worker_is_asked_tells_the_figures_of_all(site: Site, an
             os.kill(silent, signal.SIGCONT)
 
 
+def test_each_figure_is_told_once_however_often_and_of_whom_it_is_asked(
+    site: Site, ann: Person
+) -> None:
+    for silent in (*site.workers(), *site.workers()):
+        os.kill(silent, signal.SIGSTOP)
+        try:
+            told = ann.get("/metrics").body.decode()
+        finally:
+            os.kill(silent, signal.SIGCONT)
+    names = re.findall(r"^# TYPE (\S+)", told, re.MULTILINE)
+    assert len({*names}) == len(names)
+    assert "pid=" not in told
+
+
 async def test_what_a_call_leaves_on_disk_is_for_nobody_else(site: Site, ann: Person) -> None:
     await hang_up_in_each(site, ann)
     made = [each for each in (site.folder / "data").rglob("*") if DATABASE not in each.name]
