@@ -379,7 +379,7 @@ class Supervisor:
 
     async def _give_up_without(self, firsts: Sequence[asyncio.Future[bool]]) -> None:
         """Stop when no worker comes up at all: trying again would not help."""
-        if not any(await asyncio.gather(*firsts)):
+        if not any(await asyncio.gather(*firsts)) and not self._stop.is_set():
             self._failed = True
             self._stop.set()
 
@@ -399,6 +399,8 @@ class Supervisor:
         self._stop.set()
 
     def _on_hang_up(self) -> None:
+        if self._stop.is_set():
+            return
         self._once_more = True
         if self._replacing is None or self._replacing.done():
             self._replacing = asyncio.create_task(self._follow())

@@ -496,6 +496,22 @@ async def test_settings_that_change_while_workers_are_replaced_are_read_as_well(
         assert await serving
 
 
+async def test_who_is_stopped_before_a_worker_came_up_has_not_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    before = set(children(os.getpid()))
+    site = Supervisor(Program("worker", ["-c", "import time; time.sleep(600)"]), 2)
+    serving = asyncio.create_task(site.run())
+    await asyncio.to_thread(eventually, lambda: len(set(children(os.getpid())) - before) == 2)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as some who stop services send them
+        os.kill(os.getpid(), number)
+    async with asyncio.timeout(WITHIN):
+        assert await serving
+    assert "replacing" not in caplog.text
+    assert set(children(os.getpid())) == before
+
+
 async def test_a_supervisor_gives_up_when_no_worker_comes_up() -> None:
     hopeless = Program("worker", ["-c", "raise SystemExit(3)"])
     assert await Supervisor(hopeless, 2).run() is False
