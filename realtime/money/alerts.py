@@ -132,9 +132,7 @@ def _try(notice: BudgetNotice, now: datetime) -> int:
     try:
         ways[notice.channel](notice, now)
     except (NotDelivered, SealBroken, SMTPException, OSError) as problem:
-        # What a mail server says may hold addresses; its kind is enough.
-        known = isinstance(problem, NotDelivered | SealBroken)
-        error = str(problem) if known else type(problem).__name__
+        error = _why(problem)
         last = notice.attempts + 1 >= MOST_ATTEMPTS
         state = BudgetNotice.State.FAILED if last else BudgetNotice.State.PENDING
         told.update(error=error[:200], state=state)
@@ -145,6 +143,15 @@ def _try(notice: BudgetNotice, now: datetime) -> int:
         return 0
     told.update(state=BudgetNotice.State.SENT, error="")
     return 1
+
+
+def _why(problem: Exception) -> str:
+    """What kept a notice from being sent, for admins."""
+    if isinstance(problem, NotDelivered | SealBroken):
+        return str(problem)
+    # What a mail server says may hold addresses; its kind is enough.
+    kind = type(problem.__cause__ or problem).__name__
+    return _("the mail server is away or refuses: %(kind)s") % {"kind": kind}
 
 
 def unsent() -> QuerySet[BudgetNotice]:

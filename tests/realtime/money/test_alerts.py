@@ -31,7 +31,7 @@ from realtime.money import alerts
 from realtime.webhooks import NotDelivered, deliver
 from tests.certificates import certificate_contexts
 from tests.realtime.money.spending import at, prices, used
-from tests.servers import serve
+from tests.servers import free_port, serve
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -268,6 +268,16 @@ def test_what_would_only_be_printed_is_not_sent(team: Account, settings: Any) ->
     assert BudgetNotice.objects.get().error == "EMAIL_URL names no mail server"
     settings.SENDS_MAIL = True
     assert (alerts.run(NOW + timedelta(seconds=alerts.WAITS[0])), len(mail.outbox)) == (1, 1)
+
+
+def test_a_mail_server_that_is_away_is_named_as_what_is_wrong(team: Account, settings: Any) -> None:
+    alert(account=team, levels="50")
+    spend(team, "60")
+    settings.EMAIL_BACKEND = "nextvoice.mail.Mail"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+    assert alerts.run(NOW) == 0
+    error = BudgetNotice.objects.get().error
+    assert error == "the mail server is away or refuses: ConnectionRefusedError"
 
 
 def test_what_fails_once_is_told_later(team: Account, hook: Any) -> None:
