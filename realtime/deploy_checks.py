@@ -7,6 +7,7 @@ with warnings but with no error.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
@@ -18,6 +19,8 @@ from django.db import DatabaseError, connection
 
 LOCAL = {"127.0.0.1", "localhost", "[::1]", "::1"}
 MEMORY = "channels.layers.InMemoryChannelLayer"
+# Folders of DATA_DIR with what people said.
+PRIVATE = ("media", "live", "journal", "spool")
 # What others need of the database: the supervisor, commands, a backup.
 SPARE_CONNECTIONS = 20
 # Its writer and its renewer have one each.
@@ -87,6 +90,22 @@ def secrets(**options: Any) -> list[CheckMessage]:
             f"{' and '.join(made)} were made up in DATA_DIR, but the database may be shared.",
             hint="Set them for every machine alike; on this one they are files in DATA_DIR.",
             id="realtime.W014",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def static_root(**options: Any) -> list[CheckMessage]:
+    """What anybody may fetch lies apart from what nobody may."""
+    root, data = Path(settings.STATIC_ROOT).resolve(), Path(settings.DATA_DIR).resolve()
+    private = [data, Path(settings.BASE_DIR).resolve(), *(data / name for name in PRIVATE)]
+    if not any(each.is_relative_to(root) for each in private):
+        return []
+    return [
+        Error(
+            f"STATIC_ROOT is {root}: anybody could fetch recordings, the database or its keys.",
+            hint="Leave it out, or name a folder that is for nothing else.",
+            id="realtime.E019",
         )
     ]
 

@@ -53,6 +53,24 @@ def test_each_dangerous_setting_is_said(
     assert said(settings, **changes) == expected
 
 
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [
+        ("/srv/data", ["realtime.E019"]),
+        ("/srv/data/../data/", ["realtime.E019"]),
+        ("/srv", ["realtime.E019"]),
+        ("/srv/data/media", ["realtime.E019"]),
+        (str(ROOT), ["realtime.E019"]),
+        ("/srv/data/static", []),
+        ("/srv/static", []),
+    ],
+)
+def test_what_is_private_is_not_where_static_files_are(
+    settings: Any, root: str, expected: list[str]
+) -> None:
+    assert said(settings, DATA_DIR=Path("/srv/data"), STATIC_ROOT=Path(root)) == expected
+
+
 @pytest.mark.parametrize(("vendor", "expected"), [("sqlite", []), ("postgresql", ["W014"])])
 def test_secrets_made_up_here_are_said_where_the_database_may_be_shared(
     settings: Any, monkeypatch: pytest.MonkeyPatch, vendor: str, expected: list[str]
