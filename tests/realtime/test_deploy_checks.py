@@ -128,6 +128,15 @@ def test_serve_says_that_tables_are_missing_and_starts(
     assert [each.message for each in caplog.records].count(BEHIND) == 1
 
 
+@pytest.mark.parametrize(("key", "times"), [("changeme", 1), ("0123456789" * 5, 0)])
+def test_serve_says_that_the_secret_key_can_be_guessed(
+    settings: Any, caplog: pytest.LogCaptureFixture, key: str, times: int
+) -> None:
+    settings.SECRET_KEY = key
+    serve._check(1)
+    assert caplog.text.count("Your SECRET_KEY has less than 50 characters") == times
+
+
 def test_serve_says_that_static_files_are_not_collected_or_old_and_starts(
     settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -83,13 +83,18 @@ class Command(BaseCommand):
                 _serve_with(sock, workers)
 
 
+# Django's: whoever guesses SECRET_KEY can make links that set new passwords.
+WEAK_KEY = "security.W009"
+
+
 def _check(workers: int) -> None:
     """Refuse what cannot go well, and say what is dangerous."""
     found = of_workers(workers) + of_static_files()
     found += run_checks(tags=[Tags.security], include_deployment_checks=True)
     for each in found:
-        if str(each.id).startswith("realtime.") and not each.is_serious():
-            log.warning("%s %s (%s)", each.msg, each.hint, each.id)
+        told = str(each.id).startswith("realtime.") or each.id == WEAK_KEY
+        if told and not each.is_serious():
+            log.warning("%s %s (%s)", each.msg, each.hint or "", each.id)
     if serious := [each for each in found if each.is_serious()]:
         raise CommandError("\n".join(f"{each.msg} {each.hint}" for each in serious))
     # Others may migrate meanwhile; until then the site is not ready.
