@@ -249,6 +249,12 @@ def test_a_file_that_cannot_be_written_is_said_by_its_name(
     assert not [*tmp_path.iterdir()]
 
 
+def test_where_standard_input_cannot_be_kept_it_is_said(tmp_path: Path, settings: Any) -> None:
+    settings.DATA_DIR = tmp_path / "none"
+    with pytest.raises(CommandError, match="none has no room for it: No such file"):
+        call_command("restore", "-")
+
+
 def test_people_are_replaced_only_when_asked_for(
     state: Any, whole: Path, empty: tuple[Site, Shell]
 ) -> None:

@@ -6,7 +6,7 @@ import shutil
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,9 @@ def _given(name: str) -> Iterator[Path]:
         yield Path(name)
         return
     folder = Path(settings.DATA_DIR)
-    with aside(folder, "standard-input") as copy:
+    with ExitStack() as held:
         try:
+            copy = held.enter_context(aside(folder, "standard-input"))
             shutil.copyfileobj(sys.stdin.buffer, copy)
             copy.flush()
         except OSError as problem:
