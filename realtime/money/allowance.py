@@ -258,7 +258,9 @@ class Allowance(Tap):
             self._about, self._limits = about, limits
             self._tell(self.quota_event())
         for limit in self._terms.limits:
-            if limit.nearly_used_up and self._is_first_warning(limit.scope, limit.what):
+            # A new day, or another amount, is to be warned of anew.
+            mark = (limit.scope, limit.what, str(limit.most), str(limit.renews))
+            if limit.nearly_used_up and self._is_first_warning(*mark):
                 words = warn_words(limit, self._tariff.currency)
                 self._tell(notice("quota_nearly_used_up", *words))
 

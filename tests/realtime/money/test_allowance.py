@@ -205,6 +205,17 @@ def test_each_limit_is_warned_of_once_and_the_page_is_told_only_news() -> None:
     ]
 
 
+def test_a_limit_that_begins_anew_or_is_raised_is_warned_of_again() -> None:
+    bench = Bench()
+    today = money(CENT, used=CENT * 8 / 10)
+    tomorrow = replace(today, renews=NOON + timedelta(hours=36))
+    raised = replace(tomorrow, most=2 * CENT, used=2 * CENT * 8 / 10)
+    for warned, limit in enumerate((today, tomorrow, raised), start=1):
+        for _ in range(2):
+            bench.allowance.told(Terms([limit], began=NOON))
+        assert bench.codes == ["quota_nearly_used_up"] * warned
+
+
 @pytest.mark.parametrize(
     ("used", "told"), [("0.0001", ["0.01"]), ("0.0002", ["0.01", "0.0098"])], ids=["less", "more"]
 )
