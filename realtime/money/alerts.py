@@ -82,7 +82,7 @@ def take(alert: BudgetAlert, now: datetime) -> int:
         return 0
     used = used_of(alert, now)
     reached = [level for level in alert.percents() if used * 100 >= budget * level]
-    known = set(alert.notices.filter(period_began=alert.began(now)).values_list("channel", "level"))
+    known = _known(alert, budget, reached, now)
     new = [
         BudgetNotice(
             alert=alert,
@@ -104,6 +104,18 @@ def take(alert: BudgetAlert, now: datetime) -> int:
     ]
     BudgetNotice.objects.bulk_create(new, ignore_conflicts=True)
     return len(new)
+
+
+def _known(
+    alert: BudgetAlert, budget: Decimal, reached: list[int], now: datetime
+) -> set[tuple[str, int]]:
+    """The ways and levels that are taken in this period. Those of a smaller budget, which are not
+    reached of this one, are given up: they will be news again."""
+    taken = list(alert.notices.filter(period_began=alert.began(now)))
+    old = [each for each in taken if each.budget < budget and each.level not in reached]
+    if old:
+        alert.notices.filter(pk__in=[each.pk for each in old]).delete()
+    return {(each.channel, each.level) for each in taken if each not in old}
 
 
 def _channels(alert: BudgetAlert) -> list[str]:

@@ -88,6 +88,19 @@ def test_each_level_is_told_once_in_its_period(team: Account) -> None:
     assert alerts.run(datetime(2026, 12, 1, tzinfo=UTC)) == 0
 
 
+def test_a_level_is_told_again_of_a_budget_that_was_raised(team: Account) -> None:
+    made = alert(account=team)
+    spend(team, "100")
+    assert [alerts.run(NOW), alerts.run(NOW)] == [1, 0]
+    BudgetAlert.objects.filter(pk=made.pk).update(amount=Decimal(150))
+    assert alerts.run(NOW) == 0
+    spend(team, "25")
+    assert [alerts.run(NOW), alerts.run(NOW)] == [1, 0]
+    assert mail.outbox[-1].subject == "Team: 80 % of the budget is used"
+    assert "125.00 of 150.00 USD are used" in mail.outbox[-1].body
+    assert notices() == [("email", 50, "skipped"), ("email", 80, "sent")]
+
+
 def test_of_several_at_once_the_highest_is_told(team: Account) -> None:
     alert(account=team)
     spend(team, "100")
