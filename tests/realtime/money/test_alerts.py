@@ -26,7 +26,7 @@ from django.utils import timezone
 from chats.models import Account, Membership, User
 from realtime import webhooks
 from realtime.db import with_connection
-from realtime.models import AllowedEndpoint, BudgetAlert, BudgetNotice, Quota
+from realtime.models import AllowedEndpoint, BudgetAlert, BudgetNotice, ExchangeRate, Quota
 from realtime.money import alerts
 from realtime.webhooks import NotDelivered, deliver
 from tests.certificates import certificate_contexts
@@ -107,6 +107,18 @@ def test_of_several_at_once_the_highest_is_told(team: Account) -> None:
     assert alerts.run(NOW) == 1
     assert notices() == [("email", 50, "skipped"), ("email", 80, "skipped"), ("email", 100, "sent")]
     assert [each.subject for each in mail.outbox] == ["Team: 100 % of the budget is used"]
+
+
+def test_amounts_of_many_small_units_are_told_too(team: Account, settings: Any) -> None:
+    settings.REPORTING_CURRENCY = "VND"
+    rate = {"currency": "USD", "into": "VND", "since": NOW.date(), "rate": Decimal(25_000)}
+    ExchangeRate.objects.create(**rate)
+    alert(account=team, amount=Decimal(10_000_000))
+    for day in range(1, 5):
+        spend(team, "95", day)
+    assert alerts.run(NOW) == 1
+    assert mail.outbox[0].subject == "Team: 80 % of the budget is used"
+    assert "of 10000000.00 VND are used" in mail.outbox[0].body
 
 
 def test_without_an_amount_the_quota_is_the_budget(team: Account) -> None:
