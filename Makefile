@@ -8,6 +8,12 @@ WORKERS = $$(n=$$(nproc); echo $$((n < 4 ? n + 1 : 4)))
 # What failed is tried once more, one test after another: on a busy machine some come too late.
 AGAIN := $(BIN)/pytest --last-failed --last-failed-no-failures none
 
+# Another project's, in a shell where one worked on that, would lead to its code and its settings.
+unexport PYTHONPATH PYTHONHOME DJANGO_SETTINGS_MODULE
+# Where the system has another Python since, what was installed for the former is of no use.
+PACKAGES := $(shell $(BIN)/python -Ic 'import sysconfig; print(sysconfig.get_path("purelib"))' 2>/dev/null)
+$(shell test -d "$(PACKAGES)" || rm -rf .venv)
+
 .PHONY: run test quick lint bench soak install lock format clean
 
 run: install
@@ -48,7 +54,7 @@ install: .venv/.run
 .venv/.run: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "NextVoice needs Python 3.11 or newer: apt-get install python3 python3-venv, or make PYTHON=/path/to/python3.11"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv \
 	  || { rm -rf .venv; echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
 	@echo "Installing what NextVoice needs into .venv (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
