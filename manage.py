@@ -9,6 +9,9 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import TextIO
 
+# Some of what is installed for NextVoice; another project's Python has not all of it.
+NEEDED = ("django", "channels", "environ", "pythonjsonlogger")
+
 
 def main() -> None:
     """Run the command; what is wrong with the settings or the database is told in one line."""
@@ -45,8 +48,6 @@ def main() -> None:
         if isinstance(problem, BrokenPipeError):
             sys.exit(128 + signal.SIGPIPE)  # whoever reads it, such as `head`, has enough
         sys.exit(last_words(f"Standard output cannot be written: {problem.strerror}"))
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)  # as shells say it, and no traceback
 
 
 def _give_up(out: TextIO) -> None:
@@ -55,15 +56,18 @@ def _give_up(out: TextIO) -> None:
 
 
 def _with_what_was_installed() -> None:
-    """Where this Python has no Django, go on with the one that `make run` installed it for."""
-    if find_spec("django") is not None:
+    """Where this Python lacks something, go on with the one that `make run` installed it for."""
+    if all(find_spec(name) for name in NEEDED):
         return
     own = Path(__file__).resolve().parent / ".venv"
     python = own / "bin" / "python"
     if not python.exists() or own.samefile(sys.prefix):
-        sys.exit("Django is not installed: “make run” does that, in .venv.")
+        sys.exit("What NextVoice needs is not installed: “make run” does that, in .venv.")
     os.execv(python, [str(python), *sys.argv])
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)  # as shells say it, and no traceback

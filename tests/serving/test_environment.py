@@ -312,14 +312,19 @@ def test_output_that_nobody_takes_is_told_in_one_line_at_most(
     assert (done.stderr, done.returncode) == (told, status)
 
 
-def test_a_python_without_django_goes_on_with_the_one_that_has_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has", ["nothing", "django"])
+def test_a_python_that_lacks_something_goes_on_with_the_one_that_has_it(
+    tmp_path: Path, has: str
+) -> None:
     copy, own = tmp_path / "manage.py", tmp_path / ".venv" / "bin" / "python"
     shutil.copy(ROOT / "manage.py", copy)
+    # Another project's Python may have a Django.
+    (tmp_path / "other" / has).mkdir(parents=True)
     bare = [sys.executable, "-S", str(copy), "usage", "--by", "model"]
-    path = {"PATH": os.environ["PATH"]}
+    path = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path / "other")}
     done = subprocess.run(bare, capture_output=True, text=True, env=path)
     assert done.returncode == 1
-    assert done.stderr == "Django is not installed: “make run” does that, in .venv.\n"
+    assert done.stderr == "What NextVoice needs is not installed: “make run” does that, in .venv.\n"
     own.parent.mkdir(parents=True)
     own.write_text('#!/bin/sh\necho "$0 $@"\n')
     own.chmod(0o755)
