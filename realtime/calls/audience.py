@@ -226,8 +226,9 @@ class Audience:
                 self._stop(message["reason"])
         elif message["type"] == "call.left":
             self._left(message["call_id"], message.get("duration_ms", 0))
-        elif message["since"] > self._since:
+        elif message["type"] == "call.entered" and message["since"] > self._since:
             self._stop("taken_over")
+        # Other hints are a newer version's, which begins beside this one.
 
 
 async def _send(group: str, message: Event) -> None:

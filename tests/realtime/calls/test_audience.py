@@ -77,3 +77,19 @@ async def test_what_nobody_watches_is_not_shown_until_somebody_asks(
     assert await told() == "nextvoice.saved"
     await made.close()
     assert await told() == "nextvoice.call"
+
+
+async def test_a_hint_of_a_newer_version_is_skipped(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{__name__}.Hanging"}}
+    layer, stopped = get_channel_layer(), asyncio.get_running_loop().create_future()
+    made = Audience("conversation", "call", True, stopped.set_result)
+    made.start()
+    async with asyncio.timeout(10):
+        await layer.entered.wait()
+        for hint in ({"type": "call.new"}, {"type": "call.end", "call_id": "call", "reason": "x"}):
+            await layer.group_send(audience.calls_of("conversation"), hint)
+        assert await stopped == "x"
+        await made.close()
+    assert caplog.messages == []
