@@ -6,6 +6,8 @@ with warnings but with no error.
 
 from __future__ import annotations
 
+import shlex
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,32 @@ def server(**options: Any) -> list[CheckMessage]:
             id="realtime.W015",
         )
     ]
+
+
+@register(Tags.security, deploy=True)
+def data(**options: Any) -> list[CheckMessage]:
+    """What people said is for nobody else of this machine. What is made now is; what versions
+    before made stays as it was, and others may have been given it on purpose."""
+    kept = [Path(settings.DATA_DIR) / name for name in ("media", "live", "spool", "journal")]
+    if connection.vendor == "sqlite":
+        kept.insert(0, Path(connection.settings_dict["NAME"]))
+    if not (open_ones := [str(each) for each in kept if _others_may_read(each)]):
+        return []
+    return [
+        Warning(
+            f"Everybody on this machine may read what people said: {', '.join(open_ones)}.",
+            hint=f"Run: {shlex.join(['chmod', '-R', 'o-rwx', *open_ones])}",
+            id="realtime.W019",
+        )
+    ]
+
+
+def _others_may_read(path: Path) -> bool:
+    try:
+        reach = all(folder.stat().st_mode & stat.S_IXOTH for folder in path.absolute().parents)
+        return reach and bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False  # it is not there, or in memory
 
 
 def of_workers(workers: int) -> list[CheckMessage]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -78,6 +79,23 @@ def test_secrets_made_up_here_are_said_where_the_database_may_be_shared(
     monkeypatch.setattr(deploy_checks.connection, "vendor", vendor)
     found = said(settings, SECRETS_MADE=["KEY_RING"])
     assert found == [f"realtime.{each}" for each in expected]
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "expected"),
+    [(0o755, 0o644, ["W019"]), (0o750, 0o644, []), (0o755, 0o640, [])],
+)
+def test_data_that_others_of_the_machine_may_read_is_said(
+    settings: Any, folder: int, file: int, expected: list[str]
+) -> None:
+    # Not in pytest's own folder, which others cannot enter.
+    with TemporaryDirectory(dir="/tmp") as data:
+        media = Path(data) / "media"
+        media.mkdir()
+        media.chmod(file | 0o111)
+        Path(data).chmod(folder)
+        settings.DATA_DIR = data
+        assert said(settings) == [f"realtime.{each}" for each in expected]
 
 
 def test_daphne_is_said_to_be_no_server_for_people(
