@@ -380,6 +380,17 @@ def test_another_format_is_refused_by_name(form: Any, param: str) -> None:
     assert upstream.frames == []
 
 
+@pytest.mark.parametrize("kind", ["none", "server-vad", None, ["server_vad"]])
+def test_turns_of_another_kind_are_refused_by_name(kind: Any) -> None:
+    call, leg, _tap, upstream = attached()
+    session = {"type": "realtime", "audio": {"input": {"turn_detection": {"type": kind}}}}
+    say(call, type="session.update", event_id="mine", session=session)
+    error = leg.frames[-1]["error"]
+    assert error["param"] == "session.audio.input.turn_detection.type"
+    assert (error["code"], error["event_id"]) == ("invalid_value", "mine")
+    assert upstream.frames == []
+
+
 def test_an_answer_of_its_own_format_is_refused_and_the_same_one_is_taken() -> None:
     call, leg, _tap, upstream = attached()
     output = {"format": {"type": "audio/pcmu"}, "voice": "marin"}

@@ -28,6 +28,7 @@ SETTABLE = frozenset(
 DROPPED = frozenset({"type", "model", "tracing", "id", "object", "expires_at", "client_secret"})
 """What clients say and nobody needs: the model belongs to the connection, and traces would be
 made in the account of whoever pays the provider."""
+TURNS = ("server_vad", "semantic_vad")
 INPUT = frozenset({"format", "noise_reduction", "transcription", "turn_detection"})
 OUTPUT = frozenset({"format", "speed", "voice"})
 PCM: Event = {"type": "audio/pcm", "rate": 24000}
@@ -116,9 +117,20 @@ def _audio(given: object, path: str) -> Event:
                 raise unknown(f"{path}.{side}.{name[:64]}")
             if name == "format" and value is not None:
                 _check_format(value, f"{path}.{side}.format")
-            if name in ("transcription", "turn_detection") and value is not None:
-                _object(value, f"{path}.{side}.{name}")
+            if name == "transcription" and value is not None:
+                _object(value, f"{path}.{side}.transcription")
+            if name == "turn_detection" and value is not None:
+                _check_turns(value, f"{path}.{side}.turn_detection")
     return wanted
+
+
+def _check_turns(value: object, path: str) -> None:
+    # Another kind of these two than a service has is fitted to it; a word like "none" is neither,
+    # and whoever says it would be answered hands-free.
+    kind = _object(value, path).get("type", TURNS[0])
+    if kind not in TURNS:
+        known = " and ".join(f"'{name}'" for name in TURNS)
+        raise Problem("invalid_value", f"Supported values are: {known}.", f"{path}.type")
 
 
 def _check_format(value: object, path: str) -> None:
