@@ -7,6 +7,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from realtime.bridge.dialects.target import HEADER_NAME
@@ -154,8 +155,17 @@ class ToolServiceForm(forms.ModelForm):
 
     def _clean_document(self, data: dict[str, Any]) -> None:
         """Fetch the document where that is wished, read it, and take the address from it."""
+        address = data.get("document_url", "").strip()
+        if address and (why := _why_not(address)):
+            self.add_error("document_url", why)
+            return
+        if not address and not data["document"].strip():
+            self.add_error(
+                "document", _("Paste the document here, or write above where it is fetched from.")
+            )
+            return
         try:
-            if address := data.get("document_url", "").strip():
+            if address:
                 to = Destination(address, endpoints.vouched_url(address))
                 data["document"] = async_to_sync(fetched)(to)
             document: Document = read(data["document"], address or data.get("url", ""))
@@ -178,22 +188,8 @@ class ToolServiceForm(forms.ModelForm):
 
     def _clean_address(self, data: dict[str, Any]) -> None:
         url = data["url"] = tidy.tidied(data["url"]).rstrip("/")
-        try:
-            if any(sign.isspace() for sign in url):
-                raise Forbidden("a space is in the URL", "bad_url")
-            if not endpoints.vouched_url(url):
-                endpoints.check_outside(url, SCHEMES)
-        except Forbidden as problem:
-            if problem.fault != "url_not_public":
-                self.add_error("url", _("Write an address like https://api.example.org/v1."))
-                return
-            self.add_error(
-                "url",
-                _(
-                    "Only public addresses with https:// on port 443 can be used. Add the host and "
-                    "port of another one under Allowed endpoints first."
-                ),
-            )
+        if why := _why_not(url):
+            self.add_error("url", why)
             return
         if "?" in url:
             self.add_error("url", _("Leave out the ? and what comes after it."))
@@ -209,6 +205,23 @@ class ToolServiceForm(forms.ModelForm):
             self.add_error(
                 "new_secret", _("The address is of another server: write the secret for it.")
             )
+
+
+def _why_not(url: str) -> str:
+    """Why an address cannot be used, and what to do; "" if it can."""
+    try:
+        if any(sign.isspace() for sign in url):
+            raise Forbidden("a space is in the URL", "bad_url")
+        if not endpoints.vouched_url(url):
+            endpoints.check_outside(url, SCHEMES)
+    except Forbidden as problem:
+        if problem.fault != "url_not_public":
+            return gettext("Write an address like https://api.example.org/v1.")
+        return gettext(
+            "Only public addresses with https:// on port 443 can be used. Add the host and "
+            "port of another one under Allowed endpoints first."
+        )
+    return ""
 
 
 class ToolFunctionForm(forms.ModelForm):

@@ -108,7 +108,14 @@ def test_a_document_is_fetched_without_the_secret(admin_client: Client, server: 
         (
             {"document_url": "https://169.254.169.254/api.json"},
             "document_url",
-            "It could not be fetched: the host has an address that is not allowed.",
+            "Only public addresses with https:// on port 443 can be used. Add the host and port",
+        ),
+        ({"document_url": "http://x.org:8080/api.json"}, "document_url", "Only public addresses"),
+        ({"document_url": "nonsense"}, "document_url", "Write an address like https://"),
+        (
+            {"document": " "},
+            "document",
+            "Paste the document here, or write above where it is fetched from.",
         ),
         (
             {"document": document("")},
