@@ -14,7 +14,8 @@ import re
 import warnings
 import zoneinfo
 from base64 import urlsafe_b64decode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,10 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+# A name, and its value without the comment after it.
+LINE = re.compile(
+    r"""(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*("(?:\\.|[^"\\])*"|'[^']*'|.*?)(?:\s*(?<=\s)\#.*)?"""
+)
 HOST = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\]|\*.*")
 ORIGIN = re.compile(r"https?://[^/?#\s]+")
 YES, NO = ("true", "yes", "on", "1", "y", "ok"), ("false", "no", "off", "0", "n")
@@ -30,10 +35,30 @@ DATABASES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
 
 def read_file(path: Path) -> set[str]:
     """Add what is in a `.env` file, where there is one; what is in the environment goes first.
-    Returns which variables were added."""
+    Returns which variables were added. A line means what it means to Compose, which may read the
+    same file. Of what is no line of one only the number is told: it may hold a secret."""
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        return set()
+    except (OSError, ValueError) as problem:
+        raise ImproperlyConfigured(f"{path} cannot be read ({_why(problem)}).") from None
     before = {*os.environ}
-    environ.Env.read_env(path)
+    environ.Env.read_env(StringIO("\n".join(_lines(path, lines))))
     return os.environ.keys() - before
+
+
+def _lines(path: Path, given: Sequence[str]) -> Iterator[str]:
+    for number, line in enumerate(given, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if (found := LINE.fullmatch(line.strip())) is None:
+            raise ImproperlyConfigured(f"{path}, line {number}: write it as NAME=value.")
+        yield "{}={}".format(*found.groups())
+
+
+def _why(problem: Exception) -> str:
+    return problem.strerror or "" if isinstance(problem, OSError) else "it is no text in UTF-8"
 
 
 def text(name: str, default: str = "") -> str:

@@ -161,6 +161,51 @@ def test_what_a_file_adds_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert env.read_file(tmp_path / "none") == set()
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("X=a#b", "a#b"),
+        ("X = a b ", "a b"),
+        ("  export X=a # not this", "a"),
+        ("X= # none", ""),
+        ("\ufeffX=a", "a"),
+        ('X="a # b" # c', "a # b"),
+        ("X='a' #c", "a"),
+        ('X="a', '"a'),
+        ("X=a=b==", "a=b=="),
+        ("  # X=a\n \nX=b\r\n", "b"),
+    ],
+)
+def test_a_line_of_a_file_is_read_as_compose_reads_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, expected: str
+) -> None:
+    monkeypatch.setenv("X", "")
+    monkeypatch.delenv("X")
+    (tmp_path / ".env").write_text(line, "utf-8", newline="")
+    assert env.read_file(tmp_path / ".env") == {"X"}
+    assert os.environ["X"] == expected
+
+
+def test_what_is_no_line_of_a_file_is_told_by_its_number_alone(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("A_B=1\nSECRET KEY=hush\n")
+    with pytest.raises(ImproperlyConfigured) as told:
+        env.read_file(file)
+    assert str(told.value) == f"{file}, line 2: write it as NAME=value."
+    assert "A_B" not in os.environ
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"X=\xff")
+    with pytest.raises(ImproperlyConfigured, match="it is no text in UTF-8"):
+        env.read_file(file)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(ImproperlyConfigured, match="Is a directory"):
+        env.read_file(file)
+
+
 def test_a_relative_folder_is_the_same_wherever_a_program_starts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
