@@ -140,6 +140,10 @@ class Command(BaseCommand):
         if provider is None:
             raise CommandError(f"There is no provider {wish.name!r}.")
         wanted = {"name": wish.models[0]} if wish.models else {}
+        if wanted and not provider.models.filter(**wanted).exists():
+            raise CommandError(
+                f"{provider.name!r} has no model {wish.models[0]!r}; without --test it is added."
+            )
         test = prepare(model_of(provider, **wanted))
         if not asyncio.run(self._follow(test, as_json)):
             raise SystemExit(1)

@@ -155,6 +155,14 @@ def test_what_cannot_be_is_said_in_a_line_and_nothing_is_done(
     assert Provider.objects.count() == 0
 
 
+def test_a_test_adds_no_model_and_says_how_one_is_added() -> None:
+    run("P", "--url", URL, "--model", "m")
+    assert "'P' has no model 'n'; without --test it is added." in refused(
+        "P", "--model", "n", "--test"
+    )
+    assert [model.name for model in Provider.objects.get().models.all()] == ["m"]
+
+
 def test_an_own_key_is_left_to_its_owners(ann: Any) -> None:
     Provider.objects.create(name="Mine", url=URL, own=True, account=ann.own_account)
     slug = ann.own_account.slug
