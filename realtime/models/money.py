@@ -11,11 +11,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.timezone import now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from realtime.models.exact import ExactField
 from realtime.models.providers import Provider, dialect_choices
-from realtime.money.pricing import PRICE_PLACES, Prices
+from realtime.money.pricing import PRICE_PLACES, Prices, lacking
 from realtime.money.usage import MEASURES, Counts
 
 CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", _("Write three capital letters, such as USD."))
@@ -148,6 +149,14 @@ class Price(models.Model):
     def prices(self) -> Prices:
         """The rates, as `realtime.money.pricing` takes them."""
         return prices_of(self)
+
+    def lacking(self) -> str:
+        """What to say of rates without which usual answers stay unpriced; "" if there are all."""
+        missing = lacking(self.prices()) if self.kind == self.Kind.REALTIME else ()
+        if not missing:
+            return ""
+        words = gettext("Usual answers stay without a price: it has no %(rates)s.")
+        return words % {"rates": ", ".join(missing)}
 
 
 def prices_of(row: Any) -> Prices:

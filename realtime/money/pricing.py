@@ -135,6 +135,16 @@ def per_minute(prices: Prices) -> Decimal | None:
     return tokens + time if prices.by_token or prices.by_time else None
 
 
+def lacking(prices: Prices) -> tuple[str, ...]:
+    """The rates that are missing for a usual spoken answer, some of whose tokens are text."""
+    try:
+        if prices.by_token:
+            cost(TYPICAL_TURN, prices)
+    except Unpriced as problem:
+        return tuple(each for each in problem.measures if not each.endswith("_cached"))
+    return ()
+
+
 TURNS = 4
 TYPICAL_TURN = Counts(
     text_in=2000,

@@ -92,6 +92,8 @@ class Command(BaseCommand):
         except IntegrityError:
             raise CommandError("There is such a price since then already.") from None
         self.stdout.write(f"{price} since {price.since:%Y-%m-%d %H:%M} UTC: {_shown(price)}")
+        if words := price.lacking():
+            self.stdout.write(words)
 
     def _provider(self, name: str | None) -> Provider | None:
         if not name:

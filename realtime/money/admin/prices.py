@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -94,6 +94,11 @@ class PriceAdmin(Autocompletes, admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Price | None = None) -> bool:
         allowed = super().has_delete_permission(request, obj)
         return allowed and (obj is None or obj.source != Price.Source.SEED)
+
+    def save_model(self, request: HttpRequest, obj: Price, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if words := obj.lacking():
+            messages.warning(request, words)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"since": timezone.now(), **super().get_changeform_initial_data(request)}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.messages import get_messages
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -218,6 +219,15 @@ def test_the_command_sets_a_price_of_one_s_own(provider: Provider) -> None:
     ]
 
 
+def test_the_command_says_which_rate_answers_will_lack(provider: Provider) -> None:
+    lacking = "Usual answers stay without a price: it has no text_out."
+    rates = ["text_in=2", "audio_in=10", "audio_out=40"]
+    assert prices("--set", "gpt-x", *rates)[1:] == [lacking]
+    assert prices("--set", "gpt-y", *rates, "text_out=8")[1:] == []
+    assert prices("--set", "gpt-z", "per_minute=1")[1:] == []
+    assert prices("--set", "w", "audio_in=1", "--kind", "transcription")[1:] == []
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -341,6 +351,8 @@ def test_admins_set_prices_exactly(admin: Client) -> None:
     }
     answer = admin.post(reverse("admin:realtime_price_add"), form)
     assert answer.status_code == 302
+    told = [each.message for each in get_messages(answer.wsgi_request)]
+    assert told[0] == "Usual answers stay without a price: it has no text_out, audio_out."
     row = Price.objects.get()
     assert (row.text_in, row.source) == (D("0.123456"), "admin")
     page = admin.get(reverse("admin:realtime_price_change", args=[row.pk])).content.decode()
