@@ -43,7 +43,7 @@ STATES = {"in_progress": RUNNING, "completed": COMPLETED, "failed": FAILED}
 LISTING = _("Finding out what the tools can do")
 NOT_LISTED = "The server did not say which tools it has."
 MOST = 200
-"""Calls of one upstream session that are followed."""
+"""Items of one upstream session's calls that are followed."""
 
 
 class RemoteTools:
@@ -123,6 +123,14 @@ class RemoteTools:
             call.response_id = response_id or call.response_id
         return call
 
+    def _has_room(self) -> bool:
+        """Whether one more can be followed; the oldest of those that are over are forgotten."""
+        if len(self._calls) >= MOST:
+            over = [item_id for item_id, call in self._calls.items() if not call.open]
+            for item_id in over[: MOST // 2]:
+                del self._calls[item_id]
+        return len(self._calls) < MOST
+
     def _begin(self, item: Mapping[str, Any], response_id: str, state: str) -> ToolCall:
         call = self._calls[item["id"]] = ToolCall(
             id=item["id"],
@@ -139,14 +147,14 @@ class RemoteTools:
         return call
 
     def _requested(self, item: Mapping[str, Any], response_id: str) -> None:
-        if self._of(item, response_id) is None and len(self._calls) < MOST:
+        if self._of(item, response_id) is None and self._has_room():
             call = self._begin(item, response_id, AWAITING)
             call.task = self._spawn(self._decided(call))
 
     def _called(self, item: Mapping[str, Any], response_id: str) -> None:
         call = self._of(item, response_id)
         if call is None:
-            if len(self._calls) >= MOST:
+            if not self._has_room():
                 return
             call = self._begin(item, response_id, RUNNING)
         call.arguments = text_or(item.get("arguments"), "") or call.arguments

@@ -249,6 +249,14 @@ async def test_items_of_other_shapes_end_no_call(kind: str, field: str, value: A
     assert {event["item_id"] for event in told(on)} <= {"mcp_1"}
 
 
+async def test_in_a_long_call_the_newest_tools_are_followed() -> None:
+    names = [f"mcp_{number}" for number in range(MOST + 50)]
+    items = [CALLING | {"id": name, "output": "Saved."} for name in names]
+    done = [{"type": "response.output_item.done", **PLACE, "item": item} for item in items]
+    on = await after(response_created(), *done)
+    assert [event["item_id"] for event in told(on) if event["state"] == "completed"] == names
+
+
 async def test_a_provider_that_asks_without_end_is_followed_so_far() -> None:
     items = [ASKING | {"id": f"mcpr_{n}"} for n in range(MOST + 50)]
     events = [{"type": "response.output_item.added", **PLACE, "item": item} for item in items]
