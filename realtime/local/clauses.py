@@ -8,6 +8,18 @@ _STRONG = re.compile(r"[.!?\u2026]+[\"')\]]*(?=\s)|[\u3002\uff01\uff1f]|\n+")
 _WEAK = re.compile(r"[,;:\u2014](?=\s)|[\uff0c\uff1b\u3001]")
 # "Dr. Smith" and "3. item" are not the end of a sentence.
 _NOT_AN_END = re.compile(r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|e\.g|i\.e|etc|no)|(?:^|\s)\d+)\.$", re.I)
+# Marks of Markdown that a voice reads out. A star between two spaces, or two in a power, is a sign.
+_MARKS = re.compile(
+    r"(^[ \t]*)(?:[*+]|\#{1,6})[ \t]+|`|~~"
+    r"|(?<![\w)*])\*{1,3}(?=[^\s*])|(?<=[^\s*])\*{1,3}(?![\w(*])",
+    re.MULTILINE,
+)
+_LINK = re.compile(r"!?\[([^\]]+)\]\([^()\s]*\)")
+
+
+def plain(text: str) -> str:
+    """The words of a clause, without the marks that say how to show them."""
+    return _MARKS.sub(r"\1", _LINK.sub(r"\1", text))
 
 
 class ClauseCutter:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from realtime.local.audio import BYTES_PER_MS
 from realtime.local.brain import Brain, BrainFailed, CallArguments, CallBegun, Piece, Prompt, Said
-from realtime.local.clauses import ClauseCutter
+from realtime.local.clauses import ClauseCutter, plain
 from realtime.local.conversation import Word
 from realtime.local.mouth import Mouth, MouthFailed
 from realtime.local.responses import ResponseWriter
@@ -106,6 +106,7 @@ class Reply:
             await self._say(text)
 
     async def _say(self, text: str) -> None:
+        text = plain(text)
         if not any(letter.isalnum() for letter in text):
             return
         output = self.writer.options["output"]

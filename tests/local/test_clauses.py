@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.local.clauses import LONGEST, ClauseCutter
+from realtime.local.clauses import LONGEST, ClauseCutter, plain
 from tests.examples import examples
 
 
@@ -43,3 +43,21 @@ def test_nothing_is_lost_and_no_piece_is_endless(texts: list[str]) -> None:
     pieces = cut(*texts)
     assert "".join(pieces) == "".join(texts)
     assert all(len(piece) <= LONGEST + 80 for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("**Hello** you, *dear* one.", "Hello you, dear one."),
+        (" How **very", " How very"),
+        (" nice** of you.", " nice of you."),
+        ("* One\n+ Two\n", "One\nTwo\n"),
+        ("## A title\n", "A title\n"),
+        ("Press `Esc`, ~~not~~ now.", "Press Esc, not now."),
+        ("See [the page](https://example.org/a?b=c).", "See the page."),
+        ("2 * 3 is 6, 2**3 is 8, (1+1)*2 is 4.", "2 * 3 is 6, 2**3 is 8, (1+1)*2 is 4."),
+        ("C# and number #1 - well_known", "C# and number #1 - well_known"),
+    ],
+)
+def test_marks_of_markdown_are_not_said(written: str, said: str) -> None:
+    assert plain(written) == said

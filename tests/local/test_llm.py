@@ -48,6 +48,15 @@ async def test_streamed_text_is_spoken(rooms: Rooms, llm: Any) -> None:
     }
 
 
+async def test_what_is_marked_for_the_eye_is_said_without_the_marks(rooms: Rooms, llm: Any) -> None:
+    marked = "**Two** tips. * Sleep `well`."
+    llm.scripts = [stream(said(marked)), stream(said(marked))]
+    room = rooms(engine=engine(llm))
+    assert transcript(await room.ask("hi")) == "Two tips. Sleep well."
+    written = await room.ask("hi", output_modalities=["text"])
+    assert written["output"][0]["content"][0]["text"] == marked
+
+
 async def test_speaking_starts_before_the_text_is_complete(rooms: Rooms, llm: Any) -> None:
     llm.scripts = [stream(said("This is the first sentence. And this"), hold=True)]
     room = rooms(engine=engine(llm))
