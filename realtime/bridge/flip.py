@@ -3,7 +3,8 @@ and asked for again.
 
 After text in the history a model tends to go on in text. So the first time the answer is deleted
 and asked for once more; the second time the conversation is packed into one system message; when
-that does not help either the text is shown, and said so. See protocols.md 11.
+that does not help either the text is shown, and said so, and so are further ones until the model
+speaks, or another session takes over: each request costs. See protocols.md 11.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class FlipGuard:
         self._items: set[str] = set()  # of the stopped one
         self._unseen: set[str] = set()  # items whose deletion nobody else is told of
         self._flips = 0  # in a row
+        self._writes = False  # nothing has helped
 
     @property
     def resting(self) -> bool:
@@ -47,6 +49,7 @@ class FlipGuard:
     def lost(self) -> None:
         """The provider is gone."""
         self._undecided = self._stopped = None
+        self._flips, self._writes = 0, False
         self._held.clear()
         self._items.clear()
         self._unseen.clear()
@@ -89,7 +92,7 @@ class FlipGuard:
             self._held.append(event)
             return ()
         if part is not None or kind in SPOKEN:
-            self._undecided, self._flips = None, 0
+            self._undecided, self._flips, self._writes = None, 0, False
         elif kind == "response.done":
             self._undecided = None
         return (*self._let_go(), event)
@@ -101,9 +104,10 @@ class FlipGuard:
     def _flipped(self, event: Event) -> Iterable[Event]:
         response_id, self._undecided = self._undecided, None
         self._flips += 1
-        if self._flips > (1 if self._core.packed else 2):
-            self._flips = 0
+        if not self._writes and self._flips > (1 if self._core.packed else 2):
+            self._writes = True
             self._core.notice("answered_in_text")
+        if self._writes:
             return (*self._let_go(), event)
         self._stopped = response_id
         self._items = {_item_id(each) or "" for each in (*self._let_go(), event)}

@@ -178,6 +178,21 @@ def test_a_third_flip_shows_the_text_and_says_so():
     assert rig.upstream.frames == []
 
 
+def test_a_model_that_only_writes_is_asked_no_more_until_it_speaks():
+    rig = asked()
+    flip_again(rig, 101)
+    flip_again(rig, 102)
+    for number in (103, 104, 105):
+        rig.upstream.take()
+        flip(rig, number)
+        rig.provider(response_done(f"resp_{number}"))
+        assert rig.upstream.frames == []
+    assert rig.browser.types().count("nextvoice.notice") == 1
+    rig.provider(response_created("resp_1"), audio_delta(bytes(960)), response_done("resp_1"))
+    flip(rig, 106)
+    assert rig.upstream.types() == ["response.cancel"]
+
+
 def test_a_packed_call_that_flips_is_asked_once_more():
     rig = asked()
     rig.call.packed = True
