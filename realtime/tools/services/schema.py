@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, best_match
@@ -39,10 +40,10 @@ class BadSchema(Exception):
 
 def pointed(root: Any, reference: object, place: str) -> Any:
     """What a local reference such as `#/components/schemas/Pet` is of. Raises BadSchema."""
-    if not isinstance(reference, str) or not reference.startswith("#"):
+    if not isinstance(reference, str) or not f"{reference}/".startswith("#/"):
         raise BadSchema(place, "only references into this document (#/…) can be followed")
     found = root
-    for step in reference[1:].split("/")[1:]:
+    for step in unquote(reference[1:]).split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
         if isinstance(found, list) and name.isascii() and name.isdigit():
             found = found[int(name)] if int(name) < len(found) else None

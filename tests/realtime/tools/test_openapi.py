@@ -265,6 +265,14 @@ def test_openapi_30_becomes_json_schema() -> None:
     }
 
 
+def test_references_are_pointers_and_may_be_written_as_in_an_address() -> None:
+    root = {"$defs": {"A pet/dog": {"type": "string"}}}
+    for written in ("#/$defs/A pet~1dog", "#/%24defs/A%20pet~1dog"):
+        assert portable({"$ref": written}, root) == {"type": "string"}
+    with pytest.raises(BadSchema, match="only references into this document"):
+        portable({"$ref": "#anchor"}, root)
+
+
 @pytest.mark.parametrize("large", [10**30, 10**400])
 def test_a_number_that_is_too_large_to_be_written_is_about_as_large(large: int) -> None:
     schema = portable({"type": "integer", "maximum": large, "enum": [1, -large]}, {})
