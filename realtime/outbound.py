@@ -142,8 +142,9 @@ class _Guarded(httpx2.AsyncBaseTransport):
         for address in others:
             try:
                 return await self._ask(address, request)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout):
-                continue
+            except (httpx2.ConnectError, httpx2.ConnectTimeout) as problem:
+                if _because_of(problem, ssl.SSLError):
+                    raise  # that one answers; what the others say would hide what is wrong
         return await self._ask(last, request)
 
     async def aclose(self) -> None:

@@ -162,7 +162,7 @@ async def test_tls_verifies_the_name_and_not_the_address(
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
     with api() as server:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-        there = resolver(["127.0.0.1"])
+        there = resolver(["127.0.0.1", "127.0.0.2"])  # nobody is at the second
         for host, reached in (("localhost", True), ("other.example.org", False)):
             url = f"https://{host}:{server.server_port}/pets"
             to = Destination(url, vouched=True, resolve=there)
