@@ -6,6 +6,7 @@ import { ConversationPage } from "./conversation.js";
 import { find, findAll } from "./helpers/dom.js";
 import { draftOf, forgetDrafts, joined, keepDraft } from "./helpers/drafts.js";
 import { whyNot } from "./helpers/http.js";
+import { remember, remembered } from "./helpers/storage.js";
 import { has, t } from "./helpers/strings.js";
 import { showTimes } from "./helpers/time.js";
 import { keepAwake } from "./helpers/wake-lock.js";
@@ -173,12 +174,29 @@ function connectVisits() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.defaultPrevented || form.method === "dialog") return;
-    if (form.matches("[data-sign-out]")) forgetDrafts();
+    if (form.matches("[data-sign-out]")) signOut();
     // Who deletes what they look at need not be told that it is gone.
     if (form.matches("[data-delete]")) page?.leave();
     if (form.matches("[data-start-talking]") && event.submitter?.name === "call") startTalking(event);
     else if (call.active && isOurPage(new URL(form.action))) submitDuringCall(event);
   });
+}
+
+/** Whoever comes next may be somebody else. */
+function signOut() {
+  forgetDrafts();
+  remember("signed-out", String(Date.now()));
+}
+
+/** The browser shows a page as it was left. */
+function showAgain() {
+  if (Number(remembered("signed-out")) > performance.timeOrigin) {
+    document.body.hidden = true;
+    location.reload();
+  } else if (find("[data-page=home]")) {
+    // What was begun since, or deleted, is what people come back from.
+    visits.again();
+  }
 }
 
 /** One tap on the front page: a new conversation, and a call in it. */
@@ -231,6 +249,7 @@ window.addEventListener("pagehide", ({ persisted }) => {
   page?.choice.flush();
   if (!persisted) call.hangUp();
 });
+window.addEventListener("pageshow", ({ persisted }) => persisted && showAgain());
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible" && call.live && call.options.mode === "voice") audioContext();
 });

@@ -51,6 +51,13 @@ export class Visits {
     }
   }
 
+  /** Bring in anew what the browser kept of this page; where that does not work it stays as it is. */
+  async again() {
+    const visit = ++this.#wanted;
+    const { page } = await fetchPage(location.href).catch(() => ({ page: null }));
+    if (page && visit === this.#wanted) this.#swap(page);
+  }
+
   async #moved() {
     // A link within the page, such as the one that skips to its content, leads to no other page.
     const same = (history.state?.entry ?? this.#entry) === this.#entry;

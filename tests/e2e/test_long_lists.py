@@ -297,6 +297,42 @@ def test_who_comes_back_to_the_list_during_a_call_finds_their_place(
             page.get_by_test_id("hang-up").click()
 
 
+# Browsers keep a page as it was left, for who goes back to it.
+KEPT = "void dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+
+
+def test_who_comes_back_to_the_list_sees_what_is_new_and_finds_their_place(
+    visit: Open, site: Site, thread: str
+) -> None:
+    with visit(None, expected=("ERR_FAILED",)) as page:
+        titles = page.locator("main .conversation-item__title")
+        wanted = titles.filter(has_text=re.compile("^Conversation 40$"))
+        until(page, lambda: down(page) and wanted.count())
+        wanted.scroll_into_view_if_needed()
+        top = scrolled(page)
+        new = site.run(
+            "from chats.models import User\n"
+            "ann = User.objects.get(username='ann')\n"
+            "thread = ann.conversations.create(account=ann.own_account, title='Just now')\n"
+            "tell(str(thread.pk))"
+        )
+        page.evaluate(KEPT)
+        expect(titles.first).to_have_text("Just now")
+        expect(wanted).to_be_in_viewport()
+        assert scrolled(page) == pytest.approx(top, abs=2)
+        site.run(
+            "from chats.models import Conversation\n"
+            f"Conversation.objects.filter(pk={new!r}).delete()"
+        )
+        page.evaluate(KEPT)
+        expect(titles.first).not_to_have_text("Just now")
+        # Where it cannot be had anew it stays.
+        page.route("**/", lambda route: route.abort())
+        with page.expect_event("requestfailed"):
+            page.evaluate(KEPT)
+        expect(wanted).to_be_in_viewport()
+
+
 def test_what_is_deleted_during_a_call_does_not_come_back_with_the_list(
     visit: Open, site: Site, thread: str
 ) -> None:

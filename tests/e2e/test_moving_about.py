@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Open, wording
+from tests.e2e.conftest import Open, sign_in, wording
 from tests.e2e.provider import opened, scripted
 from tests.e2e.test_errors_speak import SILENT, STAY
 from tests.e2e.test_first_conversation import kept, rename_to
@@ -233,6 +233,25 @@ def test_a_call_goes_on_where_another_page_cannot_be_had(visit: Open) -> None:
         expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
         page.get_by_test_id("hang-up").click()
         expect(panel).to_be_hidden()
+
+
+def test_who_goes_back_after_a_sign_out_sees_nothing_of_what_was_there(
+    visit: Open, site: Site
+) -> None:
+    with visit(None) as page:
+        page.context.clear_cookies()
+        sign_in(page, site.url)
+        new_conversation(page)
+        other = page.context.new_page()
+        other.goto(page.url)
+        other.locator(".account-menu summary").click()
+        other.get_by_role("button", name="Sign out").click()
+        expect(other.get_by_label("Password")).to_be_visible()
+        # The browser has kept the page as it was left.
+        page.evaluate(
+            "void dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+        )
+        expect(page.get_by_label("Password")).to_be_visible()
 
 
 def test_a_page_loaded_again_ends_its_call_and_the_next_one_knows_what_was_said(
