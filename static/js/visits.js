@@ -55,7 +55,11 @@ export class Visits {
   async again() {
     const visit = ++this.#wanted;
     const { page } = await fetchPage(location.href).catch(() => ({ page: null }));
-    if (page && visit === this.#wanted) this.#swap(page);
+    if (!page || visit !== this.#wanted) return;
+    const followed = document.activeElement?.getAttribute("href");
+    this.#swap(page);
+    // The keyboard is where it left.
+    if (followed) find(`#page a[href="${CSS.escape(followed)}"]`)?.focus({ preventScroll: true });
   }
 
   async #moved() {

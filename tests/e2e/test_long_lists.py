@@ -309,6 +309,8 @@ def test_who_comes_back_to_the_list_sees_what_is_new_and_finds_their_place(
         wanted = titles.filter(has_text=re.compile("^Conversation 40$"))
         until(page, lambda: down(page) and wanted.count())
         wanted.scroll_into_view_if_needed()
+        link = page.get_by_role("link", name="Conversation 40 ")
+        link.focus()
         top = scrolled(page)
         new = site.run(
             "from chats.models import User\n"
@@ -318,6 +320,7 @@ def test_who_comes_back_to_the_list_sees_what_is_new_and_finds_their_place(
         )
         page.evaluate(KEPT)
         expect(titles.first).to_have_text("Just now")
+        expect(link).to_be_focused()
         expect(wanted).to_be_in_viewport()
         assert scrolled(page) == pytest.approx(top, abs=2)
         site.run(
