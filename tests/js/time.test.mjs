@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clock, dayName, moment, relativeTime, soundLength } from "../../static/js/helpers/time.js";
+import { clock, dayName, localeOf, moment, relativeTime, soundLength, timeOfDay } from "../../static/js/helpers/time.js";
 
 const NOW = new Date(2026, 10, 22, 12, 0, 0);
 
@@ -51,3 +51,10 @@ for (const [date, words] of [
 ]) {
   test(`a call of ${date.toDateString()} began ${words} on Nov 22`, () => assert.match(moment(date, NOW, "en"), words));
 }
+
+test("times are written as where the person is, in the language of the page", () => {
+  assert.equal(localeOf("en", ["de-DE", "en-GB", "en-US"]), "en-GB");
+  assert.equal(localeOf("en", ["de-DE", "de"]), "en");
+  assert.equal(localeOf("en"), "en");
+  assert.equal(timeOfDay(new Date(2026, 10, 22, 19, 5), localeOf("en", ["en-GB"])), "19:05");
+});

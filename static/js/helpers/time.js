@@ -4,6 +4,17 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+/** How times are written on this page. */
+export function localeOfPage() {
+  return localeOf(document.documentElement.lang, navigator.languages);
+}
+
+/** The first language somebody wants that is of the page's kind, such as "en-GB", else its own. */
+export function localeOf(lang, wanted = []) {
+  const kind = (tag) => tag.split("-")[0].toLowerCase();
+  return wanted.find((one) => kind(one) === kind(lang)) ?? (lang || undefined);
+}
+
 /** "3 minutes ago", "yesterday", or the date when it is longer ago than a week. */
 export function relativeTime(date, now, locale) {
   const seconds = Math.round((date - now) / 1000);
@@ -61,7 +72,7 @@ export function dayName(date, now, locale) {
 
 /** Fill the times and durations the server left in the page. */
 export function showTimes(root, now = new Date()) {
-  const locale = document.documentElement.lang || undefined;
+  const locale = localeOfPage();
   const shown = {
     "data-relative": (date) => relativeTime(date, now, locale),
     "data-clock": (date) => timeOfDay(date, locale),

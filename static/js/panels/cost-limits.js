@@ -3,6 +3,7 @@
 import { find, fromTemplate, setText } from "../helpers/dom.js";
 import { money } from "../helpers/exact.js";
 import { t } from "../helpers/strings.js";
+import { localeOfPage } from "../helpers/time.js";
 
 /** @param {object} limit of `nextvoice.quota`  @param {boolean} tightest whether it is reached first */
 export function limitRow(limit, currency, tightest) {
@@ -27,7 +28,6 @@ function amountOf(limit, amount, currency) {
 
 /** Quotas begin anew at midnight UTC, which is another time here. */
 function dayOf(text) {
-  const locale = document.documentElement.lang || undefined;
   const style = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
-  return new Intl.DateTimeFormat(locale, style).format(new Date(text));
+  return new Intl.DateTimeFormat(localeOfPage(), style).format(new Date(text));
 }

@@ -3,6 +3,7 @@
 import { find, setText, show } from "../helpers/dom.js";
 import { money } from "../helpers/exact.js";
 import { t } from "../helpers/strings.js";
+import { localeOfPage, timeOfDay } from "../helpers/time.js";
 import { limitRow } from "./cost-limits.js";
 import { turnRow } from "./cost-turns.js";
 
@@ -56,7 +57,7 @@ export class CostPanel {
     const rows = limits.map((limit) => limitRow(limit, quota.currency, limit === tightest));
     part("limits").replaceChildren(...rows);
     const ends = quota?.ends_at ? new Date(quota.ends_at) : null;
-    const time = ends?.toLocaleTimeString(locale(), { hour: "numeric", minute: "2-digit" });
+    const time = ends && timeOfDay(ends, localeOfPage());
     setText(part("ends"), ends ? t("cost_ends", { time }) : "");
     show(part("none"), turns.length === 0);
     fillTurns(part("turns"), turns);

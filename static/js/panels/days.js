@@ -1,7 +1,7 @@
 // Which day the messages of a thread are of: said above the first one of each day.
 
 import { find } from "../helpers/dom.js";
-import { dayName } from "../helpers/time.js";
+import { dayName, localeOfPage } from "../helpers/time.js";
 
 /** Keep the days of a list of messages told, whatever comes into it. Today goes without saying. */
 export function tellDays(list) {
@@ -10,7 +10,7 @@ export function tellDays(list) {
 }
 
 function showDays(list) {
-  const locale = document.documentElement.lang || undefined;
+  const locale = localeOfPage();
   const now = new Date();
   let before = now.toDateString();
   for (const element of list.children) {
