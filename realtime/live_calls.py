@@ -12,7 +12,6 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -26,6 +25,7 @@ from realtime.calls.audience import ask_to_end
 from realtime.calls.elsewhere import OPEN, ask
 from realtime.calls.janitor import DEAD_SECONDS
 from realtime.models import CallRecord, Usage
+from realtime.models.exact import ExactSum
 
 MOST = 500
 """Calls on the page, the oldest first: those that may have been forgotten."""
@@ -64,9 +64,9 @@ def live_calls(now: datetime, *, titles: bool) -> list[LiveCall]:
 
 
 def _costs(call_ids: list[uuid.UUID]) -> dict[uuid.UUID, list[Cost]]:
-    rows = Usage.objects.filter(call_id__in=call_ids).order_by()
+    rows = Usage.objects.filter(call_id__in=call_ids).order_by().values_list("call_id", "currency")
     costs: dict[uuid.UUID, list[Cost]] = defaultdict(list)
-    for call_id, currency, cost in rows.values_list("call_id", "currency").annotate(Sum("cost")):
+    for call_id, currency, cost in rows.annotate(ExactSum("cost")):
         costs[call_id].append((cost, currency))
     return costs
 

@@ -21,7 +21,8 @@ class ExactField(models.Field):  # type: ignore[type-arg]
 
     PostgreSQL has `numeric` for it. SQLite has only floats, which lose digits beyond the 15th and
     drift when they are added; there the column is a whole number of units of the last digit.
-    Filters and `Sum` work as with any field. An expression such as `F("cost") + amount` is
+    Filters work as with any field, and so does `Sum`, up to nine million; `ExactSum` goes on. An
+    expression such as `F("cost") + amount` is
     refused: a bare Decimal would be in other units. `realtime.keeping.statements.add_up` adds.
     """
 
@@ -74,7 +75,7 @@ class ExactField(models.Field):  # type: ignore[type-arg]
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
         if value is None or connection.vendor != "sqlite":
             return value  # type: ignore[no-any-return]
-        return Decimal(int(value)).scaleb(-self.places)
+        return Decimal(_units(value)).scaleb(-self.places)
 
     def value_to_string(self, obj: models.Model) -> str:
         value = self.value_from_object(obj)
@@ -92,3 +93,30 @@ class ExactField(models.Field):  # type: ignore[type-arg]
         if fitting != value:
             raise ValueError(f"{value} has more than {self.places} digits after the point")
         return fitting
+
+
+LOW_BITS = 20
+
+
+class ExactSum(models.Sum):
+    """A `Sum` of an `ExactField` that may be more than one of SQLite's whole numbers holds, as of
+    money in a currency whose unit is worth little: made there of two parts. Only for reading."""
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        sums: list[str] = []
+        values: list[Any] = []
+        for part in (f">> {LOW_BITS}", f"& {2**LOW_BITS - 1}"):
+            copy = self.copy()
+            copy.template = f"SUM((%(expressions)s) {part})"
+            sql, params = copy.as_sql(compiler, connection, **extra)
+            sums.append(sql)
+            values += params
+        return f"({sums[0]} || ' ' || {sums[1]})", values
+
+
+def _units(value: Any) -> int:
+    """What SQLite gives: a column's whole number, or the two parts of an `ExactSum`."""
+    if not isinstance(value, str):
+        return int(value)
+    high, low = value.split()
+    return (int(high) << LOW_BITS) + int(low)

@@ -23,6 +23,7 @@ from django.db.models import BigIntegerField, DateField, Q, Sum
 
 from realtime.keeping.rows import ADDED
 from realtime.keeping.statements import add_up, insert_new
+from realtime.models.exact import ExactSum
 from realtime.models.money import Price, Source, Usage, UsageDay
 from realtime.money.prices import Rates, price_for
 from realtime.money.pricing import EXACT, Prices, Unpriced, cost, costs, priced_part
@@ -365,7 +366,7 @@ def _sums(*scope: str) -> Prepared[tuple[date, str, str, Decimal, int]]:
     filters: dict[str, Any] = {name: Given(name, BigIntegerField()) for name in scope}
     since, until = Given("since", DateField()), Given("until", DateField())
     days = UsageDay.objects.filter(**filters or {"own": False}, day__gte=since, day__lte=until)
-    sums = days.values_list("day", "currency", "source").annotate(Sum("cost"), Sum("rows"))
+    sums = days.values_list("day", "currency", "source").annotate(ExactSum("cost"), Sum("rows"))
     return Prepared(lambda: sums.order_by("day"))
 
 

@@ -16,9 +16,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.db.models import Sum
-
 from realtime.models import UsageDay
+from realtime.models.exact import ExactSum
 from realtime.money.usage import NOTHING
 
 SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4}|latest)\Z")
@@ -122,7 +121,7 @@ def beside(told: list[Told], provider_ids: Collection[str]) -> list[Beside]:
         day__in={each.day for each in told}, provider_key__in=provider_ids
     ).exclude(currency="")
     ours: dict[tuple[date, str, str], Decimal] = {}
-    for row in rows.values("day", "model", "currency").annotate(sum=Sum("cost")).order_by():
+    for row in rows.values("day", "model", "currency").annotate(sum=ExactSum("cost")).order_by():
         at = (row["day"], row["currency"])
         key = (row["day"], "" if at in whole else model_of(row["model"]), row["currency"])
         ours[key] = ours.get(key, NOTHING) + row["sum"]

@@ -8,11 +8,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Sum
+from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
 
 from realtime.db import one_moment
 from realtime.models import CallRecord, Lease, Usage, UsageDay
+from realtime.models.exact import ExactSum
 from realtime.money import rollups
 from realtime.money.pricing import plain
 from realtime.money.usage import NOTHING
@@ -39,7 +40,7 @@ def findings() -> Iterator[Finding]:
 
 def by_currency(rows: Any) -> dict[str, Decimal]:
     """What rows with a price cost, by currency."""
-    found = rows.exclude(currency="").values("currency").annotate(sum=Sum("cost")).order_by()
+    found = rows.exclude(currency="").values("currency").annotate(sum=ExactSum("cost")).order_by()
     return {row["currency"]: row["sum"] for row in found if row["sum"]}
 
 
@@ -53,7 +54,7 @@ def _sums() -> Iterator[Finding]:
     ledger, days = by_currency(Usage.objects), by_currency(UsageDay.objects)
     calls: dict[str, Decimal] = {}
     grouped = Usage.objects.exclude(currency="").order_by().values("call_id", "currency")
-    for row in grouped.annotate(sum=Sum("cost")).iterator():
+    for row in grouped.annotate(sum=ExactSum("cost")).iterator():
         calls[row["currency"]] = calls.get(row["currency"], NOTHING) + row["sum"]
     for currency in sorted({*ledger, *days, *calls}):
         sums = [found.get(currency, NOTHING) for found in (ledger, days, calls)]

@@ -12,6 +12,7 @@ from django.db.models import Case, Count, DateField, F, Max, Min, Q, QuerySet, S
 from django.db.models.functions import TruncDate, TruncMonth, TruncWeek
 
 from realtime.models import Usage
+from realtime.models.exact import ExactSum
 from realtime.models.money import Source
 from realtime.money.prices import Rates, reporting_currency
 from realtime.money.report_filters import Filters, midnight
@@ -171,7 +172,7 @@ def _aggregates(by: str | None, fine: bool) -> dict[str, Any]:
     asked = {
         **counted,
         **{name: Sum(name) for name in MEASURES},
-        **{name: Sum("cost", filter=only) for name, only in amounts.items()},
+        **{name: ExactSum("cost", filter=only) for name, only in amounts.items()},
     }
     named = {f"sum_{name}": each for name, each in asked.items()}
     if by in ("account", "user", "provider"):

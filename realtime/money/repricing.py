@@ -12,6 +12,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from realtime.models import Price, Usage
+from realtime.models.exact import ExactSum
 from realtime.money.prices import price_for
 from realtime.money.pricing import Prices, Unpriced, cost, priced_part
 from realtime.money.report_filters import day_after, midnight
@@ -72,7 +73,7 @@ def _groups(rows: QuerySet[Usage]) -> Any:
         places = ("provider_id", "provider_name", "dialect", "model")
         grouped = of_kind.values(*places).annotate(
             **sums,
-            was=Sum("cost"),
+            was=ExactSum("cost"),
             count=Count("pk"),
             unpriced=Count("pk", filter=Q(cost=None)),
         )

@@ -13,8 +13,9 @@ from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from chats.models import Account, User
-from realtime.models import ExchangeRate, Usage
+from realtime.models import ExchangeRate, Price, Usage
 from realtime.money import report_sums
+from realtime.money.ledger import Scope, spent
 from realtime.money.report_filters import Filters
 from realtime.money.reports import BY, call_lines, lines, totals
 from tests.realtime.money.spending import OPENAI, at, call, estimated, prices, used
@@ -52,6 +53,26 @@ def test_days_weeks_and_months_are_those_of_utc(team: Account) -> None:
     ann = User.objects.get(username="ann")
     used(ann, team, at(30, 23), 1)
     assert table("day")[-1] == ("2026-11-30", Decimal("0.000001"), "USD")
+
+
+def test_sums_of_a_currency_of_small_units_are_exact_however_large(
+    team: Account, settings: Any
+) -> None:
+    """More than a whole number of SQLite's holds, of so many digits after the point."""
+    settings.REPORTING_CURRENCY = "VND"
+    Price.objects.create(model="v", since=at(1), text_in=Decimal("100000.000001"), currency="VND")
+    ann = User.objects.get(username="ann")
+    rows = [used(ann, team, at(day), 20_000_003, model="v") for day in range(2, 4)]
+    rows += [used(ann, team, at(day), 20_000_003, model="v", call_id=OPENAI) for day in range(4, 8)]
+    whole = sum(row.cost or 0 for row in rows)
+    assert whole > 2**63 / 10**12
+    of_it = Filters(model="v")
+    found = [totals(of_it), *(lines(by, of_it) for by in BY)]
+    assert [sum(line.cost or 0 for line in each) for each in found] == [whole] * len(found)
+    assert spent(Scope(), date(2026, 11, 1)).amount == whole
+    text = io.StringIO()
+    call_command("reconcile", stdout=text)
+    assert f"= {whole}" in text.getvalue()
 
 
 def test_a_currency_without_a_rate_has_a_line_of_its_own_and_with_one_it_has_not(
