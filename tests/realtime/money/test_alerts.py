@@ -305,6 +305,21 @@ def test_a_mail_server_that_is_away_is_named_as_what_is_wrong(team: Account, set
     assert error == "the mail server is away or refuses: ConnectionRefusedError"
 
 
+def test_one_mail_at_a_time_is_tried_while_none_can_be_sent(
+    team: Account, settings: Any, hook: Any
+) -> None:
+    vouch(hook)
+    for _ in range(3):
+        alert(account=team, levels="50", webhook_url=hook.url)
+    spend(team, "60")
+    settings.SENDS_MAIL = False
+    assert alerts.run(NOW) == 3  # the webhooks
+    tried = BudgetNotice.objects.filter(channel="email").order_by("-attempts")
+    assert list(tried.values_list("attempts", flat=True)) == [1, 0, 0]
+    settings.SENDS_MAIL = True
+    assert alerts.run(NOW + timedelta(minutes=1)) == 3
+
+
 def test_what_fails_once_is_told_later(team: Account, hook: Any) -> None:
     vouch(hook)
     alert(account=team, webhook_url=hook.url, levels="50")
