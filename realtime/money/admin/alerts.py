@@ -147,5 +147,5 @@ class BudgetNoticeAdmin(ReadOnly):
         description=_("Send again the selected ones that were not sent"), permissions=["send"]
     )
     def send_again(self, request: HttpRequest, queryset: QuerySet[BudgetNotice]) -> None:
-        count = send_again(queryset, timezone.now())
-        self.message_user(request, _("%(count)d are sent within a minute.") % {"count": count})
+        count = {"count": send_again(queryset, timezone.now())}
+        self.message_user(request, _("%(count)d are tried again within a minute.") % count)

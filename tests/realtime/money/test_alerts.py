@@ -251,7 +251,8 @@ def test_what_fails_is_tried_again_for_days_and_shown(
     # Whoever mended the way has it sent.
     hook.status = 200
     again = {"action": "send_again", "_selected_action": [notice.pk]}
-    assert b"1 are sent within a minute" in root.post(notices_page, again, follow=True).content
+    page = root.post(notices_page, again, follow=True)
+    assert b"1 are tried again within a minute" in page.content
     assert (alerts.run(), notices()) == (1, [("webhook", 50, "sent")])
 
 
