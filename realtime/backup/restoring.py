@@ -88,7 +88,7 @@ def _put_in_place(path: Path, manifest: Manifest, tell: Tell) -> None:
         raise
     finally:
         ContentType.objects.clear_cache()
-    _set_aside_journals()
+    _set_aside_journals(tell)
     if manifest.keys:
         _add_keys(path, tell)
 
@@ -256,11 +256,14 @@ def _hash(name: str) -> str:
     return told.hexdigest()
 
 
-def _set_aside_journals() -> None:
-    """What a replaced site had still to write is not for this one."""
+def _set_aside_journals(tell: Tell) -> None:
+    """What a replaced site had still to write is not for this one. It is told, since nothing
+    removes it by itself, and people's words may be in it."""
     journals = Path(settings.DATA_DIR) / "journal"
     if journals.is_dir() and any(journals.iterdir()):
-        journals.rename(journals.with_name(f"journal-replaced-{timezone.now():%Y%m%d%H%M%S}"))
+        aside = journals.with_name(f"journal-replaced-{timezone.now():%Y%m%d%H%M%S}")
+        journals.rename(aside)
+        tell(f"{aside} has what the site before had still to write: remove it when it may go.")
 
 
 def _add_keys(path: Path, tell: Tell) -> None:

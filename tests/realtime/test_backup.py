@@ -271,6 +271,8 @@ def test_people_are_replaced_only_when_asked_for(
     assert "Every row and every file" in said, said
     assert shell.run(STATE) == state
     assert not journal.exists()
+    (aside,) = (there.folder / "data").glob("journal-replaced-*")
+    assert f"{aside} has what the site before had still to write" in said
 
 
 def test_a_running_call_keeps_its_site(whole: Path, empty: tuple[Site, Shell]) -> None:
