@@ -175,21 +175,22 @@ class Spare:
                 self._child = await Child.start(self._program)
             except OSError as problem:
                 log.error("no spare %s can be started: %s", self._program.name, problem)
-                return
         watching = asyncio.create_task(self._watch(self._child))
         self._watching.add(watching)
         watching.add_done_callback(self._watching.discard)
 
-    async def _watch(self, child: Child) -> None:
-        """Have another one wait when it dies while it waits, as it does at once over settings that
-        are no good: whoever has the old ones goes on."""
-        how = _how(await child.wait())
-        if child is not self._child:
-            return
+    async def _watch(self, child: Child | None) -> None:
+        """Have another one wait when it could not be started, or dies while it waits, as it does at
+        once over settings that are no good: whoever has the old ones goes on."""
+        if child is not None:
+            how = _how(await child.wait())
+            if child is not self._child:
+                return
+            log.error("the spare %s %d ended %s", self._program.name, child.pid, how)
         log.error(
-            "the spare %s %d ended %s: until one starts, who dies is replaced late or not at all;"
-            " it is tried again in %g s",
-            *(self._program.name, child.pid, how, SPARE_SECONDS),
+            "until a spare %s starts, who dies is replaced late or not at all; the next try is in"
+            " %g s",
+            *(self._program.name, SPARE_SECONDS),
         )
         await asyncio.sleep(SPARE_SECONDS)
         if child is self._child:

@@ -373,7 +373,7 @@ async def test_where_no_process_can_be_started_it_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    start, full = asyncio.create_subprocess_exec, iter([True, False, True])
+    start, full = asyncio.create_subprocess_exec, iter([True, False, True, False])
 
     async def starts(*args: Any, **options: Any) -> asyncio.subprocess.Process:
         if next(full):
@@ -381,8 +381,10 @@ async def test_where_no_process_can_be_started_it_is_tried_again(
         return await start(*args, **options)
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", starts)
+    monkeypatch.setattr(supervisor, "SPARE_SECONDS", 0.1)
     program = Program("worker", ["-c", UP])
-    place = supervisor.Place(program, supervisor.Spare(program))
+    spare = supervisor.Spare(program)
+    place = supervisor.Place(program, spare)
     first: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     keeping = asyncio.create_task(place.keep(first))
     async with asyncio.timeout(WITHIN):
@@ -391,6 +393,8 @@ async def test_where_no_process_can_be_started_it_is_tried_again(
     assert first.result() is False
     assert "no worker can be started" in caplog.text
     assert not keeping.done()
+    await asyncio.to_thread(eventually, lambda: spare.waits)
+    await spare.close()
     await place.stop(signal.SIGKILL)
     await keeping
 
@@ -456,8 +460,8 @@ async def test_where_new_settings_are_no_good_everything_stays_and_one_waits(
         holder = site._workers[0]._holder
         assert holder is not None
         os.kill(holder.pid, signal.SIGKILL)
-        await asyncio.to_thread(eventually, lambda: "the spare worker" in caplog.text)
-        assert "with status 3: until one starts, who dies is replaced late" in caplog.text
+        await asyncio.to_thread(eventually, lambda: "until a spare worker starts" in caplog.text)
+        assert re.search(r"the spare worker \d+ ended with status 3", caplog.text)
         good.touch()
         await asyncio.to_thread(eventually, whole)
         old = running()
