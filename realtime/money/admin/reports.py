@@ -133,6 +133,8 @@ def asked(query: Any) -> tuple[str, Filters, list[str]]:
     given["until"] = _day(query.get("to"), problems)
     if "from" not in query and "to" not in query:
         given["since"], given["until"] = today.replace(day=1), today
+    if given["since"] and given["until"] and given["until"] < given["since"]:
+        problems.append(_("The last day is before the first one."))
     if text := query.get("account", "").strip():
         given["account"] = _found(Account.objects.filter(name=text), text, problems)
     if text := query.get("user", "").strip():

@@ -108,6 +108,14 @@ def test_a_query_means_what_it_was_made_from(admin: Client) -> None:
     assert (page.context["by"], page.context["filters"]) == ("model", wanted)
 
 
+def test_days_the_wrong_way_round_are_said_and_make_no_file(admin: Client) -> None:
+    days = {"from": "2026-11-30", "to": "2026-11-01"}
+    said = "The last day is before the first one."
+    assert ask(admin, **days).context["problems"] == [said]
+    answer = admin.get(reverse("admin:usage_report_file"), days)
+    assert (answer.status_code, answer.content.decode()) == (400, said)
+
+
 def file(client: Client, **query: Any) -> bytes:
     answer: Any = client.get(reverse("admin:usage_report_file"), FIRST | query)
     return b"".join(answer.streaming_content)
