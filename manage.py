@@ -69,5 +69,5 @@ def _with_what_was_installed() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # also while it is still being loaded
         sys.exit(128 + signal.SIGINT)  # as shells say it, and no traceback

@@ -357,6 +357,13 @@ def test_output_that_nobody_takes_is_told_in_one_line_at_most(
     assert (done.stderr, done.returncode) == (told, status)
 
 
+def test_who_interrupts_a_command_while_it_is_loaded_sees_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "django").mkdir()
+    (tmp_path / "django" / "__init__.py").write_text("raise KeyboardInterrupt")
+    done = command(tmp_path, "check", PYTHONPATH=str(tmp_path))
+    assert (done.stderr, done.returncode) == ("", 128 + signal.SIGINT)
+
+
 @pytest.mark.parametrize("has", ["nothing", "django"])
 def test_a_python_that_lacks_something_goes_on_with_the_one_that_has_it(
     tmp_path: Path, has: str
