@@ -6,8 +6,11 @@ import tracemalloc
 from collections.abc import Iterator
 from itertools import islice
 
+import pytest
+
+from realtime.calls import live
 from realtime.money.report_files import PIECE, Cell, csv_pieces, file_pieces
-from realtime.money.report_xlsx import xlsx_file
+from realtime.money.report_xlsx import Stopped, xlsx_file
 
 HEAD = ["formula", "number", "word"]
 MANY = 1_000_000
@@ -29,6 +32,21 @@ def test_rows_are_read_as_their_piece_is_sent() -> None:
         assert (read, piece.count(b"\r\n")) == (sent * PIECE, PIECE)
     assert len(list(islice(pieces, 10))) == 10
     assert read == 13 * PIECE
+
+
+@pytest.mark.parametrize("why", ["_stopping", "_retired"])
+def test_a_sheet_of_many_rows_keeps_no_process_from_its_end(
+    monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    def rows() -> Iterator[list[Cell]]:
+        for n in range(MANY):
+            monkeypatch.setattr(live, why, n > 0)
+            yield ["word", n, "word"]
+
+    waiting = rows()
+    with pytest.raises(Stopped):
+        xlsx_file("Usage", HEAD, waiting)
+    assert next(waiting)[1] == 2
 
 
 def test_a_sheet_of_many_rows_takes_no_more_memory_than_one_of_few() -> None:
