@@ -33,15 +33,20 @@ YES, NO = ("true", "yes", "on", "1", "y", "ok"), ("false", "no", "off", "0", "n"
 DATABASES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
 
 
-def read_file(path: Path) -> set[str]:
-    """Add what is in a `.env` file, where there is one; what is in the environment goes first.
-    Returns which variables were added. A line means what it means to Compose, which may read the
-    same file. Of what is no line of one only the number is told: it may hold a secret."""
+def read_file(name: str, base: Path, default: str) -> set[str]:
+    """Add what is in a `.env` file; what is in the environment goes first. Returns which variables
+    were added.
+
+    The one that the variable names has to be there, the usual one need not. A line means what it
+    means to Compose, which may read the same file. Of what is no line of one only the number is
+    told: it may hold a secret.
+    """
+    path = base / text(name, default)
     try:
         lines = path.read_text("utf-8-sig").splitlines()
-    except FileNotFoundError:
-        return set()
     except (OSError, ValueError) as problem:
+        if isinstance(problem, FileNotFoundError) and not text(name):
+            return set()
         raise ImproperlyConfigured(f"{path} cannot be read ({_why(problem)}).") from None
     before = {*os.environ}
     environ.Env.read_env(StringIO("\n".join(_lines(path, lines))))

@@ -16,7 +16,7 @@ from nextvoice.secrets import given, made_once, new_fernet_key, new_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Which variables nobody but the file gave: who reads it later may find others there.
-FROM_FILE = env.read_file(BASE_DIR / ".env")
+FROM_FILE = env.read_file("ENV_FILE", BASE_DIR, ".env")
 
 DATA_DIR = env.folder("DATA_DIR", BASE_DIR, "var")
 DEBUG = env.yes_no("DEBUG")

@@ -8,6 +8,8 @@ from tests.once import run_folder
 
 DATA = Path(os.environ.get("NEXTVOICE_TEST_DATA") or tempfile.mkdtemp(dir=run_folder()))
 os.environ["DATA_DIR"] = str(DATA)
+# Whatever a site that is served from this folder has in its `.env`: its bucket, say.
+os.environ["ENV_FILE"] = os.devnull
 (DATA / "static").mkdir(parents=True, exist_ok=True)
 
 from nextvoice.settings import *  # noqa: E402, F403

@@ -56,6 +56,7 @@ INHERITED = {
     **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
     "PYTHONPATH": str(ROOT),
     "DJANGO_SETTINGS_MODULE": "nextvoice.settings",
+    "ENV_FILE": os.devnull,
 }
 PIECE = 4800  # bytes of PCM in 100 ms
 DATABASE = "nextvoice.sqlite3"

@@ -4,6 +4,7 @@ sessions, cookies; and production settings as Django's own check sees them."""
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import secrets
 import subprocess
@@ -195,7 +196,13 @@ def test_over_https_cookies_are_bound_to_the_host_and_out_of_reach(tmp_path: Pat
 def test_production_settings_pass_django_s_own_check(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--fail-level", "WARNING"],
-        env={"PATH": "", "DATA_DIR": str(tmp_path), "STATIC_ROOT": str(tmp_path), **PRODUCTION},
+        env={
+            "PATH": "",
+            "ENV_FILE": os.devnull,
+            "DATA_DIR": str(tmp_path),
+            "STATIC_ROOT": str(tmp_path),
+            **PRODUCTION,
+        },
         cwd=tmp_path,
         capture_output=True,
         text=True,

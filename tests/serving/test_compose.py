@@ -109,7 +109,7 @@ def test_its_settings_pass_the_deploy_check_without_a_warning(tmp_path: Path, ad
         "MINIO_PASSWORD": "another1",
     }
     theirs = {name: filled(str(value), **values) for name, value in WEB["environment"].items()}
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept = {n: os.environ[n] for n in ("PATH", "HOME", "ENV_FILE") if n in os.environ}
     done = subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--fail-level", "WARNING"],
         env={**kept, **theirs, "DATA_DIR": str(tmp_path)},

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from nextvoice import environment as env
 from nextvoice.secrets import made_once
 from realtime.db import BEHIND
-from tests.site import DATABASE, ROOT, migrated
+from tests.site import DATABASE, INHERITED, ROOT, migrated
 
 READERS: dict[str, Callable[[], Any]] = {
     "days": lambda: env.number("X", 7),
@@ -156,9 +157,19 @@ def test_what_a_file_adds_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setenv("THEIRS", "")
     monkeypatch.delenv("THEIRS")
     (tmp_path / ".env").write_text("OURS=2\nTHEIRS=3\n")
-    assert env.read_file(tmp_path / ".env") == {"THEIRS"}
+    assert env.read_file("FILE", tmp_path, ".env") == {"THEIRS"}
     assert (os.environ["OURS"], os.environ["THEIRS"]) == ("1", "3")
-    assert env.read_file(tmp_path / "none") == set()
+    assert env.read_file("FILE", tmp_path, "none") == set()
+    monkeypatch.setenv("FILE", "none")
+    with pytest.raises(ImproperlyConfigured, match="none cannot be read"):
+        env.read_file("FILE", tmp_path, ".env")
+    monkeypatch.setenv("FILE", os.devnull)
+    assert env.read_file("FILE", tmp_path, ".env") == set()
+
+
+def test_no_test_has_the_settings_of_a_site_that_is_served_from_here() -> None:
+    assert (os.environ["ENV_FILE"], INHERITED["ENV_FILE"]) == (os.devnull, os.devnull)
+    assert not settings.FROM_FILE
 
 
 @pytest.mark.parametrize(
@@ -182,7 +193,7 @@ def test_a_line_of_a_file_is_read_as_compose_reads_it(
     monkeypatch.setenv("X", "")
     monkeypatch.delenv("X")
     (tmp_path / ".env").write_text(line, "utf-8", newline="")
-    assert env.read_file(tmp_path / ".env") == {"X"}
+    assert env.read_file("FILE", tmp_path, ".env") == {"X"}
     assert os.environ["X"] == expected
 
 
@@ -190,7 +201,7 @@ def test_what_is_no_line_of_a_file_is_told_by_its_number_alone(tmp_path: Path) -
     file = tmp_path / ".env"
     file.write_text("A_B=1\nSECRET KEY=hush\n")
     with pytest.raises(ImproperlyConfigured) as told:
-        env.read_file(file)
+        env.read_file("FILE", tmp_path, ".env")
     assert str(told.value) == f"{file}, line 2: write it as NAME=value."
     assert "A_B" not in os.environ
 
@@ -199,11 +210,11 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_bytes(b"X=\xff")
     with pytest.raises(ImproperlyConfigured, match="it is no text in UTF-8"):
-        env.read_file(file)
+        env.read_file("FILE", tmp_path, ".env")
     file.unlink()
     file.mkdir()
     with pytest.raises(ImproperlyConfigured, match="Is a directory"):
-        env.read_file(file)
+        env.read_file("FILE", tmp_path, ".env")
 
 
 def test_a_relative_folder_is_the_same_wherever_a_program_starts(
@@ -272,7 +283,7 @@ def test_the_readme_has_every_variable() -> None:
 
 def command(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`manage.py` with nothing else in its environment."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept = {n: os.environ[n] for n in ("PATH", "HOME", "ENV_FILE") if n in os.environ}
     return subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), *words],
         env={**kept, "DATA_DIR": str(folder), **environment},
