@@ -9,7 +9,7 @@ from typing import Any
 from realtime.hearing.vad import VadPool
 from realtime.local.brain import Brain
 from realtime.local.ears import Ears, built_in_ears, has_ears
-from realtime.local.endpoints import EndpointEars, EndpointMouth
+from realtime.local.endpoints import EARS_LIMIT_S, EndpointEars, EndpointMouth
 from realtime.local.http import Endpoint
 from realtime.local.llm import ChatBrain
 from realtime.local.mouth import Mouth, built_in_mouth
@@ -26,8 +26,9 @@ class Engine:
     brain: Brain
     vads: VadPool
     pace: Pace = field(default_factory=Pace)
-    # An answer waits at most this long for the recogniser.
-    recognition_wait_s: float = 2.0
+    # An answer waits at most this long for the recogniser, which has a limit of its own: words that
+    # come after it are answered as if they were none.
+    recognition_wait_s: float = EARS_LIMIT_S
     # The local time the talker tells.
     now: Callable[[], datetime] = datetime.now
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from realtime.local.endpoints import EndpointEars
+from realtime.local.ears import FINISH_LIMIT_S
+from realtime.local.endpoints import EARS_LIMIT_S, EndpointEars
 from realtime.local.http import Endpoint
 from tests.local.conftest import Rooms
 from tests.local.fake_http import plain
@@ -176,6 +177,11 @@ async def test_a_slow_recogniser_does_not_hold_the_answer_back(
     release.set()
     late = await room.until("conversation.item.input_audio_transcription.completed")
     assert late["transcript"] == "late"
+
+
+def test_words_that_a_recogniser_may_still_bring_are_waited_for() -> None:
+    # Audio that comes all at once, or a busy machine, take it longer than speaking them did.
+    assert quick_engine().recognition_wait_s >= max(EARS_LIMIT_S, FINISH_LIMIT_S)
 
 
 async def test_no_recogniser_at_all_is_said_honestly(rooms: Rooms) -> None:
