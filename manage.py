@@ -45,6 +45,9 @@ def main() -> None:
         if last.f_code.co_filename not in (base.__file__, __file__):
             raise  # something else cannot be written
         _give_up(sys.stdout)
+        ended = problem.__context__
+        if isinstance(ended, SystemExit) and ended.code:
+            sys.exit(ended.code)  # the command has said what is wrong
         if isinstance(problem, BrokenPipeError):
             sys.exit(128 + signal.SIGPIPE)  # whoever reads it, such as `head`, has enough
         sys.exit(last_words(f"Standard output cannot be written: {problem.strerror}"))

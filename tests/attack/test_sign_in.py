@@ -194,13 +194,14 @@ def test_over_https_cookies_are_bound_to_the_host_and_out_of_reach(tmp_path: Pat
 
 
 def test_production_settings_pass_django_s_own_check(tmp_path: Path) -> None:
+    (tmp_path / "static").mkdir()
     done = subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--fail-level", "WARNING"],
         env={
             "PATH": "",
             "ENV_FILE": os.devnull,
             "DATA_DIR": str(tmp_path),
-            "STATIC_ROOT": str(tmp_path),
+            "STATIC_ROOT": str(tmp_path / "static"),
             **PRODUCTION,
         },
         cwd=tmp_path,

@@ -70,19 +70,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="module")
-def whole(site: Site) -> Path:
+def made(site: Site) -> tuple[Path, Any]:
+    """A backup, and what the site was then: each one after it is on the audit trail."""
     path = site.folder / "whole.tar"
     done = site.manage("backup", str(path))
     assert done.returncode == 0, done.stderr
     assert "1 files were gone from the storage" in done.stderr
     assert "Keep KEY_RING" in done.stderr
-    return path
+    return path, site.run(STATE)
 
 
 @pytest.fixture(scope="module")
-def state(site: Site, whole: Path) -> Any:
-    """What the site was when `whole` was made: each backup after it is on the audit trail."""
-    return site.run(STATE)
+def whole(made: tuple[Path, Any]) -> Path:
+    """The file of a whole backup."""
+    return made[0]
+
+
+@pytest.fixture(scope="module")
+def state(made: tuple[Path, Any]) -> Any:
+    """What the site was when `whole` was made."""
+    return made[1]
 
 
 @pytest.fixture
