@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.help import Listener, session_of
+from tests.local.conftest import require
 from tests.sdk.conftest import DEMO
 from tests.site import PIECE, Site, microphone
 
@@ -93,6 +94,7 @@ async def interrupted(session: Listener) -> tuple[Any, Any]:
 
 
 async def test_spoken_words_are_heard_written_down_and_answered(site: Site, key: str) -> None:
+    require("pocketsphinx")
     async with session_of(site.url, key, DEMO) as session:
         await session.event("session.created")
         await speak(session, microphone("sum.wav") + bytes(48_000))
@@ -109,6 +111,7 @@ async def test_spoken_words_are_heard_written_down_and_answered(site: Site, key:
 
 
 async def test_a_file_may_be_sent_at_once(site: Site, key: str) -> None:
+    require("pocketsphinx")
     async with session_of(site.url, key, DEMO) as session:
         await session.connection.session.update(
             session={"type": "realtime", "audio": {"input": {"turn_detection": None}}}
