@@ -15,8 +15,8 @@ from django.views import defaults
 
 from chats.spool import StoreAway
 from nextvoice.mail import NotSent
-from nextvoice.seldom import why
 from realtime.db import is_away
+from realtime.logs import why
 
 outage = logging.getLogger("nextvoice.outage")
 

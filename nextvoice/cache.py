@@ -16,7 +16,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
-from nextvoice.seldom import why
+from realtime.logs import why
 
 outage = logging.getLogger("nextvoice.outage")
 

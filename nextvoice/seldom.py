@@ -6,14 +6,7 @@ import logging
 import threading
 import time
 
-MOST_LETTERS = 200
-
-
-def why(problem: BaseException) -> str:
-    """An error as a line of the log has it: its kind, and the beginning of what it says."""
-    said = " ".join(str(problem).split())[:MOST_LETTERS]
-    kind = type(problem).__name__
-    return f"{kind}: {said}" if said else kind
+from realtime.logs import why
 
 
 class Seldom(logging.Filter):

@@ -19,7 +19,6 @@ from django.utils.translation import gettext
 
 from chats.asking import about
 from chats.models import Conversation, User
-from nextvoice.seldom import why
 from realtime import metrics
 from realtime.bridge import Gone, Resume, receive_start
 from realtime.bridge.browser import Quick, Take
@@ -33,6 +32,7 @@ from realtime.calls.past_calls import known_here, why_over
 from realtime.calls.places import TOO_MANY, Places
 from realtime.calls.running import RunningCall
 from realtime.db import in_database, is_away
+from realtime.logs import why
 from realtime.quick import QUICK
 
 log = logging.getLogger(__name__)

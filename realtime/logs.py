@@ -23,6 +23,9 @@ from pythonjsonlogger.json import JsonFormatter
 from chats import asking
 from realtime.bridge.redact import without_secrets
 
+MOST_LETTERS = 200
+"""Of what an error says, in a line that tells of it."""
+
 
 class Line(logging.Formatter):
     """A line of text."""
@@ -88,6 +91,13 @@ def _relay(reading: int, log: logging.Logger) -> None:
     with open(reading, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             log.warning("%s", line.rstrip())
+
+
+def why(problem: BaseException) -> str:
+    """An error as a line of the log has it: its kind, and the beginning of what it says."""
+    said = " ".join(str(problem).split())[:MOST_LETTERS]
+    kind = type(problem).__name__
+    return f"{kind}: {said}" if said else kind
 
 
 def last_words(message: str, trouble: Any = None) -> str:

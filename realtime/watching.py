@@ -15,7 +15,6 @@ from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
 
 from chats.models import Conversation
-from nextvoice.seldom import why
 from realtime.bridge.ends import ENDS
 from realtime.calls.audience import LOOK, ask_calls, person_of, until_asked, watchers_of
 from realtime.calls.channel import channel_in
@@ -24,6 +23,7 @@ from realtime.calls.opening import find_conversation
 from realtime.calls.places import TOO_MANY, Places
 from realtime.consumers import AWAY, NOT_FOUND
 from realtime.db import in_database
+from realtime.logs import why
 from realtime.recorder.keeper import newest_events
 
 outage = logging.getLogger("nextvoice.outage")

@@ -22,8 +22,8 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
-from nextvoice.seldom import why
 from realtime.calls.channel import channel_in
+from realtime.logs import why
 
 outage = logging.getLogger("nextvoice.outage")
 

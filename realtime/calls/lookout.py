@@ -10,11 +10,11 @@ from functools import partial
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from nextvoice.seldom import why
 from realtime.calls.audience import until_asked
 from realtime.calls.going_on import Answer, Question, look, show_alive
 from realtime.calls.janitor import HEARTBEAT_SECONDS
 from realtime.db import in_database, is_away
+from realtime.logs import why
 from realtime.members import Members
 
 log = logging.getLogger(__name__)

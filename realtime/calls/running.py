@@ -21,7 +21,6 @@ from django.utils.translation import gettext
 
 from chats.asking import about
 from chats.models import User
-from nextvoice.seldom import why
 from realtime import metrics
 from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
 from realtime.bridge.browser import Browser, Resume
@@ -37,6 +36,7 @@ from realtime.calls.past_calls import PastCall
 from realtime.db import in_database
 from realtime.keeping import tracks
 from realtime.keeping.store import store
+from realtime.logs import why
 from realtime.models import CallRecord, Usage
 from realtime.money.allowance import Allowance
 from realtime.money.keeper import keeper

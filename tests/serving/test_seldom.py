@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from nextvoice import seldom
-from nextvoice.seldom import Seldom, why
+from nextvoice.seldom import Seldom
+from realtime.logs import why
 
 AWAY, GONE = "it is away: %s", "it is gone"
 
