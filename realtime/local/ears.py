@@ -7,6 +7,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import chain, takewhile
 from typing import Any, Protocol
 
 from realtime.local.grammar import NAMES
@@ -139,6 +140,7 @@ class PocketUtterance:
         self.behind = 0
         self._pool = pool
         self._total = 0
+        self._limit: asyncio.TimerHandle | None = None
 
     def feed(self, pcm: bytes) -> None:
         self._total += len(pcm)
@@ -160,9 +162,23 @@ class PocketUtterance:
     def finish(self) -> None:
         if not self.finished:
             self.finished = True
-            left_s = (len(self.waiting) + self.behind) / BYTES_PER_S
-            asyncio.get_running_loop().call_later(FINISH_LIMIT_S + left_s, self._pool.hung, self)
+            self.limit(self._pool.before_s(self))
             self.push()
+
+    @property
+    def longest_s(self) -> float:
+        """How long it may keep a worker from now on, in seconds."""
+        left = len(self.waiting) + self.behind
+        if not self.finished:
+            left += max(0, LONGEST_S * BYTES_PER_S - self._total)
+        return FINISH_LIMIT_S + left / BYTES_PER_S
+
+    def limit(self, before_s: float = 0.0) -> None:
+        """Have it over in time from now on, when `before_s` may pass until a worker takes it."""
+        if self._limit is not None:
+            self._limit.cancel()
+        loop = asyncio.get_running_loop()
+        self._limit = loop.call_later(before_s + self.longest_s, self._pool.hung, self)
 
     def cancel(self) -> None:
         if not self.cancelled:
@@ -240,7 +256,17 @@ class PocketEars:
                 self._busy[worker] = utterance
                 utterance.worker = worker
                 worker.send(b"S", utterance.job)
+                if utterance.finished:
+                    utterance.limit()
                 utterance.push()
+
+    def before_s(self, utterance: PocketUtterance) -> float:
+        """How long those may take that workers have or take before this one, in seconds."""
+        if utterance not in self._queue:
+            return 0.0
+        queued = takewhile(lambda other: other is not utterance, self._queue)
+        # As if by one worker, because another may have to be started again.
+        return sum(other.longest_s for other in chain(self._busy.values(), queued))
 
     def _message(self, worker: Worker, kind: bytes, job: int, payload: bytes) -> None:
         utterance = self._busy.get(worker)

@@ -3,12 +3,12 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from realtime.hearing.vad import FRAME_BYTES, SileroVad, WebrtcVad
-from realtime.local.ears import EarsFailed, PocketEars
+from realtime.local.ears import FINISH_LIMIT_S, LONGEST_S, EarsFailed, PocketEars
 from realtime.local.grammar import HINTS, grammar_words
 from realtime.local.mouth import EspeakMouth
 from realtime.local.shapes import VOICES
@@ -24,6 +24,15 @@ PATIENCE_S = 30.0
 async def ears() -> AsyncIterator[PocketEars]:
     require("pocketsphinx")
     pool = PocketEars(most=2)
+    pool.start()
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def one_worker() -> AsyncIterator[PocketEars]:
+    require("pocketsphinx")
+    pool = PocketEars(most=1)
     pool.start()
     yield pool
     await pool.close()
@@ -93,6 +102,54 @@ async def test_a_recogniser_that_hangs_is_given_up_and_replaced(
     assert failed.value.code == "recogniser_slow"
     monkeypatch.undo()
     assert await heard(ears, "sum.wav") == "What is two plus three?"
+
+
+@pytest.fixture
+async def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Awaitable[None]]:
+    """Makes it so many seconds later, and lets happen what is due by then."""
+    loop = asyncio.get_running_loop()
+    now, passed = loop.time, 0.0
+
+    async def pass_by(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+        due = asyncio.Event()
+        loop.call_later(0, due.set)
+        await due.wait()
+
+    monkeypatch.setattr(loop, "time", lambda: now() + passed)
+    return pass_by
+
+
+async def test_an_utterance_that_waits_for_a_worker_has_all_its_time_when_one_takes_it(
+    one_worker: PocketEars, later: Callable[[float], Awaitable[None]]
+) -> None:
+    await heard(one_worker, "sum.wav")
+    speaking, waits = one_worker.open(None), one_worker.open(None)
+    waits.feed(phrase_16k("sum.wav"))
+    waits.finish()
+    await later(LONGEST_S)
+    assert not waits.result.done()
+    speaking.finish()
+    assert (await asyncio.wait_for(waits.result, PATIENCE_S)).text == "What is two plus three?"
+    await later(LONGEST_S)
+    assert one_worker.health()["restarts"] == 0
+
+
+async def test_an_utterance_waits_no_longer_for_a_worker_than_those_before_it_may_take(
+    one_worker: PocketEars, later: Callable[[float], Awaitable[None]]
+) -> None:
+    await heard(one_worker, "sum.wav")
+    speaking, waits = one_worker.open(None), one_worker.open(None)
+    waits.finish()
+    await later(LONGEST_S + FINISH_LIMIT_S)
+    assert not waits.result.done()
+    await later(FINISH_LIMIT_S)
+    with pytest.raises(EarsFailed) as failed:
+        await waits.result
+    assert failed.value.code == "recogniser_slow"
+    assert not speaking.result.done()
+    assert one_worker.health()["waiting"] == 0
 
 
 async def test_the_recogniser_knows_every_word_of_its_phrases() -> None:
