@@ -7,8 +7,10 @@ import shutil
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from chats import retention
@@ -105,22 +107,28 @@ def _close(call: CallRecord) -> None:
         status=Message.Status.INTERRUPTED
     )
     _recover(str(call.pk))
+    # It can have died after it was connected and before the next heartbeat.
     since = call.connected or call.heartbeat
+    ended = max(since, call.heartbeat)
     # Last, so that a janitor that dies half-way leaves the rest to the next one.
     CallRecord.objects.filter(pk=call.pk).update(
         state=CallRecord.State.ENDED,
         end_reason="process_died",
-        ended=call.heartbeat,
-        duration_ms=max(0, round((call.heartbeat - since).total_seconds() * 1000)),
+        ended=ended,
+        duration_ms=round((ended - since).total_seconds() * 1000),
     )
 
 
 def _owing() -> list[CallRecord]:
     """Ended calls whose process died before it had written down what they cost."""
+    return _over(owing__isnull=False)
+
+
+def _over(**of: Any) -> list[CallRecord]:
+    """Ended calls whose process has had the time to leave them, or is dead."""
     quiet_since = timezone.now() - timedelta(seconds=DEAD_SECONDS)
-    ended = CallRecord.objects.filter(
-        state=CallRecord.State.ENDED, owing__isnull=False, ended__lt=quiet_since
-    )
+    quiet = Q(ended__lt=quiet_since) | Q(end_reason="process_died")
+    ended = CallRecord.objects.filter(quiet, state=CallRecord.State.ENDED, **of)
     return [call for call in ended if not live.here(str(call.pk))]
 
 
@@ -140,11 +148,7 @@ def _left_over() -> list[str]:
     """Calls that ended a while ago but whose audio still lies about: the disk was full, say."""
     folders = Path(settings.DATA_DIR) / "live"
     names = [path.name for path in folders.iterdir()] if folders.is_dir() else []
-    quiet_since = timezone.now() - timedelta(seconds=DEAD_SECONDS)
-    ended = CallRecord.objects.filter(
-        pk__in=names, state=CallRecord.State.ENDED, ended__lt=quiet_since
-    )
-    return [str(call.pk) for call in ended if not live.here(str(call.pk))]
+    return [str(call.pk) for call in _over(pk__in=names)]
 
 
 def _recover(call_id: str) -> None:

@@ -77,6 +77,16 @@ def test_what_was_being_said_is_interrupted_and_can_be_heard(conversation: Conve
     assert not live_folder(str(call.pk)).exists()
 
 
+def test_a_call_whose_process_died_in_its_first_seconds_ends_no_sooner_than_it_began(
+    conversation: Conversation,
+) -> None:
+    connected = timezone.now() - DEAD + timedelta(seconds=2)
+    call = call_of(conversation, connected=connected, owing=[])
+    assert sweep(patience=0) == 1
+    call.refresh_from_db()
+    assert (call.ended, call.duration_ms, call.owing) == (connected, 0, None)
+
+
 def test_of_an_answer_that_was_cut_only_what_was_heard_is_recovered(
     conversation: Conversation,
 ) -> None:
