@@ -3,10 +3,11 @@
 from typing import Any
 
 from realtime.local import checks as c
-from realtime.local.errors import Refused
+from realtime.local.errors import Refused, invalid
 
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 INSTRUCTIONS_LIMIT = 200_000
+TOKENS_LIMIT = 4096
 
 _format = c.tagged(
     "type",
@@ -76,7 +77,6 @@ _tool_choice = c.either(
     ),
     c.one_of("none", "auto", "required"),
 )
-_tokens = c.either(c.integer(1, 4096), c.one_of("inf"))
 _truncation = c.either(
     c.one_of("auto", "disabled"),
     c.fields(
@@ -102,6 +102,13 @@ _prompt = c.fields(
     },
     required=("id",),
 )
+
+
+def _tokens(value: Any, path: str) -> Any:
+    try:
+        return c.either(c.integer(1, TOKENS_LIMIT), c.one_of("inf"))(value, path)
+    except Refused:
+        raise invalid(path, f"must be from 1 to {TOKENS_LIMIT} or 'inf'.") from None
 
 
 def _modalities(value: Any, path: str) -> Any:

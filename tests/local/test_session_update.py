@@ -95,6 +95,15 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
+@pytest.mark.parametrize("most", [0, 4097, 1.5, True, "all", None])
+async def test_a_wrong_number_of_tokens_is_answered_with_what_there_is(
+    rooms: Rooms, most: Any
+) -> None:
+    error = error_of(rooms().update(max_output_tokens=most))
+    assert error["code"] == "invalid_value"
+    assert error["message"].endswith("must be from 1 to 4096 or 'inf'.")
+
+
 @pytest.mark.parametrize(("wanted", "code", "param"), WRONG)
 async def test_a_wrong_value_is_named_and_changes_nothing(
     rooms: Rooms, wanted: dict[str, Any], code: str, param: str
