@@ -325,6 +325,30 @@ def test_a_cut_is_told_in_the_time_of_the_answer_whatever_its_format() -> None:
     assert upstream.frames[-1]["audio_end_ms"] == 700
 
 
+def test_nothing_is_cut_beyond_the_end_of_its_audio() -> None:
+    call, leg, _tap, upstream = attached()
+    # A program may round up: half a millisecond more than a second.
+    hear(call, response_created(), audio_delta(bytes(48_024)))
+    leg.take()
+    cut = {"type": "conversation.item.truncate", "item_id": "item_a", "content_index": 0}
+    for ms, told, error in (
+        (1002, [], "Audio content of 1001ms is already shorter than 1002ms"),
+        (1001, [1000], None),
+        (400, [400], None),
+        (401, [], "Audio content of 400ms is already shorter than 401ms"),
+        (400, [400], None),
+        (0, [0], None),
+        (0, [0], None),
+    ):
+        say(call, **cut, event_id="mine", audio_end_ms=ms)
+        assert [frame["audio_end_ms"] for frame in upstream.take()] == told
+        answers = [frame["error"] for frame in leg.take()]
+        assert [answer["message"] for answer in answers] == ([error] if error else [])
+        assert {(a["code"], a["param"], a["event_id"]) for a in answers} <= {
+            ("invalid_value", "audio_end_ms", "mine")
+        }
+
+
 def test_a_program_is_shown_the_formats_it_asked_for() -> None:
     call, leg, _tap, _upstream = attached()
     say(call, type="session.update", event_id="mine", session=telephone("audio/pcma"))

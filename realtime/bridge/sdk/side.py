@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..answers import received_ms
-from ..audio import decode_base64, encode_base64
+from ..audio import BYTES_PER_MS, decode_base64, encode_base64
 from ..client_side import ClientSide
 from ..core import Core
 from ..errors import is_busy, judge
 from ..events import Event, Problem, problem_event
 from ..ids import new_id
+from ..items import Item
 from .events import parse_event
 from .kept import Kept
 from .session import (
@@ -152,8 +153,11 @@ class SdkSide(ClientSide):
         item = self._core.items.get(event["item_id"])
         if item is None:
             raise _no_item("truncate", event["item_id"])
-        if not received_ms(item, event["content_index"]):
-            message = f"Audio content of 0ms is already shorter than {event['audio_end_ms']}ms"
+        index, wanted = event["content_index"], event["audio_end_ms"]
+        length = _length_ms(item, index)
+        # Said here: a page's cut beyond the end is one at the end.
+        if not received_ms(item, index) or wanted > length:
+            message = f"Audio content of {length}ms is already shorter than {wanted}ms"
             raise Problem("invalid_value", message, "audio_end_ms")
         super()._truncate(event)
 
@@ -203,6 +207,12 @@ def _spoken_as_text(part: Event) -> Event:
     if part["type"] != "output_audio":
         return part
     return {"type": "output_text", "text": part["transcript"]}
+
+
+def _length_ms(item: Item, content_index: int) -> int:
+    """How long an answer's audio is, rounded up as a program may do; after a cut, up to there."""
+    received = -(-item.received.get(content_index, 0) // BYTES_PER_MS)
+    return min(received, item.truncated_ms.get(content_index, received))
 
 
 def _no_item(verb: str, item_id: str) -> Problem:
