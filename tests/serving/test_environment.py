@@ -354,7 +354,7 @@ def test_output_that_nobody_takes_is_told_in_one_line_at_most(
     words: str, unbuffered: str, closed: bool, status: int, told: str, tmp_path: Path
 ) -> None:
     shutil.copy(migrated(), tmp_path / DATABASE)
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept = {n: os.environ[n] for n in ("PATH", "HOME", "ENV_FILE") if n in os.environ}
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing if closed else "/dev/full", "wb") as out:
