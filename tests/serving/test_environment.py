@@ -341,6 +341,15 @@ def test_a_folder_of_data_that_cannot_be_written_is_told_without_a_traceback(
     assert done.stderr.endswith(told) and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("root", ["/dev/null", "/proc/x"])
+def test_a_folder_for_static_files_that_cannot_be_written_is_told_without_a_traceback(
+    tmp_path: Path, root: str
+) -> None:
+    done = command(tmp_path, "collectstatic", "--noinput", STATIC_ROOT=root)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith(f"CommandError: STATIC_ROOT: {root}")
+
+
 @pytest.mark.parametrize(("words", "unbuffered"), [("check", ""), ("usage --csv", "1")])
 @pytest.mark.parametrize(
     ("closed", "status", "told"),
