@@ -15,6 +15,9 @@ NEEDED = ("django", "channels", "environ", "pythonjsonlogger")
 
 def main() -> None:
     """Run the command; what is wrong with the settings or the database is told in one line."""
+    if "serve" in sys.argv:
+        # What it means depends on how many serve: it waits until `serve` knows.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     _with_what_was_installed()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nextvoice.settings")
     from django.conf import settings

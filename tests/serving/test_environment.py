@@ -384,6 +384,14 @@ def test_who_interrupts_a_command_while_it_is_loaded_sees_no_traceback(tmp_path:
     assert (done.stderr, done.returncode) == ("", 128 + signal.SIGINT)
 
 
+def test_a_site_is_not_ended_by_a_deploy_while_it_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "django").mkdir()
+    hang_up = "import signal\nsignal.raise_signal(signal.SIGHUP)\nraise KeyboardInterrupt"
+    (tmp_path / "django" / "__init__.py").write_text(hang_up)
+    done = command(tmp_path, "serve", "--workers", "2", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 128 + signal.SIGINT
+
+
 @pytest.mark.parametrize("has", ["nothing", "django"])
 def test_a_python_that_lacks_something_goes_on_with_the_one_that_has_it(
     tmp_path: Path, has: str

@@ -18,9 +18,11 @@ from typing import Any
 
 import pytest
 import uvicorn
+from django.core.management import call_command
 from django.test import RequestFactory
 
 from realtime.calls import live
+from realtime.management.commands import serve
 from realtime.management.commands.serve import chores_program, worker_program
 from realtime.serving import supervisor
 from realtime.serving.supervisor import Program, Supervisor
@@ -219,6 +221,26 @@ async def test_stopping_is_known_at_once_and_ends_every_call(site: Site, ann: Pe
     assert rows[-1] == ["ended", "server_stopping"]
     assert "live" not in [state for state, _reason in rows]
     site.start()
+
+
+@pytest.mark.parametrize(("workers", "heard"), [("2", 0), ("1", 2)])
+def test_a_deploy_before_there_are_workers_to_replace_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, workers: str, heard: int
+) -> None:
+    """A site alone has none to replace: to it SIGHUP is a terminal that is closed. What came while
+    the program was loaded has waited."""
+    told: list[int] = []
+    before = signal.signal(signal.SIGHUP, lambda number, _frame: told.append(number))
+    monkeypatch.setattr(serve, "_check", lambda workers: signal.raise_signal(signal.SIGHUP))
+    monkeypatch.setattr(serve, "_serve_alone", lambda sock: None)
+    monkeypatch.setattr(serve, "_serve_with", lambda sock, workers: None)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    signal.raise_signal(signal.SIGHUP)
+    try:
+        call_command("serve", "--port", "0", "--workers", workers)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert len(told) == heard
 
 
 @pytest.fixture

@@ -58,6 +58,11 @@ class Command(BaseCommand):
 
     @private_files()
     def _serve(self, **options: Any) -> None:
+        if options["workers"] > 1:
+            # Until there are workers to replace: those that are started later read the settings
+            # then. No SIG_IGN, which they would inherit.
+            signal.signal(signal.SIGHUP, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         if options["inherit"] is not None:
             worker.serve_for_supervisor(options["inherit"])
             return
