@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,7 +17,7 @@ from chats.admin import Kept
 from chats.admin_fields import Autocompletes
 from chats.admin_lists import LongList
 from realtime.models import ExchangeRate, Price, Usage, UsageDay
-from realtime.money.admin.reports import CostReport
+from realtime.money.admin.reports import CostReport, asked_span
 from realtime.money.prices import reporting_currency, without_price
 from realtime.money.pricing import plain
 from realtime.money.repricing import what_if
@@ -115,23 +114,18 @@ class PriceAdmin(Autocompletes, admin.ModelAdmin):
         """What the ledger's rows would have cost at the prices of now."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        since, until = (_day(request.GET.get(name)) for name in ("from", "to"))
+        problems: list[str] = []
+        since, until = asked_span(request.GET, problems)
         context = {
             **self.admin_site.each_context(request),
             "title": _("What if"),
             "opts": Price._meta,
             "since": since,
             "until": until,
+            "problems": problems,
             "groups": what_if(since, until),
         }
         return TemplateResponse(request, "admin/realtime/price/what_if.html", context)
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        return None
 
 
 @admin.register(ExchangeRate)

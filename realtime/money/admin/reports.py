@@ -129,12 +129,9 @@ def asked(query: Any) -> tuple[str, Filters, list[str]]:
     problems: list[str] = []
     given: dict[str, Any] = {}
     today = datetime.now(UTC).date()
-    given["since"] = _day(query.get("from"), problems)
-    given["until"] = _day(query.get("to"), problems)
+    given["since"], given["until"] = asked_span(query, problems)
     if "from" not in query and "to" not in query:
         given["since"], given["until"] = today.replace(day=1), today
-    if given["since"] and given["until"] and given["until"] < given["since"]:
-        problems.append(_("The last day is before the first one."))
     if text := query.get("account", "").strip():
         given["account"] = _found(Account.objects.filter(name=text), text, problems)
     if text := query.get("user", "").strip():
@@ -158,6 +155,14 @@ def asked(query: Any) -> tuple[str, Filters, list[str]]:
 
 
 NOBODY = "none"
+
+
+def asked_span(query: Any, problems: list[str]) -> tuple[date | None, date | None]:
+    """The first and the last day that a query asks for; `problems` gets what of it cannot be."""
+    since, until = (_day(query.get(name), problems) for name in ("from", "to"))
+    if since and until and until < since:
+        problems.append(_("The last day is before the first one."))
+    return since, until
 
 
 def _day(text: str | None, problems: list[str]) -> date | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -448,6 +449,22 @@ def test_the_what_if_page(admin: Client, provider: Provider) -> None:
     page = admin.get(reverse("admin:realtime_price_what_if"), {"from": "nonsense"})
     told = page.content.decode()
     assert ("2.00 USD" in told, "5.00 USD" in told, "3.00" in told) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("span", "told"),
+    [
+        ({"from": "2026-11-31"}, "“2026-11-31” is no day: write it as 2026-11-30."),
+        ({"to": "<b>"}, "“&lt;b&gt;” is no day: write it as 2026-11-30."),
+        ({"from": "2026-11-30", "to": "2026-11-01"}, "The last day is before the first one."),
+        ({"from": "2026-11-01", "to": ""}, None),
+    ],
+)
+def test_the_what_if_page_says_which_day_it_does_not_understand(
+    admin: Client, span: dict[str, str], told: str | None
+) -> None:
+    page = admin.get(reverse("admin:realtime_price_what_if"), span).content.decode()
+    assert re.findall(r'<li class="error">(.*?)</li>', page) == [each for each in [told] if each]
 
 
 def test_strangers_see_no_what_if() -> None:
