@@ -54,7 +54,8 @@ async def run(options: argparse.Namespace) -> None:
             if not stop.is_set():
                 if options.port_file:
                     write_port(options.port_file, provider.port)
-                print(f"NextVoice provider listening on {provider.url}", flush=True)
+                if sock is None:  # who gave us one knows
+                    print(f"NextVoice provider listening on {provider.url}", flush=True)
             await stop.wait()
     finally:
         for watcher in watchers:

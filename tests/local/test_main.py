@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -47,6 +48,23 @@ async def test_it_ends_when_its_standard_input_closes() -> None:
     assert process.stdin is not None
     process.stdin.close()
     assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_it_does_not_tell_its_address_to_who_chose_it(tmp_path: Path) -> None:
+    """Standard output is the site's there, whose log machines may read."""
+    file = tmp_path / "port"
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        process = await asyncio.create_subprocess_exec(
+            *(*PROGRAM, "--fd", str(sock.fileno()), "--port-file", str(file)),
+            pass_fds=[sock.fileno()],
+            stdout=asyncio.subprocess.PIPE,
+            env=ENVIRONMENT,
+        )
+    async with asyncio.timeout(30):
+        while not file.exists():  # noqa: ASYNC110 (a test may poll)
+            await asyncio.sleep(0.02)
+        process.terminate()
+        assert await process.communicate() == (b"", None)
 
 
 async def test_it_ends_with_the_process_it_was_told_to_watch() -> None:

@@ -193,6 +193,22 @@ def test_serve_says_where_others_come_but_are_not_answered(
     assert ("It answers to localhost only" in said.getvalue()) == told
 
 
+def test_a_log_of_json_alone_says_where_the_site_is(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(serve, "_serve_alone", lambda sock: None)
+    settings.ALLOWED_HOSTS, settings.LOG_FORMAT = ["localhost"], "json"
+    said = io.StringIO()
+    call_command("serve", "--host", "0.0.0.0", "--port", "0", stdout=said)
+    assert said.getvalue() == ""
+    told = {
+        each.levelname: each.getMessage() for each in caplog.records if each.name == serve.__name__
+    }
+    assert told["INFO"].startswith("NextVoice is on http://0.0.0.0:")
+    assert told["WARNING"].startswith("It answers to localhost only: add ")
+
+
 @pytest.mark.parametrize("name", ["serve", "localvoice"])
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
 def test_a_number_that_is_no_port_is_refused(name: str, port: str) -> None:

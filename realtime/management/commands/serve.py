@@ -75,17 +75,34 @@ class Command(BaseCommand):
                 raise CommandError("A backup is being restored here: serve when that is done.")
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{sock.getsockname()[1]}"
-            self.stdout.write(f"\n  NextVoice is on  {where}  (Ctrl-C stops it)\n")
-            if host not in LOCAL and not public_hosts():
-                self.stdout.write(
-                    f"  It answers to {', '.join(settings.ALLOWED_HOSTS)} only: add the names and "
-                    "addresses that people type to ALLOWED_HOSTS.\n"
-                )
-            self.stdout.flush()
+            self._greet(where, _unanswered(host))
             if workers == 1:
                 _serve_alone(sock)
             else:
                 _serve_with(sock, workers)
+
+    def _greet(self, where: str, warning: str) -> None:
+        """Say where the site is: to people, or in the log where machines read that, who may have
+        standard output in the same stream."""
+        if settings.LOG_FORMAT == "json":
+            log.info("NextVoice is on %s", where)
+            if warning:
+                log.warning("%s", warning)
+            return
+        self.stdout.write(f"\n  NextVoice is on  {where}  (Ctrl-C stops it)\n")
+        if warning:
+            self.stdout.write(f"  {warning}\n")
+        self.stdout.flush()
+
+
+def _unanswered(host: str) -> str:
+    """What to do where others come to this address but would not be answered; else nothing."""
+    if host in LOCAL or public_hosts():
+        return ""
+    return (
+        f"It answers to {', '.join(settings.ALLOWED_HOSTS)} only: add the names and addresses that"
+        " people type to ALLOWED_HOSTS."
+    )
 
 
 # Django's: whoever guesses SECRET_KEY can make links that set new passwords.
@@ -158,7 +175,9 @@ def _supervisor(sock: socket.socket, workers: int, figures: Path) -> Supervisor:
                 log=embedded.log,
             )
         )
-        told["LOCAL_VOICE_URL"] = f"ws://127.0.0.1:{theirs.getsockname()[1]}"
+        its_port = theirs.getsockname()[1]
+        log.info("embedded provider on 127.0.0.1:%d", its_port)
+        told["LOCAL_VOICE_URL"] = f"ws://127.0.0.1:{its_port}"
     program = worker_program(sock, told, on_end=partial(metrics.forget, figures))
     return Supervisor(program, workers, beside)
 
