@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -30,15 +31,32 @@ def in_use(*, alone: bool) -> Iterator[bool]:
     It ends with its process, however that ends. Sites of other machines that have the same
     database are not seen. Raises CommandError where nothing can be written.
     """
-    path = Path(settings.DATA_DIR) / "in_use.lock"
+    with _opened("in_use.lock") as file:
+        yield _locked(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+
+
+@contextmanager
+def served() -> Iterator[bool]:
+    """Be known to serve DATA_DIR while the block runs, which is told whether somebody else does
+    already. As `in_use`; its lock is another one, as who looks here has it alone for a moment."""
+    with _opened("served.lock") as file:
+        others = not _locked(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield others
+
+
+def _opened(name: str) -> TextIO:
+    path = Path(settings.DATA_DIR) / name
     try:
-        opened = path.open("w")
+        return path.open("w")
     except OSError as problem:
         raise CommandError(f"DATA_DIR: {path} cannot be written: {problem.strerror}.") from None
-    with opened as file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+
+
+def _locked(file: TextIO, kind: int) -> bool:
+    """Lock it now; False where others' locks do not allow that."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

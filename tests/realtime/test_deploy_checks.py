@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -207,6 +208,29 @@ def test_a_log_of_json_alone_says_where_the_site_is(
     }
     assert told["INFO"].startswith("NextVoice is on http://0.0.0.0:")
     assert told["WARNING"].startswith("It answers to localhost only: add ")
+
+
+def test_serve_says_that_another_serves_here_that_does_not_hear_of_it(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DATA_DIR = tmp_path
+    told: list[int] = []
+
+    def serving(meanwhile: Callable[[], None] = lambda: None) -> None:
+        def serves(sock: object) -> None:
+            told.append(caplog.text.count("Set REDIS_URL"))
+            caplog.clear()
+            meanwhile()
+
+        monkeypatch.setattr(serve, "_serve_alone", serves)
+        call_command("serve", "--port", "0")
+
+    serving(meanwhile=serving)
+    serving()
+    assert told == [0, 1, 0]
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "shared"}}
+    serving(meanwhile=serving)
+    assert told[3:] == [0, 0]
 
 
 @pytest.mark.parametrize("name", ["serve", "localvoice"])

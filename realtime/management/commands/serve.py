@@ -22,9 +22,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
 from realtime import embedded, metrics
-from realtime.data_dir import in_use, private_files
+from realtime.data_dir import in_use, private_files, served
 from realtime.db import BEHIND, is_behind, with_connection
-from realtime.deploy_checks import LOCAL, of_static_files, of_workers, public_hosts
+from realtime.deploy_checks import LOCAL, MEMORY, of_static_files, of_workers, public_hosts
 from realtime.logs import last_words
 from realtime.management.arguments import port
 from realtime.serving import worker
@@ -35,6 +35,10 @@ from realtime.serving.supervisor import Program, Supervisor
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
+DEAF = (
+    "Another process serves this DATA_DIR already, and they would not hear of each other: tabs of"
+    " one would not see calls of the other. Set REDIS_URL for both, or stop one."
+)
 
 
 class Command(BaseCommand):
@@ -70,9 +74,15 @@ class Command(BaseCommand):
         if workers < 1:
             raise CommandError("--workers must be 1 or more")
         _check(workers)
-        with listening(host, options["port"]) as sock, in_use(alone=False) as free:
+        with (
+            listening(host, options["port"]) as sock,
+            in_use(alone=False) as free,
+            served() as others,
+        ):
             if not free:
                 raise CommandError("A backup is being restored here: serve when that is done.")
+            if others and settings.CHANNEL_LAYERS["default"]["BACKEND"] == MEMORY:
+                log.warning(DEAF)
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{sock.getsockname()[1]}"
             self._greet(where, _unanswered(host))
