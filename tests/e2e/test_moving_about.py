@@ -16,6 +16,19 @@ from tests.e2e.test_turns import story
 from tests.scripted import Send, item_added
 from tests.site import Site
 
+# How much of the window the panel and the thread have, and whether nothing lies over the panel.
+LOW = """() => {
+  const panel = document.querySelector("#call");
+  const { left, right, top, bottom, height } = panel.getBoundingClientRect();
+  const at = [[left + 20, top + 2], [right - 20, top + 2], [right - 20, bottom - 2]];
+  const thread = document.querySelector("[data-thread]").getBoundingClientRect();
+  return {
+    panel: height,
+    thread: Math.min(thread.bottom, top) - Math.max(thread.top, 0),
+    within: at.every(([x, y]) => panel.contains(document.elementFromPoint(x, y))),
+  };
+}"""
+
 
 def recorded(page: Page, site: Site) -> list[dict[str, Any]]:
     """The messages of the conversation, once the last one's recording is made."""
@@ -116,6 +129,26 @@ def test_who_goes_back_from_a_call_in_full_sees_where_they_are(visit: Open, site
             page.get_by_test_id("call-resize").click()
             page.evaluate("void document.querySelector('[data-call-title]').click()")
             until(page, lambda: page.evaluate("document.querySelector('#main').inert"))
+            page.get_by_test_id("hang-up").click()
+
+
+def test_a_docked_call_leaves_most_of_a_low_window_to_the_page(visit: Open, site: Site) -> None:
+    """1280 by 1024 at 400 %."""
+    with visit(None, viewport={"width": 320, "height": 256}, script=SILENT) as page:
+        with scripted(site, opened(STAY)):
+            new_conversation(page)
+            panel = talk(page)
+            page.get_by_test_id("call-resize").click()
+            expect(panel).to_have_attribute("data-form", "docked")
+            found = page.evaluate(LOW)
+            assert found["panel"] < 80
+            assert found["thread"] > 60
+            assert found["within"]
+            for kept_in_reach in ("mute", "hang-up", "call-resize", "call-timer"):
+                expect(page.get_by_test_id(kept_in_reach)).to_be_in_viewport(ratio=1)
+            expect(page.get_by_test_id("call-type")).to_be_hidden()
+            page.get_by_test_id("call-resize").click()
+            expect(page.get_by_test_id("turns")).to_be_visible()
             page.get_by_test_id("hang-up").click()
 
 
