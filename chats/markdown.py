@@ -6,11 +6,14 @@ Two walls: the parser takes no HTML, and whatever it makes goes through an allow
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 from nh3 import Cleaner
 
 # An answer nests a few levels; thousands of brackets are an attack.
@@ -23,14 +26,42 @@ TAGS = {
     *("p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "a", "ul", "ol", "li"),
     *("h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
 }
+LINK = {"link_open", "link_close"}
 
 _HEADING = re.compile(r"(</?h)([1-6])>")
-_parser = (
-    MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING, "breaks": True})
-    .enable(["table", "strikethrough"])
-    # A picture would tell another site who reads this, and when.
-    .disable(["image"])
-)
+_parser = MarkdownIt(
+    "commonmark", {"html": False, "maxNesting": MAX_NESTING, "breaks": True}
+).enable(["table", "strikethrough"])
+
+
+def _link_pictures(state: StateCore) -> None:
+    """Have links in place of pictures, which would tell another site who reads this, and when."""
+    for block in state.tokens:
+        if block.type == "inline":
+            block.children = list(_without_pictures(block.children or []))
+
+
+def _without_pictures(tokens: list[Token]) -> Iterator[Token]:
+    linked = False
+    for token in tokens:
+        if token.type in LINK:
+            linked = token.type == "link_open"
+        if token.type != "image":
+            yield token
+            continue
+        source = str(token.attrs["src"])
+        words = [each for each in token.children or [] if each.type not in LINK | {"image"}]
+        words = words or [Token("text", "", 0, content=source)]
+        # Within a link it is that one's words.
+        if linked:
+            yield from words
+        else:
+            yield Token("link_open", "a", 1, attrs={"href": source})
+            yield from words
+            yield Token("link_close", "a", -1)
+
+
+_parser.core.ruler.after("inline", "link_pictures", _link_pictures)
 _cleaner = Cleaner(
     tags=TAGS,
     attributes={"a": {"href", "title"}, "ol": {"start"}},

@@ -74,6 +74,25 @@ def test_pictures_are_not_fetched() -> None:
     assert "<img" not in as_html("![a](https://example.org/a.png)")
 
 
+@pytest.mark.parametrize(
+    ("text", "shown", "leads_to"),
+    [
+        ("![A *small* cat](https://a.org/b.png)", "A <em>small</em> cat", "https://a.org/b.png"),
+        ("![](https://a.org/b.png)", "https://a.org/b.png", "https://a.org/b.png"),
+        ("![two\nlines](https://a.org/b.png)", "two<br>\nlines", "https://a.org/b.png"),
+        ("![a \\* b](https://a.org/b.png)", "a * b", "https://a.org/b.png"),
+        ("[![cat](https://a.org/b.png)](https://a.org/)", "cat", "https://a.org/"),
+        ("![see [this](https://a.org/)](https://a.org/b.png)", "see this", "https://a.org/b.png"),
+    ],
+)
+def test_a_picture_is_a_link_to_it(text: str, shown: str, leads_to: str) -> None:
+    assert as_html(text) == as_html(f"[x]({leads_to})").replace(">x<", f">{shown}<")
+
+
+def test_what_is_no_picture_stays_as_it_is() -> None:
+    assert as_html("Wow![1] and ![a](javascript:b)") == ("<p>Wow![1] and ![a](javascript:b)</p>\n")
+
+
 @pytest.mark.parametrize("text", CORPUS)
 def test_no_attack_gets_through(text: str) -> None:
     check(text)
