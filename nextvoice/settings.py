@@ -212,6 +212,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 SIGNUP_OPEN = env.yes_no("SIGNUP_OPEN")
 ACCOUNT_ADAPTER = "chats.adapters.AccountAdapter"
+ACCOUNT_FORMS = {"login": "chats.forms.LoginForm"}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 # Without an address of a mail server what would be mailed is printed, where people cannot read it.

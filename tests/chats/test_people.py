@@ -33,6 +33,12 @@ def test_people_whose_names_have_no_latin_letters_get_an_account(db: None) -> No
     assert person.own_account.slug == f"person-{person.pk}"
 
 
+def test_a_password_manager_is_told_that_names_sign_in(db: None) -> None:
+    page = Client().get(reverse("account_login")).content.decode()
+    (field,) = re.findall(r'<input[^>]* name="login"[^>]*>', page)
+    assert 'autocomplete="username"' in field
+
+
 def test_without_mail_who_forgot_their_password_is_told_whom_to_ask(ann: User) -> None:
     client = Client()
     for name in ("account_reset_password", "account_reset_password_done"):
