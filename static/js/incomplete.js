@@ -3,13 +3,28 @@
 
 {
   const needScripts = "button[type=button], [data-composer-send], [data-start-talking] [name=call]";
-  const tapped = new Set(); // the buttons that were pressed, in this order, each once
+  // The buttons that were pressed, in this order, each once, with the box that one sends and what
+  // stood there: {box, text}.
+  const tapped = new Map();
 
   const keep = (event, button) => {
     event.preventDefault();
     event.stopImmediatePropagation();
-    tapped.add(button);
+    const box = button.matches("[data-composer-send]") ? button.form.querySelector("[data-composer-text]") : null;
+    tapped.set(button, { box, text: box?.value });
     button.setAttribute("aria-busy", "true");
+  };
+  const put = (box, text) => {
+    box.value = text;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  // What was typed after the tap stays in the box.
+  const send = (button, box, text) => {
+    const typed = box.value.startsWith(text) ? box.value.slice(text.length).trim() : box.value;
+    put(box, text);
+    button.click();
+    // What could not be sent stands there again.
+    if (typed) put(box, [box.value, typed].filter(Boolean).join("\n"));
   };
   const onClick = (event) => {
     const button = event.target.closest?.(needScripts);
@@ -27,9 +42,10 @@
   addEventListener("DOMContentLoaded", () => {
     removeEventListener("click", onClick, true);
     removeEventListener("keydown", onKey, true);
-    for (const button of tapped) {
+    for (const [button, { box, text }] of tapped) {
       button.removeAttribute("aria-busy");
-      button.click();
+      if (box) send(button, box, text);
+      else button.click();
     }
   });
 }

@@ -70,6 +70,27 @@ def test_what_is_sent_before_the_scripts_are_there_is_sent_when_they_are(
         expect(page.get_by_test_id("composer-text")).to_have_value("")
 
 
+@pytest.mark.parametrize("key", [True, False])
+def test_what_is_typed_after_sending_before_the_scripts_are_there_stays(
+    visit: Open, key: bool
+) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        send, box = page.get_by_test_id("composer-send"), page.get_by_test_id("composer-text")
+        with before_scripts(page):
+            box.fill("hello there")
+            if key:
+                page.keyboard.press("Enter")
+            else:
+                send.click()
+            box.press("End")
+            box.press_sequentially(" and more")
+        expect(wording(page.get_by_test_id("message").first)).to_have_text("hello there")
+        expect(box).to_have_value("and more")
+        page.reload()
+        expect(box).to_have_value("and more")
+
+
 def test_a_tap_on_talk_before_the_scripts_are_there_begins_a_call(visit: Open) -> None:
     with visit() as page:
         new_conversation(page)
