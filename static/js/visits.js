@@ -1,5 +1,6 @@
 // Moving about the site without leaving the page, so that a call goes on.
 
+import { isShown, nowShown, shownAddress } from "./helpers/address.js";
 import { find } from "./helpers/dom.js";
 import { fetchPage, whyNot } from "./helpers/http.js";
 import { forgetStrings } from "./helpers/strings.js";
@@ -11,8 +12,7 @@ export class Visits {
   #onarrive;
   #mayLeave;
   #wanted = 0; // only the visit asked for last may arrive
-  #shown; // address of the page that stands in the document
-  #entry; // its name in the browser's history
+  #entry; // name of the page in the document in the browser's history
   #left = new Map(); // where the person was in the pages that were left: {top, list} by entry
 
   /**
@@ -65,14 +65,14 @@ export class Visits {
   async #moved() {
     // A link within the page, such as the one that skips to its content, leads to no other page.
     const same = (history.state?.entry ?? this.#entry) === this.#entry;
-    if (same && address() === this.#shown) return;
+    if (same && isShown()) return;
     try {
       await this.go(location.href, { push: false });
     } catch (problem) {
       // The address tells what is shown, which is still the page before. What is gone for good is
       // forgotten, or there would be no way past it.
       const keep = problem.status === 404 ? "replaceState" : "pushState";
-      history[keep]({ entry: this.#entry }, "", this.#shown);
+      history[keep]({ entry: this.#entry }, "", shownAddress());
       toast(whyNot(problem));
     }
   }
@@ -80,7 +80,7 @@ export class Visits {
   #arrived() {
     this.#onarrive();
     // Afterwards: a page may take its wishes out of its address.
-    this.#shown = address();
+    nowShown();
     this.#entry = history.state?.entry ?? Math.random();
     history.replaceState({ entry: this.#entry }, "");
   }
@@ -105,10 +105,6 @@ export class Visits {
     // The keyboard goes on in the new page, unless that has a better place for it.
     if (focused && document.activeElement === document.body) find("#main").focus({ preventScroll: true });
   }
-}
-
-function address() {
-  return location.pathname + location.search;
 }
 
 /** Whether a click on this link is one that goes to another page in this very tab. */

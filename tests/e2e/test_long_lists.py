@@ -145,6 +145,10 @@ def test_a_search_opens_a_thread_where_the_words_are(
         # From here the thread is read on, either way.
         page.get_by_role("button", name="Latest").click()
         until(page, lambda: 999 in numbers(page))
+        # There they are, then, when they load the page again.
+        page.reload()
+        assert 999 in numbers(page)
+        expect(page.get_by_test_id("message").last).to_be_in_viewport()
 
 
 def test_a_search_of_a_short_thread_shows_the_words_and_its_end(visit: Open, site: Site) -> None:

@@ -1,5 +1,6 @@
 // The thread: what was said, what is being said, and where the reader is.
 
+import { unask } from "../helpers/address.js";
 import { find, findAll, fromTemplate, show } from "../helpers/dom.js";
 import { whyNot } from "../helpers/http.js";
 import { clock, showTimes } from "../helpers/time.js";
@@ -63,8 +64,14 @@ export class Thread {
   /** Go to the newest message. */
   toEnd() {
     if (this.#pages.goesOn) this.#pages.toNewest().then(() => this.toEnd(), (problem) => toast(whyNot(problem)));
+    else this.#isAtNewest();
     this.#following = true;
     this.#keepEnd();
+  }
+
+  /** Whoever is there is there again when the page is loaded again. */
+  #isAtNewest() {
+    unask("at", "before", "after");
   }
 
   #arrived(part) {
@@ -199,8 +206,10 @@ export class Thread {
   #onScroll() {
     const { scrollTop } = this.#scroller;
     // Only going up leaves the end; that the end moved away is no wish of the reader.
-    if (this.#atEnd && !this.#pages.goesOn) this.#following = true;
-    else if (scrollTop < this.#scrolledTo) this.#following = false;
+    if (this.#atEnd && !this.#pages.goesOn) {
+      this.#following = true;
+      this.#isAtNewest();
+    } else if (scrollTop < this.#scrolledTo) this.#following = false;
     this.#scrolledTo = scrollTop;
     show(this.#jump, !this.#following);
   }
