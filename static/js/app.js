@@ -5,7 +5,7 @@ import { Call } from "./call/call.js";
 import { ConversationPage } from "./conversation.js";
 import { find, findAll } from "./helpers/dom.js";
 import { draftOf, forgetDrafts, joined, keepDraft } from "./helpers/drafts.js";
-import { whyNot } from "./helpers/http.js";
+import { fetchPage, whyNot } from "./helpers/http.js";
 import { remember, remembered } from "./helpers/storage.js";
 import { has, t } from "./helpers/strings.js";
 import { showTimes } from "./helpers/time.js";
@@ -131,7 +131,18 @@ function connectCall() {
   call.addEventListener("ended", ({ detail }) => {
     pageOfCall()?.thread.endCall(detail.durationMs);
     panel?.ended({ ...detail, mode: call.options.mode });
+    // Where nobody answers, the panel has said what failed.
+    if (detail.reason === "audio_failed") talkAnew().catch(() => {});
   });
+}
+
+/** Where the site is newer than this page, load it anew, ready to talk, if nothing is lost by that. */
+async function talkAnew() {
+  const { page: now } = await fetchPage(location.pathname);
+  const { dataset } = now.body;
+  const same = dataset.captureWorklet === captureWorklet && dataset.playerWorklet === playerWorklet;
+  if (same || call.active || !pageOfCall()?.composer.empty) return;
+  location.replace(`${location.pathname}?call=1`);
 }
 
 function showTitle() {

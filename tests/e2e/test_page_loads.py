@@ -119,6 +119,51 @@ def test_all_taps_before_the_scripts_are_there_count(visit: Open) -> None:
         expect(page.locator("[aria-busy]")).to_have_count(0)
 
 
+# Once, before the page's own scripts run.
+OLD = """if (sessionStorage.getItem("old")) {
+  sessionStorage.removeItem("old");
+  document.addEventListener("readystatechange", () => {
+    document.body.dataset.captureWorklet = "/static/js/audio/capture-worklet.old.js";
+  }, { once: true });
+}"""
+
+
+def age(page: Page) -> None:
+    """Have the page as it was when the part of it that records had another name."""
+    page.add_init_script(OLD)
+    page.evaluate("sessionStorage.setItem('old', 'yes')")
+    page.reload()
+
+
+def test_a_page_left_open_over_an_upgrade_is_loaded_again_to_talk(visit: Open) -> None:
+    with visit(None, script=SILENT, expected=("404",)) as page:
+        new_conversation(page)
+        address = page.url
+        age(page)
+        page.get_by_test_id("start-call").click()
+        expect(page.get_by_text("Press Talk")).to_be_visible()
+        assert page.url == address
+        expect(page.get_by_test_id("start-call")).to_be_focused()
+        page.keyboard.press("Enter")
+        panel = page.get_by_test_id("call-panel")
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        page.get_by_test_id("hang-up").click()
+        expect(panel).to_be_hidden()
+
+
+def test_a_page_left_open_over_an_upgrade_stays_where_something_is_typed(visit: Open) -> None:
+    with visit(None, script=SILENT, expected=("404",)) as page:
+        new_conversation(page)
+        age(page)
+        page.get_by_test_id("composer-text").fill("hello there")
+        with page.expect_response(page.url):
+            page.get_by_test_id("start-call").click()
+        page.wait_for_load_state("networkidle")
+        expect(page.get_by_test_id("call-error")).to_contain_text("Reload the page")
+        page.get_by_test_id("call-dismiss").click()
+        expect(page.get_by_test_id("composer-text")).to_have_value("hello there")
+
+
 def test_what_was_typed_stays_where_a_script_does_not_arrive(visit: Open) -> None:
     with visit(None, expected=("ERR_FAILED",)) as page:
         new_conversation(page)

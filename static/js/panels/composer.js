@@ -81,6 +81,11 @@ export class Composer {
     this.#edited();
   }
 
+  /** Whether there is nothing to be sent, neither words nor files. */
+  get empty() {
+    return this.#text.value.trim() === "" && !this.tray.ready && !this.tray.busy;
+  }
+
   focusText() {
     this.#text.focus();
   }
@@ -91,8 +96,8 @@ export class Composer {
 
   /** Send what stands here, as soon as its files are there. Returns whether there is anything. */
   send() {
+    if (this.empty) return false;
     const text = this.#text.value.trim();
-    if (text === "" && !this.tray.ready && !this.tray.busy) return false;
     this.#waiting = this.tray.busy;
     if (this.#waiting) {
       this.#failed = this.tray.failed;
@@ -127,7 +132,7 @@ export class Composer {
   }
 
   #fit() {
-    this.#send.disabled = this.#text.value.trim() === "" && !this.tray.ready && !this.tray.busy;
+    this.#send.disabled = this.empty;
     if (CSS.supports("field-sizing", "content")) return;
     this.#text.style.blockSize = "auto";
     this.#text.style.blockSize = `${this.#text.scrollHeight}px`;
