@@ -198,7 +198,11 @@ def half_read(there: Site, whole: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A restore from standard input that waits for more of it."""
     command = [sys.executable, str(ROOT / "manage.py"), "restore", "-"]
     data, pipe = there.folder / "data", subprocess.PIPE
-    with subprocess.Popen(command, env=there.environment, stdin=pipe, stderr=pipe) as process:
+    # Who runs tests in the background of a shell has it ignored, and so would the command.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, env=there.environment, stdin=pipe, stderr=pipe)
+    signal.signal(signal.SIGINT, before)
+    with process:
         assert process.stdin is not None
         process.stdin.write(whole.read_bytes()[:100_000])
         process.stdin.flush()
