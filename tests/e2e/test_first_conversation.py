@@ -60,6 +60,14 @@ def start_talking(page: Page) -> None:
     )
 
 
+# Of each recording: whether its speed and the time of the message lie over each other.
+OVERLAID = """() => [...document.querySelectorAll(".message__foot")].map((foot) => {
+  const [speed, time] = [".player__speed", ".message__time"].map((one) =>
+    foot.querySelector(one).getBoundingClientRect());
+  return speed.right > time.left && time.right > speed.left && time.top < speed.bottom;
+})"""
+
+
 def kept(page: Page, site: Site) -> list[dict[str, Any]]:
     """The messages of the conversation on the page, as they are stored."""
     pk = page.url.rstrip("/").rpartition("/")[2].partition("?")[0]
@@ -105,6 +113,8 @@ def test_a_spoken_question_is_answered_aloud_and_kept(visit: Open, site: Site) -
         # To within two frames of the codec.
         for (length, _, end), ms in zip(heard, stored, strict=True):
             assert (abs(length * 1000 - ms) < 50, abs(end - length) < 0.1) == (True, True)
+        page.set_viewport_size({"width": 320, "height": 640})
+        assert page.evaluate(OVERLAID) == [False, False]
 
 
 def test_talking_over_the_answer_cuts_it_and_the_record_shows_where(
