@@ -22,8 +22,8 @@ class ExactField(models.Field):  # type: ignore[type-arg]
     PostgreSQL has `numeric` for it. SQLite has only floats, which lose digits beyond the 15th and
     drift when they are added; there the column is a whole number of units of the last digit.
     Filters work as with any field, and so does `Sum`, up to nine million; `ExactSum` goes on. An
-    expression such as `F("cost") + amount` is
-    refused: a bare Decimal would be in other units. `realtime.keeping.statements.add_up` adds.
+    expression such as `F("cost") + amount` is refused: a bare Decimal would be in other units.
+    `realtime.keeping.statements.add_up` adds.
     """
 
     description = _("Exact decimal")
