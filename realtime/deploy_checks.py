@@ -22,7 +22,7 @@ from django.db import DatabaseError, connection
 LOCAL = {"127.0.0.1", "localhost", "[::1]", "::1"}
 MEMORY = "channels.layers.InMemoryChannelLayer"
 # Folders of DATA_DIR with what people said.
-PRIVATE = ("media", "live", "journal", "spool")
+PRIVATE = ("media", "live", "spool", "journal")
 # What others need of the database: the supervisor, commands, a backup.
 SPARE_CONNECTIONS = 20
 # Its writer and its renewer have one each.
@@ -130,7 +130,7 @@ def server(**options: Any) -> list[CheckMessage]:
 def data(**options: Any) -> list[CheckMessage]:
     """What people said is for nobody else of this machine. What is made now is; what versions
     before made stays as it was, and others may have been given it on purpose."""
-    kept = [Path(settings.DATA_DIR) / name for name in ("media", "live", "spool", "journal")]
+    kept = [Path(settings.DATA_DIR) / name for name in PRIVATE]
     if connection.vendor == "sqlite":
         kept.insert(0, Path(connection.settings_dict["NAME"]))
     if not (open_ones := [str(each) for each in kept if _others_may_read(each)]):

@@ -118,12 +118,16 @@ CLOSE_CODES: dict[int, str] = {
 
 def is_busy(error: Mapping[str, Any]) -> bool:
     """Whether an error says that another answer is being made."""
-    return _lower(error.get("code")) == BUSY_CODE or BUSY_WORDS in _lower(error.get("message"))
+    return _says(error, BUSY_CODE, BUSY_WORDS)
 
 
 def is_no_commit(error: Mapping[str, Any]) -> bool:
     """Whether an error says that there was too little audio to commit."""
-    return _lower(error.get("code")) == EMPTY_CODE or EMPTY_WORDS in _lower(error.get("message"))
+    return _says(error, EMPTY_CODE, EMPTY_WORDS)
+
+
+def _says(error: Mapping[str, Any], code: str, words: str) -> bool:
+    return _lower(error.get("code")) == code or words in _lower(error.get("message"))
 
 
 def judge(error: Mapping[str, Any]) -> Verdict:

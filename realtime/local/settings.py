@@ -62,10 +62,9 @@ def endpoint(environ: Mapping[str, str], name: str, model: str) -> Endpoint | No
     return Endpoint(url, key, environ.get(f"NEXTVOICE_{name}_MODEL", "").strip() or model)
 
 
-def can_hear(environ: Mapping[str, str] | None = None) -> bool:
+def can_hear() -> bool:
     """Whether there is a recogniser, built in or elsewhere."""
-    environ = os.environ if environ is None else environ
-    return endpoint(environ, "ASR", "") is not None or has_ears()
+    return endpoint(os.environ, "ASR", "") is not None or has_ears()
 
 
 def engine_from(environ: Mapping[str, str] | None = None) -> Engine:
