@@ -10,7 +10,7 @@ import orjson
 
 from .answers import Answering
 from .approvals import nothing_waits
-from .audio import SAMPLE_BYTES, bytes_to_ms, bytes_to_samples, samples_to_ms
+from .audio import BYTES_PER_SECOND, SAMPLE_BYTES, bytes_to_ms, bytes_to_samples, samples_to_ms
 from .dialects.base import Dialect
 from .ends import ENDS, End, ended_event
 from .events import Event
@@ -108,7 +108,7 @@ class Core:
         self.last_error: Mapping[str, Any] = {}  # the provider's, since its last answer began
         self.received = 0  # bytes of answers' audio
         self.samples_before = 0  # microphone samples sent before this upstream session
-        self.tail = Tail()
+        self.tail = Tail(self._repeated)
         self.playing_until = 0.0  # when what was received of answers has been heard, at the latest
         self.replayed: set[str] = set()  # items the provider knows as text, and everybody else
         # What browser and taps are shown of an item in place of what the provider got, by its id.
@@ -226,14 +226,19 @@ class Core:
 
     def _send_on(self, pcm: bytes) -> None:
         assert self.dialect is not None
-        turn = self.speaking is not None or self.settings.manual
-        self.tail.add(pcm, self._repeated_seconds if turn else self.limits.onset_seconds)
+        self.tail.add(pcm)
         self._say(self.dialect, self.dialect.audio(pcm))
 
-    @property
-    def _repeated_seconds(self) -> float:
-        limits, recalled = self.limits, self.tail.recall is not None
-        return limits.recalled_seconds if recalled else limits.repeated_seconds
+    def _repeated(self) -> int:
+        """How many bytes of what was said another session is given again."""
+        limits = self.limits
+        if self.speaking is None and not self.settings.manual:
+            seconds = limits.onset_seconds
+        elif self.tail.recall is None:
+            seconds = limits.repeated_seconds
+        else:
+            seconds = limits.recalled_seconds
+        return int(seconds * BYTES_PER_SECOND)
 
     def to_upstream(self, event: Event, **fields: Any) -> None:
         """Send on a client event with these fields only, under its own id or a new one."""

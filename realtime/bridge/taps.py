@@ -95,10 +95,10 @@ class Taps:
     def __init__(self, taps: Sequence[Tap]) -> None:
         self.errors = 0
         self._record: EndRecord | None = None
-        # Audio the taps are not told of yet: the person's pieces with their places, and those of
-        # one part of an answer.
-        self._heard: list[tuple[bytes, int]] = []
-        self._heard_size = 0
+        # Audio the taps are not told of yet: the person's from this sample on, and that of one part
+        # of an answer.
+        self._heard: list[bytes] = []
+        self._heard_from = self._heard_size = 0
         self._said: list[bytes] = []
         self._said_size = 0
         self._place: tuple[str, int] | None = None
@@ -124,7 +124,9 @@ class Taps:
         return any(tap.awaits_usage for tap in self._taps if tap.lingers)
 
     def on_user_audio(self, pcm: bytes, start_sample: int) -> None:
-        self._heard.append((pcm, start_sample))
+        if not self._heard:
+            self._heard_from = start_sample
+        self._heard.append(pcm)
         self._heard_size += len(pcm)
         if self._heard_size >= TOGETHER_BYTES:
             self._tell_heard()
@@ -147,10 +149,8 @@ class Taps:
             self._tell_said()
 
     def _tell_heard(self) -> None:
-        # Piece by piece: whoever keeps them shares them with the call.
-        heard, self._heard, self._heard_size = self._heard, [], 0
-        for pcm, start in heard:
-            self._tell(self._user_audio, pcm, start)
+        pcm, self._heard, self._heard_size = b"".join(self._heard), [], 0
+        self._tell(self._user_audio, pcm, self._heard_from)
 
     def _tell_said(self) -> None:
         if self._said and self._place is not None:

@@ -9,8 +9,8 @@ from .audio import BYTES_PER_SECOND
 from .events import Event
 from .limits import Limits
 
-IN_MEMORY_BYTES = BYTES_PER_SECOND // 4
-"""What somebody else keeps need not be kept here too. Should they have lost it, this is left."""
+PIECE = BYTES_PER_SECOND
+"""So much of what is given again goes into a frame."""
 
 
 class Waiting:
@@ -69,31 +69,29 @@ fewer when they are gone."""
 
 class Tail:
     """The newest microphone audio of a turn that is not over: a provider that is lost takes it
-    along, so the next one hears it again. Keeps references, and no more than `seconds` of them."""
+    along, so the next one hears it again. No more than `most()` bytes. Where somebody else keeps
+    what was sent it is only counted here, and fetched when it is needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: Callable[[], int]) -> None:
+        self._most = most
         self._kept: deque[bytes] = deque()
-        self._in_memory = 0
         self._begins = 0  # the byte of the call that the turn begins at
         self.size = 0
-        """Bytes there are, here or to be recalled."""
+        """Bytes sent since the turn before was over; of those that are kept here, if they are."""
         self.recall: Recall | None = None
-        """Where somebody else keeps what was sent: then only the newest is kept here."""
+        """Where somebody else keeps what was sent."""
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._kept)
 
-    def add(self, pcm: bytes, seconds: float) -> None:
+    def add(self, pcm: bytes) -> None:
         """Keep audio that was sent."""
-        self._kept.append(pcm)
-        self._in_memory += len(pcm)
-        most = int(seconds * BYTES_PER_SECOND)
-        self.size = min(self.size + len(pcm), most)
-        here = most if self.recall is None else min(most, IN_MEMORY_BYTES)
-        while self._in_memory > here:
-            self._in_memory -= len(self._kept.popleft())
-        if self.recall is None or self.size < self._in_memory:
-            self.size = self._in_memory
+        self.size += len(pcm)
+        if self.recall is None:
+            self._kept.append(pcm)
+            most = self._most()
+            while self.size > most:
+                self.size -= len(self._kept.popleft())
 
     def begins(self, start: int) -> None:
         """The turn under way begins at this byte of the call; what came before is kept by nobody
@@ -102,17 +100,17 @@ class Tail:
 
     def gather(self, end: int) -> None:
         """Have all of it here. `end`: how many bytes were sent in the whole call."""
-        start = max(end - self.size, self._begins)
-        missing = end - self._in_memory - start
-        if missing > 0 and self.recall is not None:
-            pcm = self.recall(start, missing)
-            if len(pcm) == missing:
-                pieces = range(0, missing, BYTES_PER_SECOND)
-                self._kept.extendleft(pcm[at : at + BYTES_PER_SECOND] for at in reversed(pieces))
-                self._in_memory += missing
-        self.size = self._in_memory
+        if self.recall is None:
+            return
+        start = max(end - min(self.size, self._most()), self._begins)
+        pcm = self.recall(start, end - start)
+        if len(pcm) < end - start:
+            pcm = b""  # they have lost some of it
+        self._kept.clear()
+        self._kept.extend(pcm[at : at + PIECE] for at in range(0, len(pcm), PIECE))
+        self.size = len(pcm)
 
     def clear(self) -> None:
         """The turn is over."""
         self._kept.clear()
-        self._in_memory = self._begins = self.size = 0
+        self._begins = self.size = 0

@@ -9,7 +9,6 @@ from typing import Any
 from realtime.bridge.audio import BYTES_PER_SECOND, ms_to_bytes
 from realtime.bridge.limits import Limits
 from realtime.bridge.session import VAD_NUMBERS
-from realtime.bridge.waiting import IN_MEMORY_BYTES
 from realtime.keeping.tracks import Track
 
 # Providers announce that speech has started when they are sure of it, and date it back by their
@@ -32,7 +31,6 @@ class Microphone:
     def __init__(self, new_track: Callable[[], Track]) -> None:
         self._new_track = new_track
         # The newest audio, and the byte its first byte is of all that was sent.
-        # References: the bridge keeps the same pieces for another upstream session.
         self._newest: deque[bytes] = deque()
         self._from = self._size = 0
         # How much of it there is while nobody speaks.
@@ -62,8 +60,8 @@ class Microphone:
             self._turn.append(pcm)
         # While somebody speaks, what came before is in the turn's file.
         speaks = self._turn is not None or self._manual
-        most = IN_MEMORY_BYTES if speaks else self._pre_roll
-        while self._size - len(self._newest[0]) >= most:
+        most = 0 if speaks else self._pre_roll
+        while len(self._newest) > 1 and self._size - len(self._newest[0]) >= most:
             gone = len(self._newest.popleft())
             self._from += gone
             self._size -= gone
