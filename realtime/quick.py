@@ -37,7 +37,7 @@ class QuickProtocol(WebSocketsSansIOProtocol):
         open_ = self.handshake_complete and not self.close_sent and not self.disconnected
         if not open_ or not self.writable.is_set() or self.transport.is_closing():
             return False
-        self.transport.write(framed(frame, masked=False))
+        self.transport.write(framed(frame, False))
         return True
 
     def offer_to(self, take: Take | None, /) -> None:

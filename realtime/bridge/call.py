@@ -144,7 +144,7 @@ class Call(Core):
             return
         more = dialect.more_audio(frame)
         if more is not None:
-            self._provider.take_more(*more)
+            self._provider.take_more(more[0], more[1])
         else:
             self._provider.take(dialect.decode(frame))
 

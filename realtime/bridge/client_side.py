@@ -65,7 +65,7 @@ class ClientSide:
 
     def take_audio(self, pcm: bytes) -> None:
         """One binary frame."""
-        if self._admits(audio=len(pcm)):
+        if self._admits(len(pcm)):
             try:
                 check_pcm(pcm)
             except Problem as problem:
@@ -118,16 +118,16 @@ class ClientSide:
             problem.event_id = event.get("event_id")
             self._core.tell(problem_event(problem))
 
-    def _admits(self, frames: int = 1, audio: int = 0, text: int = 0) -> bool:
+    def _admits(self, audio: int = 0, text: int = 0, frames: int = 1) -> bool:
         if self._core.ended is not None:
             return False
-        if not self._flood.admits(self._core.clock(), frames=frames, audio=audio, text=text):
+        if not self._flood.admits(self._core.clock(), audio, text, frames):
             self._core.end("flood")
             return False
         return True
 
     def _append(self, event: Event) -> None:
-        if self._admits(frames=0, audio=len(event["audio"])):
+        if self._admits(len(event["audio"]), frames=0):
             self._send_audio(event["audio"])
 
     def _send_audio(self, pcm: bytes) -> None:

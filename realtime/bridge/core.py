@@ -220,8 +220,11 @@ class Core:
         """Microphone audio to the attached provider, as far as that is to have it."""
         start = self.samples
         self.taps.on_user_audio(pcm, start)
-        self.samples += bytes_to_samples(len(pcm))
-        for piece in (pcm,) if self.own_turns is None else self.own_turns.hear(pcm, start):
+        self.samples += len(pcm) // SAMPLE_BYTES
+        if self.own_turns is None:
+            self._send_on(pcm)
+            return
+        for piece in self.own_turns.hear(pcm, start):
             self._send_on(piece)
 
     def _send_on(self, pcm: bytes) -> None:

@@ -30,6 +30,8 @@ KNOWN = frozenset({WHOLE_TEXT, WHOLE_BINARY, *PARTS, 0x88, 0x89, 0x8A})
 MASKED = 0x80
 OPEN = State.OPEN  # a look-up that takes some time, and each frame asks
 MASKS = 1024
+_masks: list[bytes] = []
+_short, _long = struct.Struct("!BBH").pack, struct.Struct("!BBQ").pack
 END_OF_HEAD = b"\r\n\r\n"
 """Frames follow the handshake's head from here on."""
 
@@ -84,8 +86,8 @@ class Splitter:
 
     def _frame(self, data: bytes, at: int) -> int:
         """Hand on the frame at `at`. Returns where it ends, or has to reach to get further."""
-        body = at + 2
-        if len(data) < body:
+        there, body = len(data), at + 2
+        if there < body:
             return body
         first, second = data[at], data[at + 1]
         if first not in KNOWN or second & MASKED != self._mask_bit:
@@ -94,29 +96,27 @@ class Splitter:
         size = second & 0x7F
         if size >= 126:
             body += 2 if size == 126 else 8
-            if len(data) < body:
+            if there < body:
                 return body
-            size = int.from_bytes(data[at + 2 : body], "big")
-        if size > self._most:
-            self._gave_up = True
-            return at
-        if self._mask_bit:
+            size = int.from_bytes(data[at + 2 : body])
+        if second >= MASKED:
             body += 4
         end = body + size
-        if len(data) < end:
+        if there < end or size > self._most:
+            self._gave_up = size > self._most
+            return at if self._gave_up else end
+        if first not in WHOLE or self._in_parts or self._connection.state is not OPEN:
+            if first in PARTS:
+                self._in_parts = first != 0x80
+            self._on_rest(data[at:end])
             return end
-        if first in WHOLE and not self._in_parts and self._connection.state is OPEN:
-            payload = data[body:end]
-            if self._mask_bit:
-                payload = apply_mask(payload, data[body - 4 : body])
-            if first == WHOLE_BINARY:
-                self._on_frame(payload)
-            elif not self._hand_on_text(payload):
-                return at
-            return end
-        if first in PARTS:
-            self._in_parts = first != 0x80
-        self._on_rest(data[at:end])
+        payload = data[body:end]
+        if second >= MASKED:
+            payload = apply_mask(payload, data[body - 4 : body])
+        if first == WHOLE_BINARY:
+            self._on_frame(payload)
+        elif not self._hand_on_text(payload):
+            return at
         return end
 
     def _hand_on_text(self, payload: bytes) -> bool:
@@ -129,7 +129,7 @@ class Splitter:
         return True
 
 
-def framed(frame: Frame, *, masked: bool) -> bytes:
+def framed(frame: Frame, masked: bool) -> bytes:
     """A message in one frame. A client's are masked."""
     if isinstance(frame, str):
         first, payload = WHOLE_TEXT, frame.encode()
@@ -139,24 +139,18 @@ def framed(frame: Frame, *, masked: bool) -> bytes:
     if size < 126:
         head = bytes((first, bit | size))
     elif size < 65_536:
-        head = struct.pack("!BBH", first, bit | 126, size)
+        head = _short(first, bit | 126, size)
     else:
-        head = struct.pack("!BBQ", first, bit | 127, size)
+        head = _long(first, bit | 127, size)
     if not masked:
         return head + payload
-    mask = _mask()
-    return b"".join((head, mask, apply_mask(payload, mask)))
-
-
-_masks: list[bytes] = []
+    mask = _masks.pop() if _masks else _mask()
+    return head + mask + apply_mask(payload, mask)
 
 
 def _mask() -> bytes:
     """Four bytes that nobody can guess. Asking the system for them costs as much as all else about
     a frame, so it is asked for many at a time."""
-    try:
-        return _masks.pop()
-    except IndexError:
-        many = os.urandom(4 * MASKS)
-        _masks.extend(many[at : at + 4] for at in range(0, len(many), 4))
-        return _mask()
+    many = os.urandom(4 * MASKS)
+    _masks.extend(many[at : at + 4] for at in range(0, len(many), 4))
+    return _masks.pop()

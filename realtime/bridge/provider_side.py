@@ -175,7 +175,8 @@ class ProviderSide:
     def _pass_audio(self, item_id: str, index: int, pcm: bytes) -> None:
         core, size = self._core, len(pcm)
         core.received += size
-        core.playing_until = max(core.playing_until, core.clock()) + size / BYTES_PER_SECOND
+        now, until = core.clock(), core.playing_until
+        core.playing_until = (until if until > now else now) + size / BYTES_PER_SECOND
         core.answering.owed = False
         core.taps.on_assistant_audio(item_id, index, pcm)
         core.send_to_browser(pcm)

@@ -193,7 +193,8 @@ class ResumableBrowser:
             await asyncio.wait(self._closing)
 
     def _keep(self, frame: Frame) -> None:
-        self._ready = self._ready or (isinstance(frame, str) and frame.startswith(READY))
+        if not self._ready:
+            self._ready = isinstance(frame, str) and frame.startswith(READY)
         if self._ready:
             self._ring.add(frame)
 

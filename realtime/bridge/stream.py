@@ -105,7 +105,7 @@ class Stream(ClientConnection):
             return False
         if self.protocol.state is not OPEN:
             return False
-        self.transport.write(framed(frame, masked=True))
+        self.transport.write(framed(frame, True))
         return True
 
     def data_received(self, data: bytes) -> None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import orjson
 
-from ..audio import bytes_to_samples, decode_base64, encode_base64, samples_to_ms
+from ..audio import SAMPLE_BYTES, decode_base64, encode_base64, samples_to_ms
 from ..events import Event, error_event
 from ..ids import new_id
 from ..writer import Frame
@@ -158,10 +158,12 @@ class JsonDialect(Endpoint):
         return (event,)
 
     def audio(self, pcm: bytes) -> Iterable[Frame]:
-        self._samples += bytes_to_samples(len(pcm))
+        self._samples += len(pcm) // SAMPLE_BYTES
         return self._append(self._sound.to_wire(pcm))
 
     def answers(self) -> Sequence[Event]:
+        if not self._answers:
+            return ()
         answers, self._answers = self._answers, []
         return answers
 

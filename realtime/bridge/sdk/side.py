@@ -104,12 +104,12 @@ class SdkSide(ClientSide):
                 _as_ours(response.get("input") or (), sound)
 
     def take_audio(self, pcm: bytes) -> None:
-        if self._admits(audio=len(pcm)):
+        if self._admits(len(pcm)):
             wrong = Problem("invalid_frame", "Send audio in input_audio_buffer.append events.")
             self._core.tell(problem_event(wrong))
 
     def _append(self, event: Event) -> None:
-        if self._admits(frames=0, audio=self.sound.size(event["audio"])):
+        if self._admits(self.sound.size(event["audio"]), frames=0):
             audio = self.sound.take(event["audio"])
             self._core.active_at = self._core.clock()
             for at in range(0, len(audio), PIECE):
