@@ -1,7 +1,7 @@
 """The calls of this process, from the first question to what a dead one left behind.
 
 - `opening`, `history`, `attachments`: what must be known before a call starts, and what it is told
-- `running`, `attaching`: a call while it runs, with all that belongs to it
+- `running`, `attaching`, `provider_health`: a call while it runs, with all that belongs to it
 - `live`, `past_calls`, `places`, `pace`: who talks here, talked lately, and has room to
 - `lookout`, `going_on`, `recheck`: whether calls may go on
 - `audience`, `channel`, `renamed`, `elsewhere`: what other tabs and processes are told

@@ -14,7 +14,6 @@ from django.db.models import BigIntegerField, UUIDField
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
-from chats import audit
 from chats.models import Account, Conversation, Message, User
 from realtime.bridge.dialects import Target
 from realtime.bridge.session import Offered
@@ -193,17 +192,6 @@ def _try(target: Target, provider: Provider) -> None:
         )
         detail = f"{provider.name} is left alone for {seconds} s"
         raise Refused("provider_unreachable", detail, (message, remedy % {"n": seconds}))
-
-
-def note_key(provider_id: uuid.UUID, *, refused: bool) -> None:
-    """Flag the provider whose key was refused, or take the flag away. The first time counts."""
-    provider = Provider.objects.select_related("account").filter(pk=provider_id).first()
-    if provider is None or (provider.key_refused_at is not None) == refused:
-        return
-    provider.key_refused_at = timezone.now() if refused else None
-    provider.save(update_fields=["key_refused_at"])
-    if refused:
-        audit.record("provider.key_refused", account=provider.account, target=provider)
 
 
 def _payer(user: User, account: Account, model: VoiceModel) -> Payer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 from chats.asking import about
 from chats.models import User
 from realtime import metrics
-from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, UpstreamFailed, run_call
+from realtime.bridge import Call, EndRecord, ResumableBrowser, Tap, run_call
 from realtime.bridge.browser import Browser, Resume
 from realtime.bridge.ends import End
 from realtime.bridge.limits import Limits
@@ -31,8 +31,9 @@ from realtime.calls.attaching import AttachingBrowser, look_up
 from realtime.calls.audience import Audience, person_of, provider_of
 from realtime.calls.going_on import Answer, Pass, Question
 from realtime.calls.lookout import lookout
-from realtime.calls.opening import Opening, is_spoken, note_key
+from realtime.calls.opening import Opening, is_spoken
 from realtime.calls.past_calls import PastCall
+from realtime.calls.provider_health import ProviderHealth
 from realtime.db import in_database
 from realtime.keeping import tracks
 from realtime.keeping.store import store
@@ -43,10 +44,10 @@ from realtime.money.keeper import keeper
 from realtime.money.meter import Meter
 from realtime.money.quota_words import withdrawn_words
 from realtime.money.terms import Terms
-from realtime.providers.circuits import circuit_of
 from realtime.recorder import Recorder
 from realtime.recorder.keeper import newest_events
 from realtime.tools.trail import Trail
+from realtime.unawaited import begin
 
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")
@@ -65,45 +66,12 @@ REPLACED = 4409
 
 Message = dict[str, Any]
 
-# Tasks nobody holds are collected while they run.
-_tasks: set[asyncio.Task[None]] = set()
-
 
 def _idle_seconds(terms: Terms) -> float:
     """How long the bridge lets a call be quiet. A quota that says more than the site's settings
     holds, and one that says less is kept by the allowance."""
     quota = terms.idle.total_seconds() if terms.idle else 0.0
     return max(float(settings.CALL_IDLE_SECONDS), quota)
-
-
-def _begin(job: Coroutine[Any, Any, None]) -> None:
-    """Run a job for itself."""
-    task = asyncio.create_task(job)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
-
-
-async def _noted(provider: uuid.UUID, *, refused: bool) -> None:
-    try:
-        await in_database(note_key, provider, refused=refused)
-    except Exception as problem:
-        outage.warning("a refused key cannot be noted: %s", why(problem))
-
-
-class Connected(Tap):
-    """Notes when the provider was first there, and `worked()` each time it is."""
-
-    def __init__(self, save: Callable[..., None], worked: Callable[[], None]) -> None:
-        self._save: Callable[..., None] | None = save
-        self._worked = worked
-
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        if event["type"] != "session.created":
-            return
-        self._worked()
-        if self._save is not None:
-            self._save(connected=timezone.now())
-            self._save = None
 
 
 class RunningCall:
@@ -164,11 +132,12 @@ class RunningCall:
             end=self._stop,
             tell=self._tell,
         )
+        self._health = ProviderHealth(opening, self._connected)
         # The ledger before all else: nobody is to know of an answer that is not in it.
         self._taps: list[Tap] = [
             self._meter,
             self._allowance,
-            Connected(self._save, self._provider_worked),
+            self._health,
         ]
         self._audience = self._new_audience()
         self._recorder: Recorder | None = None
@@ -231,7 +200,7 @@ class RunningCall:
 
     def start(self) -> None:
         """Run the call from now on, and leave its row ended, whatever happens."""
-        _begin(self._run())
+        begin(self._run())
 
     def resume(self, socket: Browser, user: User, conversation_id: str, wish: Resume) -> bool:
         """Go on over this socket, if it is the same person's, in the same conversation, with the
@@ -318,7 +287,7 @@ class RunningCall:
                 on_call=self._enter,
                 finalise=self._finalise,
                 on_ended=self._ended,
-                on_failed=self._provider_failed,
+                on_failed=self._health.failed,
                 hold=self._meter.settling.hold,
                 toolbox=opening.toolbox,
                 call_type=self._call_type,
@@ -329,21 +298,6 @@ class RunningCall:
         if record.detail and record.end.severity == "error":
             log.warning("call %s: %s: %s", opening.call_id, record.reason, record.detail)
         return record
-
-    def _provider_worked(self) -> None:
-        provider, url = self._opening.pays.provider_id, self._opening.target.url
-        if provider is not None:
-            circuit_of(provider, url).worked()
-            if self._opening.key_was_refused:
-                _begin(_noted(provider, refused=False))
-
-    def _provider_failed(self, failed: UpstreamFailed) -> None:
-        metrics.upstream_failed.labels(failed.reason).inc()
-        provider, url = self._opening.pays.provider_id, self._opening.target.url
-        if provider is not None:
-            circuit_of(provider, url).failed(failed)
-            if failed.reason == "provider_refused_key":
-                _begin(_noted(provider, refused=True))
 
     def _leg(self) -> Browser:
         """The browser's leg; in a conversation its messages may have attachments."""
@@ -383,7 +337,7 @@ class RunningCall:
     def _show_last_words(self, call_id: str, duration_ms: int) -> None:
         """Show the page what another call left: it does not watch since it has a call itself."""
         over = {"call_id": call_id, "live": False, "duration_ms": duration_ms}
-        _begin(self._tell_last_words({"type": "nextvoice.call", **over}))
+        begin(self._tell_last_words({"type": "nextvoice.call", **over}))
 
     async def _tell_last_words(self, over: Message) -> None:
         try:
@@ -442,6 +396,9 @@ class RunningCall:
             tracks.settle(SETTLE_SECONDS / 2)
         self._store.flush(SETTLE_SECONDS / 2)
         tracks.remove_folder(self._opening.call_id)
+
+    def _connected(self) -> None:
+        self._save(connected=timezone.now())
 
     def _save(self, **fields: Any) -> None:
         self._store.put("realtime.CallRecord", self._opening.call_id, fields)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,14 +16,12 @@ from realtime.bridge.approvals import APPROVED, UNANSWERED
 from realtime.bridge.taps import Tap
 from realtime.bridge.tool_calls import COMPLETED, FAILED, OPEN
 from realtime.db import in_database
+from realtime.unawaited import begin
 
 CALLED = "tool.called"
 DAYS = 30
 MOST_ROWS = 50_000
 MOST_SERVER = 200
-
-# Tasks nobody holds are collected while they run.
-_writing: set[asyncio.Task[None]] = set()
 
 
 class Trail(Tap):
@@ -55,10 +52,7 @@ class Trail(Tap):
         if (kind, call_id) in self._noted:
             return
         self._noted.add((kind, call_id))
-        job = in_database(self._record, action, name, detail)
-        task = asyncio.get_running_loop().create_task(job)
-        _writing.add(task)
-        task.add_done_callback(_writing.discard)
+        begin(in_database(self._record, action, name, detail))
 
     def _record(self, action: str, name: str, detail: dict[str, Any]) -> None:
         place = Conversation.objects.select_related("account").filter(pk=self._conversation_id)
