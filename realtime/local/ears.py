@@ -182,7 +182,7 @@ class PocketUtterance:
 
     def cancel(self) -> None:
         if not self.cancelled:
-            self.cancelled = True
+            self.cancelled = self.finished = True
             self.result.cancel()
             self._pool.cancelled(self)
 
@@ -296,11 +296,10 @@ class PocketEars:
 
     def hung(self, utterance: PocketUtterance) -> None:
         """Called when an utterance must be over: gives up waiting, ends a worker that hangs."""
-        if utterance.result.done():
-            return
         settle(utterance.result, EarsFailed("recogniser_slow", "Speech recognition took too long."))
         if utterance.worker is not None:
-            utterance.worker.kill()
+            if self._busy.get(utterance.worker) is utterance:
+                utterance.worker.kill()
         elif utterance in self._queue:
             self._queue.remove(utterance)
 
@@ -311,6 +310,7 @@ class PocketEars:
         elif self._busy.get(utterance.worker) is utterance:
             utterance.waiting.clear()
             utterance.worker.send(b"C", utterance.job)
+            utterance.limit()  # a worker that hangs does not say that it has stopped
 
 
 def has_ears() -> bool:

@@ -104,6 +104,24 @@ async def test_a_recogniser_that_hangs_is_given_up_and_replaced(
     assert await heard(ears, "sum.wav") == "What is two plus three?"
 
 
+async def test_a_worker_that_hangs_is_replaced_also_when_its_utterance_was_cancelled(
+    one_worker: PocketEars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await heard(one_worker, "sum.wav")
+    monkeypatch.setattr("realtime.local.ears.FINISH_LIMIT_S", 0.2)
+    pid = one_worker._workers[0].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    utterance = one_worker.open(None)
+    utterance.feed(bytes(3200))
+    utterance.cancel()
+    async with asyncio.timeout(PATIENCE_S):
+        while one_worker.health()["busy"]:  # noqa: ASYNC110 (a test may poll)
+            await asyncio.sleep(0.01)
+    monkeypatch.undo()
+    assert await heard(one_worker, "sum.wav") == "What is two plus three?"
+
+
 @pytest.fixture
 async def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Awaitable[None]]:
     """Makes it so many seconds later, and lets happen what is due by then."""
