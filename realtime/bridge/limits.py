@@ -16,8 +16,9 @@ class Limits:
     """How long one send to a leg may last."""
     queued_bytes: int = 1_000_000
     """How much may wait for a slow leg."""
-    buffered_seconds: float = 2.0
-    """Audio kept while no provider is attached; older is dropped."""
+    buffered_seconds: float = 15.0
+    """Audio kept while no provider is attached, which is longer than mending takes; older is
+    dropped."""
     buffered_events: int = 64
     flood_realtime: float = 1.25
     """Audio may come at this multiple of real time for ever."""

@@ -111,8 +111,20 @@ def test_what_came_before_the_provider_is_sent_on_in_order_after_the_opening():
     assert rig.tap.user_audio == [(PCM, 0), (PCM, 960)]
 
 
-def test_only_two_seconds_wait_and_the_loss_is_told_once():
+def test_what_is_said_while_a_session_is_mended_waits_for_the_next_one():
+    limits = Limits()
     rig = Rig(attached=False)
+    longest = 1.25 * sum(limits.reconnect_waits)
+    longest += len(limits.reconnect_waits) * limits.reconnect_try
+    speak(rig, longest)
+    assert rig.browser.frames == []
+    rig.attach()
+    rig.call.taps.catch_up()
+    assert sum(len(pcm) for pcm, _ in rig.tap.user_audio) == round(longest * 25) * len(PCM)
+
+
+def test_only_so_much_waits_and_the_loss_is_told_once():
+    rig = Rig(attached=False, limits=Limits(buffered_seconds=2))
     for n in range(60):
         rig.clock.now += 0.04
         rig.call.from_browser(bytes([n, 0]) * 960)

@@ -60,8 +60,8 @@ def test_waiting_keeps_the_order():
     assert waiting.take() == []
 
 
-def test_waiting_drops_the_oldest_audio_beyond_two_seconds():
-    waiting = Waiting(Limits())
+def test_waiting_drops_the_oldest_audio_beyond_its_bound():
+    waiting = Waiting(Limits(buffered_seconds=2))
     pieces = [bytes([n]) * 9600 for n in range(12)]
     assert [waiting.add_audio(piece) for piece in pieces] == [True] * 10 + [False] * 2
     assert waiting.take() == pieces[2:]
