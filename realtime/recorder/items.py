@@ -30,6 +30,8 @@ class Item:
     played_ms: int | None = None
     # Where the answer was cut, in ms; None when it was not.
     cut_ms: int | None = None
+    # How much of a turn's track is its own; None for all of it.
+    own_ms: int | None = None
     # The provider will send no more audio or text for it.
     complete: bool = False
     # It was taken out of the conversation.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
-from realtime.bridge.audio import BYTES_PER_SECOND, ms_to_bytes
+from realtime.bridge.audio import BYTES_PER_SECOND, bytes_to_ms, ms_to_bytes
 from realtime.bridge.limits import Limits
 from realtime.bridge.session import VAD_NUMBERS
 from realtime.keeping.tracks import Track
@@ -33,8 +34,10 @@ class Microphone:
         # The newest audio, and the byte its first byte is of all that was sent.
         self._newest: deque[bytes] = deque()
         self._from = self._size = 0
-        # How much of it there is while nobody speaks.
+        # How much of it there is while nobody speaks: so much, and what came ahead of its time, as
+        # after a break. A provider is no sooner sure of that.
         self._pre_roll = ms_to_bytes(LATE_MS + PADDING_MS)
+        self._ahead = self._heard_at = 0.0
         # The turn that is being spoken, when speech has started.
         self._turn: Track | None = None
         self._began = 0  # the byte its audio begins at, or that of the turn by hand
@@ -51,6 +54,9 @@ class Microphone:
             self._from, self._size = start_sample * 2, 0
         self._newest.append(pcm)
         self._size += len(pcm)
+        now = monotonic()
+        left = self._ahead - (now - self._heard_at) * BYTES_PER_SECOND
+        self._ahead, self._heard_at = max(0.0, left) + len(pcm), now
         if self._manual:
             if self._manual_track is None:
                 self._manual_track = self._new_track()
@@ -60,11 +66,16 @@ class Microphone:
             self._turn.append(pcm)
         # While somebody speaks, what came before is in the turn's file.
         speaks = self._turn is not None or self._manual
-        most = 0 if speaks else self._pre_roll
+        most = 0 if speaks else self._back
         while len(self._newest) > 1 and self._size - len(self._newest[0]) >= most:
             gone = len(self._newest.popleft())
             self._from += gone
             self._size -= gone
+
+    @property
+    def _back(self) -> int:
+        """So many bytes back a turn may begin."""
+        return self._pre_roll + min(int(self._ahead), REPEATED)
 
     def detect(self, turns: Mapping[str, Any] | None) -> None:
         """Follow the session's turn detection: None, if turns are committed by hand."""
@@ -94,7 +105,7 @@ class Microphone:
         if self._before is None or start >= self._from:
             return b""
         track, began = self._before
-        most = self._pre_roll + (0 if self._whole else REPEATED)
+        most = self._back + (0 if self._whole else REPEATED)
         start = max(start, began, self._from + self._size - most)
         count = self._from - start
         pcm = track.read(start - began, count) if count > 0 else b""
@@ -119,6 +130,15 @@ class Microphone:
             return None
         track, began = self._before
         return track if self._began < began + min(track.size, ms_to_bytes(NEARLY_MS)) else None
+
+    def own_ms(self, track: Track | None, end_ms: int) -> int | None:
+        """How much of the turn's track is its own when it ended there, if what follows came ahead
+        of its time and is in it too; None: all of it."""
+        own = ms_to_bytes(end_ms) - self._began
+        ahead = self._ahead > ms_to_bytes(LATE_MS)
+        if track is None or track is not self._turn or not ahead or not 0 < own < track.size:
+            return None
+        return bytes_to_ms(own)
 
     def stop(self, track: Track | None) -> None:
         """The turn of this track is over."""

@@ -116,6 +116,7 @@ class Recorder(Tap):
     def _speech_stopped(self, event: Event) -> None:
         item = self._items.get(event["item_id"])
         if item is not None:
+            item.own_ms = self._microphone.own_ms(item.track, int(event.get("audio_end_ms") or 0))
             self._microphone.stop(item.track)
 
     def _timed_out(self, event: Event) -> None:
@@ -138,7 +139,7 @@ class Recorder(Tap):
                 self._keeper.attach(item, by_hand)
         self._microphone.commit(item.track)
         item.complete = True
-        self._keeper.record(item)
+        self._keeper.record(item, item.own_ms)
 
     def _item_added(self, event: Event) -> None:
         added = event["item"]
@@ -290,7 +291,7 @@ class Recorder(Tap):
             if item.role == Message.Role.ASSISTANT and not item.recorded:
                 self._end_answer(item)
             elif item.role == Message.Role.USER and not item.recorded:
-                self._keeper.record(item)
+                self._keeper.record(item, item.own_ms)
             if item.status == Message.Status.IN_PROGRESS:
                 # A turn that was committed is whole even when its transcript never came.
                 whole = item.role == Message.Role.USER and item.complete

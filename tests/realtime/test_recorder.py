@@ -379,6 +379,34 @@ def test_a_turn_that_breaks_off_is_heard_again_from_its_beginning(call: Call) ->
     assert lengths() == [4300]
 
 
+def test_what_is_said_without_a_provider_is_kept_from_its_beginning(call: Call) -> None:
+    rig = recorded(call)
+    rig.call.detach()
+    speak(rig, 10_000)
+    rig.attach("sess_2")
+    speak(rig, 40)
+    at = {"item_id": "u1", "previous_item_id": None, "audio_start_ms": 1000, "audio_end_ms": 9000}
+    for kind in ("speech_started", "speech_stopped", "committed"):
+        rig.provider({**at, "type": f"input_audio_buffer.{kind}"})
+    rig.call.finish()
+    call.wait()
+    assert lengths() == [8000]
+
+
+def test_turns_that_come_all_at_once_have_their_own_sound_each(call: Call) -> None:
+    rig = recorded(call)
+    speak(rig, 12_000)
+    for item_id, before, start, stop in (("u1", None, 1000, 4000), ("u2", "u1", 5000, 9000)):
+        at = {"item_id": item_id, "previous_item_id": before}
+        at |= {"audio_start_ms": start, "audio_end_ms": stop}
+        for kind in ("speech_started", "speech_stopped", "committed"):
+            rig.provider({**at, "type": f"input_audio_buffer.{kind}"})
+        speak(rig, 20)
+    rig.call.finish()
+    call.wait()
+    assert lengths() == [3000, 4000]
+
+
 def test_of_a_very_long_id_as_much_is_kept_as_there_is_room_for(call: Call) -> None:
     call.answer("a" * 250, 100, "Hello")
     call.end()
