@@ -54,7 +54,7 @@ class Limits:
     silent_seconds: float = 5.0
     """An answer of which nothing comes for so long may have ended without a word: one that waits
     for its end is asked for."""
-    repeated_seconds: float = 10.0
+    repeated_seconds: float = 30.0
     """How much of a turn under way another session is given again."""
     recalled_seconds: float = 60.0
     """The same where somebody keeps what was sent, so that it takes no memory."""

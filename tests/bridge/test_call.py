@@ -735,6 +735,13 @@ def test_a_turn_under_way_is_heard_again_by_the_next_session_and_taped_once():
     assert rig.browser.frames[-1]["audio_start_ms"] == 1900
 
 
+def test_a_turn_of_half_a_minute_that_nobody_keeps_is_heard_again_whole():
+    rig = Rig()
+    rig.provider(speech("started", audio_start_ms=0))
+    speak(rig, 30)
+    assert heard_again(rig) == 30_000
+
+
 def test_of_a_very_long_turn_only_the_newest_is_heard_again():
     rig = Rig(limits=Limits(repeated_seconds=1))
     rig.provider(speech("started", audio_start_ms=0))
