@@ -78,7 +78,7 @@ class Call(Core):
                 self.send(frame)
         if self.own_turns is not None:
             self.own_turns.resume()
-        self._ask_again(again)
+        self._ask_again(again, self._commit_again())
         self._client.flush()
 
     def _conversation(self) -> list[Event]:
@@ -93,13 +93,23 @@ class Call(Core):
         self.replayed.update(item["id"] for item in known)
         return items
 
-    def _ask_again(self, again: bool) -> None:
-        """Ask for the answer that waits, or that the last session owed when it broke."""
+    def _commit_again(self) -> bool:
+        """End the turn again whose end the last session may not have had; False when there is
+        none."""
+        commit = self.tail.commit
+        if commit is not None:
+            self.to_upstream(commit)
+        return commit is not None
+
+    def _ask_again(self, again: bool, committed: bool) -> None:
+        """Ask for the answer that waits, or that the last session owed when it broke; `committed`:
+        to a turn that this one has been given."""
         if (held := self.answering.next()) is not None:
             self.ask(held)
         elif again and self.answering.owed:
             last = self.memory.last()
-            if last and self.memory.role(last) == "user" and self.memory.has_words(last):
+            known = last and self.memory.role(last) == "user" and self.memory.has_words(last)
+            if known or committed:
                 self.ask({"type": "response.create"})
             else:
                 self.answering.forget()

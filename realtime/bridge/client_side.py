@@ -156,7 +156,11 @@ class ClientSide:
         own = self._core.own_turns
         if own is not None and own.end_turn(answer=False, commit=commit) and commit:
             return
-        self._core.tail.clear()
+        if commit and self._core.tail.size:
+            event["event_id"] = event.get("event_id") or new_id("nextvoice")
+            self._core.tail.commit = event
+        else:
+            self._core.tail.clear()
         self._core.to_upstream(event)
 
     def _item_create(self, event: Event) -> None:

@@ -84,9 +84,10 @@ class OwnTurns:
             self._listener.configure(detection)
         else:
             self._listener = Listener(self._vad, now, detection)
-            if self._core.upstream is not None and self._core.tail.size:
+            tail = self._core.tail
+            if self._core.upstream is not None and tail.size and tail.commit is None:
                 # Said while the page told where turns end, and never committed.
-                self._core.tail.clear()
+                tail.clear()
                 self._core.to_upstream({"type": "input_audio_buffer.clear"})
 
     def end_turn(self, *, answer: bool, commit: bool = True) -> bool:

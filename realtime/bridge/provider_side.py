@@ -10,7 +10,7 @@ from .answers import STOPPED, answers_turns, take_audio
 from .audio import BYTES_PER_SECOND, ms_to_bytes, samples_to_ms
 from .core import Core
 from .dialects.base import AUDIO_DELTA, OPENING, OPENING_IDS, RENEW, SPENT, TAKEN_BACK
-from .errors import FATAL_CODES, is_busy, judge
+from .errors import FATAL_CODES, is_busy, is_no_commit, judge
 from .events import Event
 from .flip import AUDIO, FlipGuard
 from .ids import new_id
@@ -253,6 +253,8 @@ class ProviderSide:
         core, response_id = self._core, event["response"]["id"]
         if core.answering.active not in (None, response_id):
             self._break_off(core.answering.active)  # which must have ended without a word
+        if core.tail.commit is not None:
+            core.tail.clear()  # not every provider says that it has a turn
         modalities = core.settings.session.get("output_modalities", AUDIO)
         self._flips.begins(response_id, core.answering.wanted or modalities)
         core.answering.started(response_id)
@@ -281,6 +283,9 @@ class ProviderSide:
         error = event["error"]
         verdict = judge(error)
         self._core.taps.on_event(event)
+        commit = self._core.tail.commit
+        if commit is not None and (is_no_commit(error) or error["event_id"] == commit["event_id"]):
+            self._core.tail.clear()
         if verdict.kind == "benign":
             self._benign(event)
             over = self._core.answering.nothing_to_stop(error["event_id"])

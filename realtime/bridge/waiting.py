@@ -80,12 +80,16 @@ class Tail:
         """Bytes sent since the turn before was over; of those that are kept here, if they are."""
         self.recall: Recall | None = None
         """Where somebody else keeps what was sent."""
+        self.commit: Event | None = None
+        """The page's, with which the turn ends; the provider may not have had it."""
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._kept)
 
     def add(self, pcm: bytes) -> None:
         """Keep audio that was sent."""
+        if self.commit is not None:
+            self.clear()  # the next turn begins
         self.size += len(pcm)
         if self.recall is None:
             self._kept.append(pcm)
@@ -114,3 +118,4 @@ class Tail:
         """The turn is over."""
         self._kept.clear()
         self._begins = self.size = 0
+        self.commit = None

@@ -785,17 +785,62 @@ def test_a_turn_of_which_some_is_kept_by_nobody_any_more_is_not_heard_again():
     assert rig.browser.frames[-1]["audio_end_ms"] == 6000
 
 
-@pytest.mark.parametrize(
-    "end", [{"type": "input_audio_buffer.commit"}, {"type": "input_audio_buffer.clear"}]
-)
-def test_a_turn_the_page_ended_is_not_heard_again(end):
+BY_HAND = {"type": "session.update", "session": {"audio": {"input": {"turn_detection": None}}}}
+COMMIT = {"type": "input_audio_buffer.commit", "event_id": "mine"}
+
+
+def test_a_turn_the_page_threw_away_is_not_heard_again():
     rig = Rig()
-    rig.page({"type": "session.update", "session": {"audio": {"input": {"turn_detection": None}}}})
+    rig.page(BY_HAND)
     speak(rig, 3)
     assert rig.call.is_quiet() is False
-    rig.page(end)
+    rig.page({"type": "input_audio_buffer.clear"})
     assert rig.call.is_quiet() is True
     assert heard_again(rig) == 0
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_turn_the_page_ended_when_the_provider_was_gone_already_is_ended_again(asked):
+    rig = Rig()
+    rig.page(BY_HAND)
+    speak(rig, 3)
+    rig.page(COMMIT, *([{"type": "response.create"}] if asked else []))
+    assert heard_again(rig) == 3000
+    wanted = ["input_audio_buffer.commit"] + ["response.create"] * asked
+    assert rig.upstream.types()[-len(wanted) - 1 :] == ["input_audio_buffer.append", *wanted]
+    assert "nextvoice.notice" not in rig.browser.types()
+
+
+COMMITTED = {"type": "input_audio_buffer.committed", "item_id": "u", "previous_item_id": None}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(COMMITTED, id="committed"),
+        pytest.param(response_created(), id="answered"),
+        pytest.param(provider_error("input_audio_buffer_commit_empty"), id="nothing to commit"),
+        pytest.param(provider_error("invalid_value", "mine"), id="refused"),
+    ],
+)
+def test_a_turn_the_page_ended_is_not_heard_again_once_the_provider_knows(told):
+    rig = Rig()
+    rig.page(BY_HAND)
+    speak(rig, 3)
+    rig.page(COMMIT)
+    rig.provider(told)
+    assert heard_again(rig) == 0
+    assert "input_audio_buffer.commit" not in rig.upstream.types()
+
+
+def test_a_turn_the_page_ended_is_not_heard_again_when_the_next_has_begun():
+    rig = Rig()
+    rig.page(BY_HAND)
+    speak(rig, 3)
+    rig.page(COMMIT)
+    speak(rig, 1)
+    assert heard_again(rig) == 1000
+    assert "input_audio_buffer.commit" not in rig.upstream.types()
 
 
 def test_a_turn_the_provider_ended_is_not_heard_again():

@@ -345,6 +345,22 @@ def test_a_turn_by_hand_is_kept_whole_over_a_break(call: Call) -> None:
     assert lengths() == [5000]
 
 
+def test_a_turn_by_hand_that_no_provider_took_is_kept_once_when_the_next_has_it(call: Call) -> None:
+    rig = recorded(call)
+    by_hand = {"audio": {"input": {"turn_detection": None}}}
+    rig.page({"type": "session.update", "session": by_hand})
+    rig.provider({"type": "session.updated", "session": by_hand})
+    speak(rig, 4000)
+    rig.page({"type": "input_audio_buffer.commit"})
+    assert heard_again(rig) == 4000
+    committed = {"item_id": "u1", "previous_item_id": None}
+    rig.provider({"type": "input_audio_buffer.committed", **committed})
+    call.transcribe("u1", "What time is it?")
+    rig.call.finish()
+    call.wait()
+    assert (thread(), lengths()) == ([("user", "completed", "What time is it?")], [4000])
+
+
 def test_a_long_turn_that_breaks_off_is_heard_again_whole(call: Call) -> None:
     rig = recorded(call)
     started = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0}
