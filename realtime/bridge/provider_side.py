@@ -39,6 +39,8 @@ class ProviderSide:
         self._coming: list[Event] = []
         self._taking = False
         self._closed: set[str] = set()  # turns whose words will never come
+        # Parts of the answer whose words have all been told.
+        self._said: set[tuple[str, int]] = set()
         self._handlers: dict[str, Callable[[Event], None]] = {
             AUDIO_DELTA: self._audio,
             "session.created": self._session,
@@ -54,6 +56,9 @@ class ProviderSide:
             "response.created": self._response_created,
             "response.output_item.added": self._output_item,
             "response.output_text.delta": self._text,
+            "response.output_text.done": self._all_words,
+            "response.output_audio_transcript.delta": self._words,
+            "response.output_audio_transcript.done": self._all_words,
             "response.done": self._response_done,
             "error": self._error,
             RENEW: self._renew,
@@ -247,6 +252,15 @@ class ProviderSide:
     def _text(self, event: Event) -> None:
         self._core.answering.owed = False
         self._core.answering.speaks(event["item_id"])
+        self._words(event)
+
+    def _words(self, event: Event) -> None:
+        # Some that come late would be there twice.
+        if (event["item_id"], event["content_index"]) not in self._said:
+            self._pass_on(event)
+
+    def _all_words(self, event: Event) -> None:
+        self._said.add((event["item_id"], event["content_index"]))
         self._pass_on(event)
 
     def _response_created(self, event: Event) -> None:
@@ -258,6 +272,7 @@ class ProviderSide:
         modalities = core.settings.session.get("output_modalities", AUDIO)
         self._flips.begins(response_id, core.answering.wanted or modalities)
         core.answering.started(response_id)
+        self._said.clear()
         self._core.last_error = {}
         self._pass_on(event)
 

@@ -166,6 +166,20 @@ def test_taps_hear_of_audio_a_little_later_but_before_what_comes_after_it():
     assert rig.tap.assistant_audio == [("item_a", 0, b"\1\2")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"), [("output_audio_transcript", "transcript"), ("output_text", "text")]
+)
+def test_words_of_an_answer_that_come_after_all_of_them_are_not_told_again(kind, words):
+    rig = Rig()
+    rig.page({"type": "session.update", "session": {"output_modalities": ["text"]}})
+    place = {"item_id": "item_a", "response_id": "resp_1", "output_index": 0, "content_index": 0}
+    more = {"type": f"response.{kind}.delta", "delta": "Hello", **place}
+    whole = {"type": f"response.{kind}.done", words: "Hello.", **place}
+    rig.provider(response_created(), item_added("item_a", None, "assistant"), more, whole, more)
+    assert rig.browser.types()[-2:] == [more["type"], whole["type"]]
+    assert rig.call.memory.text("item_a") == "Hello."
+
+
 def test_words_of_a_turn_that_come_after_all_of_them_are_not_told_again():
     rig, words = Rig(), "conversation.item.input_audio_transcription"
     place = {"item_id": "u1", "content_index": 0}
