@@ -113,9 +113,6 @@ class GLM(Beta):
             if began or not self._turn:
                 self._turn = new_id("item")
             event["item_id"] = self._turn
-        name = "audio_start_ms" if began else "audio_end_ms"
-        if type(event.get(name)) is not int:
-            event[name] = self.heard_ms
 
     def _know_turn(self, event: Event) -> None:
         item = event.get("item")

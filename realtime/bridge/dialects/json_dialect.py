@@ -45,6 +45,13 @@ from .traits import Traits
 
 ENDS_AUDIO = ("response.output_audio.done", "response.content_part.done", "response.done")
 TRANSCRIPTION_FAILED = "conversation.item.input_audio_transcription.failed"
+TIMES = {
+    "input_audio_buffer.speech_started": "audio_start_ms",
+    "input_audio_buffer.speech_stopped": "audio_end_ms",
+}
+LONGEST_MS = 100_000_000
+ONSET_MS = 1000
+"""So long before it is told speech may have begun, where it is not said when."""
 CAPTION = "response.output_audio_transcript.delta"
 CAPTIONS = (CAPTION, "response.audio_transcript.delta")
 """Words between an answer's audio, in GA's name and the older one: they change nothing about it."""
@@ -280,6 +287,11 @@ class JsonDialect(Endpoint):
         elif event["type"] == "response.done" and self._under_way is not None:
             # The end of an answer is waited for, however little it says.
             event["response"] = event["response"] if is_a(event.get("response"), dict) else {}
+        elif event["type"] == TRANSCRIBED:
+            # So is that of a turn, which may have been billed.
+            event["transcript"] = text_or(event.get("transcript"), "")
+        elif event["type"] in TIMES:
+            self._time(event, TIMES[event["type"]])
         if not all(is_a(event.get(name), wanted) for name, wanted in shape.need.items()):
             return []
         if not self._tidied(event) or not self._remembered(event):
@@ -289,6 +301,14 @@ class JsonDialect(Endpoint):
         if completing is None:
             return self._follow(event)
         return [out for each in completing.take(event) for out in self._follow(each)]
+
+    def _time(self, event: Event, name: str) -> None:
+        """When speech began or ended, in whole ms: some leave it out, or are more exact."""
+        at = event.get(name)
+        if at is None:
+            event[name] = max(0, self.heard_ms - (ONSET_MS if name == "audio_start_ms" else 0))
+        elif isinstance(at, float) and 0 <= at < LONGEST_MS:
+            event[name] = int(at)
 
     def judged(self, error: Event) -> Event:
         """A provider's error as the tables of `errors` know it."""

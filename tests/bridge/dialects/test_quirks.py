@@ -339,6 +339,38 @@ def test_words_that_end_in_half_a_character_and_numbers_that_are_none_are_read(w
         assert [e["delta"] for e in DIALECTS["openai_ga"]().decode(form)] == [read]
 
 
+@pytest.mark.parametrize("name", ["openai_ga", "openai_beta", "glm"])
+@pytest.mark.parametrize(
+    ("start", "stop", "read"),
+    [
+        pytest.param(500, 900, [500, 900], id="whole"),
+        pytest.param(500.7, 900.2, [500, 900], id="more exact"),
+        pytest.param(None, None, [2000, 3000], id="not said"),
+        pytest.param(-1.0, 1e300, [], id="no times"),
+    ],
+)
+def test_speech_is_followed_whatever_is_said_of_when_it_was(name, start, stop, read):
+    dialect = DIALECTS[name]()
+    list(dialect.audio(bytes(48 * 3000)))
+    turn = {"item_id": "u1"}
+    events = decode(
+        dialect,
+        {"type": "input_audio_buffer.speech_started", "audio_start_ms": start, **turn},
+        {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": stop, **turn},
+    )
+    times = [each.get("audio_start_ms", each.get("audio_end_ms")) for each in events]
+    assert times == read
+
+
+@pytest.mark.parametrize("transcript", [{}, {"transcript": None}])
+def test_a_turn_that_is_written_down_without_a_word_is_over_and_paid(transcript):
+    kind = "conversation.item.input_audio_transcription.completed"
+    usage = {"type": "duration", "seconds": 1.2}
+    told = {"type": kind, "item_id": "u1", "usage": usage} | transcript
+    (event,) = decode(DIALECTS["openai_ga"](), told)
+    assert (event["transcript"], event["usage"]) == ("", usage)
+
+
 def test_a_session_begins_once():
     begun = {"type": "session.created", "session": {"id": "s1"}}
     dialect = DIALECTS["openai_ga"]()
