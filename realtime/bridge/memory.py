@@ -47,6 +47,7 @@ class Memory(Tap):
         self._words: dict[str, Words] = {}
         self._pictures: list[tuple[Words, int]] = []  # oldest first
         self._silent: set[str] = set()  # items in which nobody spoke
+        self._so_far: dict[str, str] = {}  # words of turns that are being written down
         self._asked: dict[str, str] = {}  # the newest items of a client, by its events' ids
 
     def opens_with(self, history: Sequence[Mapping[str, Any]]) -> None:
@@ -90,11 +91,16 @@ class Memory(Tap):
         return words.role if words else None
 
     def has_words(self, item_id: str) -> bool:
-        """Whether the item's text is known."""
+        """Whether any of the item's text is known."""
         words = self._words.get(item_id)
         if words is None:
             return False
-        return bool(words.pictures) or any(part.strip() for part in words.parts.values())
+        parts = (*words.parts.values(), self._so_far.get(item_id, ""))
+        return bool(words.pictures) or any(part.strip() for part in parts)
+
+    def has_all_words(self, item_id: str) -> bool:
+        """Whether the whole of it is."""
+        return self.has_words(item_id) and item_id not in self._so_far
 
     def is_silent(self, item_id: str | None) -> bool:
         """Whether nobody spoke in it: the provider took silence for a turn, to ask who is there."""
@@ -106,7 +112,8 @@ class Memory(Tap):
         if words is None:
             return ""
         item = self._items.touch(item_id)
-        parts = (_heard(item, index, part) for index, part in sorted(words.parts.items()))
+        told = words.parts or {0: self._so_far.get(item_id, "")}
+        parts = (_heard(item, index, part) for index, part in sorted(told.items()))
         return " ".join(filter(None, (part.strip() for part in parts)))
 
     def spoken(self, item_ids: Iterable[str], status: str) -> list[Event]:
@@ -133,7 +140,11 @@ class Memory(Tap):
                 self._take_item(event["item"])
             case "input_audio_buffer.committed":
                 self._say(event["item_id"], "user")
+            case "conversation.item.input_audio_transcription.delta":
+                item_id = event["item_id"]
+                self._so_far[item_id] = self._so_far.get(item_id, "") + event["delta"]
             case "conversation.item.input_audio_transcription.completed":
+                self._so_far.pop(event["item_id"], None)
                 self._say(event["item_id"], "user").parts[0] = event["transcript"]
             case "response.output_audio_transcript.delta" | "response.output_text.delta":
                 parts, index = self._answer(event)

@@ -115,8 +115,9 @@ class ProviderSide:
             self._close_turns()
         if self._core.own_turns is not None:
             self._core.own_turns.lost()
-        if self._core.answering.active is not None:
-            self._break_off(self._core.answering.active)
+        answering = self._core.answering
+        if answering.active is not None:
+            self._break_off(answering.active)
 
     def _break_off(self, response_id: str) -> None:
         """The end of the answer under way will never be told: tell it."""
@@ -131,7 +132,7 @@ class ProviderSide:
             self.make("input_audio_buffer.speech_stopped", item_id=core.speaking, audio_end_ms=now)
             core.speaking = None
         for item_id in core.memory.order():
-            if core.memory.role(item_id) == "user" and not core.memory.has_words(item_id):
+            if core.memory.role(item_id) == "user" and not core.memory.has_all_words(item_id):
                 self._no_words(item_id)
 
     def _no_words(self, item_id: str) -> None:
@@ -220,7 +221,7 @@ class ProviderSide:
 
     def _heard(self, event: Event) -> None:
         # Of a turn whose words have all been told, some that come late would be there twice.
-        if not self._core.memory.has_words(event["item_id"]):
+        if not self._core.memory.has_all_words(event["item_id"]):
             self._pass_on(event)
 
     def _speech(self, event: Event) -> None:

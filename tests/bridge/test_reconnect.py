@@ -197,6 +197,25 @@ async def test_a_turn_that_was_lost_before_its_words_came_is_told():
     assert "conversation.item.input_audio_transcription.failed" in running.page.types()
 
 
+async def test_a_turn_is_answered_that_was_written_down_as_far_as_anybody_knows():
+    kind = "conversation.item.input_audio_transcription.delta"
+    turn = [committed("u1"), item_added("u1", None)]
+    turn += [{"type": kind, "item_id": "u1", "delta": each} for each in ("What time", " is it?")]
+    second = [Send(session_created("sess_2")), Expect("response.create")]
+
+    async def during(running, provider):
+        await _until(lambda: provider.visits[1].of_type("response.create"))
+
+    running, provider = await mended(
+        [Send(session_created()), Send(*turn), Die()], second, during=during
+    )
+    assert words(provider.visits[1]) == [("user", "What time is it?")]
+    kinds = running.page.types()
+    assert [f["code"] for f in running.page.frames if isinstance(f, dict) and "code" in f] == []
+    # Nobody waits for more of it.
+    assert kinds.count("conversation.item.input_audio_transcription.failed") == 1
+
+
 async def test_no_turn_is_lost_where_the_provider_only_asked_who_is_there():
     silence = {"item_id": "u1", "audio_start_ms": 0, "audio_end_ms": 5000}
     asked = Send(
