@@ -116,6 +116,11 @@ class Memory(Tap):
         parts = (_heard(item, index, part) for index, part in sorted(told.items()))
         return " ".join(filter(None, (part.strip() for part in parts)))
 
+    def unsay(self, item_ids: Iterable[str]) -> None:
+        """Nothing was heard of these items."""
+        for item_id in item_ids:
+            self._words.pop(item_id, None)
+
     def spoken(self, item_ids: Iterable[str], status: str) -> list[Event]:
         """These items of an answer, with what of them was heard."""
         return [

@@ -117,7 +117,17 @@ class ProviderSide:
             self._core.own_turns.lost()
         answering = self._core.answering
         if answering.active is not None:
+            if answering.owed:
+                self._core.memory.unsay(self._unheard())
             self._break_off(answering.active)
+
+    def _unheard(self) -> list[str]:
+        """Messages of the answer under way that are to be spoken, and of which no sound came."""
+        core = self._core
+        if core.settings.session.get("output_modalities", AUDIO) != AUDIO:
+            return []
+        touch = core.items.touch
+        return [each for each in core.answering.items if not any(touch(each).received.values())]
 
     def _break_off(self, response_id: str) -> None:
         """The end of the answer under way will never be told: tell it."""

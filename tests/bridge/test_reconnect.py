@@ -216,6 +216,25 @@ async def test_a_turn_is_answered_that_was_written_down_as_far_as_anybody_knows(
     assert kinds.count("conversation.item.input_audio_transcription.failed") == 1
 
 
+async def test_an_answer_whose_words_came_without_their_sound_is_asked_for_again():
+    turn = [committed("u1"), item_added("u1", None), said("u1", "What time is it?")]
+    answer = [response_created(), item_added("a1", "u1", "assistant"), spoke("a1", "It is")]
+    place = {"response_id": "resp_1", "output_index": 0}
+    message = {"id": "a1", "type": "message", "role": "assistant", "content": []}
+    added = {"type": "response.output_item.added", "item": message, **place}
+    answer.insert(1, added)
+    second = [Send(session_created("sess_2")), Expect("response.create")]
+
+    async def during(running, provider):
+        await _until(lambda: provider.visits[1].of_type("response.create"))
+
+    running, provider = await mended(
+        [Send(session_created()), Send(*turn, *answer), Die()], second, during=during
+    )
+    assert words(provider.visits[1]) == [("user", "What time is it?")]
+    assert [f["code"] for f in running.page.frames if isinstance(f, dict) and "code" in f] == []
+
+
 async def test_no_turn_is_lost_where_the_provider_only_asked_who_is_there():
     silence = {"item_id": "u1", "audio_start_ms": 0, "audio_end_ms": 5000}
     asked = Send(
