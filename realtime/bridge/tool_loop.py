@@ -98,6 +98,7 @@ class ToolLoop(Tap):
         self._names = {tool["name"] for tool in toolbox.offered if tool.get("type") == "function"}
         self._turns: dict[str, Turn] = {}  # by response id, until answered
         self._answered: deque[str] = deque(maxlen=REMEMBERED)  # response ids, until used again
+        self._due: Turn | None = None  # it was told, and its answer has not come
         self._arguments: dict[str, str] = {}  # as far as they came, by item id
         self._session = 0
         self._used = 0  # calls since the person said something
@@ -130,6 +131,7 @@ class ToolLoop(Tap):
                 # Its responses may have the ids of those before it.
                 self._turns = {f"{self._session} {key}": t for key, t in self._turns.items()}
                 self._answered.clear()
+                self._tell_again()
                 # Once the session has been told the conversation.
                 self._loop.call_soon(self._settle_all)
             case "response.created":
@@ -137,6 +139,7 @@ class ToolLoop(Tap):
                     self._answered.remove(event["response"]["id"])
             case "input_audio_buffer.committed":
                 self._used = 0
+                self._due = None
             case "response.function_call_arguments.delta":
                 so_far = self._arguments.get(event["item_id"], "")
                 self._arguments[event["item_id"]] = so_far + event["delta"]
@@ -152,6 +155,7 @@ class ToolLoop(Tap):
     def on_client_event(self, event: Mapping[str, Any]) -> None:
         if event["type"] == "conversation.item.create" and event["item"].get("role") == "user":
             self._used = 0
+            self._due = None
 
     def on_end(self, record: EndRecord) -> None:
         self._closed = True
@@ -187,6 +191,7 @@ class ToolLoop(Tap):
             self._interrupt(response["id"])
             self._forget(response["id"])
         elif response.get("status") == COMPLETED:
+            self._due = None
             for item in response.get("output") or ():
                 self._begin(response["id"], item)
         if (turn := self._turns.get(response["id"])) is not None:
@@ -311,6 +316,15 @@ class ToolLoop(Tap):
 
     # Answering
 
+    def _tell_again(self) -> None:
+        """Another session that does not know what was found out would find it out again, or do it
+        again: it is told before the answer is asked for that the last one owed."""
+        core, turn = self._call, self._due
+        owed = core.answering.owed or core.answering.waits
+        if turn is not None and owed and core.dialect is not None and not core.dialect.recalls:
+            core.answering.forget()
+            self._turns[f"{self._session} again"] = turn
+
     def _settle_all(self) -> None:
         if self._closed or self._call.ended is not None or self._call.dialect is None:
             return  # another session is told later
@@ -337,6 +351,7 @@ class ToolLoop(Tap):
         if self._used > 2 * self._limits.tool_calls:
             return  # it was told twice to stop
         spent = self._used >= self._limits.tool_calls
+        self._due = turn
         self._ask({"tool_choice": "none"} if spent else {})
 
     def _item(self, turn: Turn, call: ToolCall) -> Event:

@@ -480,6 +480,35 @@ async def test_a_result_that_comes_after_a_break_is_told_to_the_next_session_in_
     assert (item["role"], item["content"]) == ("system", [{"type": "input_text", "text": text}])
 
 
+@pytest.mark.parametrize("spoken", [True, False])
+async def test_a_result_that_was_not_answered_before_a_break_is_told_again_and_once(
+    spoken: bool,
+) -> None:
+    said = {"type": "conversation.item.input_audio_transcription.completed", "item_id": "u1"}
+    turn = [item_added("u1", None), {**said, "transcript": "Do it."}] if spoken else []
+    first = [*OPENING, Send(*turn), asking(wanted("echo", '{"a": 1}')), Expect("response.create")]
+    begun = Send(response_created("resp_2"))
+    second = [Send(session_created("sess_2")), Expect("session.update", "response.create")]
+    heard = Send(response_created(), audio_delta(bytes(960)), response_done())
+    third = [Send(session_created("sess_3")), Expect("session.update")]
+    scripts = [[*first, begun, Die()], [*second, heard, Die()], third]
+    async with scene(*scripts, reconnect_waits=(0.0, 0.0)) as on:
+        await on.page.until("nextvoice.reconnected", 2)
+    told = [event for event in on.provider.visits[1].events if event["type"] in ASKED_OR_TOLD]
+    text = 'You called echo with {"a": 1}. The result: {"a": 1}'
+    assert [event["type"] for event in told[-2:]] == list(ASKED_OR_TOLD)
+    assert told[-2]["item"]["content"] == [{"type": "input_text", "text": text}]
+    assert len(told) == 2 + spoken
+    # What was answered is not told once more.
+    assert [event["type"] for event in on.visit.events if event["type"] in ASKED_OR_TOLD] == (
+        ["conversation.item.create"] if spoken else []
+    )
+    assert on.box.asked == [("echo", {"a": 1})]
+
+
+ASKED_OR_TOLD = ("conversation.item.create", "response.create")
+
+
 async def test_what_the_next_session_asks_for_under_the_same_ids_is_another_turn() -> None:
     box, go = Box(), asyncio.Event()
     first = [*OPENING, asking(wanted("wait")), Until(go), Die()]
