@@ -6,10 +6,12 @@ block. Nothing here awaits, so a test drives it without an event loop.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..hearing.vad import Vad
+from .audio import RATE
 from .client_side import ClientSide
 from .core import Core
 from .dialects.base import OPENING, Dialect
@@ -19,6 +21,9 @@ from .memory import packed
 from .own_turns import OwnTurns
 from .provider_side import ProviderSide
 from .writer import Frame
+
+UNSURE_SAMPLES = 3 * RATE
+"""So much later a provider has said whether it heard somebody in what it was given at once."""
 
 
 class Call(Core):
@@ -79,7 +84,9 @@ class Call(Core):
         if self.own_turns is not None:
             self.own_turns.resume()
         self._ask_again(again, self._commit_again())
+        self.unsure_until = math.inf
         self._client.flush()
+        self.unsure_until = self.samples + UNSURE_SAMPLES if self.tail.size else 0
 
     def _conversation(self) -> list[Event]:
         """What to open a session with. The turn to be answered is never packed away."""

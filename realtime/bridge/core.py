@@ -76,6 +76,7 @@ class Core:
         "speaking",
         "tail",
         "taps",
+        "unsure_until",
         "upstream",
     )
 
@@ -109,6 +110,9 @@ class Core:
         self.received = 0  # bytes of answers' audio
         self.samples_before = 0  # microphone samples sent before this upstream session
         self.tail = Tail(self._repeated)
+        # The sample up to which the provider may not have said whom it heard in what it was given
+        # at once.
+        self.unsure_until = 0.0
         self.playing_until = 0.0  # when what was received of answers has been heard, at the latest
         self.replayed: set[str] = set()  # items the provider knows as text, and everybody else
         # What browser and taps are shown of an item in place of what the provider got, by its id.
@@ -235,7 +239,8 @@ class Core:
     def _repeated(self) -> int:
         """How many bytes of what was said another session is given again."""
         limits = self.limits
-        if self.speaking is None and not self.settings.manual:
+        unsure = self.samples < self.unsure_until
+        if self.speaking is None and not (unsure or self.settings.manual):
             seconds = limits.onset_seconds
         elif self.tail.recall is None:
             seconds = limits.repeated_seconds

@@ -215,10 +215,12 @@ class ProviderSide:
 
     def _committed(self, event: Event) -> None:
         self._core.items.place(event["item_id"], event["previous_item_id"])
-        if self._core.speaking in (None, event["item_id"]):
-            # Otherwise the next turn has begun in the meantime.
-            self._core.speaking = None
-            self._core.tail.clear()
+        core = self._core
+        # Otherwise the next turn has begun in the meantime.
+        if core.speaking in (None, event["item_id"]):
+            core.speaking = None
+            if core.tail.commit is not None or not core.settings.manual:
+                core.tail.clear()
         silent = self._core.memory.is_silent(event["item_id"])
         if answers_turns(self._core.settings.session) and not silent:
             self._core.answering.owed = True
@@ -253,6 +255,7 @@ class ProviderSide:
 
     def _speech_stopped(self, event: Event) -> None:
         self._core.speaking = None
+        self._core.unsure_until = 0
         self._speech(event)
 
     def _output_item(self, event: Event) -> None:

@@ -799,6 +799,25 @@ def test_a_turn_of_which_some_is_kept_by_nobody_any_more_is_not_heard_again():
     assert rig.browser.frames[-1]["audio_end_ms"] == 6000
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_a_session_was_given_and_broke_with_is_given_to_the_next(kept):
+    rig = Rig()
+    if kept:
+        recorded(rig)
+    rig.call.detach()
+    speak(rig, 6)
+    rig.attach("sess_2")
+    assert heard_again(rig) == 6000
+    speak(rig, 1)
+    rig.provider(speech("started", audio_start_ms=500))
+    speak(rig, 1)
+    whole = 7500 if kept else 8000  # who keeps it knows where the turn begins
+    assert [heard_again(rig), heard_again(rig)] == [whole, whole]
+    # As nobody was heard in it, nobody spoke.
+    speak(rig, 4)
+    assert heard_again(rig) <= 500
+
+
 BY_HAND = {"type": "session.update", "session": {"audio": {"input": {"turn_detection": None}}}}
 COMMIT = {"type": "input_audio_buffer.commit", "event_id": "mine"}
 
@@ -847,12 +866,18 @@ def test_a_turn_the_page_ended_is_not_heard_again_once_the_provider_knows(told):
     assert "input_audio_buffer.commit" not in rig.upstream.types()
 
 
-def test_a_turn_the_page_ended_is_not_heard_again_when_the_next_has_begun():
+@pytest.mark.parametrize("waited", [True, False])
+def test_a_turn_the_page_ended_is_not_heard_again_when_the_next_has_begun(waited):
     rig = Rig()
     rig.page(BY_HAND)
+    if waited:
+        rig.call.detach()
     speak(rig, 3)
     rig.page(COMMIT)
     speak(rig, 1)
+    if waited:
+        rig.attach("sess_2")
+    rig.provider(COMMITTED)
     assert heard_again(rig) == 1000
     assert "input_audio_buffer.commit" not in rig.upstream.types()
 
