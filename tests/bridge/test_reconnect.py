@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from realtime.bridge import Limits, Tap, line
 from realtime.bridge.dialects import DIALECTS, Timeouts
 from realtime.bridge.upstream import open_upstream
 from tests.bridge.doubles import Rig
 from tests.bridge.test_run import HANG_UP, PCM, Running
+from tests.examples import examples
 from tests.scripted import (
     Close,
     Die,
@@ -572,3 +577,84 @@ async def _until(found):
     async with asyncio.timeout(3):
         while not found():  # noqa: ASYNC110 (a test may poll)
             await asyncio.sleep(0.002)
+
+
+FRAME = 1920
+"""40 ms."""
+
+
+class Hearing:
+    """An upstream leg whose provider finds turns: loud frames, until there are twelve quiet ones.
+    What it says of them is told `late` frames later."""
+
+    def __init__(self, rig, name, late):
+        self.rig, self.name, self.late = rig, name, late
+        self.heard = []
+        self.turn = None
+        self.coming = []
+
+    def send(self, frame):
+        event = orjson.loads(frame)
+        if event["type"] == "input_audio_buffer.append":
+            pcm = base64.b64decode(event["audio"])
+            for at in range(0, len(pcm), FRAME):
+                self.hear(pcm[at])
+
+    def hear(self, loud):
+        self.heard.append(loud)
+        ms = 40 * len(self.heard)
+        if self.turn is None and self.heard[-3:] == [1, 1, 1]:
+            self.turn = ms - 120
+            self.say("speech_started", audio_start_ms=self.turn)
+        elif self.turn is not None and not any(self.heard[-12:]):
+            spoken = sum(self.heard[self.turn // 40 :])
+            self.turn = None
+            self.say("speech_stopped", audio_end_ms=ms)
+            self.say("committed", previous_item_id=None, spoken=spoken)
+
+    def say(self, kind, **fields):
+        event = {"type": f"input_audio_buffer.{kind}", "item_id": self.name, **fields}
+        self.coming.append((self.late, event))
+
+    def pass_by(self):
+        due = [event for late, event in self.coming if late <= 0]
+        self.coming = [(late - 1, event) for late, event in self.coming if late > 0]
+        self.rig.provider(*due)
+
+
+@settings(max_examples=examples(25), deadline=None)
+@given(
+    frames=st.integers(3, 200),
+    breaks=st.integers(0, 230),
+    away=st.integers(0, 250),
+    late=st.integers(0, 5),
+    kept=st.booleans(),
+)
+def test_wherever_a_session_breaks_what_is_said_is_one_whole_turn(frames, breaks, away, late, kept):
+    rig = Rig(attached=False)
+    if kept:
+        rig.call.tail.recall = lambda start, count: b"".join(pcm for pcm, _ in rig.tap.user_audio)[
+            start : start + count
+        ]
+
+    def attach(name):
+        rig.upstream = Hearing(rig, name, late)
+        rig.attach(name)
+
+    attach("sess_1")
+    for n, loud in enumerate([0] * 10 + [1] * frames + [0] * 60):
+        rig.clock.now += 0.04
+        if n == breaks:
+            rig.call.detach()
+        if n == breaks + away:
+            rig.call.detach()
+            attach("sess_2")
+        rig.call.from_browser(bytes([loud]) * FRAME)
+        if rig.call.upstream is not None:
+            rig.upstream.pass_by()
+    if rig.call.upstream is None:
+        attach("sess_2")
+    for _ in range(10):
+        rig.upstream.pass_by()
+    turns = [event["spoken"] for event in rig.tap.events if "spoken" in event]
+    assert turns == [frames]
