@@ -18,7 +18,8 @@ LATE_MS = 2000
 PADDING_MS = 1000
 # So much of a turn that broke off another session is given again.
 REPEATED = int(Limits().recalled_seconds * BYTES_PER_SECOND)
-# So much later another provider may hear the beginning of the same turn.
+# So much later another provider may hear the beginning of the same turn; and with so much ahead of
+# its time there may be some of the next turn.
 NEARLY_MS = 500
 
 
@@ -135,7 +136,7 @@ class Microphone:
         """How much of the turn's track is its own when it ended there, if what follows came ahead
         of its time and is in it too; None: all of it."""
         own = ms_to_bytes(end_ms) - self._began
-        ahead = self._ahead > ms_to_bytes(LATE_MS)
+        ahead = self._ahead > ms_to_bytes(NEARLY_MS)
         if track is None or track is not self._turn or not ahead or not 0 < own < track.size:
             return None
         return bytes_to_ms(own)

@@ -409,18 +409,19 @@ def test_what_is_said_without_a_provider_is_kept_from_its_beginning(call: Call) 
     assert lengths() == [8000]
 
 
-def test_turns_that_come_all_at_once_have_their_own_sound_each(call: Call) -> None:
+@pytest.mark.parametrize("slower", [1, 6])
+def test_turns_that_come_all_at_once_have_their_own_sound_each(call: Call, slower: int) -> None:
     rig = recorded(call)
-    speak(rig, 12_000)
-    for item_id, before, start, stop in (("u1", None, 1000, 4000), ("u2", "u1", 5000, 9000)):
+    speak(rig, 2000 * slower)
+    for item_id, before, start, stop in (("u1", None, 200, 700), ("u2", "u1", 900, 1500)):
         at = {"item_id": item_id, "previous_item_id": before}
-        at |= {"audio_start_ms": start, "audio_end_ms": stop}
+        at |= {"audio_start_ms": start * slower, "audio_end_ms": stop * slower}
         for kind in ("speech_started", "speech_stopped", "committed"):
             rig.provider({**at, "type": f"input_audio_buffer.{kind}"})
         speak(rig, 20)
     rig.call.finish()
     call.wait()
-    assert lengths() == [3000, 4000]
+    assert lengths() == [500 * slower, 600 * slower]
 
 
 def test_of_a_very_long_id_as_much_is_kept_as_there_is_room_for(call: Call) -> None:
