@@ -21,6 +21,8 @@ class Item:
     """What has left the speaker."""
     odd_byte: dict[int, bytes] = field(default_factory=dict)
     """Half a sample left over by a provider that cuts frames anywhere."""
+    broken: bool = False
+    """Its session broke off while it was heard; where it was cut is perhaps not known yet."""
     placed: bool = False
     deleted: bool = False
 

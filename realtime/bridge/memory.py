@@ -232,6 +232,8 @@ def _message(item_id: str, words: Words, text: str) -> Event:
 
 def _heard(item: Item, index: int, text: str) -> str:
     cut = item.truncated_ms.get(index)
+    if cut is None and item.broken:
+        cut = item.heard_ms.get(index)
     return text if cut is None else split_heard(text, cut, received_ms(item, index))[0]
 
 
