@@ -6,7 +6,6 @@ block. Nothing here awaits, so a test drives it without an event loop.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -84,9 +83,9 @@ class Call(Core):
         if self.own_turns is not None:
             self.own_turns.resume()
         self._ask_again(again, self._commit_again())
-        self.unsure_until = math.inf
         self._client.flush()
-        self.unsure_until = self.samples + UNSURE_SAMPLES if self.tail.size else 0
+        if self.unsure:
+            self.unsure_until = self.samples + UNSURE_SAMPLES
 
     def _conversation(self) -> list[Event]:
         """What to open a session with. The turn to be answered is never packed away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -98,6 +99,7 @@ class ClientSide:
         self._told_dropped = False
         for kept in self._waiting.take():
             if isinstance(kept, bytes):
+                self._core.unsure_until = math.inf
                 self._send_audio(kept)
             else:
                 self._take(kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -110,9 +111,7 @@ class Core:
         self.received = 0  # bytes of answers' audio
         self.samples_before = 0  # microphone samples sent before this upstream session
         self.tail = Tail(self._repeated)
-        # The sample up to which the provider may not have said whom it heard in what it was given
-        # at once.
-        self.unsure_until = 0.0
+        self.unsure_until = 0.0  # the sample; see `unsure`
         self.playing_until = 0.0  # when what was received of answers has been heard, at the latest
         self.replayed: set[str] = set()  # items the provider knows as text, and everybody else
         # What browser and taps are shown of an item in place of what the provider got, by its id.
@@ -236,11 +235,15 @@ class Core:
         self.tail.add(pcm)
         self._say(self.dialect, self.dialect.audio(pcm))
 
+    @property
+    def unsure(self) -> bool:
+        """Whether the provider may not have said yet whom it heard in what it was given at once."""
+        return self.samples < self.unsure_until
+
     def _repeated(self) -> int:
         """How many bytes of what was said another session is given again."""
         limits = self.limits
-        unsure = self.samples < self.unsure_until
-        if self.speaking is None and not (unsure or self.settings.manual):
+        if self.speaking is None and not (self.unsure or self.settings.manual):
             seconds = limits.onset_seconds
         elif self.tail.recall is None:
             seconds = limits.repeated_seconds
@@ -316,6 +319,7 @@ class Core:
         """Forget the provider, while who keeps what it heard of a turn takes that for under way."""
         if self.ended is None:
             self.taps.catch_up()
+            self.unsure_until = math.inf if self.speaking or self.unsure else 0
             self.tail.gather(self.samples * SAMPLE_BYTES)
         if self.dialect is not None:
             self._skipped += self.dialect.skipped
