@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import islice
-from typing import IO, Any
+from typing import Any
 
 from realtime.models import Usage
 from realtime.money.pricing import plain
@@ -34,7 +34,8 @@ PIECE = 200
 INNER = re.compile(r"([;\t\r\n][\s\"']*)([=+\-@])")
 """Where a formula may begin within a cell, for who takes other separators than commas."""
 
-Cell = str | int | Decimal | None
+Cell = str | int | Decimal | date | None
+"""A datetime is a date too."""
 
 
 def columns(by: str) -> list[str]:
@@ -48,30 +49,35 @@ def columns(by: str) -> list[str]:
 def cells(by: str, line: Line) -> list[Cell]:
     """A line's values, in the order of `columns`."""
     about: list[Cell] = []
+    label: Cell = line.label
     if by == "call":
-        about = [_text(line.about.get(name)) for name in OF_CALL]
+        about = [_kept(line.about.get(name)) for name in OF_CALL]
+        label = _kept(line.key)
     elif by in IDS:
-        about = [_text(line.key)]
-    label = (str(line.key) if line.key else "") if by == "call" else line.label
+        about = [str(line.key)]
+    elif by in ("day", "week"):
+        label = line.key
     figures = {**line.figures, "cost": line.cost, "currency": line.currency}
     return [label, *about, *(figures[name] for name in FIGURES)]
 
 
 def row_cells(row: Usage) -> list[Cell]:
     """A ledger row's values, in the order of `ROW`."""
-    values = (getattr(row, name) for name in ROW)
-    return [v if isinstance(v, int | Decimal) else _text(v) for v in values]
+    return [_kept(getattr(row, name)) for name in ROW]
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    return "" if value is None else str(value)
+def _kept(value: Any) -> Cell:
+    """A value as a cell; ids are text there."""
+    return value if isinstance(value, int | Decimal | date | None) else str(value)
 
 
 def text_of(cell: Cell) -> str:
-    """A cell as text: decimals with all their digits and no exponent."""
-    return plain(cell) if isinstance(cell, Decimal) else "" if cell is None else str(cell)
+    """A cell as text: decimals with all their digits and no exponent, times in UTC."""
+    if isinstance(cell, Decimal):
+        return plain(cell)
+    if isinstance(cell, datetime):
+        return cell.astimezone(UTC).isoformat()
+    return "" if cell is None else str(cell)
 
 
 def safe(cell: Cell) -> str:
@@ -102,10 +108,3 @@ def csv_pieces(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[
     yield b"\xef\xbb\xbf" + str(writer.writerow(head)).encode()
     while piece := list(islice(waiting, PIECE)):
         yield "".join(writer.writerow([_apart(cell) for cell in row]) for row in piece).encode()
-
-
-def file_pieces(make: Callable[[], IO[bytes]]) -> Iterator[bytes]:
-    """A file's bytes; it is made when the first are asked for, and closed after the last."""
-    with make() as file:
-        while piece := file.read(64 * 1024):
-            yield piece

@@ -21,7 +21,7 @@ from realtime.models import Usage
 from realtime.money.admin.reports import NEXT, query_of
 from realtime.money.report_files import csv_pieces, safe
 from realtime.money.report_filters import Filters
-from realtime.money.report_xlsx import xlsx_file
+from realtime.money.report_xlsx import xlsx_pieces
 from realtime.money.reports import BY, lines
 from tests.realtime.money.spending import at, call, prices, used
 
@@ -156,13 +156,17 @@ def test_files_have_every_digit(admin: Client, by: str) -> None:
     assert sum(costs) == Decimal("5.000001")
 
 
+def xlsx(head: list[str], row: list[Any]) -> io.BytesIO:
+    return io.BytesIO(b"".join(xlsx_pieces("x", head, [row])))
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_no_cell_is_a_formula(start: str) -> None:
     evil = f"{start}1+cmd|' /C calc'!A0"
     assert safe(evil) == f"'{evil}"
     text = b"".join(csv_pieces(["name"], [[evil]])).decode("utf-8-sig")
     assert list(csv.reader(io.StringIO(text, newline="")))[1] == [f"'{evil}"]
-    book = load_workbook(xlsx_file("x", ["name"], [[evil]]))
+    book = load_workbook(xlsx(["name"], [evil]))
     cell = book.active["A2"]
     assert (cell.data_type, cell.value[0]) == ("s", "'")
 
@@ -187,7 +191,7 @@ def test_a_number_below_nothing_is_a_number() -> None:
 
 def test_numbers_that_spreadsheets_would_round_are_text() -> None:
     long = Decimal("1234567.123456789012")
-    book = load_workbook(xlsx_file("x", ["a", "b"], [[long, Decimal("0.1")]]))
+    book = load_workbook(xlsx(["a", "b"], [long, Decimal("0.1")]))
     assert (book.active["A2"].value, book.active["B2"].value) == ("1234567.123456789012", 0.1)
 
 
