@@ -1,8 +1,7 @@
 """The few statements that calls need all the time, as text that is made once.
 
 Django's compiler makes each anew from objects, which takes several times as long as the database
-does. One text serves SQLite and PostgreSQL, and values go through the models' fields, so that they
-are stored and read as the models say.
+does. Values go through the models' fields, so that they are stored and read as the models say.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import CharField, Field, Model, TextField
+
+from realtime.models.exact import ExactField
 
 Names = tuple[str, ...]
 """Columns of a model, as it names them; "pk" is its primary key."""
@@ -122,11 +123,15 @@ def _update(model: type[Model], names: Names) -> str:
 def _add_up(model: type[Model], place: Names, first: Names, sums: Names) -> str:
     insert = _insert(model, _columns(_fields(model, (*place, *first, *sums))))
     target = ", ".join(_columns(_fields(model, place)))
-    new = ", ".join(
-        f"{name} = {_table(model)}.{name} + EXCLUDED.{name}"
-        for name in _columns(_fields(model, sums))
-    )
+    new = ", ".join(_added(model, field) for field in _fields(model, sums))
     return f"{insert} ON CONFLICT ({target}) DO UPDATE SET {new}"
+
+
+def _added(model: type[Model], field: Field[Any, Any]) -> str:
+    (name,) = _columns([field])
+    old, new = f"{_table(model)}.{name}", f"EXCLUDED.{name}"
+    exact = isinstance(field, ExactField) and connection.vendor == "sqlite"
+    return f"{name} = EXACT_ADD({old}, {new})" if exact else f"{name} = {old} + {new}"
 
 
 def _insert(model: type[Model], columns: list[str]) -> str:

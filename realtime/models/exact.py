@@ -9,6 +9,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import DecimalValidator
 from django.db import models
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -20,10 +22,11 @@ class ExactField(models.Field):  # type: ignore[type-arg]
     """A `Decimal` with a fixed number of digits after the point, never rounded.
 
     PostgreSQL has `numeric` for it. SQLite has only floats, which lose digits beyond the 15th and
-    drift when they are added; there the column is a whole number of units of the last digit.
-    Filters work as with any field, and so does `Sum`, up to nine million; `ExactSum` goes on. An
-    expression such as `F("cost") + amount` is refused: a bare Decimal would be in other units.
-    `realtime.keeping.statements.add_up` adds.
+    drift when they are added; there the column is a whole number of units of the last digit, or
+    text of two numbers where that has more than 64 bits (nine million, with twelve digits after the
+    point). Filters work as with any field up to there. `ExactSum` adds rows; an expression such as
+    `F("cost") + amount` is refused: a bare Decimal would be in other units.
+    `realtime.keeping.statements.add_up` adds to a row.
     """
 
     description = _("Exact decimal")
@@ -69,7 +72,7 @@ class ExactField(models.Field):  # type: ignore[type-arg]
         if not prepared:
             value = self.get_prep_value(value)
         if isinstance(value, Decimal) and connection.vendor == "sqlite":
-            return int(value.scaleb(self.places))
+            return _whole(int(value.scaleb(self.places)))
         return value
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
@@ -95,28 +98,54 @@ class ExactField(models.Field):  # type: ignore[type-arg]
         return fitting
 
 
-LOW_BITS = 20
+LOW_BITS = 32
+LOWEST = 2**LOW_BITS - 1
+HIGH = f"CASE typeof(COLUMN) WHEN 'text' THEN CAST(COLUMN AS INTEGER) ELSE COLUMN >> {LOW_BITS} END"
+LOW = (
+    "CASE typeof(COLUMN) WHEN 'text' THEN CAST(substr(COLUMN, instr(COLUMN, ' ')) AS INTEGER) "
+    f"ELSE COLUMN & {LOWEST} END"
+)
+"""The two parts of what SQLite keeps, as it finds them itself."""
 
 
 class ExactSum(models.Sum):
-    """A `Sum` of an `ExactField` that may be more than one of SQLite's whole numbers holds, as of
-    money in a currency whose unit is worth little: made there of two parts. Only for reading."""
+    """A `Sum` of a column of an `ExactField`, however large: made of two parts on SQLite, whose own
+    would be an error beyond 64 bits. Only for reading."""
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         sums: list[str] = []
         values: list[Any] = []
-        for part in (f">> {LOW_BITS}", f"& {2**LOW_BITS - 1}"):
+        for part in HIGH, LOW:
             copy = self.copy()
-            copy.template = f"SUM((%(expressions)s) {part})"
+            copy.template = f"SUM({part})".replace("COLUMN", "%(expressions)s")
             sql, params = copy.as_sql(compiler, connection, **extra)
             sums.append(sql)
             values += params
         return f"({sums[0]} || ' ' || {sums[1]})", values
 
 
+def _whole(units: int) -> int | str:
+    """What SQLite keeps: a whole number or, where it has none so large, its two parts."""
+    if -(2**63) <= units < 2**63:
+        return units
+    return f"{units >> LOW_BITS} {units & LOWEST}"
+
+
 def _units(value: Any) -> int:
-    """What SQLite gives: a column's whole number, or the two parts of an `ExactSum`."""
+    """What SQLite gives: a whole number, or the two parts of one or of an `ExactSum`."""
     if not isinstance(value, str):
         return int(value)
     high, low = value.split()
     return (int(high) << LOW_BITS) + int(low)
+
+
+def _added(one: Any, other: Any) -> int | str | None:
+    """The sum of what is in two columns."""
+    return None if one is None or other is None else _whole(_units(one) + _units(other))
+
+
+@receiver(connection_created)
+def teach_sqlite(sender: object, connection: Any, **_: object) -> None:
+    """Give SQLite the function that `realtime.keeping.statements.add_up` needs."""
+    if connection.vendor == "sqlite":
+        connection.connection.create_function("EXACT_ADD", 2, _added, deterministic=True)

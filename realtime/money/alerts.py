@@ -17,7 +17,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -26,7 +25,7 @@ from chats.models import Membership, User
 from realtime.models import BudgetAlert, BudgetNotice, Quota
 from realtime.money.ledger import Scope, spent
 from realtime.money.prices import reporting_currency
-from realtime.money.pricing import PLACES, SMALLEST, plain
+from realtime.money.pricing import SMALLEST, plain
 from realtime.money.usage import NOTHING
 from realtime.sealing import SealBroken
 from realtime.webhooks import NotDelivered, deliver
@@ -37,8 +36,6 @@ EVERY_SECONDS = 60
 WAITS = (60, 300, 1800, *[3600] * 72)
 """Seconds before each further attempt: a mail server may be away over a weekend."""
 MOST_ATTEMPTS = len(WAITS) + 1
-SQLITE_HOLDS = Decimal(9_000_000_000_000_000_000).scaleb(-PLACES)
-"""What its whole numbers hold of an amount with so many digits after the point."""
 SHOWN_DAYS = 31
 """For how long admins are shown what was not sent."""
 MOST_AT_ONCE = 100
@@ -97,7 +94,7 @@ def take(alert: BudgetAlert, now: datetime) -> int:
             channel=channel,
             level=level,
             period_began=alert.began(now),
-            spent=_kept(used),
+            spent=used.quantize(SMALLEST),
             budget=budget,
             currency=reporting_currency(),
             state=BudgetNotice.State.PENDING
@@ -112,13 +109,6 @@ def take(alert: BudgetAlert, now: datetime) -> int:
     ]
     BudgetNotice.objects.bulk_create(new, ignore_conflicts=True)
     return len(new)
-
-
-def _kept(used: Decimal) -> Decimal:
-    """The amount as a column holds it: of a currency whose unit is worth little, SQLite does not
-    hold all that may be used."""
-    most = SQLITE_HOLDS if connection.vendor == "sqlite" else used
-    return min(used, most).quantize(SMALLEST)
 
 
 def _known(
@@ -231,11 +221,11 @@ def _mail(notice: BudgetNotice, now: datetime) -> None:
 
 
 def _said(notice: BudgetNotice) -> dict[str, object]:
-    alert, spent = notice.alert, plain(notice.spent)
+    alert = notice.alert
     return {
         "whose": str(alert.account or alert.user or _("The whole site")),
         "level": notice.level,
-        "spent": spent if notice.spent != SQLITE_HOLDS else _("More than %s") % spent,
+        "spent": plain(notice.spent),
         "budget": plain(notice.budget),
         "currency": notice.currency,
         "since": notice.period_began.isoformat(),

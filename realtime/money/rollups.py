@@ -13,6 +13,7 @@ from django.db.models import Count, Max, Sum
 from django.db.models.functions import TruncDate
 
 from realtime.models import Usage, UsageDay
+from realtime.models.exact import ExactSum
 from realtime.money.usage import MEASURES, NOTHING
 
 PLACE = (
@@ -112,7 +113,8 @@ def _groups() -> Iterator[Mapping[str, Any]]:
         .annotate(on=TruncDate("created", tzinfo=UTC))
         .values("on", *PLACE)
         .annotate(
-            **{f"sum_{name}": Sum(name) for name in (*MEASURES, "cost")},
+            **{f"sum_{name}": Sum(name) for name in MEASURES},
+            sum_cost=ExactSum("cost"),
             **{f"max_{name}": Max(name) for name in NAMES},
             count=Count("pk"),
         )

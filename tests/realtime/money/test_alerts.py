@@ -118,7 +118,7 @@ def test_amounts_of_many_small_units_are_told_too(team: Account, settings: Any) 
         spend(team, "95", day)
     assert alerts.run(NOW) == 1
     assert mail.outbox[0].subject == "Team: 80 % of the budget is used"
-    assert "of 10000000.00 VND are used" in mail.outbox[0].body
+    assert "9500000.00 of 10000000.00 VND are used" in mail.outbox[0].body
 
 
 def test_without_an_amount_the_quota_is_the_budget(team: Account) -> None:

@@ -13,8 +13,9 @@ from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from chats.models import Account, User
-from realtime.models import ExchangeRate, Price, Usage
-from realtime.money import report_sums
+from realtime.models import ExchangeRate, Price, Usage, UsageDay
+from realtime.models.exact import ExactSum
+from realtime.money import report_sums, rollups
 from realtime.money.ledger import Scope, spent
 from realtime.money.report_filters import Filters
 from realtime.money.reports import BY, call_lines, lines, totals
@@ -73,6 +74,37 @@ def test_sums_of_a_currency_of_small_units_are_exact_however_large(
     text = io.StringIO()
     call_command("reconcile", stdout=text)
     assert f"= {whole}" in text.getvalue()
+
+
+def test_one_day_of_a_person_is_exact_however_dear(team: Account, settings: Any) -> None:
+    """More than a whole number of SQLite's holds in one row: of a day, and of the ledger."""
+    settings.REPORTING_CURRENCY = "VND"
+    Price.objects.create(model="v", since=at(1), text_in=Decimal("200000.000001"), currency="VND")
+    ann, whole = User.objects.get(username="ann"), Decimal(0)
+    for tokens in (30_000_003, 40_000_001, 1, 80_000_007):
+        row = used(ann, team, at(3), tokens, model="v")
+        assert Usage.objects.get(pk=row.pk).cost == row.cost
+        whole += row.cost or 0
+        assert UsageDay.objects.get(model="v").cost == whole
+        assert [line.cost for line in lines("user", Filters(model="v"))] == [whole]
+        assert [line.cost for line in call_lines(Filters(model="v"))] == [whole]
+    assert spent(Scope(), date(2026, 11, 3)).amount == whole
+    assert list(rollups.differences()) == []
+    rollups.rebuild()
+    assert UsageDay.objects.get(model="v").cost == whole
+    text = io.StringIO()
+    call_command("reconcile", stdout=text)
+    assert f"= {whole}" in text.getvalue()
+
+
+def test_amounts_beyond_a_whole_number_of_sqlites_add_up(db: None) -> None:
+    edge = Decimal(2**63).scaleb(-12)
+    least = Decimal("0.000000000001")
+    costs = [edge, edge - least, -edge, -edge - least, edge, Decimal("98765432101234.5"), -least]
+    for number, cost in enumerate(costs):
+        row = UsageDay.objects.create(day=at(1), model=str(number), cost=cost)
+        assert UsageDay.objects.get(pk=row.pk).cost == cost
+    assert UsageDay.objects.aggregate(sum=ExactSum("cost")) == {"sum": sum(costs)}
 
 
 def test_a_currency_without_a_rate_has_a_line_of_its_own_and_with_one_it_has_not(
