@@ -12,6 +12,8 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain
+from operator import attrgetter
 from smtplib import SMTPException
 from typing import Any
 
@@ -39,6 +41,7 @@ MOST_ATTEMPTS = len(WAITS) + 1
 SHOWN_DAYS = 31
 """For how long admins are shown what was not sent."""
 MOST_AT_ONCE = 100
+"""On each way: mails that wait for their server are in no webhook's place."""
 
 
 def run(now: datetime | None = None) -> int:
@@ -49,10 +52,10 @@ def run(now: datetime | None = None) -> int:
     due = BudgetNotice.objects.filter(
         alert__enabled=True, state=BudgetNotice.State.PENDING, next_try__lte=now
     )
+    due = due.select_related("alert__account", "alert__user").order_by("next_try")
+    ways = [due.filter(channel=way)[:MOST_AT_ONCE] for way in BudgetNotice.Channel.values]
     told, mails = 0, True
-    for notice in due.select_related("alert__account", "alert__user").order_by("next_try")[
-        :MOST_AT_ONCE
-    ]:
+    for notice in sorted(chain(*ways), key=attrgetter("next_try")):
         is_mail = notice.channel == BudgetNotice.Channel.EMAIL
         if is_mail and not mails:
             continue  # a server that is away takes long to say so, and webhooks wait

@@ -321,6 +321,21 @@ def test_one_mail_at_a_time_is_tried_while_none_can_be_sent(
     assert alerts.run(NOW + timedelta(minutes=1)) == 3
 
 
+def test_mails_that_wait_are_in_no_webhooks_place(
+    team: Account, settings: Any, hook: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "MOST_AT_ONCE", 3)
+    vouch(hook)
+    for _ in range(4):
+        alert(account=team, levels="50")
+    spend(team, "60")
+    settings.SENDS_MAIL = False
+    assert alerts.run(NOW) == 0
+    alert(account=team, levels="50", emails="", webhook_url=hook.url)
+    assert alerts.run(NOW + timedelta(seconds=1)) == 1
+    assert len(hook.got) == 1
+
+
 def test_what_fails_once_is_told_later(team: Account, hook: Any) -> None:
     vouch(hook)
     alert(account=team, webhook_url=hook.url, levels="50")
