@@ -60,7 +60,7 @@ def run(now: datetime | None = None) -> int:
         if is_mail and not mails:
             continue  # a server that is away takes long to say so, and webhooks wait
         done = _try(notice, now)
-        mails = mails and (done > 0 or not is_mail)
+        mails = mails and (done > 0 or not is_mail or not recipients(notice.alert))
         told += done
     return told
 

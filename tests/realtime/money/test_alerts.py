@@ -336,6 +336,15 @@ def test_mails_that_wait_are_in_no_webhooks_place(
     assert len(hook.got) == 1
 
 
+def test_who_has_no_address_keeps_no_mail_from_others(team: Account, bob: User) -> None:
+    User.objects.update(email="")
+    for emails in ("", "", "boss@example.org"):
+        alert(account=team, levels="50", emails=emails)
+    spend(team, "60")
+    assert alerts.run(NOW) == 1
+    assert mail.outbox[-1].bcc == ["boss@example.org"]
+
+
 def test_what_fails_once_is_told_later(team: Account, hook: Any) -> None:
     vouch(hook)
     alert(account=team, webhook_url=hook.url, levels="50")
