@@ -4,6 +4,7 @@
 - `ledger`, `rollups`: the rows that hold it, and their daily sums
 - `meter`, `allowance`, `keeper`: in a call; taps, what it may still use, its place
 - `prices`, `seeds`, `repricing`: which price holds, those we bring, the past at other prices
+- `waiting_prices`: what to say of a price that no model has
 - `quotas`, `books`, `terms`: what calls may still use, what is used, what a call asks and is told
 - `quota_words`, `quota_summary`: limits in words, how much of them is left
 - `reports`, `report_filters`, `report_sums`: what was used by whom, and how it is added up

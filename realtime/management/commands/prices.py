@@ -20,6 +20,7 @@ from realtime.money import seeds
 from realtime.money.prices import without_price
 from realtime.money.pricing import RATES, Prices, plain
 from realtime.money.repricing import what_if
+from realtime.money.waiting_prices import waits
 
 
 class Command(BaseCommand):
@@ -92,7 +93,7 @@ class Command(BaseCommand):
         except IntegrityError:
             raise CommandError("There is such a price since then already.") from None
         self.stdout.write(f"{price} since {price.since:%Y-%m-%d %H:%M} UTC: {_shown(price)}")
-        if words := price.lacking():
+        for words in filter(None, (price.lacking(), waits(price))):
             self.stdout.write(words)
 
     def _provider(self, name: str | None) -> Provider | None:

@@ -21,6 +21,7 @@ from realtime.money.admin.reports import CostReport, asked_span
 from realtime.money.prices import reporting_currency, without_price
 from realtime.money.pricing import plain
 from realtime.money.repricing import what_if
+from realtime.money.waiting_prices import waits
 
 GROUPS = [
     (_("text"), ("text_in", "text_cached", "text_out")),
@@ -96,7 +97,7 @@ class PriceAdmin(Autocompletes, admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Price, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if words := obj.lacking():
+        for words in filter(None, (obj.lacking(), waits(obj))):
             messages.warning(request, words)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

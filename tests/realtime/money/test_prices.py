@@ -221,12 +221,38 @@ def test_the_command_sets_a_price_of_one_s_own(provider: Provider) -> None:
 
 
 def test_the_command_says_which_rate_answers_will_lack(provider: Provider) -> None:
+    for name in ("gpt-x", "gpt-y", "gpt-z"):
+        VoiceModel.objects.create(provider=provider, name=name, transcription_model="w")
     lacking = "Usual answers stay without a price: it has no text_out."
     rates = ["text_in=2", "audio_in=10", "audio_out=40"]
     assert prices("--set", "gpt-x", *rates)[1:] == [lacking]
     assert prices("--set", "gpt-y", *rates, "text_out=8")[1:] == []
     assert prices("--set", "gpt-z", "per_minute=1")[1:] == []
     assert prices("--set", "w", "audio_in=1", "--kind", "transcription")[1:] == []
+
+
+def test_the_command_says_of_a_name_that_no_model_has_what_is_close(provider: Provider) -> None:
+    """The price is kept all the same: it may be set before the model is."""
+    qwen = Provider.objects.create(name="Qwen", url="wss://qwen.example.org", dialect="qwen")
+    VoiceModel.objects.create(provider=provider, name="gpt-realtime-2.1", transcription_model="w-1")
+    VoiceModel.objects.create(provider=qwen, name="qwen-omni")
+    used(provider, "a", model="gpt-old")
+    unknown = "No model “%s” is known here: the price is kept for when there is one."
+    close = " Close to it: gpt-realtime-2.1."
+
+    def said(model: str, *more: str) -> list[str]:
+        return prices("--set", model, "text_in=1", "text_out=2", *more)[1:]
+
+    assert said("gpt-realtime-21") == [unknown % "gpt-realtime-21" + close]
+    assert said("zzz") == [unknown % "zzz"]
+    assert said("zzz-*") == [unknown % "zzz-*"]
+    assert said("qwen-omni", "--provider", "OpenAI") == [unknown % "qwen-omni"]
+    assert said("w-1") == ["“w-1” is known here, but not for Talking: it is for Transcription."]
+    assert Price.objects.filter(model="gpt-realtime-21").exists()
+    for known in ("gpt-realtime-2.1", "gpt-*", "qwen-omni", "gpt-old"):
+        assert said(known) == []
+    assert said("w-1", "--kind", "transcription") == []
+    assert said("qwen-omni", "--provider", "Qwen") == []
 
 
 @pytest.mark.parametrize(
@@ -354,6 +380,7 @@ def test_admins_set_prices_exactly(admin: Client) -> None:
     assert answer.status_code == 302
     told = [each.message for each in get_messages(answer.wsgi_request)]
     assert told[0] == "Usual answers stay without a price: it has no text_out, audio_out."
+    assert told[1] == "No model “gpt-x” is known here: the price is kept for when there is one."
     row = Price.objects.get()
     assert (row.text_in, row.source) == (D("0.123456"), "admin")
     page = admin.get(reverse("admin:realtime_price_change", args=[row.pk])).content.decode()
