@@ -73,17 +73,22 @@ def nullable(inner: Check) -> Check:
 
 
 def either(*checks: Check) -> Check:
-    """The first check that accepts decides; otherwise the last refusal is raised."""
+    """The first check that accepts decides. Otherwise the one that found a fault within the value
+    says it, since the value is of its kind; or all of them say what it may be."""
 
     def check(value: Any, path: str) -> Any:
-        refusal: Refused | None = None
+        refusals: list[Refused] = []
         for inner in checks:
             try:
                 return inner(value, path)
             except Refused as refused:
-                refusal = refused
-        assert refusal is not None
-        raise refusal
+                refusals.append(refused)
+        within = [each for each in refusals if each.param != path]
+        if within:
+            raise within[0]
+        raise Refused(
+            " Or: ".join(each.message for each in refusals), code="invalid_value", param=path
+        )
 
     return check
 

@@ -65,6 +65,14 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "missing_required_parameter",
         "session.truncation.retention_ratio",
     ),
+    ({"truncation": 5}, "invalid_value", "session.truncation"),
+    (
+        {"tool_choice": {"type": "function"}},
+        "missing_required_parameter",
+        "session.tool_choice.name",
+    ),
+    ({"tool_choice": {"type": "x"}}, "invalid_value", "session.tool_choice.type"),
+    ({"tracing": {"name": "x"}}, "unknown_parameter", "session.tracing.name"),
     (
         {"audio": {"output": {"voice": "robot"}}},
         "invalid_value",
@@ -102,6 +110,21 @@ async def test_a_wrong_number_of_tokens_is_answered_with_what_there_is(
     error = error_of(rooms().update(max_output_tokens=most))
     assert error["code"] == "invalid_value"
     assert error["message"].endswith("must be from 1 to 4096 or 'inf'.")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "choices"),
+    [
+        ({"tool_choice": "maybe"}, ["an object", "'none', 'auto', 'required'"]),
+        ({"truncation": "most"}, ["'auto', 'disabled'", "an object"]),
+        ({"tracing": 5}, ["'auto'", "an object"]),
+    ],
+)
+async def test_what_may_be_one_of_several_is_answered_with_all_of_them(
+    rooms: Rooms, wanted: dict[str, Any], choices: list[str]
+) -> None:
+    said = error_of(rooms().update(**wanted))["message"]
+    assert [each for each in choices if each in said] == choices
 
 
 @pytest.mark.parametrize(("wanted", "code", "param"), WRONG)
