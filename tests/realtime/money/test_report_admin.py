@@ -92,6 +92,18 @@ def test_a_call_ends_at_its_rows_with_what_was_said_and_the_price(admin: Client)
     assert "3000000" in text and "text_in" in text and "1.000000" in text
 
 
+def test_times_are_of_the_days_they_are_listed_under(admin: Client, settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Tokyo"
+    ann = User.objects.get(username="ann")
+    late = call(ann, ann.own_account, at(30, 23))
+    used(ann, ann.own_account, at(30, 23), 1, call_id=late.pk)
+    last = {"from": "2026-11-30", "to": "2026-11-30"}
+    for by, time in (("call", "2026-11-30 23:00"), ("row", "2026-11-30 23:00:00")):
+        page = ask(admin, by=by, **last).content.decode()
+        assert f">{time}<" in page
+        assert "2026-12-01" not in page
+
+
 def test_names_are_understood_and_nobody_is_not_everybody(admin: Client) -> None:
     assert [each.cost for each in ask(admin, user="bob").context["totals"]] == [Decimal(2)]
     page = ask(admin, user="nobody")
