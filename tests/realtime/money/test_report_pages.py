@@ -95,6 +95,12 @@ def test_a_manager_sees_what_each_member_used_of_the_account(team: Account) -> N
     assert b"/c/" not in page.content.partition(b"Latest calls")[2].partition(b"</section>")[0]
 
 
+def test_a_call_began_when_it_was_for_who_looks(team: Account, bob: User) -> None:
+    """The page's scripts write it as the browser's clock has it, as in the conversation."""
+    page = get(bob, "usage").content.decode()
+    assert '<time datetime="2026-11-09T12:00:00+00:00" data-moment>' in page
+
+
 def test_a_month_without_usage_says_so(eve: User) -> None:
     page = get(eve, "usage")
     assert b"nothing-used" in page.content
