@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from operator import attrgetter
@@ -40,6 +40,9 @@ WAITS = (60, 300, 1800, *[3600] * 72)
 MOST_ATTEMPTS = len(WAITS) + 1
 SHOWN_DAYS = 31
 """For how long admins are shown what was not sent."""
+LATE = timedelta(hours=1)
+"""For how long after a period its levels are still looked for: nobody looked in its last minute,
+nor while the site was started anew."""
 MOST_AT_ONCE = 100
 """On each way: mails that wait for their server are in no webhook's place."""
 
@@ -48,6 +51,8 @@ def run(now: datetime | None = None) -> int:
     """Take the levels that are reached and tell what is due; returns how many were told."""
     now = now or timezone.now()
     for alert in BudgetAlert.objects.filter(enabled=True).select_related("account", "user"):
+        if alert.began(now - LATE) < alert.began(now):
+            take(alert, now - LATE)
         take(alert, now)
     due = BudgetNotice.objects.filter(
         alert__enabled=True, state=BudgetNotice.State.PENDING, next_try__lte=now
@@ -76,9 +81,10 @@ def budget_of(alert: BudgetAlert) -> Decimal | None:
 
 
 def used_of(alert: BudgetAlert, now: datetime) -> Decimal:
-    """What is spent of it. As with quotas, what cannot be converted counts as if it were."""
+    """What is spent of it up to the end of that day. As with quotas, what cannot be converted
+    counts as if it were."""
     scope = Scope(account_id=alert.account_id, user_id=alert.user_id)
-    found = spent(scope, alert.began(now))
+    found = spent(scope, alert.began(now), now.astimezone(UTC).date())
     return found.amount + sum(found.unconverted.values(), NOTHING)
 
 

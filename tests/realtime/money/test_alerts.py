@@ -121,6 +121,22 @@ def test_amounts_of_many_small_units_are_told_too(team: Account, settings: Any) 
     assert "9500000.00 of 10000000.00 VND are used" in mail.outbox[0].body
 
 
+@pytest.mark.parametrize("period", ["day", "month"])
+def test_what_is_reached_in_the_last_minute_is_told_in_the_next(team: Account, period: str) -> None:
+    alert(account=team, period=period)
+    midnight = datetime(2026, 12, 1, tzinfo=UTC)
+    assert alerts.run(midnight - timedelta(seconds=20)) == 0
+    spend(team, "85", 30)
+    used(User.objects.get(username="ann"), team, midnight, 60_000_000)
+    assert alerts.run(midnight + timedelta(seconds=40)) == 2
+    subjects = [each.subject for each in mail.outbox]
+    assert subjects == [f"Team: {level} % of the budget is used" for level in (80, 50)]
+    began = "2026-11-30" if period == "day" else "2026-11-01"
+    assert f"85.00 of 100.00 USD are used since {began} (UTC)." in mail.outbox[0].body
+    assert "60.00 of 100.00 USD are used since 2026-12-01 (UTC)." in mail.outbox[1].body
+    assert alerts.run(midnight + timedelta(minutes=2)) == 0
+
+
 def test_without_an_amount_the_quota_is_the_budget(team: Account) -> None:
     alert(account=team, amount=None)
     daily = alert(account=team, amount=None, period="day", levels="100")
