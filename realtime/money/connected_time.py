@@ -64,7 +64,7 @@ class ConnectedTime:
         for entry in slices:
             assert entry.counts is not None
             back = Counts() - entry.counts
-            # At the price of then, and from that day.
+            # From that day; the ledger takes the price that the estimate had.
             self._put(entry.key, Usage.Kind.CORRECTION, counts=back, created=entry.created)
 
     def told(self, usage: Any) -> None:

@@ -166,6 +166,8 @@ def _new_row(entry: Entry) -> list[Usage]:
     """Write the row of an entry, or the correction of what is known of it, unless it is there.
     Returns what is new, which the daily sums have not yet."""
     row = _row(entry)
+    if row.corrects:
+        _take_back(row)
     if insert_new(row, ONCE):
         return [row]
     known = Usage.objects.get(**_once(row))
@@ -315,6 +317,20 @@ def _correction(known: Usage, truth: Usage) -> Usage:
     for name, value in difference.measures().items():
         setattr(row, name, value)
     return row
+
+
+def _take_back(row: Usage) -> None:
+    """Make a row the opposite of the estimate that it corrects, at whose price it is: another may
+    hold by now, for a while ago."""
+    named = {"upstream_session": row.upstream_session, "key": row.key, "kind": row.corrects}
+    known = Usage.objects.filter(**named).first()
+    if known is None:
+        return
+    for name in ("price_id", "rates", "currency", "source"):
+        setattr(row, name, getattr(known, name))
+    row.cost = None if known.cost is None else -known.cost
+    for name, value in (Counts() - known.counts()).measures().items():
+        setattr(row, name, value)
 
 
 def replace_row(row: Usage, **changes: Any) -> Usage:

@@ -144,6 +144,23 @@ def test_what_is_reported_of_an_answer_and_a_turn_of_one_name_corrects_both() ->
     assert balanced() == COST
 
 
+@pytest.mark.parametrize("before", [None, "0.06"], ids=["without", "with"])
+def test_time_is_taken_back_at_the_price_that_it_was_estimated_at(before: str | None) -> None:
+    """Whatever price is set meanwhile, for a while ago."""
+    model, start = "by-time", datetime(2026, 11, 22, tzinfo=UTC)
+    if before is not None:
+        Price.objects.create(model=model, since=start, per_minute=Decimal(before))
+    slice_ = {"raw": None, "model": model, "counts": Counts(seconds=Decimal(15))}
+    (guess,) = record(entry("time 1", kind=Usage.Kind.TIME, **slice_))
+    Price.objects.create(model=model, since=start.replace(hour=1), per_minute=Decimal(6))
+    slice_["counts"] = Counts() - slice_["counts"]
+    (back,) = record(entry("time 1", kind=Usage.Kind.CORRECTION, **slice_))
+    assert (back.kind, back.corrects, back.source) == ("correction", "time", guess.source)
+    assert (back.cost, back.currency) == (-guess.cost if before else None, guess.currency)
+    assert back.counts() == Counts() - guess.counts()
+    assert balanced() == 0
+
+
 def test_an_estimate_that_comes_late_changes_nothing() -> None:
     record(entry())
     assert record(entry(raw=None, counts=Counts(audio_in=999))) == []
