@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -59,7 +60,7 @@ class Command(BaseCommand):
         kept = kept if rows else list(range(len(head)))
         texts = [[head[at] for at in kept], *([text_of(row[at]) for at in kept] for row in rows)]
         widths = [max(len(row[at]) for row in texts) for at in range(len(kept))]
-        numbers = [rows and not isinstance(rows[0][at], str) for at in kept]
+        numbers = [rows and not isinstance(rows[0][at], str | date) for at in kept]
         for row in texts:
             shown = (
                 text.rjust(width) if number else text.ljust(width)

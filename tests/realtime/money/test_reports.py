@@ -262,6 +262,17 @@ def printed(*words: str) -> str:
     return out.getvalue()
 
 
+def test_the_command_prints_words_and_days_from_the_left_and_numbers_from_the_right(
+    team: Account,
+) -> None:
+    head, first, *_ = printed("--by", "day").splitlines()
+    assert (head[:4], first[:10]) == ("day ", "2026-11-02")
+    head, first, *_ = printed("--by", "call").splitlines()
+    started = head.index("started")
+    assert first[started : started + 10] == "2026-11-09"
+    assert first[head.index("answers") + len("answers") - 1] == "2"
+
+
 @pytest.mark.parametrize("by", BY)
 def test_the_command_prints_the_same_figures(team: Account, by: str) -> None:
     rows = list(csv.DictReader(io.StringIO(printed("--by", by, "--csv"))))
