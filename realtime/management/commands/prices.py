@@ -110,11 +110,15 @@ class Command(BaseCommand):
         if options["what_if"]:
             model, *rates = options["what_if"]
             prices = {model: Prices(**_rates(rates), currency=options["currency"])}
-        groups = what_if(options["from"], options["to"], prices)
+        found = what_if(options["from"], options["to"], prices)
+        groups = [each for each in found if prices is None or each.model in prices]
         self.stdout.write("provider\tmodel\tkind\trows\tunpriced\twas\twould_be\tdifference")
+        if not found:
+            self.stderr.write("Nothing was used in this time.")
+        elif not groups:
+            used = ", ".join(sorted({each.model for each in found}))
+            self.stderr.write(f"{options['what_if'][0]} was not used in this time, but {used}.")
         for each in groups:
-            if prices is not None and each.model not in prices:
-                continue
             would = "unpriced" if each.would is None else f"{plain(each.would)} "
             difference = "" if each.difference is None else plain(each.difference)
             self.stdout.write(

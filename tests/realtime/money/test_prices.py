@@ -348,6 +348,19 @@ def test_the_command_answers_what_if(provider: Provider) -> None:
     assert table[1] == ["OpenAI", "gpt-x", "realtime", "1", "0", "2.00 USD", "3.00 USD", "1.00"]
 
 
+def test_what_if_says_of_a_model_that_was_not_used_which_were(provider: Provider) -> None:
+    def said(*words: str) -> str:
+        out = io.StringIO()
+        call_command("prices", "--what-if", *words, stdout=io.StringIO(), stderr=out)
+        return out.getvalue()
+
+    assert said() == said("gpt-x", "text_in=3") == "Nothing was used in this time.\n"
+    used(provider, "a")
+    used(provider, "b", model="gpt-1")
+    assert said("gpt-y", "text_in=3") == "gpt-y was not used in this time, but gpt-1, gpt-x.\n"
+    assert said() == said("gpt-x", "text_in=3") == ""
+
+
 # The admin
 
 
