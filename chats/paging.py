@@ -7,7 +7,7 @@ list is and wherever in it one stands.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -40,6 +40,16 @@ def page(found: QuerySet[M], order: Sequence[str], after: str, size: int) -> Sli
     rows = list(found.order_by(*order)[: size + 1])
     more = place(rows[size - 1], order) if len(rows) > size else ""
     return Slice(rows[:size], more)
+
+
+def every(found: QuerySet[M], order: Sequence[str], size: int) -> Iterator[M]:
+    """Each row in the order, as of `page`, by a query for every `size` of them. For who takes them
+    slowly: as long as a query is open, SQLite keeps all that is written beside its database."""
+    after: str | None = ""
+    while after is not None:
+        part = page(found, order, after, size)
+        yield from part.rows
+        after = part.more or None
 
 
 def place(row: Model, order: Sequence[str]) -> str:

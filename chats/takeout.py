@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from chats.downloads import sent
 from chats.models import Account, Attachment, Conversation, Message, User
+from chats.paging import every
 from chats.signals import takeout
 
 READ = 256 * 1024
@@ -42,13 +43,14 @@ def download(request: HttpRequest) -> HttpResponseBase:
 def entries(person: User) -> Iterator[Entry]:
     """Every file of the archive."""
     yield "you.json", [_json(_about(person))], True
-    for conversation in Conversation.objects.visible_to(person).order_by("created").iterator():
+    mine = Conversation.objects.visible_to(person)
+    for conversation in every(mine, ("created", "pk"), ROWS_AT_A_TIME):
         folder = f"conversations/{conversation.created:%Y-%m-%d}-{conversation.pk}"
         yield f"{folder}/conversation.json", _conversation(conversation), True
         messages = conversation.messages.filter(recording__state="ready")
-        for name in messages.values_list("recording__file", flat=True).iterator():
+        for name in list(messages.values_list("recording__file", flat=True)):
             yield f"{folder}/{_place(name)}", _stored(name), False
-        for name in conversation.attachments.values_list("file", flat=True).iterator():
+        for name in list(conversation.attachments.values_list("file", flat=True)):
             yield f"{folder}/{_place(name)}", _stored(name), False
     for _receiver, more in takeout.send(User, person=person):
         assert not isinstance(more, str | None)
@@ -115,7 +117,7 @@ def _conversation(conversation: Conversation) -> Iterator[bytes]:
     yield _json(about)[:-2] + b',\n  "messages": ['
     messages = conversation.messages.select_related("recording").prefetch_related("attachments")
     between = b"\n"
-    for message in messages.iterator(chunk_size=ROWS_AT_A_TIME):
+    for message in every(messages, ("position", "created", "pk"), ROWS_AT_A_TIME):
         yield between + _json(_message(message))
         between = b",\n"
     yield b"\n]}\n"

@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 import zipfile
+from contextlib import closing
+from itertools import islice
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from chats import takeout
 from chats.models import Attachment, AuditEvent, Conversation, Message, Recording, User
+from realtime import takeout as usage
 from realtime.money.ledger import Entry, Payer, record
 from tests.chats.test_retention import content, say
 
@@ -89,3 +94,32 @@ def test_it_is_made_piece_by_piece(conversation: Conversation) -> None:
     with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
         (name,) = [each for each in archive.namelist() if each.endswith("conversation.json")]
         assert len(json.loads(archive.read(name))["messages"]) == 2_000
+
+
+def query_is_open() -> bool:
+    """Whether SQLite has to keep all that is written, since somebody reads what was there."""
+    with closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
+        with other:
+            other.execute("UPDATE django_content_type SET model = model")
+        return bool(other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="others keep it in memory")
+def test_no_query_is_open_while_somebody_takes_it_slowly(
+    conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(takeout, "ROWS_AT_A_TIME", 2)
+    monkeypatch.setattr(usage, "AT_ONCE", 2)
+    ann = conversation.owner
+    for n in range(5):
+        say(conversation, n)
+        other = Conversation.objects.create(owner=ann, account=ann.own_account, title=str(n))
+        say(other, 1)
+        payer = Payer(account_id=ann.own_account.pk, user_id=ann.pk, user_name="ann")
+        record(Entry(payer, "some-model", "session", str(n), "response", raw={"input_tokens": 1}))
+    pieces = takeout.zipped(takeout.entries(ann))
+    with closing(pieces):
+        assert [n for n, _piece in enumerate(pieces) if query_is_open()] == []
+    with closing(Message.objects.iterator(chunk_size=2)) as rows:
+        assert [query_is_open() for _row in islice(rows, 3)] == [True, True, True]

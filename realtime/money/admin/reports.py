@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from chats.downloads import sent
 from chats.models import Account, User
+from chats.paging import every
 from realtime.models import Provider, Usage, VoiceModel
 from realtime.models.money import Source
 from realtime.money.charts import every_day, of_lines, shares
@@ -42,6 +43,8 @@ NEXT = {
     "call": ROWS,
 }
 """What a click on a line leads to."""
+AT_ONCE = 2000
+"""Ledger rows that are read together for a file."""
 NAMED = 300
 """How many names are offered while one is typed."""
 
@@ -306,7 +309,7 @@ def _into(by: str, filters: Filters, line: Line) -> Filters:
 def _rows(by: str, filters: Filters) -> Iterable[list[Cell]]:
     """The rows of a file."""
     if by == ROWS:
-        found = filters.ledger().order_by("created").only("pk", *ROW)
-        return (row_cells(row) for row in found.iterator(chunk_size=2000))
+        found = filters.ledger().only("pk", *ROW)
+        return (row_cells(row) for row in every(found, ("created", "pk"), AT_ONCE))
     listed = call_lines(filters) if by == "call" else lines(by, filters)
     return (cells(by, line) for line in listed)

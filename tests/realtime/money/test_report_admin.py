@@ -18,6 +18,7 @@ from openpyxl import load_workbook
 from chats.downloads import sent
 from chats.models import Account, User
 from realtime.models import Usage
+from realtime.money.admin import reports as report_admin
 from realtime.money.admin.reports import NEXT, query_of
 from realtime.money.report_files import csv_pieces, safe
 from realtime.money.report_filters import Filters
@@ -170,6 +171,19 @@ def test_files_have_every_digit(admin: Client, by: str) -> None:
 
 def xlsx(head: list[str], row: list[Any]) -> io.BytesIO:
     return io.BytesIO(b"".join(xlsx_pieces("x", head, [row])))
+
+
+def test_a_file_of_rows_is_read_a_few_at_a_time_and_has_each_once(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_admin, "AT_ONCE", 2)
+    ann = User.objects.get(username="ann")
+    for _ in range(4):
+        used(ann, ann.own_account, at(9), 1)
+    text = file(admin, by="row", format="csv").decode("utf-8-sig")
+    found = [(row["created"], row["id"]) for row in csv.DictReader(io.StringIO(text))]
+    expected = Usage.objects.order_by("created", "pk").values_list("created", "pk")
+    assert found == [(created.isoformat(), str(pk)) for created, pk in expected]
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
