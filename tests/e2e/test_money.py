@@ -259,3 +259,26 @@ def test_on_a_phone_the_sum_and_the_turns_fit(visit: Open, site: Site, scheme: s
             page.goto(f"{site.url}/usage/")
             expect(page.locator("table").first).to_be_attached()
             assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0
+
+
+DEAR = """
+from django.utils import timezone
+from chats.models import User
+from realtime.models import Price
+from realtime.money.ledger import Entry, Payer, record
+ann = User.objects.get(username="ann")
+Price.objects.create(model="dear", since=timezone.now(), currency="VND", text_in=200_000)
+raw = {"input_tokens": 80_000_003, "input_token_details": {"text_tokens": 80_000_003}}
+record(Entry(Payer(ann.own_account.pk, "ann", ann.pk, "ann"), "dear", "s", "dear", raw=raw))
+"""
+
+
+def test_an_amount_stands_in_one_piece(visit: Open, site: Site) -> None:
+    site.run(DEAR)
+    lines = """one => { const range = document.createRange(); range.selectNodeContents(one);
+        return range.getClientRects().length; }"""
+    with visit(None) as page:
+        page.goto(f"{site.url}/usage/")
+        dear = page.locator(".figures__one data").filter(has_text="VND")
+        expect(dear).to_have_text("16,000,000.60 VND")
+        assert dear.evaluate(lines) == 1
