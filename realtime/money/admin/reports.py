@@ -26,7 +26,6 @@ from realtime.money.charts import every_day, of_lines, shares
 from realtime.money.prices import reporting_currency
 from realtime.money.report_files import ROW, Cell, cells, columns, csv_pieces, row_cells
 from realtime.money.report_filters import Filters
-from realtime.money.report_xlsx import XLSX, xlsx_pieces
 from realtime.money.reports import BY, TIMES, Line, call_ids, call_lines, lines, totals
 
 PAGE = 50
@@ -91,6 +90,8 @@ class CostReport:
             )
         name = f"usage-by-{by}"
         if request.GET.get("format") == "xlsx":
+            from realtime.money.report_xlsx import XLSX, xlsx_pieces
+
             pieces = xlsx_pieces(name, columns(by), _rows(by, filters))
             return sent(request, pieces, f"{name}.xlsx", XLSX, "usage.exported")
         pieces = csv_pieces(columns(by), _rows(by, filters))
