@@ -173,7 +173,7 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
             log.warning("a call was refused: %s: %s", refused.reason, refused)
             await self._refuse(browser, refused.reason, refused.words)
             return
-        person_pass = PagePass(scope["user"].pk, conversation.pk, scope["session_key"])
+        person_pass = PagePass(conversation.pk, scope["session_key"])
         running = RunningCall(browser, scope["user"], opening, person_pass)
         running.start()
         await self._attend(browser, running)

@@ -70,7 +70,7 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
         user, pk = scope["user"], scope["url_route"]["kwargs"]["conversation"]
         if await in_database(find_conversation, user, pk) is None:
             return NOT_FOUND
-        forbidden = partial(_forbidden, PagePass(user.pk, pk, scope["session_key"]))
+        forbidden = partial(_forbidden, PagePass(pk, scope["session_key"]))
         async with channel_in(watchers_of(str(pk)), person_of(user.pk)) as channel:
             look = asyncio.Event()
             jobs: set[asyncio.Task[int | None]] = {

@@ -68,26 +68,22 @@ class Pass(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PagePass:
-    """A person is active, may see the conversation and is signed in: the session lives, is theirs
-    and was not ended by a new password. Without a `session_key` the session does not matter."""
+    """Whose conversation it is is active, may see it and is signed in: the session lives, is theirs
+    and was not ended by a new password."""
 
-    user_pk: int
     conversation_pk: uuid.UUID
-    session_key: str | None
+    session_key: str
 
     @classmethod
     def valid(cls, passes: Collection[PagePass]) -> set[PagePass]:
         """As of `Pass`."""
         owners = owners_of({each.conversation_pk for each in passes})
-        keys = {each.session_key for each in passes if each.session_key is not None}
-        sessions = session_data(keys) if keys else {}
+        sessions = session_data({each.session_key for each in passes})
         return {each for each in passes if each._holds(owners, sessions)}
 
     def _holds(self, owners: Mapping[uuid.UUID, User], sessions: Mapping[str, Any]) -> bool:
         owner = owners.get(self.conversation_pk)
-        if owner is None or owner.pk != self.user_pk:
-            return False
-        return self.session_key is None or is_of(owner, sessions.get(self.session_key, {}))
+        return owner is not None and is_of(owner, sessions.get(self.session_key, {}))
 
 
 def owners_of(conversations: Collection[uuid.UUID]) -> dict[uuid.UUID, User]:

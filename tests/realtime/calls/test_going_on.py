@@ -53,7 +53,7 @@ def calls_of(count: int, models: list[VoiceModel]) -> list[Question]:
     for number in range(count):
         user = person(f"p{number}")
         talk = Conversation.objects.create(owner=user, account=user.own_account)
-        person_pass = PagePass(user.pk, talk.pk, signed_in(user))
+        person_pass = PagePass(talk.pk, signed_in(user))
         voice = models[number % len(models)].pk
         questions.append(Question(call(talk, user=user).pk, user.pk, voice, person_pass))
     return questions
@@ -105,12 +105,26 @@ def test_a_session_of_somebody_else_or_before_a_new_password_does_not_count(
 ) -> None:
     ann = conversation.owner
     keys = {"mine": signed_in(ann), "eve's": signed_in(eve), "none": "0" * 32}
-    passes = {name: PagePass(ann.pk, conversation.pk, key) for name, key in keys.items()}
+    passes = {name: PagePass(conversation.pk, key) for name, key in keys.items()}
     assert [may_go_on(each) for each in passes.values()] == [True, False, False]
-    assert not may_go_on(PagePass(eve.pk, conversation.pk, keys["eve's"]))
     ann.set_password("another")
     ann.save()
     assert not may_go_on(passes["mine"])
+    # As of people who were brought from elsewhere, and have none.
+    User.objects.update(password="")
+    as_eve = PagePass(conversation.pk, signed_in(User.objects.get(pk=eve.pk)))
+    assert not may_go_on(as_eve)
+
+
+def test_a_person_may_go_on_while_active_and_a_member(conversation: Conversation) -> None:
+    ann = conversation.owner
+    mine = PagePass(conversation.pk, signed_in(ann))
+    assert may_go_on(mine)
+    User.objects.update(is_active=False)
+    assert not may_go_on(mine)
+    User.objects.update(is_active=True)
+    ann.memberships.all().delete()
+    assert not may_go_on(mine)
 
 
 def test_visible_is_what_each_owner_sees(conversation: Conversation, bob: User) -> None:
@@ -180,11 +194,13 @@ def test_a_call_that_ended_is_not_brought_back_unless_it_was_taken_for_dead(
         call(conversation, state=state, end_reason=why, heartbeat=long_ago)
         for why, state in ends.items()
     ]
+    another = call(conversation, state="connecting", heartbeat=long_ago)
     show_alive([each.pk for each in calls])
-    for each in calls:
+    for each in (*calls, another):
         each.refresh_from_db()
     assert [each.state for each in calls] == ["live", "ended", "live"]
     assert [each.heartbeat > long_ago for each in calls] == [True, False, True]
+    assert (another.state, another.heartbeat) == ("connecting", long_ago)
 
 
 def test_tokens_are_looked_at_together(conversation: Conversation, eve: User) -> None:

@@ -16,6 +16,7 @@ from realtime.calls import lookout
 from realtime.calls.going_on import Answer, PagePass, Question
 from realtime.calls.lookout import Lookout
 from realtime.models import CallRecord, Provider, VoiceModel
+from tests.realtime.calls.test_going_on import signed_in
 from tests.realtime.test_consumer import database_blocked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,7 +58,7 @@ def ask(conversation: Conversation) -> Callable[..., Question]:
     def question(kind: type[PagePass] = PagePass) -> Question:
         long_ago = timezone.now() - timezone.timedelta(hours=1)
         call = CallRecord.objects.create(started=long_ago, heartbeat=long_ago)
-        person_pass = kind(conversation.owner_id, conversation.pk, None)
+        person_pass = kind(conversation.pk, signed_in(conversation.owner))
         return Question(call.pk, conversation.owner_id, model.pk, person_pass)
 
     return question

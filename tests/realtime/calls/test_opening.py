@@ -9,7 +9,6 @@ import pytest
 from chats.models import Conversation, User
 from realtime.bridge.session import changes_of
 from realtime.bridge.start import Start
-from realtime.calls.going_on import PagePass, may_go_on
 from realtime.calls.opening import Refused, find_conversation, open_call
 from realtime.models import CallRecord, Provider, Quota, VoiceModel
 
@@ -155,16 +154,3 @@ def test_a_key_that_cannot_be_opened_is_refused_without_showing_it(
     with pytest.raises(Refused) as refused:
         open_call(conversation.owner, conversation, Start())
     assert (refused.value.reason, "broken" in str(refused.value)) == ("provider_refused_key", False)
-
-
-def test_a_person_may_go_on_while_active_and_a_member(conversation: Conversation) -> None:
-    ann = conversation.owner
-    assert may_go_on(PagePass(ann.pk, conversation.pk, None))
-    assert not may_go_on(PagePass(ann.pk, conversation.pk, "a session that ended"))
-    ann.memberships.all().delete()
-    assert not may_go_on(PagePass(ann.pk, conversation.pk, None))
-
-
-def test_a_deactivated_person_may_not(conversation: Conversation) -> None:
-    User.objects.update(is_active=False)
-    assert not may_go_on(PagePass(conversation.owner.pk, conversation.pk, None))
