@@ -230,7 +230,7 @@ class Books:
 
     def _limits(self, quota: Quota, wish: Wish) -> list[Limit]:
         """What a quota limits, and what others than this call use of it."""
-        scope, holder, mine = _scope(quota), _holder(quota), self._lease_under(quota, wish)
+        scope, holder, mine = _scope(quota), _holder(quota), self.leases.get(wish.call_id)
         next_month = (self.month + timedelta(days=32)).replace(day=1)
         tomorrow = self.day + timedelta(days=1)
         limits = []
@@ -247,7 +247,7 @@ class Books:
         if not quota.limits_money or not _is_paid_by(quota, wish):
             return limits
         reserved = self._reserved.get(holder, NOTHING)
-        if mine is not None and holder in _holders(mine, money=True):
+        if mine is not None:
             reserved -= mine.reserved
         if quota.money_per_day is not None:
             used = self._money(scope, self.day) + reserved
@@ -258,11 +258,6 @@ class Books:
                 Limit(quota.scope, "money_month", quota.money_per_month, used, next_month)
             )
         return limits
-
-    def _lease_under(self, quota: Quota, wish: Wish) -> Lease | None:
-        """The call's own lease, which is among those that the quota holds for."""
-        lease = self.leases.get(wish.call_id)
-        return lease if lease is not None and _holder(quota) in _holders(lease) else None
 
     def _money(self, scope: Scope, since: datetime) -> Decimal:
         known = self._spent.get((scope, since))

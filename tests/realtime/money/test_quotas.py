@@ -147,6 +147,37 @@ def test_two_running_calls_share_what_is_left() -> None:
     assert kept == {one.call_id: cents(60), two.call_id: cents(40)}
 
 
+def test_calls_that_are_renewed_together_share_what_is_left() -> None:
+    site(money_per_day=Decimal(1))
+    calls = [wish(ahead=cents(30)) for _ in range(3)]
+    for each in calls:
+        admit(each, NOON)
+    more = [wish(call_id=each.call_id, ahead=cents(60)) for each in calls]
+    told = renew(more, NOON)
+    used = [told[each.call_id].limits[0].used for each in calls]
+    assert used == [cents(60), cents(70), cents(70)]
+    kept = {lease.call_id: lease.reserved for lease in Lease.objects.all()}
+    assert [kept[each.call_id] for each in calls] == [cents(40), cents(30), cents(30)]
+
+
+def test_what_is_reserved_is_money_whatever_else_is_limited() -> None:
+    site(minutes_per_day=2, calls_at_once=1)
+    call = wish(ahead=Decimal(3))
+    admit(call, NOON)
+    assert Lease.objects.get().reserved == 0
+    Quota.objects.update(money_per_day=Decimal(9))
+    renew([call], NOON)
+    assert Lease.objects.get().reserved == 3
+
+
+def test_money_that_nobody_can_convert_counts_as_it_is() -> None:
+    site(money_per_day=Decimal(1))
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    Price.objects.create(model="gpt", text_in=Decimal(1), currency="CNY", since=since)
+    spend(cents(90))
+    assert admit(wish(ahead=cents(30)), NOON).limits[0].left == cents(10)
+
+
 def test_warnings_begin_at_four_fifths() -> None:
     site(money_per_day=Decimal(1), money_per_month=Decimal(100))
     spend(cents(79))
