@@ -22,7 +22,7 @@ TITLE_LENGTH = 60
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def owned_by(self, user: User | AnonymousUser) -> ConversationQuerySet:
         """Conversations of an active person who is still in the account, deleted ones too."""
-        if not user.is_authenticated or not user.is_active:
+        if not user.is_active:
             return self.none()
         return self._owned().filter(owner=user)
 
