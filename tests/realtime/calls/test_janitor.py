@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,19 +13,29 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from chats.models import Conversation, Message, Recording
+from chats.models import Attachment, Conversation, Message, Recording
 from realtime.calls import janitor, live
 from realtime.calls.janitor import sweep
 from realtime.keeping import mp3
+from realtime.keeping.encoding import NotEncoded
 from realtime.keeping.journal import write_journal
 from realtime.keeping.rows import Row
 from realtime.keeping.tracks import live_folder
-from realtime.models import CallRecord
+from realtime.models import CallRecord, Usage
+from realtime.money.ledger import Entry, Payer, entry_of, record
+from realtime.money.usage import Counts
 from tests.realtime.keeping.test_tracks import length_ms, tone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DEAD = timedelta(seconds=janitor.DEAD_SECONDS + 1)
+
+
+def owed(key: str) -> dict[str, Any]:
+    """An answer that was under way, as a call's row has it."""
+    counts = Counts(audio_out=40)
+    entry = Entry(payer=Payer(), model="m", upstream_session="call/1", key=key, counts=counts)
+    return entry.fields()
 
 
 def call_of(conversation: Conversation, silent: timedelta = DEAD, **fields: Any) -> CallRecord:
@@ -57,6 +68,12 @@ def facts(recording: Recording) -> tuple[str, str, int]:
     return recording.message.status, recording.state, recording.duration_ms
 
 
+def sweep_at(now: float, patch: pytest.MonkeyPatch) -> int:
+    """Sweep when the clock that only goes on says `now`."""
+    patch.setattr(janitor, "time", SimpleNamespace(monotonic=lambda: now))
+    return sweep()
+
+
 def test_what_was_being_said_is_interrupted_and_can_be_heard(conversation: Conversation) -> None:
     call = call_of(conversation)
     recording = spoken(call, tone(2500), text="Half a sent")
@@ -82,9 +99,11 @@ def test_a_call_whose_process_died_in_its_first_seconds_ends_no_sooner_than_it_b
 ) -> None:
     connected = timezone.now() - DEAD + timedelta(seconds=2)
     call = call_of(conversation, connected=connected, owing=[])
-    assert sweep(patience=0) == 1
-    call.refresh_from_db()
-    assert (call.ended, call.duration_ms, call.owing) == (connected, 0, None)
+    never = call_of(conversation, connected=None)
+    assert sweep(patience=0) == 2
+    for each, ended in ((call, connected), (never, never.heartbeat)):
+        each.refresh_from_db()
+        assert (each.ended, each.duration_ms, each.owing) == (ended, 0, None)
 
 
 def test_of_an_answer_that_was_cut_only_what_was_heard_is_recovered(
@@ -96,9 +115,12 @@ def test_of_an_answer_that_was_cut_only_what_was_heard_is_recovered(
 
 
 def test_sweeping_again_changes_nothing(conversation: Conversation) -> None:
-    recording = spoken(call_of(conversation), tone(500))
+    call = call_of(conversation)
+    recording = spoken(call, tone(500))
+    expired = spoken(call, None, Recording.State.EXPIRED, status="completed")
     assert [sweep(patience=0) for _ in range(3)] == [1, 0, 0]
     assert facts(recording) == ("interrupted", "ready", 500)
+    assert facts(expired) == ("completed", "expired", 0)
 
 
 def test_finished_messages_keep_their_status(conversation: Conversation) -> None:
@@ -130,15 +152,55 @@ def test_a_call_of_this_very_process_is_left_alone(conversation: Conversation) -
 
 
 def test_a_call_is_watched_for_a_while_before_it_counts_as_dead(
-    conversation: Conversation,
+    conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = call_of(conversation)
-    assert [sweep(), sweep()] == [0, 0]
+    patience = janitor.PATIENCE_SECONDS
+    assert [sweep_at(now, monkeypatch) for now in (100, 99 + patience)] == [0, 0]
     # The database was away; its process writes the heartbeat it kept, an old one as well.
     call.heartbeat += timedelta(seconds=0.5)
     call.save()
-    assert sweep(patience=0.0001) == 0
+    later = [patience + now for now in (100, 99 + patience, 100 + patience)]
+    assert [sweep_at(now, monkeypatch) for now in later] == [0, 0, 1]
+
+
+def test_a_call_beside_a_dead_one_keeps_all_it_has(conversation: Conversation) -> None:
+    dead = call_of(conversation, owing=[owed("dead")])
+    going = call_of(conversation, timedelta(0), owing=[owed("going")])
+    silenced, growing = spoken(dead, tone(500)), spoken(going, tone(700))
     assert sweep(patience=0) == 1
+    assert facts(silenced) == ("interrupted", "ready", 500)
+    assert facts(growing) == ("in_progress", "live", 0)
+    assert live_folder(str(going.pk)).is_dir()
+    going.refresh_from_db()
+    assert (going.state, going.end_reason, len(going.owing)) == ("live", "", 1)
+    assert [row.key for row in Usage.objects.all()] == ["dead"]
+
+
+def test_what_a_dead_call_owes_is_in_the_ledger_once(conversation: Conversation) -> None:
+    told = Entry(**{**vars(entry_of(owed("told"))), "raw": {"output_tokens": 7}})
+    record(told)
+    call = call_of(conversation, owing=[owed("told"), {"payer": 5}, owed("cut")])
+    assert [sweep(patience=0), sweep(patience=0)] == [1, 0]
+    assert {row.key: (row.doubts, row.audio_out, row.other_out) for row in Usage.objects.all()} == {
+        "told": ("", 0, 7),
+        "cut": ("estimated", 40, 0),
+    }
+    call.refresh_from_db()
+    assert call.owing is None
+
+
+def test_who_was_not_dead_writes_down_itself_what_it_used(conversation: Conversation) -> None:
+    of_dead = {"end_reason": "process_died", "owing": [owed("resp_1")]}
+    back = call_of(conversation, timedelta(0), **of_dead)
+    here = call_of(conversation, state=CallRecord.State.ENDED, **of_dead)
+    live.enter(str(here.pk), str(conversation.pk), lambda reason: None)
+    try:
+        assert sweep(patience=0) == 0
+    finally:
+        live.leave(str(here.pk))
+    assert not Usage.objects.exists()
+    assert CallRecord.objects.filter(pk__in=[back.pk, here.pk], owing__isnull=True).count() == 0
 
 
 def test_other_calls_are_none_of_its_business(conversation: Conversation) -> None:
@@ -201,6 +263,66 @@ def test_a_storage_that_is_away_leaves_the_audio_for_the_next_time(
     CallRecord.objects.update(ended=timezone.now() - DEAD)
     assert sweep(patience=0) == 0
     assert facts(recording) == ("interrupted", "ready", 700)
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_audio_that_cannot_be_recovered_stays_though_other_is(
+    conversation: Conversation, monkeypatch: pytest.MonkeyPatch, broken: int
+) -> None:
+    call = call_of(conversation)
+    both = [spoken(call, tone(500)), spoken(call, tone(500))]
+    encode_file = janitor.encode_file
+
+    def encode(path: Path, recording_id: str, keep_ms: int | None) -> Any:
+        if recording_id == str(both[broken].pk):
+            raise NotEncoded("not this one")
+        return encode_file(path, recording_id, keep_ms)
+
+    monkeypatch.setattr(janitor, "encode_file", encode)
+    assert sweep(patience=0) == 1
+    states = [facts(each)[1] for each in both]
+    assert (states[broken], states[1 - broken]) == ("live", "ready")
+    kept = [path.stem for path in live_folder(str(call.pk)).iterdir()]
+    assert kept == [str(both[broken].pk)]
+
+
+def test_files_that_were_sent_with_nothing_are_kept_for_a_day(conversation: Conversation) -> None:
+    message = Message.objects.create(conversation=conversation, position=1, role="user")
+    for name, of, hours in (("sent", message, 99), ("new", None, 23), ("old", None, 25)):
+        Attachment.objects.create(
+            conversation=conversation,
+            owner=conversation.owner,
+            message=of,
+            name=name,
+            created=timezone.now() - timedelta(hours=hours),
+        )
+    sweep()
+    assert sorted(Attachment.objects.values_list("name", flat=True)) == ["new", "sent"]
+
+
+def test_what_was_said_goes_when_its_time_is_over(
+    conversation: Conversation, settings: Any
+) -> None:
+    settings.KEEP_TEXT_DAYS = 30
+    now = timezone.now()
+    for days in (29, 31):
+        at = now - timedelta(days=days)
+        Message.objects.create(conversation=conversation, position=days, role="user", created=at)
+    sweep()
+    assert [message.position for message in Message.objects.all()] == [29]
+
+
+def test_names_that_a_deletion_left_are_looked_for_once_an_hour(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[None] = []
+    monkeypatch.setattr(janitor, "_looked", float("-inf"))
+    monkeypatch.setattr(janitor.anonymous, "finish", lambda: looks.append(None))
+    many = []
+    for now in (5, 3604, 3605, 3606):
+        sweep_at(now, monkeypatch)
+        many.append(len(looks))
+    assert many == [1, 1, 2, 2]
 
 
 def test_a_journal_is_replayed_before_calls_are_closed(
