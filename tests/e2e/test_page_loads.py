@@ -28,6 +28,14 @@ def test_every_module_is_named_in_the_page_and_nothing_else_is(visit: Open) -> N
     assert len(asked["named"]) > 50
 
 
+def test_all_that_a_page_looks_like_is_one_file(visit: Open) -> None:
+    with visit(None) as page:
+        sheets = page.evaluate("[...document.styleSheets].map((sheet) => sheet.href)")
+        rules = page.evaluate("document.styleSheets[0].cssRules.length")
+    assert len(sheets) == 1
+    assert rules > 500
+
+
 def test_a_page_that_lacks_a_script_says_so(visit: Open) -> None:
     with visit(None, expected=("ERR_FAILED",)) as page:
         told = page.get_by_role("alert").filter(has_text="A part of this page did not arrive.")

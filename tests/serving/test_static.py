@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from nextvoice.static import StaticFiles
+from nextvoice.static import ModuleManifestStorage, StaticFiles
 
 SCRIPT = b"export const ringing = 'ring'.repeat(3);\n" * 20
 HASHED = "/static/js/ring.0123456789ab.js"
@@ -105,3 +105,23 @@ async def test_a_socket_at_the_address_of_a_file_is_none_of_its_business() -> No
 
     await StaticFiles(sockets)({"type": "websocket", "path": HASHED, "headers": []}, None, None)
     assert asked == [HASHED]
+
+
+SHEETS = {
+    "css/site.css": '@import "ink.css";\n@import "paper.css";\n',
+    "css/ink.css": 'b { background: url("../img/blot.svg"); }\n',
+    "css/paper.css": "/* white */\n",
+    "img/blot.svg": "<svg/>\n",
+}
+
+
+def test_a_collected_style_sheet_has_in_it_what_it_imports(tmp_path: Path) -> None:
+    for name, text in SHEETS.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    storage = ModuleManifestStorage(location=tmp_path, base_url="/static/")
+    list(storage.post_process({name: (storage, name) for name in SHEETS}))
+    blot = Path(storage.stored_name("img/blot.svg")).name
+    assert (tmp_path / storage.stored_name("css/site.css")).read_text() == (
+        f'b {{ background: url("../img/{blot}"); }}\n\n/* white */\n\n'
+    )
