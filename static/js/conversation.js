@@ -3,13 +3,13 @@
 import { CallChoice } from "./call/choice.js";
 import { Watch } from "./call/watch.js";
 import { find, isComposing, jsonOf, setText, show } from "./helpers/dom.js";
-import { draftOf, keepDraft } from "./helpers/drafts.js";
 import { post, whyNot } from "./helpers/http.js";
+import { draftOf, keepDraft } from "./helpers/storage.js";
 import { t } from "./helpers/strings.js";
-import { connectAttachments } from "./panels/attachments-view.js";
+import { connectAttachments } from "./panels/attachments.js";
 import { Composer } from "./panels/composer.js";
 import { retitle } from "./panels/conversation-list.js";
-import { stopRecordings } from "./panels/recording-player.js";
+import { stopRecordings } from "./panels/message-view.js";
 import { Thread } from "./panels/thread.js";
 import { toast } from "./panels/toasts.js";
 

@@ -1,6 +1,5 @@
 // Moving about the site without leaving the page, so that a call goes on.
 
-import { isShown, nowShown, shownAddress } from "./helpers/address.js";
 import { find } from "./helpers/dom.js";
 import { fetchPage, whyNot } from "./helpers/http.js";
 import { forgetStrings } from "./helpers/strings.js";
@@ -125,4 +124,34 @@ export function isOurPage(url) {
 /** Whether an address is a place in the page that is shown. */
 function isWithin(url) {
   return url.origin === location.origin && url.hash !== "" && url.pathname === location.pathname;
+}
+
+// The address of the page that stands in the document.
+
+let shown = "";
+
+const address = () => location.pathname + location.search;
+
+/** The page at the present address stands in the document. */
+function nowShown() {
+  shown = address();
+}
+
+function shownAddress() {
+  return shown;
+}
+
+/** Whether the present address is that of the page in the document. */
+function isShown() {
+  return address() === shown;
+}
+
+/** Ask no longer for what these names in the address say; another page's is left alone. */
+export function unask(...names) {
+  if (!isShown()) return;
+  const url = new URL(location.href);
+  for (const name of names) url.searchParams.delete(name);
+  if (url.href === location.href) return;
+  history.replaceState(history.state, "", url);
+  nowShown();
 }

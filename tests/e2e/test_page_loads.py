@@ -40,10 +40,10 @@ def test_a_page_that_lacks_a_script_says_so(visit: Open) -> None:
     with visit(None, expected=("ERR_FAILED",)) as page:
         told = page.get_by_role("alert").filter(has_text="A part of this page did not arrive.")
         expect(told).to_be_hidden()
-        page.route("**/js/panels/menus*.js", lambda route: route.abort())
+        page.route("**/js/panels/frame*.js", lambda route: route.abort())
         page.reload()
         expect(told).to_be_visible()
-        page.unroute("**/js/panels/menus*.js")
+        page.unroute("**/js/panels/frame*.js")
         told.get_by_role("link").click()
         expect(told).to_be_hidden()
 
@@ -175,12 +175,12 @@ def test_a_page_left_open_over_an_upgrade_stays_where_something_is_typed(visit: 
 def test_what_was_typed_stays_where_a_script_does_not_arrive(visit: Open) -> None:
     with visit(None, expected=("ERR_FAILED",)) as page:
         new_conversation(page)
-        page.route("**/js/panels/menus*.js", lambda route: route.abort())
+        page.route("**/js/panels/frame*.js", lambda route: route.abort())
         page.reload()
         page.get_by_test_id("composer-text").fill("hello there")
         page.get_by_test_id("composer-send").click()
         expect(page.get_by_test_id("composer-text")).to_have_value("hello there")
-        page.unroute("**/js/panels/menus*.js")
+        page.unroute("**/js/panels/frame*.js")
 
 
 def test_icons_come_with_the_page(visit: Open) -> None:

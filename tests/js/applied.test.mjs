@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Applied } from "../../static/js/call/applied.js";
+import { Applied } from "../../static/js/call/choice.js";
 
 const MODEL = { id: 1 };
 

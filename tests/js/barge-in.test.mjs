@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { BargeIn } from "../../static/js/call/barge-in.js";
-import { Coughs } from "../../static/js/call/coughs.js";
+import { Coughs } from "../../static/js/call/barge-in.js";
 
 /** An answer that notes what becomes of it. */
 class Answer {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Costs } from "../../static/js/call/costs.js";
-import { add, isZero, money } from "../../static/js/helpers/exact.js";
+import { add, isZero, money } from "../../static/js/call/costs.js";
 
 for (const [a, b, sum] of [
   ["0.1", "0.2", "0.30"], ["0.000000000001", "9007199254740993.5", "9007199254740993.500000000001"],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { draftOf, forgetDrafts, joined, keepDraft } from "../../static/js/helpers/drafts.js";
+import { draftOf, forgetDrafts, joined, keepDraft } from "../../static/js/helpers/storage.js";
 
 /** The browser's Storage: what is kept are its own properties. */
 class StorageDouble {

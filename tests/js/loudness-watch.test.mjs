@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LoudnessWatch } from "../../static/js/call/loudness-watch.js";
+import { LoudnessWatch } from "../../static/js/call/microphone-gate.js";
 
 const OVER = { muted: false, over: true };
 

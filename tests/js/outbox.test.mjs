@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Outbox } from "../../static/js/call/outbox.js";
+import { Outbox } from "../../static/js/call/socket.js";
 
 const FRAME_SAMPLES = 960; // 40 ms
 

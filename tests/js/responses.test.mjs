@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Responses } from "../../static/js/call/responses.js";
+import { Responses } from "../../static/js/call/state.js";
 
 test("what is on its way still of an answer that was refused is unwanted", () => {
   const responses = new Responses();

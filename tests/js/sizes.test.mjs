@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fileSize } from "../../static/js/helpers/sizes.js";
+import { fileSize } from "../../static/js/helpers/strings.js";
 
 for (const [bytes, locale, shown] of [
   [0, "en", "0 bytes"],

@@ -1,7 +1,6 @@
 // The microphone: from the device to 40 ms frames.
 
-import { audioContext, loadWorklet } from "./context.js";
-import { microphoneWanted } from "./devices.js";
+import { audioContext, loadWorklet, microphoneWanted } from "./context.js";
 
 /**
  * Captures one microphone. `onframe(buffer, level)` gets 40 ms of PCM16 24 kHz and its RMS (0 to

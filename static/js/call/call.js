@@ -1,14 +1,12 @@
 // One call: the line, the sound and the captions, and the state they share.
 
-import { Applied } from "./applied.js";
 import { Captions } from "./captions.js";
+import { Applied } from "./choice.js";
 import { Costs } from "./costs.js";
 import { CallLink } from "./link.js";
-import { creation, itemOf, newMessage } from "./message.js";
-import { Responses } from "./responses.js";
 import { Sound } from "./sound.js";
-import { CallState, isActive, isLive } from "./state.js";
-import { Written } from "./written.js";
+import { CallState, isActive, isLive, Responses } from "./state.js";
+import { creation, itemOf, newMessage, Written } from "./written.js";
 
 const THINKING_MS = 25_000; // a turn that nobody answers must not look like work for ever
 const QUIET_ERRORS = [

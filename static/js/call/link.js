@@ -4,10 +4,8 @@
 // arrived, both send again what the other lacks, and nothing is missing or doubled. Where the
 // server cannot go on with the call, a new one is begun in the same conversation.
 
-import { diagnose } from "./diagnose.js";
-import { mayReconnect, reasonForClose } from "./end-reasons.js";
-import { Outbox } from "./outbox.js";
-import { CallSocket } from "./socket.js";
+import { diagnose, mayReconnect, reasonForClose } from "./end-reasons.js";
+import { CallSocket, Outbox } from "./socket.js";
 
 const WAITS_MS = [0, 250, 500, 1000, 2000]; // the last again and again
 const GIVE_UP_MS = 60_000;

@@ -1,4 +1,4 @@
-// One WebSocket of the browser leg, from its first frame to its close.
+// One WebSocket of the browser leg, from its first frame to its close, and what waits to go over it.
 
 /**
  * One connection. Callbacks: `onframe(string|ArrayBuffer)`, `onclose({code, timedOut})`, which
@@ -84,4 +84,113 @@ export function socketUrl(url, page) {
   const absolute = new URL(url, page.href);
   absolute.protocol = absolute.protocol.replace(/^http/, "ws");
   return absolute.href;
+}
+
+// What goes to the server, in order: counted, and kept as long as it may have to be said again.
+
+const BYTES_PER_SECOND = 48_000; // PCM16 at 24 kHz
+// Together two seconds: speech that is older is worth nothing by the time it arrives.
+const WAITING_BYTES = 1.8 * BYTES_PER_SECOND;
+const BUSY_BYTES = 0.2 * BYTES_PER_SECOND;
+const EVENTS_KEPT = 1000;
+const LOUD = 0.03; // RMS; below it nobody spoke
+// What a person put in; of all else a new call knows nothing.
+const INPUT = [
+  "input_audio_buffer.commit",
+  "input_audio_buffer.clear",
+  "conversation.item.create",
+  "response.create",
+];
+
+/**
+ * Frames on their way to the server. A frame is a string (JSON) or an ArrayBuffer (microphone).
+ * Of the microphone at most two seconds wait; older sound is dropped.
+ */
+export class Outbox {
+  /** Frames the server was sent since the call began, as it counts them. */
+  sent = 0;
+  /** Microphone frames ever put on a line, and ever dropped. */
+  audioSent = 0;
+  audioDropped = 0;
+  /** Characters and bytes ever put on a line. */
+  bytesSent = 0;
+  /** Whether somebody was speaking in what was dropped; whoever tells it sets it back. */
+  lostSpeech = false;
+  #waiting = []; // frames not sent yet
+  #kept = []; // {frame, index}: sent, but perhaps never arrived
+
+  get waiting() {
+    return this.#waiting.length;
+  }
+
+  /** Put a frame at the end of the queue. */
+  push(frame) {
+    this.#waiting.push(frame);
+    this.#waiting = this.#newest(this.#waiting);
+  }
+
+  /** Send as much as `port` takes without piling up. @param {{bufferedAmount: number, send: Function}} port */
+  pump(port) {
+    while (this.#waiting.length > 0 && port.bufferedAmount <= BUSY_BYTES) {
+      const frame = this.#waiting.shift();
+      port.send(frame);
+      this.bytesSent += isAudio(frame) ? frame.byteLength : frame.length;
+      if (isAudio(frame)) this.audioSent += 1;
+      this.#keep({ frame, index: this.sent });
+      this.sent += 1;
+    }
+  }
+
+  /** The server has the first `received` frames of the call: what follows them waits again. */
+  resume(received) {
+    const missing = this.#kept.filter(({ index }) => index >= received).map(({ frame }) => frame);
+    this.#kept = [];
+    this.sent = received;
+    this.#waiting = this.#newest([...missing, ...this.#waiting]);
+  }
+
+  /** A new call takes over: of what was never sent, only what the person put in goes along. */
+  restart() {
+    this.#kept = [];
+    this.sent = 0;
+    this.#waiting = this.#waiting.filter((frame) => isAudio(frame) || INPUT.includes(JSON.parse(frame).type));
+  }
+
+  #keep(entry) {
+    this.#kept.push(entry);
+    let audio = 0;
+    let events = 0;
+    // From the newest backwards; positions are kept with the entries, so gaps do no harm.
+    this.#kept = this.#kept
+      .reverse()
+      .filter(({ frame }) => {
+        if (!isAudio(frame)) return ++events <= EVENTS_KEPT;
+        audio += frame.byteLength;
+        return audio <= WAITING_BYTES;
+      })
+      .reverse();
+  }
+
+  #newest(frames) {
+    let excess = frames.reduce((sum, frame) => sum + (isAudio(frame) ? frame.byteLength : 0), 0) - WAITING_BYTES;
+    if (excess <= 0) return frames;
+    return frames.filter((frame) => {
+      if (!isAudio(frame) || excess <= 0) return true;
+      excess -= frame.byteLength;
+      this.audioDropped += 1;
+      this.lostSpeech ||= isLoud(frame);
+      return false;
+    });
+  }
+}
+
+function isAudio(frame) {
+  return typeof frame !== "string";
+}
+
+function isLoud(frame) {
+  let squares = 0;
+  const samples = new Int16Array(frame);
+  for (const sample of samples) squares += (sample / 32768) ** 2;
+  return Math.sqrt(squares / Math.max(1, samples.length)) > LOUD;
 }

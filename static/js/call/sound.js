@@ -1,7 +1,6 @@
 // The sound of one spoken call, and what a person does with it: turns, interruptions, coughs.
 
-import { BargeIn } from "./barge-in.js";
-import { Coughs } from "./coughs.js";
+import { BargeIn, Coughs } from "./barge-in.js";
 import { Turns } from "./turns.js";
 import { VoiceLine } from "./voice-line.js";
 

@@ -1,11 +1,10 @@
 // The sound of one spoken call, both ways: microphone, gate, voice.
 
-import { audioContext, leaveAudio, useAudio } from "../audio/context.js";
 import { Capture } from "../audio/capture.js";
+import { audioContext, leaveAudio, useAudio } from "../audio/context.js";
 import { Player } from "../audio/player.js";
 import { missingForVoice, reasonForMicrophone } from "./end-reasons.js";
-import { LoudnessWatch } from "./loudness-watch.js";
-import { MicrophoneGate } from "./microphone-gate.js";
+import { LoudnessWatch, MicrophoneGate } from "./microphone-gate.js";
 import { Playback } from "./playback.js";
 
 const START_MS = 1500; // until the sound of a device that has any is running

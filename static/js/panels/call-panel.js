@@ -2,14 +2,14 @@
 
 import { describeEnd } from "../call/end-reasons.js";
 import { find, isWriting, setIcon, setText, show } from "../helpers/dom.js";
+import { remember, remembered } from "../helpers/storage.js";
 import { has, t } from "../helpers/strings.js";
 import { clock } from "../helpers/time.js";
-import { remember, remembered } from "../helpers/storage.js";
 import { CallFiles } from "./call-files.js";
-import { CostPanel, sumOf } from "./cost-panel.js";
 import { connectCallKeys, connectHold } from "./call-keys.js";
+import { watchPastes } from "./composer.js";
+import { CostPanel, sumOf } from "./cost-panel.js";
 import { LevelMeter } from "./level-meter.js";
-import { watchPastes } from "./long-paste.js";
 import { toast } from "./toasts.js";
 import { showWords } from "./words.js";
 

@@ -1,11 +1,10 @@
 // Where a message is typed and a call is begun.
 
 import { find, isComposing, setText, show } from "../helpers/dom.js";
-import { joined } from "../helpers/drafts.js";
+import { joined } from "../helpers/storage.js";
 import { t } from "../helpers/strings.js";
-import { AttachmentTray } from "./attachment-tray.js";
-import { connectPicker } from "./file-picker.js";
-import { watchPastes } from "./long-paste.js";
+import { AttachmentTray } from "./attachments.js";
+import { connectPicker } from "./file-input.js";
 import { toast } from "./toasts.js";
 
 export class Composer {
@@ -137,4 +136,20 @@ export class Composer {
     this.#text.style.blockSize = "auto";
     this.#text.style.blockSize = `${this.#text.scrollHeight}px`;
   }
+}
+
+// A field takes so many characters and no more: browsers cut what is pasted, without a word.
+
+/**
+ * Say so when what is pasted does not fit.
+ * @param {HTMLInputElement|HTMLTextAreaElement} field with a `maxlength`
+ * @param {(text: string) => void} tell
+ */
+export function watchPastes(field, tell) {
+  field.addEventListener("paste", ({ clipboardData }) => {
+    const { value, selectionStart, selectionEnd, maxLength } = field;
+    const pasted = (clipboardData?.getData("text/plain") ?? "").replaceAll("\r\n", "\n");
+    const room = maxLength - value.length + (selectionEnd - selectionStart);
+    if (pasted.length > room) tell(t("paste_cut", { most: maxLength.toLocaleString(document.documentElement.lang) }));
+  });
 }

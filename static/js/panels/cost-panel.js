@@ -1,11 +1,11 @@
 // What the call costs: the sum beside the clock, and on demand each turn and what is left.
 
-import { find, setText, show } from "../helpers/dom.js";
-import { money } from "../helpers/exact.js";
-import { t } from "../helpers/strings.js";
+import { money } from "../call/costs.js";
+import { find, fromTemplate, setText, show } from "../helpers/dom.js";
+import { has, t } from "../helpers/strings.js";
 import { localeOfPage, timeOfDay } from "../helpers/time.js";
-import { limitRow } from "./cost-limits.js";
-import { turnRow } from "./cost-turns.js";
+
+const UNITS = { seconds: "cost_seconds", characters: "cost_characters", messages: "cost_messages" };
 
 export class CostPanel {
   #button;
@@ -95,3 +95,90 @@ function locale() {
   return document.documentElement.lang || undefined;
 }
 
+// What is left of a quota, as the panel of costs shows it.
+
+/** @param {object} limit of `nextvoice.quota`  @param {boolean} tightest whether it is reached first */
+function limitRow(limit, currency, tightest) {
+  const row = fromTemplate("cost-limit-template");
+  row.toggleAttribute("data-warn", limit.warn);
+  row.toggleAttribute("data-tightest", tightest);
+  setText(find("[data-limit-name]", row), t(`cost_limit_${limit.what}`, { who: t(`cost_scope_${limit.scope}`) }));
+  const words = { left: inUnit(limit, limit.left, currency), most: inUnit(limit, limit.most, currency) };
+  setText(find("[data-limit-left]", row), t("cost_left", words));
+  const meter = find("meter", row);
+  meter.value = 1 - Number(limit.left) / (Number(limit.most) || 1);
+  meter.title = t("cost_left", words);
+  setText(find("[data-limit-renews]", row), limit.renews ? t("cost_renews", { day: dayOf(limit.renews) }) : "");
+  return row;
+}
+
+function inUnit(limit, amount, currency) {
+  const locale = document.documentElement.lang || undefined;
+  if (limit.what !== "minutes_day") return money(amount, currency, { locale });
+  return t("cost_minutes", { n: Math.floor(Number(amount)).toLocaleString(locale) });
+}
+
+/** Quotas begin anew at midnight UTC, which is another time here. */
+function dayOf(text) {
+  const style = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
+  return new Intl.DateTimeFormat(localeOfPage(), style).format(new Date(text));
+}
+
+// One thing that was used, as the panel of costs lists it: closed its price, open what it is made of.
+
+/** @param {object} turn of a Costs */
+function turnRow(turn) {
+  const row = fromTemplate("cost-turn-template");
+  const part = (name) => find(`[data-turn-${name}]`, row);
+  setText(part("kind"), t(`cost_kind_${turn.kind}`));
+  setText(part("sum"), turn.cost === null ? t("cost_unpriced") : money(turn.cost, turn.currency, style()));
+  row.toggleAttribute("data-unpriced", turn.cost === null);
+  const flag = flagOf(turn);
+  setText(part("flag"), flag ? t(`cost_is_${flag}`) : "");
+  show(part("flag"), flag !== "");
+  part("parts").replaceChildren(...partsOf(turn).map((each) => partRow(each, turn.currency)));
+  setText(part("why"), turn.text);
+  return row;
+}
+
+/** What a person should know of how a price came about; "" when the provider told it at once. */
+function flagOf({ source, corrected, status }) {
+  if (corrected) return "corrected";
+  if (source !== "reported") return source;
+  return status === "cancelled" ? "interrupted" : "";
+}
+
+/** The parts in the order of the ledger: [{name, amount, unit, cost}]; without a price, what was used. */
+function partsOf({ counts, parts, cost }) {
+  const names = cost === null || Object.keys(parts).length === 0 ? namesOf(counts) : Object.keys(parts);
+  return names.map((name) => ({
+    name,
+    amount: amountOf(name, counts),
+    unit: UNITS[name] ?? "cost_tokens",
+    cost: parts[name] ?? null,
+  }));
+}
+
+function namesOf(counts) {
+  return Object.keys(counts).filter((name) => amountOf(name, counts) !== 0);
+}
+
+/** What was read includes what was read again; a part does not. */
+function amountOf(name, counts) {
+  const whole = Number(counts[name] ?? 0);
+  return name.endsWith("_in") ? whole - Number(counts[name.replace("_in", "_cached")] ?? 0) : whole;
+}
+
+function partRow({ name, amount, unit, cost }, currency) {
+  const row = fromTemplate("cost-part-template");
+  const [label, size, sum] = row.children;
+  setText(label, has(`cost_part_${name}`) ? t(`cost_part_${name}`) : name);
+  const n = amount.toLocaleString(document.documentElement.lang || undefined, { maximumFractionDigits: 1 });
+  setText(size, t(unit, { n }));
+  setText(sum, cost === null ? "" : money(cost, currency, { ...style(), digits: 6 }));
+  return row;
+}
+
+function style() {
+  return { locale: document.documentElement.lang || undefined };
+}

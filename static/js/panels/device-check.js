@@ -1,7 +1,6 @@
 // Microphone and speaker: choosing them, and seeing or hearing that they work.
 
-import { audioContext, leaveAudio, useAudio } from "../audio/context.js";
-import { canChooseSpeaker, chooseDevice, chosenDevice, listDevices, microphoneWanted, routeToSpeaker } from "../audio/devices.js";
+import { audioContext, canChooseSpeaker, chooseDevice, chosenDevice, leaveAudio, listDevices, microphoneWanted, routeToSpeaker, useAudio } from "../audio/context.js";
 import { reasonForMicrophone } from "../call/end-reasons.js";
 import { find, setText, show } from "../helpers/dom.js";
 import { t } from "../helpers/strings.js";

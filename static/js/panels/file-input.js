@@ -1,6 +1,6 @@
-// Files from outside the page: dropped on it, or pasted.
+// Files from outside the page: dropped on it, pasted, or chosen.
 
-import { find, show } from "../helpers/dom.js";
+import { find, findAll, show } from "../helpers/dom.js";
 
 /**
  * Hand dropped and pasted files to whoever takes them now.
@@ -52,4 +52,20 @@ function named(file) {
   if (file.name && file.name !== "image.png") return file;
   const moment = new Date().toISOString().slice(0, 19).replace("T", " ").replaceAll(":", "-");
   return new File([file], `${moment}.${file.type.split("/")[1] ?? "png"}`, { type: file.type });
+}
+
+// The buttons that open the device's own choice of files, or its camera.
+
+/** Connect the pickers in `root`. @param {(files: File[]) => void} onpicked */
+export function connectPicker(root, onpicked) {
+  for (const input of findAll("[data-attach-input]", root)) {
+    const button = find(`[data-attach="${input.dataset.attachInput}"]`, root);
+    button.addEventListener("click", () => input.click());
+    input.addEventListener("change", () => {
+      const files = [...input.files];
+      // So that the same file can be chosen again.
+      input.value = "";
+      if (files.length > 0) onpicked(files);
+    });
+  }
 }

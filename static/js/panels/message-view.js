@@ -1,12 +1,11 @@
-// One message of the thread.
+// One message of the thread, the card of a function in it, and the player of its recording.
 
-import { find, fromTemplate, setText } from "../helpers/dom.js";
+import { find, findAll, fromTemplate, setText } from "../helpers/dom.js";
+import { nodesOf } from "../helpers/html.js";
 import { t } from "../helpers/strings.js";
-import { showTimes } from "../helpers/time.js";
-import { showAttachments } from "./attachments-view.js";
-import { RecordingPlayer } from "./recording-player.js";
+import { clock, showTimes, soundLength } from "../helpers/time.js";
+import { showAttachments } from "./attachments.js";
 import { toast } from "./toasts.js";
-import { showCard } from "./tool-card.js";
 import { showFormatted, showWords } from "./words.js";
 
 // What the server has formatted of each answer in Markdown: {html, of: the text it is made of}.
@@ -104,4 +103,150 @@ function copyOf(element) {
   const text = (whole && (formatted.get(element)?.of ?? words.dataset.source)) || words.innerText;
   const looks = whole ? { "text/html": new Blob([words.innerHTML], { type: "text/html" }) } : {};
   return { "text/plain": new Blob([text], { type: "text/plain" }), ...looks };
+}
+
+// The card of a function that the assistant called, made by the server.
+
+const TICK_MS = 1000;
+const SLOW_S = 2; // what is faster needs no clock
+const began = new WeakMap(); // when a card was first seen running, in ms
+
+/**
+ * Show the card in a message. One that the reader has opened stays open, and keeps the focus.
+ * @param {Element} message  @param {string|null|undefined} html of `nextvoice.saved`'s `card`
+ */
+function showCard(message, html) {
+  if (!html) return;
+  const place = find("[data-message-card]", message);
+  const made = nodesOf(html);
+  const known = find("[data-tool]", place);
+  if (!known) {
+    place.replaceChildren(made);
+    return;
+  }
+  const fresh = find("[data-tool]", made);
+  known.dataset.state = fresh.dataset.state;
+  for (const part of ["[data-tool-head]", "[data-tool-more]"]) {
+    find(part, known).replaceChildren(...find(part, fresh).childNodes);
+  }
+  showTime(known);
+  find("[data-tool-result]", place)?.remove();
+  const result = find("[data-tool-result]", made);
+  if (result) place.append(result);
+}
+
+/** Say how long a function has been running. */
+function showTime(card) {
+  if (card.dataset.state !== "in_progress") return;
+  if (!began.has(card)) began.set(card, performance.now());
+  const seconds = Math.round((performance.now() - began.get(card)) / 1000);
+  if (seconds >= SLOW_S) setText(find("[data-tool-time]", card), t("tool_seconds", { n: seconds }));
+}
+
+setInterval(() => findAll("[data-tool][data-state=in_progress]").forEach(showTime), TICK_MS);
+
+// The compact player of one recording. Only one plays at a time.
+
+const SPEEDS = [1, 1.5, 2];
+const STEP_MS = 5000; // of the arrow keys with the slider in focus
+
+let playing = null; // the audio element that is heard
+let speed = 1; // one choice for all players of the page
+
+class RecordingPlayer {
+  #root;
+  #audio;
+  #seek;
+  #durationMs;
+
+  constructor(root) {
+    this.#root = root;
+    this.#audio = find("[data-player-audio]", root);
+    this.#seek = find("[data-player-seek]", root);
+    this.#durationMs = Number(find("[data-player-time]", root).dataset.durationMs);
+    find("[data-player-toggle]", root).addEventListener("click", () => this.toggle());
+    find("[data-player-speed]", root).addEventListener("click", () => this.#nextSpeed());
+    this.#seek.addEventListener("input", () => this.#seekTo(Number(this.#seek.value)));
+    this.#seek.addEventListener("keydown", (event) => this.#onKey(event));
+    for (const name of ["play", "pause", "ended", "timeupdate", "durationchange", "seeked"]) {
+      this.#audio.addEventListener(name, () => this.#show());
+    }
+    this.#audio.addEventListener("error", () => this.#onError());
+    this.#show();
+  }
+
+  toggle() {
+    if (!this.#audio.paused) {
+      this.#audio.pause();
+      return;
+    }
+    stopRecordings();
+    playing = this.#audio;
+    this.#audio.playbackRate = speed;
+    this.#audio.preservesPitch = true;
+    this.#audio.play().catch((problem) => {
+      // Pausing while it loads rejects too, and is no failure.
+      if (problem.name !== "AbortError" && !this.#audio.error) toast(t("play_failed"));
+    });
+  }
+
+  #seekTo(milliseconds) {
+    this.#audio.currentTime = milliseconds / 1000;
+    this.#show(milliseconds);
+  }
+
+  #onKey(event) {
+    const step = { ArrowRight: STEP_MS, ArrowUp: STEP_MS, ArrowLeft: -STEP_MS, ArrowDown: -STEP_MS }[event.key];
+    if (event.key === " ") {
+      event.preventDefault();
+      this.toggle();
+    } else if (step) {
+      event.preventDefault();
+      const mirrored = getComputedStyle(this.#root).direction === "rtl" && /Left|Right/.test(event.key);
+      const target = this.#audio.currentTime * 1000 + (mirrored ? -step : step);
+      this.#seekTo(Math.max(0, Math.min(this.#total, target)));
+    }
+  }
+
+  #nextSpeed() {
+    speed = SPEEDS[(SPEEDS.indexOf(speed) + 1) % SPEEDS.length];
+    if (playing) playing.playbackRate = speed;
+    for (const button of document.querySelectorAll("[data-player-speed]")) showSpeed(button);
+  }
+
+  get #total() {
+    const known = this.#audio.duration * 1000;
+    return Number.isFinite(known) && known > 0 ? known : this.#durationMs;
+  }
+
+  #show(atMs = this.#audio.currentTime * 1000) {
+    const going = !this.#audio.paused && !this.#audio.ended;
+    const begun = going || atMs > 0;
+    const elapsed = clock(atMs);
+    const duration = soundLength(this.#total);
+    this.#root.toggleAttribute("data-playing", going);
+    find("[data-player-toggle]", this.#root).setAttribute("aria-label", t(going ? "pause" : "play"));
+    this.#seek.max = String(Math.round(this.#total));
+    this.#seek.value = String(Math.round(atMs));
+    this.#seek.style.setProperty("--at", `${this.#total ? (100 * atMs) / this.#total : 0}%`);
+    this.#seek.setAttribute("aria-valuetext", t("seek_value", { elapsed, duration }));
+    find("[data-player-time]", this.#root).textContent = begun ? elapsed : duration;
+    showSpeed(find("[data-player-speed]", this.#root));
+  }
+
+  #onError() {
+    if (playing === this.#audio) toast(t("play_failed"));
+    this.#show();
+  }
+}
+
+/** Stop whatever recording is heard, for example because a call begins. */
+export function stopRecordings() {
+  playing?.pause();
+  playing = null;
+}
+
+function showSpeed(button) {
+  button.textContent = `${speed}×`;
+  button.setAttribute("aria-label", t("speed", { speed: `${speed}×` }));
 }

@@ -1,10 +1,9 @@
 // The thread: what was said, what is being said, and where the reader is.
 
-import { unask } from "../helpers/address.js";
 import { find, findAll, fromTemplate, show } from "../helpers/dom.js";
 import { whyNot } from "../helpers/http.js";
-import { clock, showTimes } from "../helpers/time.js";
-import { tellDays } from "./days.js";
+import { clock, dayName, localeOfPage, showTimes } from "../helpers/time.js";
+import { unask } from "../visits.js";
 import { connectMessage, makeMessage, showCaption, showSaved, showStored } from "./message-view.js";
 import { ThreadPages } from "./thread-pages.js";
 import { toast } from "./toasts.js";
@@ -217,5 +216,28 @@ export class Thread {
   #keepEnd() {
     if (this.#following) this.#scroller.scrollTop = this.#scroller.scrollHeight;
     show(this.#jump, !this.#following);
+  }
+}
+
+// Which day the messages of a thread are of: said above the first one of each day.
+
+/** Keep the days of a list of messages told, whatever comes into it. Today goes without saying. */
+export function tellDays(list) {
+  showDays(list);
+  new MutationObserver(() => showDays(list)).observe(list, { childList: true });
+}
+
+function showDays(list) {
+  const locale = localeOfPage();
+  const now = new Date();
+  let before = now.toDateString();
+  for (const element of list.children) {
+    const time = new Date(find("time", element)?.dateTime);
+    if (Number.isNaN(time.getTime())) continue;
+    const day = time.toDateString();
+    // The heading of a call says its day itself.
+    if (day === before || !element.matches(".message")) delete element.dataset.day;
+    else element.dataset.day = dayName(time, now, locale);
+    before = day;
   }
 }

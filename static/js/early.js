@@ -1,5 +1,15 @@
-// Runs before all others: until they have run taps wait for them. Where one of them does not
-// arrive nothing can be pressed, and the page says so.
+// Runs before all others, and before the first paint, so that the page never flashes in the wrong theme.
+// Until the modules have run taps wait for them. Where one of them does not arrive nothing can be
+// pressed, and the page says so.
+
+(() => {
+  try {
+    const theme = localStorage.getItem("nextvoice.theme");
+    if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+  } catch {
+    // Storage may be blocked; the device's theme is then used.
+  }
+})();
 
 {
   const needScripts = "button[type=button], [data-composer-send], [data-start-talking] [name=call]";
