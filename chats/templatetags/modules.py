@@ -11,39 +11,61 @@ from django import template
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.templatetags.static import static
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 register = template.Library()
 
+# What a module imports at once, and what it imports when it is asked for.
 IMPORT = re.compile(r"""^(?:import|export)\b[^;"'(]*["'](\.{1,2}/[^"']+)["']""", re.MULTILINE)
+IMPORT_LATER = re.compile(r"""\bimport\(["'](\.{1,2}/[^"']+)["']\)""")
+LINK = '<link rel="modulepreload" href="{}">'
+LINK_LATER = '<link rel="modulepreload" href="{}" fetchpriority="low">'
 
 
 @register.simple_tag
-def preloaded(name: str) -> SafeString:
-    """Links that fetch all that a module imports at once.
+def preloaded(name: str, *later: str) -> SafeString:
+    """Links that fetch all that a module imports at once; then `later`, and what it imports later.
 
     A browser sees what a module imports when it has the module: without these, each level of
-    imports is one more way there and back, which on a phone is a third of a second.
+    imports is one more way there and back, which on a phone is a third of a second. What comes
+    later is fetched last, and is there when it is asked for, whatever became of the site since.
     """
-    return _links(name) if settings.DEBUG else _kept_links(name)
+    return _links(name, *later) if settings.DEBUG else _kept_links(name, *later)
 
 
-def _links(name: str) -> SafeString:
-    addresses = ((static(each),) for each in imported(name))
-    return format_html_join("\n  ", '<link rel="modulepreload" href="{}">', addresses)
+def _links(name: str, *later: str) -> SafeString:
+    first, last = imported(name, *later)
+    links = [format_html(LINK, static(each)) for each in first]
+    links += [format_html(LINK_LATER, static(each)) for each in last]
+    return format_html_join("\n  ", "{}", ((link,) for link in links))
 
 
 # The files of a running site do not change, and every page has these.
 _kept_links = cache(_links)
 
 
-def imported(name: str) -> list[str]:
-    """What a module imports, and what that imports: names of static files, each one once."""
-    found = [name]
-    for each in found:  # which grows
-        path = finders.find(each)
-        source = Path(path).read_text("utf-8") if isinstance(path, str) else ""
-        others = (normpath(join(dirname(each), address)) for address in IMPORT.findall(source))
-        found += [other for other in dict.fromkeys(others) if other not in found]
-    return found[1:]
+def imported(name: str, *later: str) -> tuple[list[str], list[str]]:
+    """What a module imports, and what that imports; and `later` and what they import later, with
+    all that those import: names of static files, each one once."""
+    first: list[str] = []
+    _reach(name, first, IMPORT)
+    found = first.copy()
+    for other in [*later, *(other for each in first for other in _imports(each, IMPORT_LATER))]:
+        _reach(other, found, IMPORT, IMPORT_LATER)
+    return first[1:], found[len(first) :]
+
+
+def _reach(name: str, found: list[str], *ways: re.Pattern[str]) -> None:
+    if name in found:
+        return
+    found.append(name)
+    for way in ways:
+        for other in _imports(name, way):
+            _reach(other, found, *ways)
+
+
+def _imports(name: str, way: re.Pattern[str]) -> list[str]:
+    path = finders.find(name)
+    source = Path(path).read_text("utf-8") if isinstance(path, str) else ""
+    return [normpath(join(dirname(name), address)) for address in way.findall(source)]

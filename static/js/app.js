@@ -1,24 +1,17 @@
-// Where every page begins: connects the panels to the page, and the call to the panels.
+// Where every page begins: connects the panels to the page, and the call to the panels. What is not
+// needed to read and to write comes afterwards: a page names it last, and it is imported in its place.
 
 import { audioContext } from "./audio/context.js";
 import { Call } from "./call/call.js";
 import { ConversationPage } from "./conversation.js";
-import { find, findAll } from "./helpers/dom.js";
+import { find, findAll, setText } from "./helpers/dom.js";
 import { fetchPage, whyNot } from "./helpers/http.js";
 import { draftOf, forgetDrafts, joined, keepDraft, remember, remembered } from "./helpers/storage.js";
 import { has, t } from "./helpers/strings.js";
 import { showTimes } from "./helpers/time.js";
-import { keepAwake } from "./helpers/wake-lock.js";
-import { ApprovalPanel } from "./panels/approval-panel.js";
-import { CallPanel } from "./panels/call-panel.js";
-import "./panels/connection-test.js";
 import { connectConversationList, putFirst, retitle } from "./panels/conversation-list.js";
 import { connectFileInput } from "./panels/file-input.js";
 import { connectCopyButtons, connectDrawer, connectMenus, connectThemeToggles } from "./panels/frame.js";
-import { LevelMeter } from "./panels/level-meter.js";
-import { connectPicker } from "./panels/model-picker.js";
-import { OptionsDrawer } from "./panels/options-drawer.js";
-import { connectProviderForm } from "./panels/provider-form.js";
 import { connectToasts, toast } from "./panels/toasts.js";
 import { isOurPage, isVisit, Visits } from "./visits.js";
 
@@ -28,49 +21,87 @@ const WRITTEN_IDLE_MS = 180_000; // a written call holds a connection, but not f
 const { captureWorklet, playerWorklet } = document.body.dataset;
 const call = new Call({ capture: captureWorklet, player: playerWorklet });
 const visits = new Visits(arrive, () => !call.active);
-let panel = null;
-let approval = null; // the ApprovalPanel
-let drawer = null; // of the options
+let panel = null; // the CallPanel, once its modules are there
+let panelComes = null; // promise of it
+let approval = null; // the ApprovalPanel, which comes with it
+let drawer = null; // of the options, once they were asked for
 let titled = null; // {id, title} of the conversation whose title was told last in a call
 let page = null; // the ConversationPage, or null on other pages
 let writtenTimer;
 
 function arrive() {
   const root = find("#page") ?? document.body;
+  delete document.documentElement.dataset.incomplete;
   showTimes(document);
   connectThemeToggles(root);
   connectDrawer(root);
   connectConversationList(root);
   connectCopyButtons(root);
-  connectProviderForm(root);
-  connectPicker(root);
   connectToasts();
-  for (const canvas of findAll("[data-strings]", root)) {
-    new LevelMeter(canvas, () => ({ user: 0, assistant: 0 }));
-  }
-  const panelRoot = find("[data-call-panel]");
-  if (panelRoot && panel?.root !== panelRoot) connectPanel(panelRoot);
+  connectParts(root).catch(sayIncomplete);
   page?.leave();
-  page = find("[data-conversation-page]", root) ? new ConversationPage(root, call, panel) : null;
+  page = find("[data-conversation-page]", root) ? new ConversationPage(root, call, thePanel) : null;
   panel?.arrived(page?.isHere ?? false);
-  if (page) page.onoptions = () => drawer?.open(page.choice);
+  if (page) thePanel();
+  if (page) page.onoptions = () => openOptions(page.choice).catch(sayIncomplete);
   // A page may have been on its way when the title was told.
   if (call.active && titled?.id === call.options.conversation) showTitle();
   // A page that the browser has not loaded itself is not told of by anybody else.
-  if (call.active) panel?.say(document.title);
+  if (call.active) announce(document.title);
 }
 
-function connectPanel(root) {
+/** What shows a call, once its modules are there; null where they do not arrive. */
+function thePanel() {
+  panelComes ??= connectPanel().catch(() => {
+    sayIncomplete();
+    panelComes = null;
+    return null;
+  });
+  return panelComes;
+}
+
+async function connectPanel() {
+  const [{ CallPanel }, { ApprovalPanel }] = await Promise.all([
+    import("./panels/call-panel.js"),
+    import("./panels/approval-panel.js"),
+    import("./call/sound.js"), // for the call
+  ]);
+  const root = find("[data-call-panel]");
   panel = new CallPanel(root, call);
   approval = new ApprovalPanel(find("[data-approval]"), call);
-  drawer = new OptionsDrawer(find("[data-options]"), call);
-  panel.onoptions = () => drawer.open(call.options.choice);
+  panel.onoptions = () => openOptions(call.options.choice).catch(sayIncomplete);
   panel.onretry = () => (pageOfCall() ?? call).retry();
   panel.ontypeinstead = () => page?.composer.focusText();
   panel.onclose = (focused) => {
     if (focused && root.dataset.mode === "text") page?.composer.focusText();
     else if (focused) page?.composer.focusTalk();
   };
+  panel.arrived(page?.isHere ?? false);
+  approval.show();
+  delete document.documentElement.dataset.incomplete;
+  return panel;
+}
+
+async function openOptions(choice) {
+  const { OptionsDrawer } = await import("./panels/options-drawer.js");
+  drawer ??= new OptionsDrawer(find("[data-options]"), call);
+  drawer.open(choice);
+}
+
+/** What few pages have, and works in some way without its scripts. */
+async function connectParts(root) {
+  if (find("[data-connection-test]", root)) await import("./panels/connection-test.js");
+  if (find("#provider-presets", root)) (await import("./panels/provider-form.js")).connectProviderForm(root);
+  if (find("[data-picker-model]", root)) (await import("./panels/model-picker.js")).connectPicker(root);
+  const canvas = find("[data-strings]", root);
+  if (!canvas) return;
+  const { LevelMeter } = await import("./panels/level-meter.js");
+  new LevelMeter(canvas, () => ({ user: 0, assistant: 0 }));
+}
+
+/** What comes later did not arrive: the page says so. Whoever needs it asks for it again. */
+function sayIncomplete() {
+  document.documentElement.dataset.incomplete = "";
 }
 
 /** The page when it shows the conversation that the call is about. */
@@ -87,7 +118,6 @@ function takerOfFiles() {
 function connectCall() {
   connectFileInput(takerOfFiles);
   call.addEventListener("state", ({ detail: { name } }) => {
-    keepAwake(call.live && call.options.mode === "voice");
     panel?.setHere(page?.isHere ?? false);
     if (name === "checking") panel?.begin();
     panel?.show();
@@ -106,7 +136,7 @@ function connectCall() {
     pageOfCall()?.thread.put(detail, call.captions.items);
     const written = call.options.mode === "text" && detail.role === "assistant";
     // Emptied meanwhile, or the same answer would not be told again.
-    if (written) panel?.say(detail.status === "completed" ? detail.text : "");
+    if (written) announce(detail.status === "completed" ? detail.text : "");
   });
   call.addEventListener("saved", ({ detail }) => {
     if (detail.text) call.options.choice.said(detail.item_id);
@@ -126,10 +156,21 @@ function connectCall() {
   call.addEventListener("notice", ({ detail }) => showNotice(detail));
   call.addEventListener("ended", ({ detail }) => {
     pageOfCall()?.thread.endCall(detail.durationMs);
-    panel?.ended({ ...detail, mode: call.options.mode });
+    sayEnded({ ...detail, mode: call.options.mode });
     // Where nobody answers, the panel has said what failed.
     if (detail.reason === "audio_failed") talkAnew().catch(() => {});
   });
+}
+
+/** Speak to screen readers only, also while the panel is hidden. */
+function announce(text) {
+  setText(find("[data-call-announce]"), text);
+}
+
+/** A written call may end before the panel is there, which says why. */
+function sayEnded(end) {
+  if (panel) panel.ended(end);
+  else thePanel().then((it) => it?.ended(end));
 }
 
 /** Where the site is newer than this page, load it anew, ready to talk, if nothing is lost by that. */

@@ -1,5 +1,6 @@
 // The page of one conversation: its thread, its composer, and the call when it is about it.
 
+import { audioContext, leaveAudio } from "./audio/context.js";
 import { CallChoice } from "./call/choice.js";
 import { Watch } from "./call/watch.js";
 import { find, isComposing, jsonOf, setText, show } from "./helpers/dom.js";
@@ -32,7 +33,7 @@ export class ConversationPage {
   #left = false;
   #elsewhere = null; // the call of another tab: {id, spoken}
 
-  /** @param {ParentNode} root  @param {object} call a Call  @param {object} panel a CallPanel */
+  /** @param {ParentNode} root  @param {object} call a Call  @param {() => Promise} panel of a CallPanel, or null */
   constructor(root, call, panel) {
     this.#root = root;
     this.#call = call;
@@ -76,15 +77,26 @@ export class ConversationPage {
     return find("[data-conversation-title]", this.#root).textContent.trim();
   }
 
-  /** Begin a spoken call. Call this inside the person's tap. */
-  talk() {
+  /** Begin a spoken call, once its panel is there. Call this inside the person's tap. */
+  async talk() {
+    // Sound may be switched on only here, inside the tap.
+    if (window.AudioContext) audioContext();
+    // What other tabs do is watched again where no call comes of it.
+    this.#unfollow();
+    const panel = await this.#panel();
+    if (panel && !this.#left) this.#talkIn(panel);
+    else leaveAudio(this);
+    this.#follow();
+  }
+
+  #talkIn(panel) {
     stopRecordings();
     this.thread.toEnd();
     // What was just sent, and has no line yet, is said in this one.
     const sent = this.isHere ? this.#call.withdraw() : [];
     // One that runs elsewhere would take the panel with it when this one takes its place.
     this.#call.hangUp();
-    this.#panel.open({ title: this.title, href: location.pathname });
+    panel.open({ title: this.title, href: location.pathname });
     const begun = this.#begin("voice");
     for (const { text, attachments, answer } of sent) this.#call.say(text, attachments, { answer });
     if (!begun) return;
@@ -141,13 +153,13 @@ export class ConversationPage {
     // By a function: in a text "$&" would stand for what is replaced.
     document.title = document.title.replace(/^.*(?= · )/s, () => title);
     retitle(this.id, title);
-    if (this.isHere) this.#panel.retitle(title);
+    if (this.isHere) this.#panel().then((panel) => panel?.retitle(title));
   }
 
   /** Returns whether there is anybody to talk with. */
   #begin(mode) {
     if (this.#config.models.length === 0) {
-      this.#panel.ended({ reason: "no_model", durationMs: 0, mode });
+      this.#sayEnded("no_model", mode);
       return false;
     }
     const { dataset } = document.body;
@@ -167,7 +179,7 @@ export class ConversationPage {
   #follow() {
     const { watch_url: url } = this.#config;
     const mine = this.#callIsHere;
-    if (mine && this.#watch) {
+    if (mine) {
       this.#unfollow();
       this.#showElsewhere(null);
     }
@@ -175,7 +187,7 @@ export class ConversationPage {
     this.#watch = new Watch(url);
     this.#watch.oncall = (call) => this.#showElsewhere(call);
     this.#watch.ongone = () => this.#sayGone();
-    this.#watch.onback = () => this.#panel.takeBack("not_found");
+    this.#watch.onback = () => this.#panel().then((panel) => panel?.takeBack("not_found"));
     this.#watch.onover = (event) => this.thread.over(event);
     this.#watch.onevent = (event) => {
       if (event.type === "nextvoice.saved") this.thread.stored(event);
@@ -192,7 +204,11 @@ export class ConversationPage {
   #sayGone() {
     // A call about another conversation has the panel.
     if (this.#call.active) toast(t("not_there"));
-    else this.#panel.ended({ reason: "not_found", durationMs: 0, mode: "text" });
+    else this.#sayEnded("not_found", "text");
+  }
+
+  #sayEnded(reason, mode) {
+    this.#panel().then((panel) => panel?.ended({ reason, durationMs: 0, mode }));
   }
 
   #showElsewhere(call) {

@@ -23,6 +23,7 @@ const words = "import a from './parts/words.js'";
 """,
     "js/helpers/dom.js": "export const find = 1;\n",
     "js/parts/one.js": 'import { find } from "../helpers/dom.js";\nexport const one = find;\n',
+    "js/parts/later.js": 'import { one } from "./one.js";\nimport { last } from "./last.js";\n',
     "js/parts/three.js": 'import { page } from "../page.js";\nexport const three = page;\n',
 }
 
@@ -37,15 +38,25 @@ def modules(settings: Any, tmp_path: Path) -> None:
 
 
 def test_each_module_is_found_once_whatever_imports_it() -> None:
-    assert imported("js/page.js") == [
+    first, later = imported("js/page.js")
+    assert first == [
         "js/helpers/dom.js",
         "js/parts/one.js",
         "js/parts/alone.js",
         "js/parts/three.js",
     ]
+    assert later == ["js/parts/later.js", "js/parts/last.js"]
 
 
 def test_a_page_is_given_a_link_for_each() -> None:
     assert preloaded("js/parts/one.js") == (
         '<link rel="modulepreload" href="/static/js/helpers/dom.js">'
     )
+
+
+def test_what_is_imported_later_is_fetched_last() -> None:
+    *first, link = preloaded("js/page.js").split("\n  ")
+    assert [each for each in first if "low" in each] == [
+        '<link rel="modulepreload" href="/static/js/parts/later.js" fetchpriority="low">'
+    ]
+    assert link == '<link rel="modulepreload" href="/static/js/parts/last.js" fetchpriority="low">'

@@ -19,6 +19,10 @@ ASKED = """() => ({
     .map((each) => each.src ?? each.href).sort(),
 })"""
 
+FETCHED_FIRST = """
+  document.querySelectorAll("script[src], [rel=modulepreload]:not([fetchpriority])").length
+"""
+
 
 def test_every_module_is_named_in_the_page_and_nothing_else_is(visit: Open) -> None:
     with visit(None) as page:
@@ -26,6 +30,12 @@ def test_every_module_is_named_in_the_page_and_nothing_else_is(visit: Open) -> N
         asked = page.evaluate(ASKED)
     assert asked["named"] == asked["loaded"]
     assert len(asked["named"]) > 50
+
+
+def test_what_one_reads_and_writes_with_is_fetched_first_and_is_little(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        assert page.evaluate(FETCHED_FIRST) <= 33
 
 
 def test_all_that_a_page_looks_like_is_one_file(visit: Open) -> None:
@@ -46,6 +56,52 @@ def test_a_page_that_lacks_a_script_says_so(visit: Open) -> None:
         page.unroute("**/js/panels/frame*.js")
         told.get_by_role("link").click()
         expect(told).to_be_hidden()
+
+
+def test_a_part_that_comes_later_and_does_not_arrive_is_told_and_asked_for_again(
+    visit: Open,
+) -> None:
+    with visit(None, script=SILENT, expected=("ERR_FAILED",)) as page:
+        new_conversation(page)
+        told = page.get_by_role("alert").filter(has_text="A part of this page did not arrive.")
+        talk, panel = page.get_by_test_id("start-call"), page.get_by_test_id("call-panel")
+        for name in ("call/sound", "panels/options-drawer"):
+            page.route(f"**/js/{name}*.js", lambda route: route.abort())
+        page.reload()
+        expect(told).to_be_visible()
+        page.get_by_test_id("composer-text").fill("hello there")
+        page.keyboard.press("Enter")
+        expect(wording(page.get_by_test_id("message").first)).to_have_text("hello there")
+        page.get_by_test_id("open-options").click()
+        talk.click()
+        expect(talk).not_to_have_attribute("aria-busy", "true")
+        expect(panel).to_be_hidden()
+        page.unroute_all()
+        page.get_by_test_id("open-options").click()
+        expect(page.locator("[data-options]")).to_be_visible()
+        page.keyboard.press("Escape")
+        talk.click()
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        expect(told).to_be_hidden()
+        page.get_by_test_id("hang-up").click()
+
+
+def test_a_tap_on_talk_before_what_a_call_needs_is_there_begins_one_call(visit: Open) -> None:
+    with visit(None, script=SILENT) as page:
+        new_conversation(page)
+        asked: list[Route] = []
+        page.route("**/js/call/sound*.js", lambda route: asked.append(route))
+        page.reload()
+        talk, panel = page.get_by_test_id("start-call"), page.get_by_test_id("call-panel")
+        talk.click()
+        expect(talk).to_have_attribute("aria-busy", "true")
+        talk.click()
+        for route in until(page, lambda: asked):
+            route.continue_()
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        expect(talk).not_to_have_attribute("aria-busy", "true")
+        page.get_by_test_id("hang-up").click()
+        expect(panel).to_be_hidden()
 
 
 @contextmanager

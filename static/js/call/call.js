@@ -1,10 +1,10 @@
 // One call: the line, the sound and the captions, and the state they share.
 
 import { Captions } from "./captions.js";
+import { audioContext, leaveAudio } from "../audio/context.js";
 import { Applied } from "./choice.js";
 import { Costs } from "./costs.js";
 import { CallLink } from "./link.js";
-import { Sound } from "./sound.js";
 import { CallState, isActive, isLive, Responses } from "./state.js";
 import { creation, itemOf, newMessage, Written } from "./written.js";
 
@@ -138,7 +138,7 @@ export class Call extends EventTarget {
     this.costs.clear();
     this.#emit("cost");
     this.#state.apply("start");
-    const reason = options.mode === "voice" ? await this.#openSound() : null;
+    const reason = options.mode === "voice" ? await this.#openSound(attempt) : null;
     if (attempt !== this.#attempt) return;
     if (reason) {
       this.#end(reason);
@@ -274,7 +274,14 @@ export class Call extends EventTarget {
     if (this.live) this.#sound?.changeMicrophone();
   }
 
-  #openSound() {
+  /** Resolves with null, or with the reason why there is no sound. */
+  async #openSound(attempt) {
+    // It may be switched on only here, inside the tap.
+    if (window.AudioContext) audioContext();
+    const { Sound } = await import("./sound.js").catch(() => ({}));
+    if (attempt !== this.#attempt) return null;
+    if (!Sound) leaveAudio(this);
+    if (!Sound) return "audio_failed";
     this.#sound = new Sound(this.#worklets, this.options, this.captions, this.#forSound());
     return this.#sound.open();
   }

@@ -5,6 +5,7 @@ import { find, isWriting, setIcon, setText, show } from "../helpers/dom.js";
 import { remember, remembered } from "../helpers/storage.js";
 import { has, t } from "../helpers/strings.js";
 import { clock } from "../helpers/time.js";
+import { keepAwake } from "../helpers/wake-lock.js";
 import { CallFiles } from "./call-files.js";
 import { connectCallKeys, connectHold } from "./call-keys.js";
 import { watchPastes } from "./composer.js";
@@ -136,7 +137,8 @@ export class CallPanel {
   /** Bring everything to the call's state. */
   show() {
     this.files.show();
-    const { state, muted, mode, held, answering, live, away } = this.#call;
+    const { state, muted, mode, held, answering, live, away, options } = this.#call;
+    keepAwake(live && options.mode === "voice");
     const parts = this.#parts;
     const words = this.#stateWords();
     this.#root.dataset.state = state;

@@ -9,7 +9,7 @@ import { toast } from "./toasts.js";
 
 export class Composer {
   onsend = null; // (text, attachments)
-  ontalk = null; // () inside the tap
+  ontalk = null; // () inside the tap; resolves when that is heeded
   onoptions = null; // ()
   onstop = null; // () the answer is to end
   ondraft = null; // (text) what stands in the box now
@@ -34,7 +34,7 @@ export class Composer {
     this.#text.addEventListener("input", () => this.#edited());
     this.#text.addEventListener("keydown", (event) => this.#onKey(event));
     watchPastes(this.#text, toast);
-    this.#talk.addEventListener("click", () => this.ontalk?.());
+    this.#talk.addEventListener("click", () => this.#onTalk());
     this.#stop.addEventListener("click", () => {
       this.onstop?.();
       this.focusText();
@@ -108,6 +108,17 @@ export class Composer {
     this.#edited();
     this.onsend?.(text, attachments);
     return true;
+  }
+
+  /** One tap begins one call, however long that takes on a slow line. */
+  async #onTalk() {
+    if (this.#talk.hasAttribute("aria-busy")) return;
+    this.#talk.setAttribute("aria-busy", "true");
+    try {
+      await this.ontalk?.();
+    } finally {
+      this.#talk.removeAttribute("aria-busy");
+    }
   }
 
   #edited() {

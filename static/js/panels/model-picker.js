@@ -29,10 +29,13 @@ export function showOffer(place, model) {
 export function connectPicker(root) {
   const select = find("[data-picker-model]", root);
   const name = find("[data-picker-name]", root);
-  select?.addEventListener("change", () => {
+  const follow = () => {
     setText(name, select.selectedOptions[0].dataset.name ?? name?.dataset.usual);
     for (const offer of findAll("[data-offer-of]", root)) show(offer, offer.dataset.offerOf === select.value);
-  });
+  };
+  select.addEventListener("change", follow);
+  // Somebody may have chosen before this was here.
+  follow();
 }
 
 function option({ id, name, cost, end_short: end }) {
