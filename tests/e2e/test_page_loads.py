@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,6 +37,20 @@ def test_what_one_reads_and_writes_with_is_fetched_first_and_is_little(visit: Op
     with visit(None) as page:
         new_conversation(page)
         assert page.evaluate(FETCHED_FIRST) <= 33
+
+
+def test_a_page_to_sign_in_needs_next_to_nothing_and_has_the_next_page_fetched(
+    visit: Open,
+) -> None:
+    with visit(None) as page:
+        page.context.clear_cookies()
+        page.reload()
+        expect(page).to_have_url(re.compile("/login/"))
+        page.wait_for_load_state("networkidle")
+        asked = page.evaluate(ASKED)
+        assert page.evaluate(FETCHED_FIRST) <= 4
+    assert asked["named"] == asked["loaded"]
+    assert len(asked["named"]) > 50
 
 
 def test_all_that_a_page_looks_like_is_one_file(visit: Open) -> None:
