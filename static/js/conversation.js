@@ -81,11 +81,11 @@ export class ConversationPage {
   async talk() {
     // Sound may be switched on only here, inside the tap.
     if (window.AudioContext) audioContext();
-    // What other tabs do is watched again where no call comes of it.
     this.#unfollow();
     const panel = await this.#panel();
     if (panel && !this.#left) this.#talkIn(panel);
-    else leaveAudio(this);
+    // Where no call comes of it the sound rests, and what other tabs do is watched again.
+    if (!this.#callIsHere) leaveAudio(this);
     this.#follow();
   }
 
