@@ -116,10 +116,9 @@ class ProviderSide:
         if self._core.own_turns is not None:
             self._core.own_turns.lost()
         answering = self._core.answering
-        if self._core.clock() < self._core.playing_until:
+        if answering.active is not None:
             for item_id in answering.items:
                 self._core.items.touch(item_id).broken = True
-        if answering.active is not None:
             if answering.owed:
                 self._core.memory.unsay(self._unheard())
             self._break_off(answering.active)

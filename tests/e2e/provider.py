@@ -11,7 +11,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from tests.scripted import Expect, ScriptedProvider, Send, Step, session_created
 from tests.site import Site
@@ -22,6 +22,21 @@ SESSION = {
         "output": {"voice": "marin"},
     }
 }
+
+
+class Signal(asyncio.Event):
+    """For `Until`, in a script that a test goes on with from its own thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._given = threading.Event()
+
+    def set(self) -> None:
+        self._given.set()
+
+    async def wait(self) -> Literal[True]:
+        await asyncio.to_thread(self._given.wait, 30)
+        return True
 
 
 def opened(*steps: Step) -> list[Step]:

@@ -10,15 +10,17 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Open, wording
-from tests.e2e.provider import opened, scripted
+from tests.e2e.provider import Signal, opened, scripted
 from tests.e2e.saying import MICROPHONE as SAYS
 from tests.e2e.saying import SUM, say
 from tests.e2e.test_errors_speak import SILENT, STAY
 from tests.e2e.test_first_conversation import kept
 from tests.e2e.test_options import ANSWER_MS, Wire, new_conversation, talk, until
 from tests.scripted import (
+    Die,
     Expect,
     Send,
+    Until,
     audio_delta,
     item_added,
     response_created,
@@ -241,6 +243,39 @@ def test_of_an_answer_stopped_before_its_sound_came_nothing_was_heard(
             page.reload()
         found = kept(page, site)[-1]
         assert (found["text"], found["heard_ms"], found["recorded_ms"]) == ("", 0, 0)
+
+
+def test_an_answer_that_is_whole_is_heard_to_its_end_while_the_line_is_mended(
+    visit: Open, site: Site
+) -> None:
+    place = {"response_id": "resp_1", "item_id": "item_a", "output_index": 0, "content_index": 0}
+    words = {"type": "response.output_audio_transcript.done", **place, "transcript": "Once."}
+    item = {"id": "item_a", "type": "message", "role": "assistant", "status": "completed"}
+    heard = Signal()
+    steps = opened(
+        Expect("response.create", seconds=20),
+        Send(response_created(), item_added("item_a", None, "assistant"), words),
+        Send(audio_delta(tone(5000)), response_done(output=[item])),
+        Until(heard),
+        Die(),
+    )
+    with scripted(site, steps, opened(STAY)), visit(None, script=SILENT) as page:
+        wire = Wire(page)
+        new_conversation(page)
+        panel = talk(page)
+        page.get_by_test_id("call-type").fill("Tell me a story.")
+        page.keyboard.press("Enter")
+        expect(panel).to_have_attribute("data-state", "speaking", timeout=ANSWER_MS)
+        heard.set()
+        until(page, lambda: wire.of(wire.received, "nextvoice.reconnected"))
+        expect(panel).to_have_attribute("data-state", "speaking")
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        page.get_by_test_id("hang-up").click()
+        expect(panel).to_be_hidden()
+        until(page, lambda: kept(page, site)[-1]["recorded_ms"])
+        found = kept(page, site)[-1]
+        assert (found["status"], found["heard_ms"], found["unheard"]) == ("completed", None, "")
+        assert found["recorded_ms"] == 5000
 
 
 def exchange(question: str, answer: str) -> Send:

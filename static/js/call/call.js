@@ -34,6 +34,7 @@ export class Call extends EventTarget {
   #state = new CallState((name) => this.#onState(name));
   #sound = null; // null in a written call
   #responses = new Responses();
+  #whole = false; // the answer that was made last came to its end
   #link = null;
   #attempt = 0; // changes whenever what was begun no longer counts
   #readyAt = null;
@@ -369,14 +370,14 @@ export class Call extends EventTarget {
       case "nextvoice.ended":
         return this.#onEnded(event);
       case "nextvoice.reconnecting":
-        this.#breakOff();
+        this.#breakOff({ cuts: !this.#whole });
         return this.#state.apply("lost");
       case "nextvoice.reconnected":
         return this.#goOn("resumed");
       case "response.created":
         return this.#onResponse(event.response?.id ?? "");
       case "response.done":
-        return this.#onResponseDone(event.response?.id ?? "");
+        return this.#onResponseDone(event.response ?? {});
       case "error":
         return this.#onError(event.error);
     }
@@ -395,6 +396,7 @@ export class Call extends EventTarget {
 
   #onResponse(id) {
     this.#responses.begin(id);
+    this.#whole = false;
     if (this.#sound?.answersCough()) this.#cancelResponse();
     else this.#state.apply("response_started");
   }
@@ -416,8 +418,9 @@ export class Call extends EventTarget {
     for (const { text, attachments, answer } of this.#written.due()) this.say(text, attachments, { answer });
   }
 
-  #onResponseDone(id) {
+  #onResponseDone({ id = "", status }) {
     if (!this.#responses.done(id)) return;
+    this.#whole = status === "completed";
     this.#sound?.endAll();
     if (this.answering) return;
     this.captions.heardAll();
@@ -447,10 +450,10 @@ export class Call extends EventTarget {
   }
 
   /** The provider, or the call itself, is new: what was under way there is over. */
-  #breakOff() {
+  #breakOff({ cuts = true } = {}) {
     this.#sound?.unheard();
     this.#responses.end();
-    this.#sound?.cut();
+    if (cuts) this.#sound?.cut();
     this.captions.closeOpen();
   }
 
