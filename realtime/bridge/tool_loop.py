@@ -38,7 +38,7 @@ from .tool_calls import (
     announce,
     with_files,
 )
-from .tools import MAX_NAME, Result, Toolbox, ToolFailed, error, fitted
+from .tools import MAX_NAME, Result, Toolbox, ToolFailed, error, fitted, in_words
 
 logger = logging.getLogger(__name__)
 
@@ -362,10 +362,8 @@ class ToolLoop(Tap):
                 "call_id": call.id,
                 "output": call.output,
             }
-        # The session that asked is gone, and this one does not know of the call.
-        text = f"You called {call.name[:MAX_NAME]} with {call.arguments}. The result: {call.output}"
-        content = [{"type": "input_text", "text": fitted(text, self._limits.tool_bytes)}]
-        return {"id": new_id("item"), "type": "message", "role": "system", "content": content}
+        most = self._limits.tool_bytes
+        return {"id": new_id("item"), **in_words(call.name, call.arguments, call.output, most)}
 
     def _say_it_takes_longer(self, turn: Turn, call: ToolCall) -> None:
         core = self._call

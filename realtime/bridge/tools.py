@@ -85,6 +85,14 @@ def fitted(text: str, most: int) -> str:
     return data[: most - len(note)].decode("utf-8", "ignore") + note
 
 
+def in_words(name: str, arguments: str, output: str, most: int) -> Event:
+    """The output of a function that another session asked for, as the content of a message: this
+    one does not know of the call. At most `most` bytes."""
+    text = f"You called {name[:MAX_NAME]} with {arguments}. The result: {output}"
+    content = [{"type": "input_text", "text": fitted(text, most)}]
+    return {"type": "message", "role": "system", "content": content}
+
+
 def with_tools(session: Mapping[str, Any], toolbox: Toolbox) -> Event:
     """A GA session configuration that offers the functions of a toolbox."""
     offered = [dict(tool) for tool in toolbox.offered]

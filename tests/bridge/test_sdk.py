@@ -498,3 +498,25 @@ def test_an_answer_aside_that_is_cut_off_is_told_and_counted_as_incomplete() -> 
     assert [frame["type"] for frame in leg.take()] == ["response.done"]
     call.detach()
     assert leg.take() == []
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_an_output_for_a_session_that_is_gone_is_told_the_next_one_in_words(broken: bool) -> None:
+    call, leg, _tap, upstream = attached()
+    place = {"response_id": "resp_1", "output_index": 0}
+    wanted = {"id": "f1", "type": "function_call", "name": "look_up", "call_id": "call_1"}
+    done = {"type": "response.output_item.done", "item": wanted | {"arguments": '{"a": 1}'}}
+    hear(call, response_created(), done | place, response_done())
+    if broken:
+        call.detach()
+        call.attach(upstream, OpenAIGA(), [session_created("sess_2")])
+    upstream.take()
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "Two."}
+    say(call, type="conversation.item.create", event_id="mine", item=output)
+    [told] = upstream.take()
+    text = 'You called look_up with {"a": 1}. The result: Two.'
+    words = {"type": "message", "role": "system", "content": [{"type": "input_text", "text": text}]}
+    assert {name: told["item"][name] for name in told["item"] if name != "id"} == (
+        words if broken else output
+    )
+    assert (told["event_id"], leg.types()[-1:]) == ("mine", ["response.done"])

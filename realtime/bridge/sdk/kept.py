@@ -18,6 +18,8 @@ class Kept(Tap):
 
     def __init__(self) -> None:
         self._items = Newest(MOST)
+        self._calls: set[str] = set()  # ids of the calls of functions, of the session in use
+        self._asked: dict[str, str] = {}  # the items of all there were, by these ids
         self.last: str | None = None
         """The item that was placed last."""
 
@@ -25,8 +27,14 @@ class Kept(Tap):
         """The item as it stands."""
         return self._items.get(item_id)
 
+    def asked_before(self, call_id: str) -> Event | None:
+        """The call of a function with this id, if the session that asked for it is gone."""
+        return None if call_id in self._calls else self.get(self._asked.get(call_id, ""))
+
     def on_event(self, event: Mapping[str, Any]) -> None:
         match event["type"]:
+            case "session.created":
+                self._calls.clear()
             case "conversation.item.added" | "conversation.item.done":
                 self.last = event["item"]["id"]
                 self._take(event["item"])
@@ -45,6 +53,11 @@ class Kept(Tap):
                 self._items.pop(event["item_id"])
 
     def _take(self, item: Mapping[str, Any]) -> None:
+        if item.get("type") == "function_call":
+            self._calls.add(item["call_id"])
+            self._asked[item["call_id"]] = item["id"]
+            if len(self._asked) > MOST:
+                del self._asked[next(iter(self._asked))]
         known = self._items.get(item["id"]) or {}
         told = {name: value for name, value in item.items() if name != "content"}
         content = item.get("content") or known.get("content") or []

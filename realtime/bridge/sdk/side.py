@@ -12,6 +12,7 @@ from ..errors import is_busy, judge
 from ..events import Event, Problem, problem_event
 from ..ids import new_id
 from ..items import Item
+from ..tools import in_words
 from .events import parse_event
 from .kept import Kept
 from .session import (
@@ -130,11 +131,21 @@ class SdkSide(ClientSide):
 
     def _item_create(self, event: Event) -> None:
         item = event["item"] | {"id": event["item"].get("id") or new_id("item")}
+        if item["type"] == "function_call_output":
+            item = self._known_output(item)
         if item.get("role") == "assistant":
             item["content"] = [_spoken_as_text(part) for part in item["content"]]
         previous = event.get("previous_item_id")
         after = {"previous_item_id": previous} if previous is not None else {}
         self._core.to_upstream(event, **after, item=item)
+
+    def _known_output(self, item: Event) -> Event:
+        """An output as the provider's session can take it."""
+        call = self._kept.asked_before(item["call_id"])
+        if call is None:
+            return item
+        asked, most = (call["name"], call.get("arguments") or ""), self._core.limits.tool_bytes
+        return {"id": item["id"], **in_words(*asked, item["output"], most)}
 
     def _retrieve(self, event: Event) -> None:
         core, item_id = self._core, event["item_id"]
