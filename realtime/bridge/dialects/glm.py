@@ -66,6 +66,8 @@ class GLM(Beta):
         super().__init__()
         self._session: Event = {}
         self._turn = ""  # the item of a turn whose id is not known yet
+        self._newest = ""  # of the turn that was named last
+        self._speaking = False
         self._turns: dict[str, str] = {}  # the provider's ids of such items, and ours
 
     def query(self, target: Target) -> Mapping[str, str]:
@@ -110,9 +112,11 @@ class GLM(Beta):
     def _name_turn(self, event: Event) -> None:
         began = event["type"] == SPEECH[0]
         if not isinstance(event.get("item_id"), str) or not event["item_id"]:
-            if began or not self._turn:
-                self._turn = new_id("item")
-            event["item_id"] = self._turn
+            # One that is told again to begin, or to end, is no other one.
+            if (began and not self._speaking) or not self._newest:
+                self._turn = self._newest = new_id("item")
+            event["item_id"] = self._newest
+        self._speaking = began
 
     def _know_turn(self, event: Event) -> None:
         item = event.get("item")

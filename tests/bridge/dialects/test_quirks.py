@@ -184,6 +184,31 @@ def test_a_turn_glm_does_not_name_keeps_the_name_it_was_given():
     assert done["item_id"] == started["item_id"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "after"),
+    [
+        ("speech_started", "speech_started"),
+        ("speech_stopped", "speech_stopped"),
+        ("speech_stopped", "committed"),
+        ("committed", "committed"),
+    ],
+)
+def test_a_turn_glm_does_not_name_is_told_again_under_the_same_name(kind, after):
+    events = [each | {"event_id": f"e{n}"} for n, each in enumerate(sent("glm_call.json"))]
+    kinds = [each["type"] for each in events]
+    again = events[kinds.index(f"input_audio_buffer.{kind}")] | {"event_id": "again"}
+    at = kinds.index(f"input_audio_buffer.{after}") + 1
+    found = decode(DIALECTS["glm"](), *events[:at], again, *events[at:])
+    ids = {e["item_id"] for e in found if e["type"].startswith("input_audio_buffer.")}
+    assert len(ids) == 1
+
+
+def test_the_next_turn_glm_does_not_name_is_another():
+    start, stop = ({"type": f"input_audio_buffer.speech_{each}"} for each in ("started", "stopped"))
+    found = decode(DIALECTS["glm"](), start, stop, start, stop)
+    assert [e["item_id"] == found[0]["item_id"] for e in found] == [True, True, False, False]
+
+
 @pytest.mark.parametrize("name", ["stepfun"])
 def test_tools_are_nested(name):
     tool = {"type": "function", "name": "f", "parameters": {}}
