@@ -251,6 +251,9 @@ class ProviderSide:
 
     def _speech_started(self, event: Event) -> None:
         self._core.asked = False
+        if self._core.speaking == event["item_id"]:
+            self._core.stir()
+            return  # some say so again and again, each time later
         self._core.speaking = self._core.items.touch(event["item_id"]).id
         self._speech(event)
         self._core.tail.begins(ms_to_bytes(event["audio_start_ms"]))

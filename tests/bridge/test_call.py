@@ -749,6 +749,19 @@ def test_a_turn_under_way_is_heard_again_by_the_next_session_and_taped_once():
     assert rig.browser.frames[-1]["audio_start_ms"] == 1900
 
 
+def test_a_turn_that_is_said_to_begin_again_began_where_it_was_first_said_to():
+    rig = Rig()
+    recorded(rig)
+    rig.provider(speech("started", audio_start_ms=0))
+    speak(rig, 4)
+    rig.provider(speech("started", audio_start_ms=3000))
+    speak(rig, 2)
+    assert rig.browser.types().count("input_audio_buffer.speech_started") == 1
+    assert heard_again(rig) == 6000
+    rig.provider(speech("started", audio_start_ms=0))
+    assert rig.browser.types().count("input_audio_buffer.speech_started") == 2
+
+
 def test_a_turn_of_half_a_minute_that_nobody_keeps_is_heard_again_whole():
     rig = Rig()
     rig.provider(speech("started", audio_start_ms=0))
