@@ -3,3 +3,5 @@
 import { connectToasts } from "./panels/toasts.js";
 
 connectToasts();
+// One that the browser kept over a sign-in has a form that is not taken any more.
+window.addEventListener("pageshow", ({ persisted }) => persisted && location.reload());

@@ -53,6 +53,17 @@ def test_a_page_to_sign_in_needs_next_to_nothing_and_has_the_next_page_fetched(
     assert len(asked["named"]) > 50
 
 
+def test_a_page_to_sign_in_that_the_browser_kept_is_loaded_anew(visit: Open) -> None:
+    with visit(None) as page:
+        page.context.clear_cookies()
+        page.reload()
+        expect(page).to_have_url(re.compile("/login/"))
+        page.wait_for_load_state("networkidle")
+        with page.expect_response(page.url):
+            page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+        page.wait_for_load_state("networkidle")
+
+
 def test_all_that_a_page_looks_like_is_one_file(visit: Open) -> None:
     with visit(None) as page:
         sheets = page.evaluate("[...document.styleSheets].map((sheet) => sheet.href)")
