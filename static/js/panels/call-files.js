@@ -85,22 +85,22 @@ function placeOf(call) {
 const LONGEST = 2048;
 const WARM_UP_FRAMES = 8; // a camera's first pictures are dark
 
-export function canUseCamera() {
+function canUseCamera() {
   return typeof navigator.mediaDevices?.getUserMedia === "function";
 }
 
-export function canShareScreen() {
+function canShareScreen() {
   return typeof navigator.mediaDevices?.getDisplayMedia === "function";
 }
 
 /** A picture from the camera, on a phone the one at its back. Rejects as getUserMedia does. */
-export async function fromCamera() {
+async function fromCamera() {
   const video = { facingMode: { ideal: "environment" }, width: { ideal: 1920 } };
   return picture(await navigator.mediaDevices.getUserMedia({ video }), WARM_UP_FRAMES, "camera");
 }
 
 /** A picture of a screen or window the person chooses. Rejects as getDisplayMedia does. */
-export async function fromScreen() {
+async function fromScreen() {
   return picture(await navigator.mediaDevices.getDisplayMedia({ video: true }), 1, "screen");
 }
 

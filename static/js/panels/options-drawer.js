@@ -224,7 +224,7 @@ function languageOption(code) {
 // The list of functions that the assistant may use, in the options.
 
 /** Fill `place` with a checkbox for each, those of a service under its name. @param {object} choice a CallChoice */
-export function fillTools(place, choice) {
+function fillTools(place, choice) {
   const services = new Map();
   for (const tool of choice.tools) {
     services.set(tool.group, [...(services.get(tool.group) ?? []), box(tool, choice)]);

@@ -222,7 +222,7 @@ export class Thread {
 // Which day the messages of a thread are of: said above the first one of each day.
 
 /** Keep the days of a list of messages told, whatever comes into it. Today goes without saying. */
-export function tellDays(list) {
+function tellDays(list) {
   showDays(list);
   new MutationObserver(() => showDays(list)).observe(list, { childList: true });
 }
