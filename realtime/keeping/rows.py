@@ -52,8 +52,8 @@ class Row:
             self.pk,
             self.fields | new.fields,
             self.gone or new.gone,
-            # It would give what is older, or newer, than those who hand over fields know of.
-            None if new.fields else new.rest,
+            # What this one's gives is older, or newer, than those who hand over fields know of.
+            new.rest,
             self.passing and new.passing,
             self.written + new.written,
         )

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import orjson
 import pytest
-from django.db import connection
+from django.db import IntegrityError, OperationalError, connection
 
 from chats.models import Conversation, Message, Recording
 from realtime.keeping.journal import replay_journals, write_journal
@@ -140,6 +140,8 @@ def test_what_the_ledger_does_not_wait_for_is_written_in_its_time(
     assert (sorted(texts()), store.waiting) == (["over", "so"], 1)
     store.put("chats.Message", growing, message(conversation, text="so far so good"), whole.set)
     said.append("late")
+    # It may be handed over as it grows once more, and is no less awaited.
+    store.put_growing("chats.Message", growing, dict, lambda: None)
     store.append("realtime.Usage", "s l", entry.fields() | {"key": "l"}, lambda rows: None)
     assert whole.wait(10)
     assert (sorted(texts()), store.waiting) == (["over", "so far so good"], 0)
@@ -217,6 +219,32 @@ def test_a_value_the_driver_refuses_costs_only_its_row(
     store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="later", position=2.0))
     assert store.flush(10)
     assert texts() == ["kept", "later"]
+
+
+def test_a_row_that_is_refused_was_not_written_with_the_others(
+    conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(rows: list[Row]) -> None:
+        for row in rows:
+            row.outcome = "written"
+        raise IntegrityError("refused when all of it was to stand")
+
+    monkeypatch.setattr("realtime.keeping.rows._write", write)
+    rows = [Row("chats.Message", str(uuid.uuid4()), message(conversation)) for _ in range(2)]
+    write_rows(rows)
+    assert [row.outcome for row in rows] == [None, None]
+
+
+def test_a_database_that_goes_away_between_rows_refuses_none_of_them(
+    conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(rows: list[Row]) -> None:
+        raise IntegrityError("not all of them") if len(rows) > 1 else OperationalError("away")
+
+    monkeypatch.setattr("realtime.keeping.rows._write", write)
+    rows = [Row("chats.Message", str(uuid.uuid4()), message(conversation)) for _ in range(2)]
+    with pytest.raises(OperationalError, match="away"):
+        write_rows(rows)
 
 
 def test_who_cannot_be_told_does_not_stop_the_writer(
@@ -332,6 +360,24 @@ def test_rows_wait_for_a_database_that_is_away(
     assert list((tmp_path / "journal").glob("*.jsonl")) == []
 
 
+def test_what_grows_while_the_database_is_away_is_as_it_is_by_then(
+    store: Store,
+    conversation: Conversation,
+    database_away: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("realtime.keeping.store.RETRY_SECONDS", (0.05,))
+    pk = str(uuid.uuid4())
+    store.put("chats.Message", pk, message(conversation, text="so"))
+    assert not store.flush(0.5)
+    store.put("chats.Message", pk, message(conversation, text="so far"))
+    store.put_growing("chats.Message", pk, lambda: {"text": "so far so good"}, lambda: None)
+    assert not store.flush(1)  # it is tried again meanwhile, and kept in the journal
+    database_away()
+    assert store.flush(30)
+    assert texts() == ["so far so good"]
+
+
 def test_a_dead_process_s_journal_is_replayed_once(
     conversation: Conversation, tmp_path: Path
 ) -> None:
@@ -363,12 +409,13 @@ def test_a_row_that_is_removed_stays_away_whatever_waited_for_it(
     store: Store, conversation: Conversation
 ) -> None:
     pk = str(uuid.uuid4())
+    store.put("chats.Message", str(uuid.uuid4()), message(conversation, text="another"))
     store.put("chats.Message", pk, message(conversation, text="a cough"))
     assert store.flush(10)
     store.remove("chats.Message", pk)
     store.put("chats.Message", pk, message(conversation, text="a cough"))
     assert store.flush(10)
-    assert Message.objects.count() == 0
+    assert texts() == ["another"]
 
 
 def test_a_removal_is_journalled_and_replayed(tmp_path: Path, conversation: Conversation) -> None:
