@@ -71,7 +71,7 @@ class Recorder(Tap):
 
     def on_played(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
         item = self._items.get(item_id)
-        if item is None or item.role != Message.Role.ASSISTANT:
+        if item is None:
             return
         item.played_ms = max(item.played_ms or 0, audio_end_ms)
         self._record_when_heard(item)

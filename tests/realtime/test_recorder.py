@@ -149,6 +149,7 @@ def test_an_interrupted_answer_ends_where_it_was_heard(call: Call) -> None:
 def test_nothing_was_heard_of_an_answer_that_was_stopped_before_its_sound_came(call: Call) -> None:
     call.answer("a1", 0, "one two three")
     call.done("a1", "cancelled")
+    call.event("conversation.item.truncated", item_id="a1", audio_end_ms=0)
     call.answer("a2", 500, "four")
     call.done("a2", "cancelled")
     call.event("response.output_text.done", item_id="a3", text="five")
@@ -156,6 +157,7 @@ def test_nothing_was_heard_of_an_answer_that_was_stopped_before_its_sound_came(c
     call.wait()
     stored = {m.item_id: (m.text.strip(), m.unheard.strip()) for m in Message.objects.all()}
     assert stored == {"a1": ("", "one two three"), "a2": ("four", ""), "a3": ("five", "")}
+    assert {status for _, status, _ in thread()} == {"interrupted"}
 
 
 def test_text_and_audio_after_the_cut_are_not_kept(call: Call) -> None:
@@ -165,6 +167,20 @@ def test_text_and_audio_after_the_cut_are_not_kept(call: Call) -> None:
     call.event("response.output_audio_transcript.delta", item_id="a1", delta=" unheard")
     call.wait()
     assert (Message.objects.get().text.strip(), lengths()) == ("heard words", [1000])
+
+
+def test_an_answer_is_cut_once_and_not_when_it_was_heard_whole(call: Call) -> None:
+    call.answer("a1", 4000, "one two three four five six seven eight")
+    call.answer("a2", 1000, "all of it was heard")
+    call.done("a2")
+    call.recorder.on_played("a2", 0, 1000)
+    for item_id, at in (("a1", 2000), ("a1", 1000), ("a2", 500)):
+        call.event("conversation.item.truncated", item_id=item_id, audio_end_ms=at)
+    call.wait()
+    stored = {m.item_id: (m.text.strip(), m.unheard.strip()) for m in Message.objects.all()}
+    heard = ("one two three four five", "six seven eight")
+    assert stored == {"a1": heard, "a2": ("all of it was heard", "")}
+    assert lengths() == [2000, 1000]
 
 
 SAID = "response.output_audio_transcript"
@@ -204,6 +220,47 @@ def test_hanging_up_in_an_answer_cuts_it_where_playback_was(call: Call) -> None:
     call.end()
     message = Message.objects.get()
     assert (message.status, message.heard_ms, lengths()) == ("interrupted", 1000, [1000])
+
+
+def test_hanging_up_when_all_that_came_of_an_answer_was_heard_keeps_all_of_it(call: Call) -> None:
+    call.answer("a1", 3000, "a long answer that goes on")
+    call.recorder.on_played("a1", 0, 2900)
+    call.end()
+    message = Message.objects.get()
+    assert (message.text.strip(), message.unheard) == ("a long answer that goes on", "")
+    assert (message.heard_ms, lengths()) == (None, [3000])
+
+
+def test_a_turn_that_is_taken_out_while_it_is_spoken_leaves_no_sound(
+    call: Call, tmp_path: Path
+) -> None:
+    call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
+    call.speak(600)
+    call.event("conversation.item.deleted", item_id="u1")
+    call.speak(1400)
+    call.wait()
+    assert (list(tmp_path.glob("live/*/*.pcm")), thread()) == ([], [])
+
+
+def test_words_that_a_program_puts_into_the_assistant_s_mouth_are_kept(call: Call) -> None:
+    content = [{"type": "output_text", "text": "Put there."}]
+    item = {"id": "a1", "type": "message", "role": "assistant", "content": content}
+    call.event("conversation.item.added", item=item, previous_item_id=None)
+    call.wait()
+    assert thread() == [("assistant", "completed", "Put there.")]
+
+
+def test_that_some_sound_could_not_be_kept_is_written_and_told_once(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracks, "MAX_PENDING_BYTES", -1)  # as if the disk were too slow for any
+    call.speak(1000)
+    call.turn("u1", 700, 2000)
+    call.answer("a1", 500, "unheard of")
+    call.wait()
+    assert list(Recording.objects.values_list("partial", flat=True)) == [True, True]
+    told = [event["code"] for event in call.told if event["type"] == "nextvoice.notice"]
+    assert told == ["recording_partial"]
 
 
 def test_hanging_up_in_the_middle_of_a_sentence_keeps_it(call: Call) -> None:
@@ -538,7 +595,12 @@ def test_of_an_answer_that_broke_off_before_its_sound_came_nothing_was_heard(
     assert found.unheard.strip() == "Once upon a time"
 
 
-def test_silence_after_which_the_provider_asks_who_is_there_is_no_message(call: Call) -> None:
+@pytest.mark.parametrize("begun", [False, True])
+def test_silence_after_which_the_provider_asks_who_is_there_is_no_message(
+    call: Call, begun: bool
+) -> None:
+    if begun:
+        call.event("input_audio_buffer.speech_started", item_id="u1", audio_start_ms=0)
     call.speak(5000)
     silence = {"audio_start_ms": 0, "audio_end_ms": 5000}
     call.event("input_audio_buffer.timeout_triggered", item_id="u1", **silence)
@@ -550,7 +612,8 @@ def test_silence_after_which_the_provider_asks_who_is_there_is_no_message(call: 
     call.done("a1")
     call.end()
     assert thread() == [("assistant", "completed", "Are you there?")]
-    assert {event.get("item_id") for event in call.told if "item_id" in event} == {"a1"}
+    told = [event["type"] for event in call.told if event.get("item_id") not in (None, "a1")]
+    assert told == (["nextvoice.removed"] if begun else [])
 
 
 def test_a_turn_whose_provider_broke_mid_word_is_there_once_when_the_next_hears_it(
