@@ -255,7 +255,9 @@ async def test_a_call_of_another_process_takes_over_though_its_word_was_lost(
         await in_database(CallRecord.objects.all().delete)
 
 
-def test_what_is_stored_is_told_as_it_is(conversation: Conversation) -> None:
+def test_what_is_stored_is_told_as_it_is(conversation: Conversation, eve: User) -> None:
+    theirs = Conversation.objects.create(owner=eve, account=eve.own_account)
+    Message.objects.create(conversation=theirs, position=99, role="user", text="Another's")
     for at in range(60):
         Message.objects.create(
             conversation=conversation, position=at, role="assistant", kind="typed", text=f"**{at}**"
