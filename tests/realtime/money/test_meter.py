@@ -18,13 +18,15 @@ from hypothesis import strategies as st
 
 from chats.models import Conversation, User
 from realtime.bridge.dialects.base import SPENT
+from realtime.bridge.ends import ENDS
+from realtime.bridge.taps import EndRecord
 from realtime.db import in_database
 from realtime.keeping import store as stores
 from realtime.keeping.store import store
 from realtime.models import CallRecord, Price, Provider, Usage, UsageDay, VoiceModel
 from realtime.money import settling
-from realtime.money.ledger import Payer
-from realtime.money.meter import Meter
+from realtime.money.ledger import Entry, Payer
+from realtime.money.meter import Meter, charge
 from realtime.money.usage import MEASURES, Counts, counts_of
 from tests.realtime.test_consumer import cookie, sign_in
 from tests.scripted import (
@@ -577,6 +579,56 @@ async def test_an_answer_under_way_is_owed_until_it_is_written(transactional_db:
     rig.meter.on_event(response_done(usage=USAGE))
     assert rig.owing is None
     await rig.settle()
+
+
+async def test_what_is_under_way_when_a_call_ends_is_estimated(transactional_db: None) -> None:
+    rig = Rig(by_time=True)
+    rig.meter.on_event(response_created())
+    rig.meter.on_assistant_audio("item_a", 0, bytes(SECOND))
+    rig.meter.on_aside_audio("resp_aside", bytes(2 * SECOND))
+    rig.now = 5
+    used = [Counts(audio_out=20), Counts(audio_out=40), Counts(seconds=Decimal(5))]
+    assert rig.meter.under_way() == used
+    for event in turn():
+        rig.meter.on_event(event)
+    assert len(rig.owing) == 3
+    rig.meter.on_end(EndRecord(ENDS["hang_up"]))
+    assert rig.owing is None
+    ledger = {row.key: (row.kind, row.source, row.status) for row in await rig.settle()}
+    cut = ("estimated", "incomplete")
+    assert ledger == {
+        "resp_1": ("response", *cut),
+        "resp_aside": ("response", *cut),
+        "item_u": ("transcription", *cut),
+        "time 1": ("time", "unpriced", "completed"),
+    }
+
+
+async def test_what_is_on_its_way_into_the_ledger_is_under_way_if_the_model_used_it(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
+    others = {"model": "p", "upstream_session": "s", "key": "k", "counts": Counts(image_in=1)}
+    await asyncio.to_thread(store().flush, 10)
+    async with locked():
+        rig.meter.on_event(response_created())
+        rig.meter.on_event(response_done(usage=USAGE))
+        (name,) = rig.meter.settling.names()
+        for event in turn(usage=HEARD):
+            rig.meter.on_event(event)
+        await charge(Entry(payer=Payer(own=True), call_id=uuid.UUID(rig.call_id), **others))
+        assert len(rig.meter.settling.names()) == 3
+        assert rig.meter.under_way() == [counts_of(USAGE)]
+        assert rig.meter.under_way(without=[name]) == []
+    await rig.settle()
+
+
+async def test_what_is_bought_without_a_call_is_in_the_ledger_at_once(
+    transactional_db: None,
+) -> None:
+    entry = Entry(payer=Payer(), model="p", upstream_session="s", key="k", call_id=uuid.uuid4())
+    await charge(entry)
+    assert [row.key for row in await rows()] == ["k"]
 
 
 async def test_an_answer_that_never_ends_is_estimated_when_another_begins(
