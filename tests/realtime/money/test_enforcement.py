@@ -135,6 +135,7 @@ async def test_a_call_over_an_own_provider_is_not_stopped_by_the_site_s_money(
             await call.event("nextvoice.cost")
             lease = await in_database(Lease.objects.get)
             assert (lease.own, await used()) == (True, 5 * CENT)
+            assert (await call.event("nextvoice.quota"))["limits"] == []
             assert all(not event["limits"] for event in call.of("nextvoice.quota"))
             await call.send({"type": "nextvoice.hang_up"})
             assert await call.ended() == ("hang_up", 1000)

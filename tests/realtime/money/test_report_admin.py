@@ -77,9 +77,9 @@ def test_it_shows_what_reports_say(admin: Client, by: str) -> None:
 
 @pytest.mark.parametrize("by", BY)
 def test_a_click_on_a_line_adds_up_to_it(admin: Client, by: str) -> None:
-    for line, _share, into in ask(admin, by=by).context["lines"]:
-        if not into:
-            continue
+    opened = [(line, into) for line, _share, into in ask(admin, by=by).context["lines"] if into]
+    assert opened
+    for line, into in opened:
         page = admin.get(f"{reverse('admin:usage_report')}?{into}")
         assert page.context["by"] == NEXT[by]
         assert [each.cost for each in page.context["totals"]] == [line.cost]
