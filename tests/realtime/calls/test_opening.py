@@ -10,7 +10,7 @@ from chats.models import Conversation, User
 from realtime.bridge.session import changes_of
 from realtime.bridge.start import Start
 from realtime.calls.opening import Refused, find_conversation, open_call
-from realtime.models import CallRecord, Provider, Quota, VoiceModel
+from realtime.models import CallRecord, Lease, Provider, Quota, VoiceModel
 
 pytestmark = pytest.mark.django_db
 
@@ -48,8 +48,12 @@ def test_a_call_knows_where_it_begins_and_the_items_that_were_there(
     conversation: Conversation,
 ) -> None:
     model("b", default=True)
+    another = Conversation.objects.create(owner=conversation.owner, account=conversation.account)
+    another.messages.create(position=9.0, role="user", item_id="item_9")
+    beside = open_call(another.owner, another, Start())
     opening = open_call(conversation.owner, conversation, Start())
     assert (opening.last_position, opening.taken) == (0.0, frozenset())
+    assert Lease.objects.filter(pk=beside.call_id).exists()
     CallRecord.objects.update(state=CallRecord.State.ENDED)
     for position, item_id in ((1.0, "item_1"), (2.5, ""), (2.0, "item_2")):
         conversation.messages.create(position=position, role="user", item_id=item_id)
@@ -119,6 +123,15 @@ def test_a_voice_the_model_lacks_is_refused(conversation: Conversation) -> None:
     model("a", voices=["marin"])
     with pytest.raises(Refused):
         open_call(conversation.owner, conversation, Start(voice="nobody"))
+
+
+def test_an_audio_format_the_model_lacks_is_refused(conversation: Conversation) -> None:
+    lacks = model("a")
+    has = model("b", features={"formats": ["audio/pcm", "audio/pcmu"]})
+    changes = tuple(changes_of({"audio": {"input": {"format": {"type": "audio/pcmu"}}}}))
+    open_call(conversation.owner, conversation, Start(model=str(has.pk), changes=changes))
+    with pytest.raises(Refused):
+        open_call(conversation.owner, conversation, Start(model=str(lacks.pk), changes=changes))
 
 
 def test_a_session_s_voice_and_transcription_model_must_be_the_model_s(

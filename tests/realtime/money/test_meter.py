@@ -623,6 +623,21 @@ async def test_what_is_on_its_way_into_the_ledger_is_under_way_if_the_model_used
     await rig.settle()
 
 
+async def test_what_was_read_is_estimated_unless_the_answer_was_refused_before_it_began(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
+    content = [{"type": "input_text", "text": "x" * 400}]
+    item = {"id": "item_t", "type": "message", "role": "user", "content": content}
+    rig.meter.on_event({"type": "conversation.item.added", "item": item})
+    for name, heard, status in (("a", 0, "failed"), ("b", 1, "failed"), ("c", 0, "completed")):
+        rig.meter.on_event(response_created(name))
+        rig.meter.on_assistant_audio("item_a", 0, bytes(heard * SECOND))
+        rig.meter.on_event(response_done(name, status=status))
+    ledger = {row.key: (row.text_in, row.audio_out) for row in await rig.settle()}
+    assert ledger == {"a": (0, 0), "b": (100, 20), "c": (100, 0)}
+
+
 async def test_what_is_bought_without_a_call_is_in_the_ledger_at_once(
     transactional_db: None,
 ) -> None:

@@ -19,7 +19,7 @@ from realtime.db import with_connection
 from realtime.models import CallRecord, Lease, Price, Quota
 from realtime.money.books import DEAD_AFTER, Books
 from realtime.money.ledger import Entry, Payer, record
-from realtime.money.quotas import admit, release, release_dead, renew
+from realtime.money.quotas import admit, look, release, release_dead, renew
 from realtime.money.terms import OverQuota, Wish
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -261,6 +261,25 @@ def test_minutes_count_what_ended_today_and_what_runs(ann: Any) -> None:
     later = NOON + timedelta(minutes=3)
     over = renew([call], later)[call.call_id].over
     assert over is not None and over.limit is not None and over.limit.used == Decimal(10)
+
+
+def test_the_places_of_calls_that_leave_are_free_and_no_others() -> None:
+    site(calls_at_once=2)
+    leaves, stays, comes = wish(), wish(), wish()
+    admit(leaves, NOON)
+    admit(stays, NOON)
+    assert refusal(comes) == ("site", "calls")
+    admit(comes, NOON, leaving=[leaves.call_id])
+    assert {lease.call_id for lease in Lease.objects.all()} == {stays.call_id, comes.call_id}
+
+
+def test_who_only_looks_is_told_and_takes_nothing() -> None:
+    site(money_per_day=Decimal(1))
+    look(wish(ahead=cents(1)), NOON)
+    assert not Lease.objects.exists()
+    spend(Decimal(1))
+    with pytest.raises(OverQuota):
+        look(wish(ahead=cents(1)), NOON)
 
 
 def test_a_dead_process_frees_its_places() -> None:
