@@ -350,10 +350,14 @@ def test_deleting_hides_it_and_undo_brings_it_back(
     signed_in: Callable[[User], Client], conversation: Conversation
 ) -> None:
     client = signed_in(conversation.owner)
-    client.post(reverse("conversation-delete", args=[conversation.pk]))
-    assert client.get(conversation.get_absolute_url()).status_code == 404
+    ann = conversation.owner
+    another = Conversation.objects.create(owner=ann, account=ann.own_account)
+    for each in (another, conversation):
+        client.post(reverse("conversation-delete", args=[each.pk]))
+        assert client.get(each.get_absolute_url()).status_code == 404
     client.post(reverse("conversation-restore", args=[conversation.pk]))
     assert client.get(conversation.get_absolute_url()).status_code == 200
+    assert client.get(another.get_absolute_url()).status_code == 404
 
 
 def test_strangers_get_404_from_every_page(

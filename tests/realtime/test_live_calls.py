@@ -93,9 +93,13 @@ def test_a_call_that_gives_no_sign_of_life_is_marked_and_an_ended_one_is_gone(
     assert "Nobody is in a call now." in client.get(reverse("admin:live_calls")).content.decode()
 
 
-def test_hanging_up_is_asked_for_in_the_row_and_audited(call: CallRecord) -> None:
+def test_hanging_up_is_asked_for_in_the_row_and_audited(call: CallRecord, bob: User) -> None:
+    now = timezone.now()
+    another = CallRecord.objects.create(account=bob.own_account, started=now, heartbeat=now)
     assert hang_up(staff("supervise_calls"), call) == 302
     call.refresh_from_db()
+    another.refresh_from_db()
+    assert another.end_asked == ""
     event = AuditEvent.objects.get(action="call.hung_up")
     assert (call.end_asked, event.actor_name) == ("admin_ended", "staff-1")
     assert (event.account, event.detail) == (call.account, {"call": str(call.pk)})
