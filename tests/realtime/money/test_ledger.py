@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -129,6 +129,16 @@ def test_what_is_reported_takes_the_place_of_an_estimate() -> None:
     )
     assert record(entry()) == []
     assert balanced() == COST
+
+
+def test_a_correction_has_the_price_of_what_it_corrects() -> None:
+    (known,) = record(entry(raw=None, counts=Counts(audio_in=100)))
+    since = NOON + timedelta(minutes=30)
+    Price.objects.create(model="gpt-realtime", text_in=1, currency="CNY", since=since)
+    (correction,) = record(entry(created=NOON + timedelta(hours=1)))
+    for name in ("price_id", "rates", "currency"):
+        assert getattr(correction, name) == getattr(known, name)
+    assert correction.cost == COST - known.cost
 
 
 def test_what_is_reported_of_an_answer_and_a_turn_of_one_name_corrects_both() -> None:
