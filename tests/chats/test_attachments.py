@@ -254,13 +254,15 @@ def test_in_a_deleted_conversation_there_is_nothing(
 def test_deleting_takes_the_files_away(
     owner: Client, conversation: Conversation, tmp_path: Path
 ) -> None:
+    kept = put(owner, conversation, "kept.pdf", files.pdf("Hello"))
     made = put(owner, conversation, "a.png", files.picture("PNG", (2000, 10)))
-    assert len(stored(tmp_path)) == 3
+    assert len(stored(tmp_path)) == 4
     address = reverse("attachment-delete", args=[made.pk])
     assert owner.get(address).status_code == 405
     assert owner.post(address).status_code == 204
-    assert (Attachment.objects.count(), stored(tmp_path)) == (0, [])
+    assert (list(Attachment.objects.all()), len(stored(tmp_path))) == ([kept], 1)
     assert owner.post(address).status_code == 404
+    assert body(owner.get(kept.url)) == files.pdf("Hello")
 
 
 def test_files_go_with_their_message_and_conversation(

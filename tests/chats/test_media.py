@@ -34,8 +34,16 @@ async def _read(response: object) -> bytes:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_owner_hears_all_of_it(client: Client, recording: Recording) -> None:
-    client.force_login(recording.message.conversation.owner)
+    talk = recording.message.conversation
+    client.force_login(talk.owner)
+    others = []
+    for content, state in ((b"another", "ready"), (b"not yet", "live")):
+        message = Message.objects.create(conversation=talk, position=2, role="user")
+        others.append(Recording(message=message, state=state))
+        others[-1].file.save(f"{state}.mp3", ContentFile(content))
     assert fetch(client, recording) == (200, BODY, "")
+    assert fetch(client, others[0]) == (200, b"another", "")
+    assert fetch(client, others[1])[0] == 404
     head = client.head(recording.url)
     assert (head["Content-Length"], head["Accept-Ranges"]) == ("1024", "bytes")
     assert head["Cache-Control"] == "private, max-age=3600"
