@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from chats.models import AuditEvent, Conversation, User
 from realtime.bridge import UpstreamFailed
+from realtime.calls.opening import note_key
 from realtime.db import in_database
 from realtime.models import Provider
 from realtime.providers.circuits import FAILURES, MOST_SECONDS, OPEN_SECONDS, Circuit
@@ -136,3 +137,16 @@ def test_a_new_key_is_not_refused_yet(db: None) -> None:
     provider = Provider(name="Other", key_refused_at=timezone.now())
     provider.set_key("sk-another-0123456789")
     assert provider.key_refused_at is None
+
+
+def test_the_provider_that_refused_its_key_is_flagged_and_no_other(db: None) -> None:
+    url = "wss://voice.example.org"
+    both = [Provider.objects.create(name=name, url=url) for name in ("First", "Second")]
+    for provider, other in (both, both[::-1]):
+        for refused in (True, False):
+            note_key(provider.pk, refused=refused)
+            provider.refresh_from_db()
+            other.refresh_from_db()
+            assert (provider.key_refused_at is not None, other.key_refused_at) == (refused, None)
+    events = AuditEvent.objects.filter(action="provider.key_refused").order_by("pk")
+    assert [event.target for event in events] == ["First", "Second"]
