@@ -15,6 +15,7 @@ from realtime.models import Usage
 from realtime.models.exact import ExactSum
 from realtime.models.money import Source
 from realtime.money.prices import Rates, reporting_currency
+from realtime.money.pricing import EXACT
 from realtime.money.report_filters import Filters, midnight
 from realtime.money.usage import MEASURES, NOTHING
 
@@ -48,8 +49,8 @@ class Sums:
         for name in (*COUNTED, *MEASURES):
             self.figures[name] = self.figures.get(name, 0) + (row[f"sum_{name}"] or 0)
         for name in AMOUNTS:
-            amount = (row[f"sum_{name}"] or NOTHING) * rate
-            self.figures[name] = self.figures.get(name, NOTHING) + amount
+            amount = EXACT.multiply(row[f"sum_{name}"] or NOTHING, rate)
+            self.figures[name] = EXACT.add(self.figures.get(name, NOTHING), amount)
         self.priced = self.priced or bool(row["currency"])
 
     def add_call(self, calls: int, milliseconds: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -95,6 +95,19 @@ def test_one_day_of_a_person_is_exact_however_dear(team: Account, settings: Any)
     text = io.StringIO()
     call_command("reconcile", stdout=text)
     assert f"= {whole}" in text.getvalue()
+
+
+def test_what_is_converted_has_every_digit(team: Account, settings: Any) -> None:
+    settings.REPORTING_CURRENCY = "VND"
+    rate = Decimal("25411.123456789013")
+    ExchangeRate.objects.create(currency="USD", into="VND", since=at(1).date(), rate=rate)
+    Price.objects.create(model="v", since=at(1), text_in=Decimal("31.234567"))
+    ann, of_it = User.objects.get(username="ann"), Filters(model="v")
+    rows = [used(ann, team, at(day), 20_000_003 + day, model="v") for day in range(2, 9)]
+    found = [totals(of_it), *(lines(by, of_it) for by in BY)]
+    with localcontext(prec=80):
+        whole = sum((row.cost or 0) * rate for row in rows)
+        assert [sum(line.cost or 0 for line in each) for each in found] == [whole] * len(found)
 
 
 def test_amounts_beyond_a_whole_number_of_sqlites_add_up(db: None) -> None:
