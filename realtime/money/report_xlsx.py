@@ -12,11 +12,10 @@ from typing import Any
 from xlsxwriter import Workbook
 
 from realtime.calls import live
-from realtime.money.pricing import plain
 from realtime.money.report_files import Cell, safe
 
 MOST_DIGITS = 15
-"""More than these a spreadsheet's numbers do not keep; such amounts are text there."""
+"""More than these a spreadsheet's numbers do not keep."""
 MOST_LETTERS = 32_767
 """More than these a spreadsheet's cells do not keep."""
 SHEET_ROWS = 500_000
@@ -36,9 +35,10 @@ def xlsx_pieces(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]])
     """An XLSX file, piece by piece, made as a whole when the first is asked for; more rows than a
     sheet holds go on in another.
 
-    Numbers are cells of numbers as long as a spreadsheet keeps all their digits, else text; days
-    and times (of UTC) are such cells; text is never a formula. Raises Stopped when this process is
-    to end: a thread that goes on for half a minute would keep it from it.
+    Amounts are cells of numbers, though a spreadsheet keeps only so many of their digits: one that
+    adds up a column leaves text out without a word. Longer whole numbers are text. Days and times
+    (of UTC) are such cells; text is never a formula. Raises Stopped when this process is to end: a
+    thread that goes on for half a minute would keep it from it.
     """
     with TemporaryFile() as file, TemporaryDirectory() as rows_folder:
         book = Workbook(file, {"constant_memory": True, "tmpdir": rows_folder})
@@ -76,17 +76,10 @@ def _sheet(book: Workbook, title: str, head: Sequence[str]) -> Any:
 def _put(sheet: Any, row: int, column: int, cell: Cell, formats: dict[type[date], Any]) -> None:
     if isinstance(cell, bool):
         sheet.write_boolean(row, column, cell)
-    elif isinstance(cell, int | Decimal) and _fits(cell):
+    elif isinstance(cell, Decimal) or (isinstance(cell, int) and abs(cell) < 10**MOST_DIGITS):
         sheet.write_number(row, column, cell)
     elif isinstance(cell, date):
         moment = cell.astimezone(UTC).replace(tzinfo=None) if isinstance(cell, datetime) else cell
         sheet.write_datetime(row, column, moment, formats[type(cell)])
     elif cell is not None and cell != "":
-        text = plain(cell) if isinstance(cell, Decimal) else safe(cell)
-        sheet.write_string(row, column, CONTROL.sub(" ", text)[:MOST_LETTERS])
-
-
-def _fits(number: int | Decimal) -> bool:
-    """Whether a spreadsheet keeps all digits."""
-    # What is before the first digit that is not 0 is no digit of a float.
-    return len(plain(Decimal(number)).replace(".", "").strip("-").strip("0")) <= MOST_DIGITS
+        sheet.write_string(row, column, CONTROL.sub(" ", safe(cell))[:MOST_LETTERS])

@@ -215,10 +215,12 @@ def test_a_number_below_nothing_is_a_number() -> None:
     assert [*csv_pieces(["a"], [[Decimal("-0.5")]])][1] == b"-0.50\r\n"
 
 
-def test_numbers_that_spreadsheets_would_round_are_text() -> None:
+def test_an_amount_is_a_number_however_many_digits_it_has() -> None:
+    """A spreadsheet keeps 15 of them, but would leave text out of its sums without a word."""
     long = Decimal("1234567.123456789012")
-    book = load_workbook(xlsx(["a", "b"], [long, Decimal("0.1")]))
-    assert (book.active["A2"].value, book.active["B2"].value) == ("1234567.123456789012", 0.1)
+    file = xlsx(["a", "b", "c"], [long, Decimal("0.1"), 10**15])
+    cells = load_workbook(file).active[2]
+    assert [cell.value for cell in cells] == [1234567.123456789, 0.1, "1000000000000000"]
 
 
 @pytest.mark.django_db(transaction=True)  # its audit event is written in another thread
