@@ -80,11 +80,6 @@ class Opening:
     key_was_refused: bool = False
     """Whether the provider is flagged for that."""
 
-    @property
-    def by_time(self) -> bool:
-        """Whether connected time is billed."""
-        return self.tariff.prices is not None and bool(self.tariff.prices.per_minute)
-
 
 _seen = Prepared(
     lambda: (

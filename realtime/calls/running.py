@@ -112,7 +112,7 @@ class RunningCall:
             payer=opening.pays,
             call_id=opening.call_id,
             model=opening.target.model,
-            by_time=opening.by_time,
+            by_time=opening.tariff.by_time,
             session=opening.session,
             history=opening.history,
             save=self._save,

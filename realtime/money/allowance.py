@@ -57,11 +57,13 @@ End = Callable[[str, tuple[str, str] | None], None]
 @dataclass(frozen=True)
 class Tariff:
     """What a call costs, in the reporting currency. `prices`: of its model, None when nobody wrote
-    them down; `rate`: what one unit of their currency is worth."""
+    them down; `rate`: what one unit of their currency is worth; `by_time`: whether connected time
+    is billed, in whatever currency."""
 
     prices: Prices | None = None
     rate: Decimal = Decimal(1)
     currency: str = "USD"
+    by_time: bool = False
 
     @cached_property
     def ahead(self) -> Decimal | None:
@@ -86,9 +88,10 @@ def tariff_at(price: Price | None, now: datetime) -> Tariff:
     """What is paid by a price now. Without an exchange rate that is unknown, as without a price."""
     prices = price.prices() if price is not None else None
     rate = Rates().at(prices.currency, now.date()) if prices is not None else None
+    by_time = prices is not None and bool(prices.per_minute)
     if rate is None:
-        return Tariff(currency=reporting_currency())
-    return Tariff(prices, rate, reporting_currency())
+        return Tariff(currency=reporting_currency(), by_time=by_time)
+    return Tariff(prices, rate, reporting_currency(), by_time)
 
 
 class Allowance(Tap):

@@ -543,6 +543,28 @@ async def test_time_is_billed_in_slices_until_the_provider_bills_it_itself(
     assert await balanced() == Decimal("0.0325")
 
 
+async def test_time_is_billed_in_a_currency_that_has_no_exchange_rate(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    def priced(url: str) -> None:
+        Price.objects.all().delete()
+        since = datetime(2026, 1, 1, tzinfo=UTC)
+        price = {"per_minute": Decimal(6000), "currency": "CNY"}
+        Price.objects.create(model="scripted-1", since=since, **price)
+        voice_model(url)
+
+    async with ScriptedProvider(opened(Send(response_created()))) as provider:
+        await in_database(priced, provider.url)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            await call.event("response.created")
+            await call.send({"type": "nextvoice.hang_up"})
+            await call.ended()
+    ledger = await until(lambda found: [row for row in found if row.kind == "time"])
+    (time,) = (row for row in ledger if row.kind == "time")
+    assert (time.currency, time.cost) == ("CNY", time.seconds * 100)
+
+
 async def test_time_is_taken_back_at_the_price_it_had(transactional_db: None) -> None:
     async def costs(rate: str) -> None:
         price = {"model": "clock", "per_minute": Decimal(rate), "since": datetime.now(UTC)}
