@@ -375,6 +375,7 @@ class RunningCall:
             self._stop(answer.asked)
         else:
             self._allowance.costs_now(answer.tariff)
+            self._meter.bills_time(answer.tariff.by_time)
 
     async def _finalise(self, record: EndRecord) -> None:
         """Let the recordings and rows of the call reach disk and database before its last word."""

@@ -36,6 +36,12 @@ class ConnectedTime:
             return Decimal(0)
         return Decimal(int((self._clock() - self._since) * 1000)) / 1000
 
+    def estimates_now(self, estimates: bool) -> None:
+        """Its price may have changed, and what was before was not billed by time."""
+        if estimates and not self._estimates and self._since is not None:
+            self._since = self._clock()
+        self._estimates = estimates
+
     def begin(self) -> None:
         """An upstream session is there."""
         self._since = self._clock()

@@ -310,6 +310,10 @@ class Meter(Tap):
             return aside, answer
         return Answer(response_id, Counts() if times else self._context.read()), answer
 
+    def bills_time(self, by_time: bool) -> None:
+        """Whether connected time is billed by now: its price may have changed."""
+        self._time.estimates_now(by_time)
+
     def tick(self) -> None:
         """Count connected time. To be called every few seconds."""
         self._time.tick()

@@ -23,7 +23,7 @@ from realtime.bridge.taps import EndRecord
 from realtime.db import in_database
 from realtime.keeping import store as stores
 from realtime.keeping.store import store
-from realtime.models import CallRecord, Price, Provider, Usage, UsageDay, VoiceModel
+from realtime.models import CallRecord, Price, Provider, Quota, Usage, UsageDay, VoiceModel
 from realtime.money import settling
 from realtime.money.ledger import Entry, Payer
 from realtime.money.meter import Meter, charge
@@ -563,6 +563,51 @@ async def test_time_is_billed_in_a_currency_that_has_no_exchange_rate(
     ledger = await until(lambda found: [row for row in found if row.kind == "time"])
     (time,) = (row for row in ledger if row.kind == "time")
     assert (time.currency, time.cost) == ("CNY", time.seconds * 100)
+
+
+async def test_a_call_bills_time_from_when_its_price_is_set(
+    here: str, conversation: Conversation, cookie: str
+) -> None:
+    def unpriced(url: str) -> None:
+        Price.objects.all().delete()
+        Quota.objects.create(money_per_day=1000, unpriced_allowed=True)
+        voice_model(url)
+
+    def priced() -> None:
+        Price.objects.create(model="scripted-1", per_minute=Decimal(600))
+        Provider.objects.get().save()  # has its calls look at once
+
+    async with ScriptedProvider(opened(Send(response_created()))) as provider:
+        await in_database(unpriced, provider.url)
+        async with Caller.dial(here, str(conversation.pk), cookie) as call:
+            await call.start()
+            await call.event("nextvoice.quota", priced=False)
+            await in_database(priced)
+            await call.event("nextvoice.quota", priced=True)
+            await call.send({"type": "nextvoice.hang_up"})
+            await call.ended()
+    ledger = await until(lambda found: [row for row in found if row.kind == "time"])
+    (time,) = (row for row in ledger if row.kind == "time")
+    assert (time.currency, time.cost) == ("USD", time.seconds * 10)
+
+
+async def test_what_was_before_its_price_was_set_is_not_billed_by_time(
+    transactional_db: None,
+) -> None:
+    rig = Rig(model="clock")
+    rig.now = 30
+    price = {"model": "clock", "per_minute": Decimal("0.06"), "since": datetime.now(UTC)}
+    await in_database(lambda: Price.objects.create(**price))
+    for _ in range(2):
+        rig.meter.bills_time(True)
+        rig.now += 10
+        rig.meter.tick()
+    assert [row.seconds for row in await rig.settle()] == [20]
+    rig.meter.bills_time(False)
+    rig.now = 90
+    rig.meter.tick()
+    await rig.settle()
+    assert await balanced() == Decimal("0.02")
 
 
 async def test_time_is_taken_back_at_the_price_it_had(transactional_db: None) -> None:
