@@ -102,9 +102,10 @@ def call_ids(filters: Filters) -> QuerySet[Usage, Any]:
 def call_lines(filters: Filters, ids: Iterable[uuid.UUID | None] | None = None) -> Iterator[Line]:
     """A line for each call, in the order of `ids`; without them all, the latest first.
 
-    Takes the memory of a few hundred calls, however many there are.
+    Takes the memory of a few hundred calls, and of an id of each. The query for these is over
+    before the first line: see `chats.paging.every`.
     """
-    wanted = iter(call_ids(filters).iterator(chunk_size=CHUNK) if ids is None else ids)
+    wanted = iter(call_ids(filters) if ids is None else ids)
     while chunk := list(islice(wanted, CHUNK)):
         given = [each for each in chunk if each is not None]
         belongs = Q(call_id__in=given)

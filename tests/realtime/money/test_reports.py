@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import Sum
 
 from chats.models import Account, User
 from realtime.models import ExchangeRate, Price, Usage, UsageDay
 from realtime.models.exact import ExactSum
-from realtime.money import report_sums, rollups
+from realtime.money import report_sums, reports, rollups
 from realtime.money.ledger import Scope, spent
 from realtime.money.report_filters import Filters
 from realtime.money.reports import BY, call_lines, lines, totals
+from tests.chats.test_takeout import query_is_open
 from tests.realtime.money.spending import OPENAI, at, call, estimated, prices, used
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +151,15 @@ def test_each_day_is_converted_at_its_own_rate(
         assert [(each.cost, each.currency) for each in found] == [(expected, "USD")]
     by_call = [each.cost for each in call_lines(Filters(model="q"))]
     assert sum(each for each in by_call if each) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="others keep it in memory")
+def test_no_query_is_open_while_somebody_takes_calls_slowly(
+    team: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "CHUNK", 1)
+    assert [query_is_open() for _line in call_lines(Filters())] == [False] * 3
 
 
 def test_what_has_no_price_is_counted_and_never_a_zero(team: Account) -> None:
