@@ -49,6 +49,6 @@ def _names(price: Price, kind: str) -> set[str]:
         used = used.filter(writing)
     else:
         images = ToolService.objects.filter(kind=ToolService.Kind.IMAGES)
-        names = {each.name for each in models} | {each.model for each in images}
+        names = {each.name for each in models} | {each.model or each.name for each in images}
         used = used.exclude(writing)
     return names.union(used.values_list("model", flat=True).distinct())

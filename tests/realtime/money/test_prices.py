@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chats.models import User
-from realtime.models import Price, Provider, Usage, VoiceModel
+from realtime.models import Price, Provider, ToolService, Usage, VoiceModel
 from realtime.money import seeds
 from realtime.money.ledger import Entry, Payer, record
 from realtime.money.prices import Begun, price_for, without_price
@@ -237,6 +237,8 @@ def test_the_command_says_of_a_name_that_no_model_has_what_is_close(provider: Pr
     VoiceModel.objects.create(provider=provider, name="gpt-realtime-2.1", transcription_model="w-1")
     VoiceModel.objects.create(provider=qwen, name="qwen-omni")
     used(provider, "a", model="gpt-old")
+    ToolService.objects.create(kind="images", name="Drawings", prefix="d", model="gpt-image")
+    ToolService.objects.create(kind="images", name="Pictures", prefix="p")
     unknown = "No model “%s” is known here: the price is kept for when there is one."
     close = " Close to it: gpt-realtime-2.1."
 
@@ -249,7 +251,7 @@ def test_the_command_says_of_a_name_that_no_model_has_what_is_close(provider: Pr
     assert said("qwen-omni", "--provider", "OpenAI") == [unknown % "qwen-omni"]
     assert said("w-1") == ["“w-1” is known here, but not for Talking: it is for Transcription."]
     assert Price.objects.filter(model="gpt-realtime-21").exists()
-    for known in ("gpt-realtime-2.1", "gpt-*", "qwen-omni", "gpt-old"):
+    for known in ("gpt-realtime-2.1", "gpt-*", "qwen-omni", "gpt-old", "gpt-image", "Pictures"):
         assert said(known) == []
     assert said("w-1", "--kind", "transcription") == []
     assert said("qwen-omni", "--provider", "Qwen") == []
