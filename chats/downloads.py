@@ -7,6 +7,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
+from django.db import close_old_connections, connection
 from django.http import HttpRequest, StreamingHttpResponse
 
 from chats import audit
@@ -26,6 +27,16 @@ def sent(request: HttpRequest, pieces: Iterator[bytes], name: str, kind: str, ac
 
 
 async def _awaited(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    take = sync_to_async(lambda: next(pieces, None))
-    while (piece := await take()) is not None:
+    take = sync_to_async(_next)
+    while (piece := await take(pieces)) is not None:
         yield piece
+
+
+def _next(pieces: Iterator[bytes]) -> bytes | None:
+    """The next piece. Until the one after it others have its connection to the database, of which
+    there are few: somebody may take them slowly. One to SQLite's file is nobody else's."""
+    try:
+        return next(pieces, None)
+    finally:
+        if connection.vendor != "sqlite":
+            close_old_connections()

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,33 @@ async def eventually(found: Callable[[], bool], seconds: float = WITHIN) -> None
     async with asyncio.timeout(seconds):
         while not await asyncio.to_thread(found):  # noqa: ASYNC110 (a test may poll)
             await asyncio.sleep(0.05)
+
+
+MUCH = """
+import base64, os
+from chats.models import Conversation, Message, User
+zoe = User.objects.get(username="zoe")
+thread = Conversation.objects.create(owner=zoe, account=zoe.own_account)
+Message.objects.bulk_create(
+    Message(conversation=thread, position=n, role="user",
+            text=base64.b64encode(os.urandom(50_000)).decode())
+    for n in range(200)
+)
+"""
+
+
+def test_whoever_takes_a_file_slowly_keeps_no_page_from_others(site: Site) -> None:
+    zoe = site.person("zoe")
+    site.run(MUCH)
+    host, port = site.url.removeprefix("http://").split(":")
+    request = f"GET /my-data/ HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {zoe.cookie}\r\n\r\n"
+    with ExitStack() as open_ones:
+        # More than there are connections to the database.
+        for _ in range(11):
+            slow = open_ones.enter_context(socket.create_connection((host, int(port))))
+            slow.sendall(request.encode())
+            assert slow.recv(12) == b"HTTP/1.1 200"
+        assert zoe.get("/").status == 200
 
 
 async def test_a_spoken_call_is_kept_and_served(site: Site, ann: Person) -> None:
