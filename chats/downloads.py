@@ -33,10 +33,14 @@ async def _awaited(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _next(pieces: Iterator[bytes]) -> bytes | None:
-    """The next piece. Until the one after it others have its connection to the database, of which
-    there are few: somebody may take them slowly. One to SQLite's file is nobody else's."""
     try:
         return next(pieces, None)
     finally:
-        if connection.vendor != "sqlite":
-            close_old_connections()
+        let_go()
+
+
+def let_go() -> None:
+    """Let others have this thread's connection to the database, of which there are few, while
+    somebody takes what is sent, perhaps slowly. One to SQLite's file is nobody else's."""
+    if connection.vendor != "sqlite":
+        close_old_connections()

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, St
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
+from chats.downloads import let_go
 from chats.models import Recording
 from chats.spool import StoreAway
 
@@ -92,6 +93,7 @@ def asked_span(header: str, size: int) -> tuple[int, int] | None:
 async def _part(file: BinaryIO, start: int, end: int) -> AsyncIterator[bytes]:
     read = sync_to_async(file.read, thread_sensitive=False)
     try:
+        await sync_to_async(let_go)()
         await sync_to_async(file.seek, thread_sensitive=False)(start)
         while start < end:
             chunk = await read(min(CHUNK, end - start))

@@ -105,7 +105,8 @@ async def eventually(found: Callable[[], bool], seconds: float = WITHIN) -> None
 
 MUCH = """
 import base64, os
-from chats.models import Conversation, Message, User
+from chats.models import Conversation, Message, Recording, User
+from django.core.files.base import ContentFile
 zoe = User.objects.get(username="zoe")
 thread = Conversation.objects.create(owner=zoe, account=zoe.own_account)
 Message.objects.bulk_create(
@@ -113,21 +114,26 @@ Message.objects.bulk_create(
             text=base64.b64encode(os.urandom(50_000)).decode())
     for n in range(200)
 )
+spoken = Message.objects.create(conversation=thread, position=999, role="user")
+heard = Recording(message=spoken, state="ready", content_type="audio/mpeg", duration_ms=1)
+heard.file.save("long.mp3", ContentFile(os.urandom(16_000_000)))
+tell(str(heard.pk))
 """
 
 
 def test_whoever_takes_a_file_slowly_keeps_no_page_from_others(site: Site) -> None:
     zoe = site.person("zoe")
-    site.run(MUCH)
+    recording = site.run(MUCH)
     host, port = site.url.removeprefix("http://").split(":")
-    request = f"GET /my-data/ HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {zoe.cookie}\r\n\r\n"
-    with ExitStack() as open_ones:
-        # More than there are connections to the database.
-        for _ in range(11):
-            slow = open_ones.enter_context(socket.create_connection((host, int(port))))
-            slow.sendall(request.encode())
-            assert slow.recv(12) == b"HTTP/1.1 200"
-        assert zoe.get("/").status == 200
+    for path in ("/my-data/", f"/c/recordings/{recording}/audio"):
+        asked = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {zoe.cookie}\r\n\r\n"
+        with ExitStack() as open_ones:
+            # More than there are connections to the database.
+            for _ in range(11):
+                slow = open_ones.enter_context(socket.create_connection((host, int(port))))
+                slow.sendall(asked.encode())
+                assert slow.recv(12) == b"HTTP/1.1 200"
+            assert zoe.get("/").status == 200
 
 
 async def test_a_spoken_call_is_kept_and_served(site: Site, ann: Person) -> None:
