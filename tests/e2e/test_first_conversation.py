@@ -52,6 +52,13 @@ BEYOND = """() => [...document.querySelectorAll("button, summary, input, textare
   })
   .map((one) => one.outerHTML)"""
 
+# What a call's first line may say at its longest.
+LONGEST = """() => {
+  document.querySelector("[data-call-status]").textContent = "Connection lost. Reconnecting…";
+  document.querySelector("[data-call-cost]").hidden = false;
+  document.querySelector("[data-cost-sum]").textContent = "€1,234.56";
+}"""
+
 
 def start_talking(page: Page) -> None:
     page.get_by_test_id("start-talking").click()
@@ -334,6 +341,8 @@ def test_nothing_to_press_stands_beyond_the_edge(visit: Open, width: int) -> Non
         expect(page.get_by_test_id("hang-up")).to_be_visible()
         assert page.evaluate(BEYOND) == []
         page.get_by_test_id("call-resize").click()
+        assert page.evaluate(BEYOND) == []
+        page.evaluate(LONGEST)
         assert page.evaluate(BEYOND) == []
         page.get_by_test_id("hang-up").click()
         expect(page.get_by_test_id("start-call")).to_be_visible()
