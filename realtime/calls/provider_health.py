@@ -55,12 +55,12 @@ class ProviderHealth(Tap):
 
 async def _noted(provider: uuid.UUID, *, refused: bool) -> None:
     try:
-        await in_database(_note_key, provider, refused=refused)
+        await in_database(note_key, provider, refused=refused)
     except Exception as problem:
         outage.warning("a refused key cannot be noted: %s", why(problem))
 
 
-def _note_key(provider_id: uuid.UUID, *, refused: bool) -> None:
+def note_key(provider_id: uuid.UUID, *, refused: bool) -> None:
     """Flag the provider whose key was refused, or take the flag away. The first time counts."""
     provider = Provider.objects.select_related("account").filter(pk=provider_id).first()
     if provider is None or (provider.key_refused_at is not None) == refused:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from chats.models import AuditEvent, Conversation, User
 from realtime.bridge import UpstreamFailed
-from realtime.calls.opening import note_key
+from realtime.calls.provider_health import note_key
 from realtime.db import in_database
 from realtime.models import Provider
 from realtime.providers.circuits import FAILURES, MOST_SECONDS, OPEN_SECONDS, Circuit
