@@ -54,7 +54,7 @@ BEYOND = """() => [...document.querySelectorAll("button, summary, input, textare
 
 # What a call's first line may say at its longest.
 LONGEST = """() => {
-  document.querySelector("[data-call-status]").textContent = "Connection lost. Reconnecting…";
+  document.querySelector("[data-call-status]").textContent = "Microphone off";
   document.querySelector("[data-call-cost]").hidden = false;
   document.querySelector("[data-cost-sum]").textContent = "€1,234.56";
 }"""
