@@ -266,6 +266,7 @@ def test_in_a_window_enlarged_four_times_the_options_are_more_than_their_buttons
     with visit(None, viewport={"width": 320, "height": 256}) as page:
         new_conversation(page)
         page.get_by_test_id("open-options").click()
+        expect(page.get_by_test_id("options")).to_be_visible()
         read = """() => {
           const dialog = document.querySelector("#options");
           const part = dialog.querySelector(".options__body").getBoundingClientRect();
