@@ -46,7 +46,7 @@ class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: igno
             converter: Callable[[re.Match[str]], str]
             converter = super().url_converter(name, hashed_files, template)
             return converter
-        return lambda found: _text(self.open(join(dirname(name), found["sheet"])))
+        return lambda found: _read(self.open(join(dirname(name), found["sheet"]))).decode()
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
@@ -93,10 +93,6 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
             if file is not None:
                 self.files[path] = file
         return file
-
-
-def _text(file: Any) -> str:
-    return _read(file).decode("utf-8")
 
 
 def _read(file: Any) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from posixpath import dirname, join, normpath
 
@@ -48,24 +50,29 @@ _kept_links = cache(_links)
 def imported(name: str, *later: str) -> tuple[list[str], list[str]]:
     """What a module imports, and what that imports; and `later` and what they import later, with
     all that those import: names of static files, each one once."""
+    imports = cache(_imports)  # each file is read once
     first: list[str] = []
-    _reach(name, first, IMPORT)
+    _reach(name, first, lambda each: imports(each)[0])
     found = first.copy()
-    for other in [*later, *(other for each in first for other in _imports(each, IMPORT_LATER))]:
-        _reach(other, found, IMPORT, IMPORT_LATER)
+    for other in chain(later, *(imports(each)[1] for each in first)):
+        _reach(other, found, lambda each: chain(*imports(each)))
     return first[1:], found[len(first) :]
 
 
-def _reach(name: str, found: list[str], *ways: re.Pattern[str]) -> None:
+def _reach(name: str, found: list[str], imports: Callable[[str], Iterable[str]]) -> None:
     if name in found:
         return
     found.append(name)
-    for way in ways:
-        for other in _imports(name, way):
-            _reach(other, found, *ways)
+    for other in imports(name):
+        _reach(other, found, imports)
 
 
-def _imports(name: str, way: re.Pattern[str]) -> list[str]:
+def _imports(name: str) -> tuple[list[str], list[str]]:
+    """What a module imports at once, and later."""
     path = finders.find(name)
     source = Path(path).read_text("utf-8") if isinstance(path, str) else ""
-    return [normpath(join(dirname(name), address)) for address in way.findall(source)]
+    at_once, later = (
+        [normpath(join(dirname(name), address)) for address in way.findall(source)]
+        for way in (IMPORT, IMPORT_LATER)
+    )
+    return at_once, later

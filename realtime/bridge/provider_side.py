@@ -216,16 +216,16 @@ class ProviderSide:
             self._pass_on(event)
 
     def _committed(self, event: Event) -> None:
-        self._core.items.place(event["item_id"], event["previous_item_id"])
         core = self._core
+        core.items.place(event["item_id"], event["previous_item_id"])
         # Otherwise the next turn has begun in the meantime.
         if core.speaking in (None, event["item_id"]):
             core.speaking = None
             if core.tail.commit is not None or not core.settings.manual:
                 core.tail.clear()
-        silent = self._core.memory.is_silent(event["item_id"])
-        if answers_turns(self._core.settings.session) and not silent:
-            self._core.answering.owed = True
+        silent = core.memory.is_silent(event["item_id"])
+        if answers_turns(core.settings.session) and not silent:
+            core.answering.owed = True
         self._pass_on(event)
 
     def _deleted(self, event: Event) -> None:

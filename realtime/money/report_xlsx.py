@@ -42,14 +42,14 @@ def xlsx_pieces(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]])
     """
     with TemporaryFile() as file, TemporaryDirectory() as rows_folder:
         book = Workbook(file, {"constant_memory": True, "tmpdir": rows_folder})
-        _fill(book, title, head, iter(rows))
+        _fill(book, title, head, rows)
         book.close()
         file.seek(0)
         while piece := file.read(PIECE_BYTES):
             yield piece
 
 
-def _fill(book: Workbook, title: str, head: Sequence[str], rows: Iterator[Sequence[Cell]]) -> None:
+def _fill(book: Workbook, title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     formats = {kind: book.add_format({"num_format": shown}) for kind, shown in DAYS.items()}
     sheet: Any = None
     for count, row in enumerate(rows):

@@ -1,7 +1,7 @@
 // Where every page begins: connects the panels to the page, and the call to the panels. What is not
 // needed to read and to write comes afterwards: a page names it last, and it is imported in its place.
 
-import { audioContext } from "./audio/context.js";
+import { audioContext, switchOnSound } from "./audio/context.js";
 import { Call } from "./call/call.js";
 import { ConversationPage } from "./conversation.js";
 import { find, findAll, setText } from "./helpers/dom.js";
@@ -42,8 +42,10 @@ function arrive() {
   page?.leave();
   page = find("[data-conversation-page]", root) ? new ConversationPage(root, call, thePanel) : null;
   panel?.arrived(page?.isHere ?? false);
-  if (page) thePanel();
-  if (page) page.onoptions = () => openOptions(page.choice).catch(sayIncomplete);
+  if (page) {
+    thePanel();
+    page.onoptions = () => openOptions(page.choice).catch(sayIncomplete);
+  }
   // A page may have been on its way when the title was told.
   if (call.active && titled?.id === call.options.conversation) showTitle();
   // A page that the browser has not loaded itself is not told of by anybody else.
@@ -251,8 +253,7 @@ function showAgain() {
 async function startTalking(event) {
   event.preventDefault();
   const form = event.target;
-  // Sound may be switched on only here, inside the tap.
-  if (window.AudioContext) audioContext();
+  switchOnSound();
   event.submitter.disabled = true;
   try {
     await visits.go(form.action, { fields: new FormData(form) });

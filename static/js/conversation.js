@@ -1,6 +1,6 @@
 // The page of one conversation: its thread, its composer, and the call when it is about it.
 
-import { audioContext, leaveAudio } from "./audio/context.js";
+import { leaveAudio, switchOnSound } from "./audio/context.js";
 import { CallChoice } from "./call/choice.js";
 import { Watch } from "./call/watch.js";
 import { find, isComposing, jsonOf, setText, show } from "./helpers/dom.js";
@@ -79,8 +79,7 @@ export class ConversationPage {
 
   /** Begin a spoken call, once its panel is there. Call this inside the person's tap. */
   async talk() {
-    // Sound may be switched on only here, inside the tap.
-    if (window.AudioContext) audioContext();
+    switchOnSound();
     this.#unfollow();
     const panel = await this.#panel();
     if (panel && !this.#left) this.#talkIn(panel);

@@ -71,7 +71,7 @@ export class Visits {
       // The address tells what is shown, which is still the page before. What is gone for good is
       // forgotten, or there would be no way past it.
       const keep = problem.status === 404 ? "replaceState" : "pushState";
-      history[keep]({ entry: this.#entry }, "", shownAddress());
+      history[keep]({ entry: this.#entry }, "", shown);
       toast(whyNot(problem));
     }
   }
@@ -135,10 +135,6 @@ const address = () => location.pathname + location.search;
 /** The page at the present address stands in the document. */
 function nowShown() {
   shown = address();
-}
-
-function shownAddress() {
-  return shown;
 }
 
 /** Whether the present address is that of the page in the document. */

@@ -19,7 +19,7 @@ class Kept(Tap):
     def __init__(self) -> None:
         self._items = Newest(MOST)
         self._calls: set[str] = set()  # ids of the calls of functions, of the session in use
-        self._asked: dict[str, str] = {}  # the items of all there were, by these ids
+        self._asked = Newest(MOST)  # the ids of the items of all there were, by these ids
         self.last: str | None = None
         """The item that was placed last."""
 
@@ -29,7 +29,8 @@ class Kept(Tap):
 
     def asked_before(self, call_id: str) -> Event | None:
         """The call of a function with this id, if the session that asked for it is gone."""
-        return None if call_id in self._calls else self.get(self._asked.get(call_id, ""))
+        asked = None if call_id in self._calls else self._asked.get(call_id)
+        return self.get(asked["id"]) if asked is not None else None
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         match event["type"]:
@@ -55,9 +56,7 @@ class Kept(Tap):
     def _take(self, item: Mapping[str, Any]) -> None:
         if item.get("type") == "function_call":
             self._calls.add(item["call_id"])
-            self._asked[item["call_id"]] = item["id"]
-            if len(self._asked) > MOST:
-                del self._asked[next(iter(self._asked))]
+            self._asked.put(item["call_id"], {"id": item["id"]})
         known = self._items.get(item["id"]) or {}
         told = {name: value for name, value in item.items() if name != "content"}
         content = item.get("content") or known.get("content") or []

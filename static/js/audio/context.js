@@ -23,6 +23,11 @@ export function audioContext() {
   return context;
 }
 
+/** Switch the sound on, where there is any. It may be only inside the person's tap. */
+export function switchOnSound() {
+  if (globalThis.AudioContext) audioContext();
+}
+
 /** The context, kept awake for `user` until it leaves. */
 export function useAudio(user) {
   users.add(user);

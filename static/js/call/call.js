@@ -1,7 +1,7 @@
 // One call: the line, the sound and the captions, and the state they share.
 
 import { Captions } from "./captions.js";
-import { audioContext, leaveAudio } from "../audio/context.js";
+import { leaveAudio, switchOnSound } from "../audio/context.js";
 import { Applied } from "./choice.js";
 import { Costs } from "./costs.js";
 import { CallLink } from "./link.js";
@@ -277,12 +277,13 @@ export class Call extends EventTarget {
 
   /** Resolves with null, or with the reason why there is no sound. */
   async #openSound(attempt) {
-    // It may be switched on only here, inside the tap.
-    if (window.AudioContext) audioContext();
+    switchOnSound();
     const { Sound } = await import("./sound.js").catch(() => ({}));
     if (attempt !== this.#attempt) return null;
-    if (!Sound) leaveAudio(this);
-    if (!Sound) return "audio_failed";
+    if (!Sound) {
+      leaveAudio(this);
+      return "audio_failed";
+    }
     this.#sound = new Sound(this.#worklets, this.options, this.captions, this.#forSound());
     return this.#sound.open();
   }

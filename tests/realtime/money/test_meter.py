@@ -543,6 +543,13 @@ async def test_time_is_billed_in_slices_until_the_provider_bills_it_itself(
     assert await balanced() == Decimal("0.0325")
 
 
+async def billed_time() -> Usage:
+    """The one row of connected time, when it is there."""
+    ledger = await until(lambda found: [row for row in found if row.kind == "time"])
+    (time,) = (row for row in ledger if row.kind == "time")
+    return time
+
+
 async def test_time_is_billed_in_a_currency_that_has_no_exchange_rate(
     here: str, conversation: Conversation, cookie: str
 ) -> None:
@@ -560,8 +567,7 @@ async def test_time_is_billed_in_a_currency_that_has_no_exchange_rate(
             await call.event("response.created")
             await call.send({"type": "nextvoice.hang_up"})
             await call.ended()
-    ledger = await until(lambda found: [row for row in found if row.kind == "time"])
-    (time,) = (row for row in ledger if row.kind == "time")
+    time = await billed_time()
     assert (time.currency, time.cost) == ("CNY", time.seconds * 100)
 
 
@@ -586,8 +592,7 @@ async def test_a_call_bills_time_from_when_its_price_is_set(
             await call.event("nextvoice.quota", priced=True)
             await call.send({"type": "nextvoice.hang_up"})
             await call.ended()
-    ledger = await until(lambda found: [row for row in found if row.kind == "time"])
-    (time,) = (row for row in ledger if row.kind == "time")
+    time = await billed_time()
     assert (time.currency, time.cost) == ("USD", time.seconds * 10)
 
 
