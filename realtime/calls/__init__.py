@@ -6,4 +6,5 @@
 - `lookout`, `going_on`, `recheck`: whether calls may go on
 - `audience`, `channel`, `renamed`, `elsewhere`: what other tabs and processes are told
 - `janitor`: closes what a dead process left open
+- `admin`: past and live calls in Django's admin
 """

@@ -1,4 +1,4 @@
-"""The admin's page of live calls, in whatever process they run, and hanging one up."""
+"""Calls in Django's admin: past ones, and live ones in every process, which can be hung up."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from decimal import Decimal
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from chats import audit
+from chats.admin import Kept
+from chats.admin_lists import LongList
+from realtime.bridge.ends import ENDS
 from realtime.calls.audience import ask_to_end
 from realtime.calls.elsewhere import OPEN, ask
 from realtime.calls.janitor import DEAD_SECONDS
@@ -71,22 +76,91 @@ def _costs(call_ids: list[uuid.UUID]) -> dict[uuid.UUID, list[Cost]]:
     return costs
 
 
-class LiveCalls:
-    """Mixin of the calls' admin: `admin:live_calls`, its rows alone, and `admin:hang_up`."""
+END_WORDS = {
+    # The messages of `ENDS` speak to the person in the call; admins read about somebody else.
+    "hang_up": _("It was hung up."),
+    "signed_out": _("The person was signed out."),
+    "slow_reader": _("The person's connection was too slow for it."),
+    "internal_error": _("Something went wrong in this site."),
+    # What the janitor found.
+    "process_died": _("The process that it ran in died."),
+}
 
-    def get_urls(self) -> list[Any]:
-        wrap: Any = self.admin_site.admin_view  # type: ignore[attr-defined]
+
+def ended_by(reason: str) -> str:
+    """What ended a call, in words; an unknown reason, of another version, is returned as it is."""
+    if reason in END_WORDS:
+        return str(END_WORDS[reason])
+    return gettext(ENDS[reason].message) if reason in ENDS else reason
+
+
+class EndedBy(admin.SimpleListFilter):
+    """Calls that ended for one reason."""
+
+    title = _("ended by")
+    parameter_name = "end_reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(reason, ended_by(reason)) for reason in dict.fromkeys((*ENDS, *END_WORDS))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(end_reason=self.value()) if self.value() else queryset
+
+
+@admin.register(CallRecord)
+class CallRecordAdmin(Kept, LongList):
+    """Calls, and the page of those that run now. Rows cannot be deleted: quotas and reports count
+    the minutes of past calls."""
+
+    list_display = [
+        "started",
+        "user",
+        "account",
+        "provider_name",
+        "model_name",
+        "state",
+        "ended_by",
+        "length",
+    ]
+    list_filter = ["state", EndedBy, "started"]
+    list_select_related = ["user", "account"]
+    search_fields = ["id", "user__username", "user__email", "conversation__id", "end_detail"]
+    date_hierarchy = "started"
+    fields = [
+        "conversation",
+        ("user", "account"),
+        ("provider", "token"),
+        ("provider_name", "model_name"),
+        "state",
+        ("ended_by", "end_detail"),
+        ("started", "connected", "ended"),
+        ("duration_ms", "spoken_ms", "answered_ms"),
+        ("worker", "heartbeat"),
+    ]
+    readonly_fields = ["ended_by"]
+
+    @admin.display(description=_("ended by"), ordering="end_reason")
+    def ended_by(self, call: CallRecord) -> str:
+        return ended_by(call.end_reason)
+
+    @admin.display(description=_("length"), ordering="duration_ms")
+    def length(self, call: CallRecord) -> str:
+        seconds = call.duration_ms // 1000
+        return f"{seconds // 60}:{seconds % 60:02d}"
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
         return [
             path("live/", wrap(require_safe(self.live_view)), name="live_calls"),
             path("live/rows/", wrap(require_safe(self.live_rows_view)), name="live_calls_rows"),
             path("live/<uuid:pk>/hang-up/", wrap(require_POST(self.hang_up_view)), name="hang_up"),
-            *super().get_urls(),  # type: ignore[misc]
+            *super().get_urls(),
         ]
 
     def live_view(self, request: HttpRequest) -> TemplateResponse:
         """The whole page."""
         context = {
-            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
+            **self.admin_site.each_context(request),
             "title": _("Live calls"),
             "opts": CallRecord._meta,
             **self._rows(request),
