@@ -1,14 +1,16 @@
-"""What calls cost: usage times price becomes rows of the ledger; quotas bound it, reports sum it.
+"""What calls cost: usage times price becomes rows of the ledger; quotas limit it, reports sum it up.
 
-- `usage`, `pricing`, `estimate`: pure; what was used, its cost, a guess when untold
-- `ledger`, `rollups`: the rows that hold it, and their daily sums
-- `meter`, `allowance`, `keeper`: in a call; taps, what it may still use, its place
-- `prices`, `seeds`, `repricing`: which price holds, those we bring, the past at other prices
-- `waiting_prices`: what to say of a price that no model has
-- `quotas`, `books`, `terms`: what calls may still use, what is used, what a call asks and is told
-- `quota_words`, `quota_summary`: limits in words, how much of them is left
-- `reports`, `report_filters`, `report_sums`: what was used by whom, and how it is added up
-- `report_pages`, `report_files`, `charts`, `why`: the same to be read
-- `alerts`, `reconciling`, `provider_costs`: who is told of budgets, and whether the books agree
+- `usage`, `pricing`, `estimate`: pure functions: usage as counts, counts as money, and a guess at
+  both where the provider is silent
+- `ledger`, `rollups`, `anonymous`: the rows, their daily sums, and rows of people who are gone
+- `meter`, `turns`, `connected_time`, `settling`: what one call uses, on its way into the ledger
+- `allowance`, `keeper`, `renewing`, `renewer`: what a call may still use, checked while it runs
+- `quotas`, `books`, `terms`: limits, what is used of them, and what they leave to a call
+- `quota_words`, `quota_summary`: limits and what is left of them, in words
+- `prices`, `seeds`, `repricing`, `waiting_prices`: the price at a time, prices that come with the
+  site, the past at other prices, models without a price
+- `reports`, `report_filters`, `report_sums`: usage by day, person, model and so on
+- `report_pages`, `report_files`, `report_xlsx`, `charts`, `why`: the same as pages and files
+- `alerts`, `reconciling`, `provider_costs`: budget alerts, and comparing with providers' invoices
 - `admin`: all of it in Django's admin
 """

@@ -6,6 +6,7 @@ four letters of text; and all of the conversation is read again for each answer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -46,6 +47,17 @@ class Context:
     def says(self, letters: int) -> None:
         """So much text was added."""
         self.text += text_tokens(letters)
+
+    def takes(self, item: Mapping[str, Any]) -> None:
+        """This GA item was added."""
+        parts = item.get("content")
+        texts = [
+            part.get("text") or part.get("transcript") or ""
+            for part in (parts if isinstance(parts, list) else [])
+            if isinstance(part, Mapping)
+        ]
+        texts += [item.get("arguments") or "", item.get("output") or ""]
+        self.says(sum(len(text) for text in texts if isinstance(text, str)))
 
     def hears(self, ms: int) -> None:
         """So much of a person's speech was added."""

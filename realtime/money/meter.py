@@ -17,24 +17,22 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from realtime.bridge import EndRecord, Tap
-from realtime.bridge.audio import BYTES_PER_SECOND, bytes_to_ms
+from realtime.bridge.audio import BYTES_PER_SECOND
 from realtime.bridge.dialects.base import SPENT
 from realtime.db import in_database
 from realtime.keeping.store import Store
 from realtime.models import Usage
 from realtime.money.connected_time import ConnectedTime
-from realtime.money.estimate import Answer, Context, Turn
+from realtime.money.estimate import Answer, Context
 from realtime.money.ledger import Entry, Payer, record
 from realtime.money.settling import Settling
+from realtime.money.turns import Turns, forget_old
 from realtime.money.usage import Counts, counts_of
 from realtime.money.why import Sum, cost_event
 
 OWING_BYTES = BYTES_PER_SECOND
 OWING_LETTERS = 200
 """How much more may be received of an answer than is kept of it."""
-REMEMBERED = 512
-LONGEST_TURN_MS = 3_600_000
-"""Nobody speaks longer at a time: a provider that says so counts from somewhere else."""
 
 Event = Mapping[str, Any]
 WORDS = (
@@ -76,16 +74,13 @@ class Meter(Tap):
         self._context = Context()
         self._context.says(len(session.get("instructions") or ""))
         for item in history:
-            self._context.says(letters(item))
-        self._transcriber = _transcriber(session)
+            self._context.takes(item)
+        self._turns = Turns(session, self._context, self._entry, self._put, self._keep_owing)
         self._sessions = 0
         self._session = f"{call_id}/0"
         self._answer: Answer | None = None
         self._asides: dict[str, Answer] = {}  # outside the conversation, under way
         self._done: dict[str, int] = {}  # answers that have ended, and how often
-        self._turns: dict[str, Turn] = {}  # turns that are to be written down
-        self._written: dict[str, None] = {}  # turns that have been
-        self._by_hand = 0  # bytes of microphone audio since the last turn
         self._kept_bytes = self._kept_letters = 0  # of the answer under way
         self._owes = False
         self._time = ConnectedTime(self._put_new, estimates=by_time, clock=clock)
@@ -117,10 +112,10 @@ class Meter(Tap):
 
     @property
     def awaits_usage(self) -> bool:
-        return bool(self._owed_turns())
+        return bool(self._turns.owed)
 
     def on_user_audio(self, pcm: bytes, start_sample: int) -> None:
-        self._by_hand += len(pcm)
+        self._turns.unclaimed += len(pcm)
 
     def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
         if self._answer is not None:
@@ -138,16 +133,14 @@ class Meter(Tap):
             self._keep_owing()
 
     def on_client_event(self, event: Event) -> None:
-        if event["type"] == "input_audio_buffer.clear":
-            self._by_hand = 0
-        elif event["type"] == "session.update" and _stops_writing(event["session"]):
-            # Until a session says otherwise; one that says nothing of it may go on.
-            self._transcriber = None
+        self._turns.on_client_event(event)
 
     def on_event(self, event: Event) -> None:
         handler = self._handlers.get(event["type"])
         if handler is not None:
             handler(self, event)
+        else:
+            self._turns.on_event(event)
 
     def on_end(self, record: EndRecord) -> None:
         """Write down, as estimates, what nobody will report any more."""
@@ -155,7 +148,7 @@ class Meter(Tap):
         for aside in self._asides.values():
             self._put(self._entry_of_answer(aside, status=Usage.Status.INCOMPLETE))
         self._asides.clear()
-        self._give_up_turns()
+        self._turns.give_up()
         self._time.tick(last=True)
         if self._owes:
             self._save(owing=None)
@@ -163,7 +156,7 @@ class Meter(Tap):
     # Sessions
 
     def _created(self, event: Event) -> None:
-        self._give_up_turns()
+        self._turns.give_up()
         self._time.end()
         self._done.clear()
         if self._sessions:
@@ -172,79 +165,12 @@ class Meter(Tap):
         session = event["session"]
         self._session = f"{self._call_id}/{self._sessions}/{session.get('id') or ''}"[:200]
         self._time.begin()
-        self._updated(event)
-
-    def _updated(self, event: Event) -> None:
-        self._transcriber = _transcriber(event["session"]) or self._transcriber
-
-    # A person's turns
-
-    def _speech_started(self, event: Event) -> None:
-        self._turns[event["item_id"]] = Turn(started_ms=int(event["audio_start_ms"]))
-
-    def _speech_stopped(self, event: Event) -> None:
-        turn = self._turns.get(event["item_id"])
-        if turn is not None and turn.started_ms is not None:
-            ms = int(event["audio_end_ms"]) - turn.started_ms
-            turn.ms = max(0, min(ms, LONGEST_TURN_MS))
-
-    def _timed_out(self, event: Event) -> None:
-        """What comes next under this id is silence, and no words of it are to be expected."""
-        self._written[event["item_id"]] = None
-        forget_old(self._written)
-
-    def _owed_turns(self) -> dict[str, Turn]:
-        """Turns that somebody is writing down."""
-        if self._transcriber is None:
-            return {}
-        turns = self._turns.items()
-        return {item_id: turn for item_id, turn in turns if turn.committed and turn.ms}
-
-    def _give_up_turns(self) -> None:
-        """Write down the turns whose words nobody will tell any more. One that was not committed
-        yet costs nothing here: the next session is given it again."""
-        for item_id, turn in self._owed_turns().items():
-            self._put(self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE))
-        self._turns.clear()
-
-    def _committed(self, event: Event) -> None:
-        item_id = event["item_id"]
-        turn = self._turns.setdefault(item_id, Turn())
-        turn.committed = True
-        turn.ms = turn.ms or bytes_to_ms(self._by_hand)
-        self._by_hand = 0
-        self._context.hears(turn.ms)
-        if self._transcriber is None or item_id in self._written:
-            self._turns.pop(item_id)
-        else:
-            self._keep_owing()
+        self._turns.follow(event["session"])
 
     def _added(self, event: Event) -> None:
         item = event["item"]
         if item.get("role") != "assistant":
-            self._context.says(letters(item))
-
-    def _transcribed(self, event: Event) -> None:
-        item_id = event["item_id"]
-        turn = self._turns.pop(item_id, Turn())
-        raw = _said(event)
-        known = item_id in self._written
-        self._written[item_id] = None
-        forget_old(self._written)
-        if raw or (self._transcriber is not None and not known):
-            words = str(event.get("transcript") or "")
-            self._put(self._entry_of_turn(item_id, turn, raw=raw, words=words), item_id=item_id)
-
-    def _not_transcribed(self, event: Event) -> None:
-        """Not billed when the provider says that it failed; unknown when the line broke."""
-        turn = self._turns.pop(event["item_id"], None)
-        lost = event["error"].get("code") == "connection_lost"
-        raw = _said(event)
-        if raw or (lost and turn is not None and turn.ms and self._transcriber):
-            entry = self._entry_of_turn(
-                event["item_id"], turn or Turn(), raw=raw, status=Usage.Status.FAILED
-            )
-            self._put(entry, item_id=event["item_id"])
+            self._context.takes(item)
 
     # Answers
 
@@ -337,10 +263,6 @@ class Meter(Tap):
     def _entry_of_answer(self, answer: Answer, **fields: Any) -> Entry:
         return self._entry(answer.key, Usage.Kind.RESPONSE, counts=answer.counts(), **fields)
 
-    def _entry_of_turn(self, item_id: str, turn: Turn, words: str = "", **fields: Any) -> Entry:
-        given = {"model": self._transcriber or self._model, "counts": turn.counts(words)}
-        return self._entry(item_id, Usage.Kind.TRANSCRIPTION, **(given | fields))
-
     def _put_new(self, key: str, kind: str, **fields: Any) -> Entry:
         entry = self._entry(key, kind, **fields)
         self._put(entry)
@@ -363,10 +285,7 @@ class Meter(Tap):
     def _keep_owing(self) -> None:
         self._kept_bytes = self._answer.audio_bytes if self._answer else 0
         self._kept_letters = self._answer.letters if self._answer else 0
-        owing = [
-            self._entry_of_turn(item_id, turn, status=Usage.Status.INCOMPLETE).fields()
-            for item_id, turn in self._owed_turns().items()
-        ]
+        owing = self._turns.owing()
         if self._answer is not None:
             owing.append(self._owed(self._answer))
         owing += [self._owed(aside) for aside in self._asides.values()]
@@ -382,15 +301,8 @@ class Meter(Tap):
 
     _handlers: dict[str, Callable[[Meter, Event], None]] = {
         "session.created": _created,
-        "session.updated": _updated,
         "session.usage.updated": _usage_updated,
-        "input_audio_buffer.speech_started": _speech_started,
-        "input_audio_buffer.speech_stopped": _speech_stopped,
-        "input_audio_buffer.timeout_triggered": _timed_out,
-        "input_audio_buffer.committed": _committed,
         "conversation.item.added": _added,
-        "conversation.item.input_audio_transcription.completed": _transcribed,
-        "conversation.item.input_audio_transcription.failed": _not_transcribed,
         "response.created": _response_created,
         "response.done": _response_done,
         SPENT: _spent,
@@ -409,45 +321,3 @@ async def charge(entry: Entry) -> None:
         meter.charge(entry)
     else:
         await in_database(record, entry)
-
-
-def letters(item: Event) -> int:
-    """How much text an item has."""
-    parts = item.get("content")
-    texts = [
-        part.get("text") or part.get("transcript") or ""
-        for part in (parts if isinstance(parts, list) else [])
-        if isinstance(part, Mapping)
-    ]
-    texts += [item.get("arguments") or "", item.get("output") or ""]
-    return sum(len(text) for text in texts if isinstance(text, str))
-
-
-def forget_old(known: dict[str, Any]) -> None:
-    """Keep a dict of ids small; the oldest go."""
-    while len(known) > REMEMBERED:
-        del known[next(iter(known))]
-
-
-def _transcriber(session: Event) -> str | None:
-    """The model that writes down what the person says, in a GA session."""
-    written = _hearing(session).get("transcription")
-    model = written.get("model") if isinstance(written, Mapping) else None
-    return model if isinstance(model, str) and model else None
-
-
-def _stops_writing(session: Event) -> bool:
-    """Whether a change of the session asks for nothing to be written down."""
-    hearing = _hearing(session)
-    return "transcription" in hearing and hearing["transcription"] is None
-
-
-def _hearing(session: Event) -> Event:
-    audio = session.get("audio")
-    hearing = audio.get("input") if isinstance(audio, Mapping) else None
-    return hearing if isinstance(hearing, Mapping) else {}
-
-
-def _said(event: Event) -> Any:
-    """What the provider said a transcription used; None where its `usage` was only filled in."""
-    return event["raw_usage"] if "raw_usage" in event else event.get("usage")
