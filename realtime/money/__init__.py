@@ -1,4 +1,4 @@
-"""What calls cost: usage times price becomes rows of the ledger; quotas limit it, reports sum it up.
+"""What calls cost. Usage times price gives rows of the ledger; quotas limit it, reports add it up.
 
 - `usage`, `pricing`, `estimate`: pure functions: usage as counts, counts as money, and a guess at
   both where the provider is silent

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any
@@ -26,7 +26,7 @@ from realtime.keeping.statements import add_up, insert_new
 from realtime.models.exact import ExactSum
 from realtime.models.money import Price, Source, Usage, UsageDay
 from realtime.money.prices import Rates, price_for
-from realtime.money.pricing import EXACT, Prices, Unpriced, cost, costs, priced_part
+from realtime.money.pricing import EXACT, Unpriced, cost, priced_part, read_prices
 from realtime.money.rollups import NAMES, PLACE
 from realtime.money.usage import MEASURES, NOTHING, Counts, counts_of, tame
 from realtime.prepared import Given, Prepared
@@ -247,7 +247,7 @@ def _set_price(row: Usage, counts: Counts, price: Price | None, estimated: bool)
         prices = price.prices()
         if estimated:
             counts = priced_part(counts, prices)
-        row.price_id, row.rates, row.currency = price.pk, _kept(prices), prices.currency
+        row.price_id, row.rates, row.currency = price.pk, prices.plain(), prices.currency
         try:
             row.cost = cost(counts, prices)
         except Unpriced:
@@ -261,47 +261,6 @@ def _set_price(row: Usage, counts: Counts, price: Price | None, estimated: bool)
         row.source = Source.ESTIMATED if row.doubts else Source.REPORTED
 
 
-def _kept(prices: Prices) -> dict[str, str]:
-    """The rates as they were, exact, in JSON."""
-    rates = {name: f"{rate:f}" for name, rate in prices.rates().items() if rate is not None}
-    return {**rates, "currency": prices.currency}
-
-
-def _prices(kept: Mapping[str, str]) -> Prices:
-    """The rates that `_kept` kept."""
-    return _read_prices(tuple(kept.items()))
-
-
-@lru_cache(maxsize=64)
-def _read_prices(kept: tuple[tuple[str, str], ...]) -> Prices:
-    rates = {name: Decimal(rate) for name, rate in kept if name != "currency"}
-    return Prices(**rates, currency=dict(kept).get("currency", ""))
-
-
-def costs_of(row: Usage) -> dict[str, Decimal]:
-    """What each part of a row cost, by the names of `pricing.costs`; they add up to its cost."""
-    if row.cost is None or not row.rates:
-        return {}
-    try:
-        return costs(row.counts(), _prices(row.rates))
-    except Unpriced:
-        return {}
-
-
-def cost_at(row: Usage, counts: Counts) -> Decimal | None:
-    """What `counts` would cost at the rates of a row, in its currency; None without a price for
-    them, and where time is what costs."""
-    if row.cost is None or not row.rates:
-        return None
-    prices = _prices(row.rates)
-    if prices.by_time:
-        return None
-    try:
-        return cost(priced_part(counts, prices), prices)
-    except Unpriced:
-        return None
-
-
 def _correction(known: Usage, truth: Usage) -> Usage:
     """The row that turns an estimate into the truth, at the price the estimate had."""
     row = replace_row(truth, kind=Usage.Kind.CORRECTION, corrects=known.kind)
@@ -309,7 +268,7 @@ def _correction(known: Usage, truth: Usage) -> Usage:
         for name in ("price_id", "rates", "currency", "source"):
             setattr(row, name, getattr(known, name))
         try:
-            row.cost = cost(truth.counts(), _prices(known.rates or {})) - known.cost
+            row.cost = cost(truth.counts(), read_prices(known.rates or {})) - known.cost
             row.source = truth.source if truth.cost is not None else Source.REPORTED
         except Unpriced:
             row.cost, row.currency, row.source = None, "", Source.UNPRICED

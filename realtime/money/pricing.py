@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from realtime.money.usage import Counts
 
@@ -61,6 +61,11 @@ class Prices:
         """Every rate by name, in the order of the columns."""
         return {name: getattr(self, name) for name in RATES}
 
+    def plain(self) -> dict[str, str]:
+        """The rates for JSON, to the last digit; `read_prices` reads them."""
+        rates = {name: f"{rate:f}" for name, rate in self.rates().items() if rate is not None}
+        return {**rates, "currency": self.currency}
+
     @cached_property
     def by_token(self) -> bool:
         """Whether tokens cost something, or are said to be free."""
@@ -85,6 +90,17 @@ class Prices:
 
 RATES = tuple(field.name for field in fields(Prices) if field.name != "currency")
 TOKEN_RATES = RATES[:8]
+
+
+def read_prices(plain: Mapping[str, str]) -> Prices:
+    """The prices that `Prices.plain` wrote."""
+    return _read_prices(tuple(plain.items()))
+
+
+@lru_cache(maxsize=64)
+def _read_prices(plain: tuple[tuple[str, str], ...]) -> Prices:
+    rates = {name: Decimal(rate) for name, rate in plain if name != "currency"}
+    return Prices(**rates, currency=dict(plain).get("currency", ""))
 
 
 def cost(counts: Counts, prices: Prices) -> Decimal:

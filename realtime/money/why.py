@@ -12,8 +12,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_lazy
 
 from realtime.models import Usage
-from realtime.money.ledger import IMAGES, cost_at, costs_of
-from realtime.money.pricing import plain
+from realtime.money.ledger import IMAGES
+from realtime.money.pricing import Unpriced, cost, costs, plain, priced_part, read_prices
 from realtime.money.usage import Counts
 
 NOTHING = Decimal(0)
@@ -64,7 +64,7 @@ def cost_event(row: Usage, total: Sum, about: Mapping[str, str], ahead: Counts) 
     tokens there are to read, and about what the next turn costs (None: no price, or by time).
     """
     priced = row.cost is not None
-    parts, counts = costs_of(row), row.counts()
+    parts, counts = _costs_of(row), row.counts()
     return {
         "type": "nextvoice.cost",
         **about,
@@ -92,10 +92,10 @@ def _read_conversation(row: Usage) -> bool:
 
 def _context(row: Usage, counts: Counts, ahead: Counts) -> dict[str, Any]:
     """The size of the conversation, and about what going on with it costs."""
-    cost = cost_at(row, ahead)
+    next_turn = _cost_at(row, ahead)
     return {
         "tokens": counts.tokens_in + counts.tokens_out,
-        "next": plain(cost.quantize(Decimal("1e-6"))) if cost is not None else None,
+        "next": plain(next_turn.quantize(Decimal("1e-6"))) if next_turn is not None else None,
         "currency": row.currency,
     }
 
@@ -142,6 +142,30 @@ def _read_again(row: Usage, counts: Counts) -> str:
     else:
         text = gettext("Each answer re-reads the conversation: %(n)s tokens.")
     return text % words
+
+
+def _costs_of(row: Usage) -> dict[str, Decimal]:
+    """What each part of a row cost, by the names of `pricing.costs`; they add up to its cost."""
+    if row.cost is None or not row.rates:
+        return {}
+    try:
+        return costs(row.counts(), read_prices(row.rates))
+    except Unpriced:
+        return {}
+
+
+def _cost_at(row: Usage, counts: Counts) -> Decimal | None:
+    """What `counts` would cost at the rates of a row, in its currency; None without a price for
+    them, and where time is what costs."""
+    if row.cost is None or not row.rates:
+        return None
+    prices = read_prices(row.rates)
+    if prices.by_time:
+        return None
+    try:
+        return cost(priced_part(counts, prices), prices)
+    except Unpriced:
+        return None
 
 
 def _json(value: int | Decimal) -> int | str:
