@@ -1,16 +1,12 @@
 """Keeps N workers alive on one listening socket, and what runs once beside them.
 
-A worker is started by exec, never by fork alone: threads, database pools and event loops do not
-survive a fork. Its standard input is one end of a socket pair whose other end is here: it is told
-there to accept connections, says when it does, and either side learns when the other one dies.
+Starting a worker takes seconds, nearly all of them to load the program. So one more than needed is
+loaded and waits as a spare, to take the place of a dead one at once.
 
-To start a worker takes seconds, nearly all of it to load the program. So one more than are needed
-is loaded and waits: it has a dead one's place at once.
-
-SIGTERM and SIGINT end everything, SIGHUP replaces the workers one by one by new ones that read
-code and settings afresh: the old one goes when the new one accepts connections, and stays when
-the new one does not come up. So does the one that waits. Programs beside them that follow the
-settings are replaced last.
+SIGTERM and SIGINT end everything. SIGHUP replaces the workers one by one with new ones, which read
+code and settings afresh: the old one goes when the new one accepts connections, and stays if the
+new one does not come up. The spare is replaced too, and last the programs beside the workers that
+follow the settings.
 """
 
 from __future__ import annotations
@@ -18,14 +14,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import socket
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
-from realtime import logs
+from realtime.serving.child import Child, Program, how_ended
 from realtime.serving.worker import RETIRE
 
 log = logging.getLogger(__name__)
@@ -35,105 +27,8 @@ log = logging.getLogger(__name__)
 HEALTHY_SECONDS = 5.0
 # How long to wait before the next try after so many early deaths in a row, from none on.
 BACK_OFF_SECONDS = (0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
-# How long a new worker may take to accept connections, and an old one to end.
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
 # When to try again to have one wait after it has died.
 SPARE_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What a place runs: its arguments, the sockets it inherits, and its whole environment; None:
-    ours. `greets`: whether it says on its line when it is ready. `on_end` is told the id of each
-    process of it that ended. `log`: where what it writes on standard error goes; None: to ours, as
-    it is. `follows`: whether SIGHUP replaces it where it runs beside workers."""
-
-    name: str
-    arguments: Sequence[str]
-    sockets: Sequence[socket.socket] = ()
-    environment: Mapping[str, str] | None = None
-    folder: Path | None = None
-    greets: bool = True
-    on_end: Callable[[int], object] = lambda pid: None
-    log: logging.Logger | None = None
-    follows: bool = False
-
-
-class Child:
-    """A running process. Make it with `start`."""
-
-    def __init__(self, process: asyncio.subprocess.Process, line: socket.socket) -> None:
-        self.pid = process.pid
-        self._process = process
-        self._line = line
-        self._since = asyncio.get_running_loop().time()
-
-    @classmethod
-    async def start(cls, program: Program) -> Child:
-        """Start the program in a session of its own, so that a terminal's Ctrl-C is ours only."""
-        line, theirs = socket.socketpair()
-        line.setblocking(False)
-        with theirs, logs.told_to(program.log) as told:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *program.arguments,
-                stdin=theirs.fileno(),
-                stderr=told,
-                pass_fds=[each.fileno() for each in program.sockets],
-                env=program.environment,
-                cwd=program.folder,
-                start_new_session=True,
-            )
-        return cls(process, line)
-
-    @property
-    def ended(self) -> bool:
-        """Whether it is no more."""
-        return self._process.returncode is not None
-
-    def go(self) -> None:
-        """Let it accept connections."""
-        with suppress(OSError):
-            self._line.send(b"g")
-
-    @property
-    def lived(self) -> float:
-        """Seconds since its start, or since it accepted connections."""
-        return asyncio.get_running_loop().time() - self._since
-
-    async def ready(self) -> bool:
-        """Wait until it accepts connections; False when it ends before, or takes too long."""
-        try:
-            loop = asyncio.get_running_loop()
-            async with asyncio.timeout(START_SECONDS):
-                up = await loop.sock_recv(self._line, 1) != b""
-        except (TimeoutError, OSError):
-            return False
-        self._since = loop.time()
-        return up
-
-    async def wait(self) -> int:
-        """Wait for its end; the exit status, negative for a signal."""
-        status = await self._process.wait()
-        self._line.close()
-        return status
-
-    def send(self, number: int) -> None:
-        """Send it a signal."""
-        with suppress(ProcessLookupError):
-            self._process.send_signal(number)
-
-    async def stop(self, number: int) -> None:
-        """Send it a signal and wait for its end; kill it when that takes too long."""
-        self.send(number)
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await self.wait()
-        except TimeoutError:
-            log.error("process %d did not end in time and is killed", self.pid)
-            self.send(signal.SIGKILL)
-            await self.wait()
 
 
 class Spare:
@@ -183,7 +78,7 @@ class Spare:
         """Have another one wait when it could not be started, or dies while it waits, as it does at
         once over settings that are no good: whoever has the old ones goes on."""
         if child is not None:
-            how = _how(await child.wait())
+            how = how_ended(await child.wait())
             if child is not self._child:
                 return
             log.error("the spare %s %d ended %s", self._program.name, child.pid, how)
@@ -261,7 +156,7 @@ class Place:
                 continue
             status = await self._end_of(child)
             if child is self._holder and not self._stopping.is_set():
-                how = f"{child.pid} ended " + _how(status)
+                how = f"{child.pid} ended " + how_ended(status)
                 await self._back_off(how, early=child.lived < HEALTHY_SECONDS)
             if child is self._holder:
                 self._holder = None
@@ -340,11 +235,6 @@ class Place:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._stopping.wait()
-
-
-def _how(status: int) -> str:
-    """How a process ended, by its exit status."""
-    return f"by signal {-status}" if status < 0 else f"with status {status}"
 
 
 class Supervisor:

@@ -25,7 +25,8 @@ from realtime.calls import live
 from realtime.management.commands import serve
 from realtime.management.commands.serve import chores_program, worker_program
 from realtime.serving import supervisor
-from realtime.serving.supervisor import Program, Supervisor
+from realtime.serving.child import Child, Program
+from realtime.serving.supervisor import Supervisor
 from realtime.serving.worker import Server, config_of_server
 from realtime.views import readyz
 from tests.processes import children, command
@@ -303,7 +304,7 @@ def test_who_follows_the_settings_reads_the_file_of_them_afresh(
 async def test_a_program_has_just_the_environment_it_is_given(tmp_path: Path) -> None:
     told = tmp_path / "told"
     code = f"import os; open({str(told)!r}, 'w').write(repr(sorted(os.environ)))"
-    child = await supervisor.Child.start(Program("x", ["-c", code], environment={"ONE": "1"}))
+    child = await Child.start(Program("x", ["-c", code], environment={"ONE": "1"}))
     assert await child.wait() == 0
     assert "ONE" in told.read_text() and "PATH" not in told.read_text()
 

@@ -28,9 +28,10 @@ from realtime.deploy_checks import LOCAL, MEMORY, of_static_files, of_workers, p
 from realtime.logs import last_words
 from realtime.management.arguments import port
 from realtime.serving import worker
+from realtime.serving.child import Program
 from realtime.serving.chores import chores
 from realtime.serving.figures import own_folder
-from realtime.serving.supervisor import Program, Supervisor
+from realtime.serving.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
