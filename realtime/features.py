@@ -20,8 +20,10 @@ What is absent is not offered. Voices are a field of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from realtime.bridge.dialects import Traits
 
 TURNS = ("server_vad", "semantic_vad", "none")
 TURN_SETTINGS = (
@@ -62,6 +64,18 @@ def turn_settings(features: dict[str, Any], dialect: str) -> list[str]:
     """What of turn detection can be adjusted, in the words of a session's `turn_detection`."""
     whole = TURN_SETTINGS if dialect in WHOLE_TURN_SETTINGS else USUAL_TURN_SETTINGS
     return list(features.get("turn_settings", whole))
+
+
+def within(features: Mapping[str, Any], traits: Traits) -> dict[str, Any]:
+    """Return the features that a dialect can ask for."""
+    lacking = {
+        name
+        for name in ("text", "images", "tools", "instructions", "noise_reduction", "speed")
+        if not getattr(traits, name)
+    }
+    if not traits.transcription:
+        lacking |= {"transcription_models", "languages"}
+    return {name: value for name, value in features.items() if name not in lacking}
 
 
 def check_features(features: object) -> str | None:

@@ -26,9 +26,6 @@ from realtime.models.providers import EMBEDDED_URL
 from realtime.providers import endpoints, presets, tidy
 from realtime.sealing import SealBroken
 
-# Parameters of a pasted address that have a field, or are the key.
-KEY_PARAMETERS = ("key", "api_key", "api-key", "apikey", "access_token", "token")
-
 
 class ProviderForm(forms.ModelForm):
     """A provider with a key that can be set or removed but never read.
@@ -246,8 +243,8 @@ class ProviderForm(forms.ModelForm):
         """Put what a pasted address asked for into the fields that are for it."""
         rest: dict[str, str] = {}
         for name, value in parameters.items():
-            field = {"api-version": "api_version", "deployment": "deployment"}.get(name)
-            if name.lower() in KEY_PARAMETERS:
+            field = tidy.PARAMETER_FIELDS.get(name)
+            if name.lower() in tidy.KEY_PARAMETERS:
                 data["new_key"] = data.get("new_key") or tidy.tidied_key(value)
             elif field:
                 data[field] = data.get(field) or tidy.tidied_word(value)

@@ -1,160 +1,43 @@
-"""Services we know, so that adding one is choosing it and pasting a key.
+"""The services we know, so that adding one means choosing it and pasting a key.
 
-Facts: the vendors' documentation and SDK types as of November 2026. An address's words in capitals
-are to be replaced. A preset whose dialect this version does not speak is not offered. End dates
-are the vendors' announcements; everything stays a free text in the form.
+Facts: the vendors' documentation and SDK types as of November 2026; end dates are what the vendors
+announced. Words in capitals in an address are to be replaced. All of it can be edited in the form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cache
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from realtime.bridge.dialects import DIALECTS, Traits
-from realtime.features import embedded_features
+from realtime.features import FORMATS, TURNS, embedded_features
+from realtime.providers.preset import Preset, PresetModel
 
-TURNS = ["server_vad", "semantic_vad", "none"]
-FORMATS = ["audio/pcm", "audio/pcmu", "audio/pcma"]
+# fmt: off
 OPENAI_VOICES = (
-    "marin",
-    "cedar",
-    "alloy",
-    "ash",
-    "ballad",
-    "coral",
-    "echo",
-    "sage",
-    "shimmer",
-    "verse",
+    "marin", "cedar", "alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse",
 )
-BETA_VOICES = OPENAI_VOICES[2:]
 # Hints a transcription model takes; the most spoken ones.
 LANGUAGES = [
-    "en",
-    "zh",
-    "es",
-    "fr",
-    "de",
-    "pt",
-    "it",
-    "nl",
-    "pl",
-    "ru",
-    "uk",
-    "tr",
-    "ar",
-    "he",
-    "hi",
-    "id",
-    "ja",
-    "ko",
-    "vi",
-    "th",
-    "sv",
-    "da",
-    "nb",
-    "fi",
-    "cs",
-    "el",
-    "hu",
-    "ro",
+    "en", "zh", "es", "fr", "de", "pt", "it", "nl", "pl", "ru", "uk", "tr", "ar", "he", "hi", "id",
+    "ja", "ko", "vi", "th", "sv", "da", "nb", "fi", "cs", "el", "hu", "ro",
 ]
+# fmt: on
+BETA_VOICES = OPENAI_VOICES[2:]
 TRANSCRIBERS = ["gpt-transcribe", "gpt-live-transcribe", "gpt-4o-transcribe"]
 GEMINI = "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 
 
-@dataclass(frozen=True)
-class PresetModel:
-    """A model of a service, as its row is made. `usual`: ticked when the service is chosen."""
-
-    name: str
-    label: str = ""
-    voices: tuple[str, ...] = ()
-    transcription_model: str = ""
-    context_tokens: int | None = None
-    ends: date | None = None
-    usual: bool = False
-    features: dict[str, Any] = field(default_factory=dict)
-
-    def fields(self, dialect: str) -> dict[str, Any]:
-        """What a VoiceModel takes, as far as the dialect can say it."""
-        values = asdict(self)
-        del values["usual"]
-        features = within(self.features, DIALECTS[dialect].traits)
-        return values | {"voices": list(self.voices), "features": features}
-
-
-def within(features: Mapping[str, Any], traits: Traits) -> dict[str, Any]:
-    """Return the features that a dialect can ask for."""
-    lacking = {
-        name
-        for name in ("text", "images", "tools", "instructions", "noise_reduction", "speed")
-        if not getattr(traits, name)
-    }
-    if not traits.transcription:
-        lacking |= {"transcription_models", "languages"}
-    return {name: value for name, value in features.items() if name not in lacking}
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A known service. `replace` names the part of `url` that everybody has their own of."""
-
-    id: str
-    label: Any
-    dialect: str
-    url: str
-    note: Any = ""
-    replace: str = ""
-    needs_key: bool = True
-    api_version: str = ""
-    inside: bool = False
-    """Usually on this machine or in the own network: for admins only."""
-    models: tuple[PresetModel, ...] = ()
-
-    def initial(self) -> dict[str, Any]:
-        """What the form is filled with."""
-        return {
-            "preset": self.id,
-            "name": str(self.label),
-            "dialect": self.dialect,
-            "url": self.url,
-            "api_version": self.api_version,
-            "allow_private": self.inside,
-            "models_of_preset": [self.value(model) for model in self.models if model.usual],
-        }
-
-    def value(self, model: PresetModel) -> str:
-        """What stands for one of its models in a form."""
-        return f"{self.id}/{model.name}"
-
-    def choices(self) -> list[tuple[str, str]]:
-        """Its models as choices."""
-        return [(self.value(model), model.label or model.name) for model in self.models]
-
-    def for_page(self) -> dict[str, Any]:
-        """What the page needs to fill the form: `initial` and what it shows beside."""
-        return self.initial() | {
-            "note": str(self.note),
-            "replace": self.replace,
-            "needs_key": self.needs_key,
-            "models": [[value, str(label)] for value, label in self.choices()],
-        }
-
-
 def _openai_features(**more: Any) -> dict[str, Any]:
     return {
-        "turn_detection": TURNS,
+        "turn_detection": list(TURNS),
         "text": True,
         "images": True,
         "tools": True,
         "instructions": True,
-        "formats": FORMATS,
+        "formats": list(FORMATS),
         "noise_reduction": ["near_field", "far_field"],
         "speed": [0.25, 1.5],
         "transcription_models": TRANSCRIBERS[1:],
@@ -336,7 +219,7 @@ PRESETS = (
                 label="Grok Voice",
                 voices=("Ara", "Rex", "Sal", "Eve", "Leo"),
                 usual=True,
-                features=_plain("server_vad", text=True, tools=True, formats=FORMATS),
+                features=_plain("server_vad", text=True, tools=True, formats=list(FORMATS)),
             ),
         ),
     ),
@@ -378,20 +261,18 @@ PRESETS = (
         dialect="glm",
         url="wss://open.bigmodel.cn/api/paas/v4/realtime",
         note=_("It remembers about two minutes of a conversation."),
-        models=(
+        models=tuple(
             PresetModel(
-                name="glm-realtime",
-                label="GLM Realtime",
+                name=name,
+                label=label,
                 voices=("tongtong", "xiaochen", "female-tianmei", "female-shaonv"),
-                usual=True,
+                usual=name == "glm-realtime",
                 features=_plain("server_vad", tools=True),
-            ),
-            PresetModel(
-                name="glm-realtime-flash",
-                label="GLM Realtime Flash",
-                voices=("tongtong", "xiaochen", "female-tianmei", "female-shaonv"),
-                features=_plain("server_vad", tools=True),
-            ),
+            )
+            for name, label in (
+                ("glm-realtime", "GLM Realtime"),
+                ("glm-realtime-flash", "GLM Realtime Flash"),
+            )
         ),
     ),
     Preset(
@@ -400,20 +281,18 @@ PRESETS = (
         dialect="stepfun",
         url="wss://api.stepfun.com/v1/realtime",
         note=_("With a key of the international site, write api.stepfun.ai in the address."),
-        models=(
+        models=tuple(
             PresetModel(
-                name="step-audio-2",
-                label="Step Audio 2",
+                name=name,
+                label=label,
                 voices=("qingchunshaonv", "wenrounansheng"),
-                usual=True,
+                usual=name == "step-audio-2",
                 features=_plain("server_vad", tools=True),
-            ),
-            PresetModel(
-                name="step-audio-2-mini",
-                label="Step Audio 2 mini",
-                voices=("qingchunshaonv", "wenrounansheng"),
-                features=_plain("server_vad", tools=True),
-            ),
+            )
+            for name, label in (
+                ("step-audio-2", "Step Audio 2"),
+                ("step-audio-2-mini", "Step Audio 2 mini"),
+            )
         ),
     ),
     Preset(
@@ -464,8 +343,7 @@ def placeholders() -> frozenset[str]:
 
 def presets(*, inside: bool) -> list[Preset]:
     """Presets that can be offered; with `inside`, those for the own network too."""
-    known = [preset for preset in PRESETS if preset.dialect in DIALECTS]
-    return [preset for preset in known if inside or not preset.inside]
+    return [preset for preset in PRESETS if inside or not preset.inside]
 
 
 def preset_of(name: str, *, inside: bool) -> Preset | None:

@@ -13,15 +13,12 @@ from django.db import models, transaction
 from chats import audit
 from chats.models import Account
 from realtime.bridge.dialects import DIALECTS
-from realtime.features import usual_features
+from realtime.features import usual_features, within
 from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.models.providers import EMBEDDED_URL
 from realtime.providers import tidy
-from realtime.providers.presets import PRESETS, within
+from realtime.providers.presets import PRESETS
 from realtime.sealing import SealBroken
-
-PARAMETER_FIELDS = {"api-version": "api_version", "deployment": "deployment"}
-KEY_PARAMETERS = ("key", "api-key", "api_key", "token", "access_token")
 
 
 class Wrong(Exception):
@@ -108,7 +105,7 @@ def guess_dialect(url: str) -> str:
     except ValueError:  # no address at all, which is said elsewhere
         return best
     known = [(name, each.traits.url_hint) for name, each in DIALECTS.items()]
-    known += [(preset.dialect, preset.url) for preset in PRESETS if preset.dialect in DIALECTS]
+    known += [(preset.dialect, preset.url) for preset in PRESETS]
     for dialect, hint in known:
         told = urlsplit(hint)
         # Words in capitals stand for what everybody has their own of.
@@ -146,10 +143,10 @@ def _provider_fields(wish: Wish, provider: Provider) -> dict[str, Any]:
     if wish.url is not None:
         fields["url"], parameters = _address(wish.url)
         for name, value in parameters.items():
-            if name.lower() in KEY_PARAMETERS:
+            if name.lower() in tidy.KEY_PARAMETERS:
                 raise Wrong("The address holds a key: give it with --key-env or --key-stdin.")
-            if name in PARAMETER_FIELDS:
-                fields.setdefault(PARAMETER_FIELDS[name], value)
+            if name in tidy.PARAMETER_FIELDS:
+                fields.setdefault(tidy.PARAMETER_FIELDS[name], value)
         if provider._state.adding or fields["url"] != provider.url:
             # An operator's word is enough for the own network.
             fields["allow_private"] = True
@@ -182,7 +179,7 @@ def _set_secrets(wish: Wish, provider: Provider) -> list[str]:
     query = {}
     if wish.url is not None and tidy.tidied(wish.url) != EMBEDDED_URL:
         rest = _address(wish.url)[1].items()
-        query = {name: value for name, value in rest if name not in PARAMETER_FIELDS}
+        query = {name: value for name, value in rest if name not in tidy.PARAMETER_FIELDS}
     for what, given in (("headers", dict(wish.headers)), ("query", query)):
         if given and _opened(getattr(provider, what)) != given:
             getattr(provider, f"set_{what}")(given)

@@ -37,6 +37,9 @@ RESERVED_HEADERS = frozenset(
     ]
 )
 RESERVED_PARAMETERS = frozenset({"model"})
+# Parameters of a pasted address that are the key, or have a field of their own.
+KEY_PARAMETERS = ("key", "api_key", "api-key", "apikey", "access_token", "token")
+PARAMETER_FIELDS = {"api-version": "api_version", "deployment": "deployment"}
 
 _SCHEMES = {"https": "wss", "http": "ws", "wss": "wss", "ws": "ws"}
 _BEFORE_A_KEY = re.compile(

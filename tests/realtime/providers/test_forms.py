@@ -10,12 +10,12 @@ import pytest
 
 from realtime.bridge.dialects import DIALECTS, Target, dialect_for
 from realtime.bridge.guard import check_url
-from realtime.features import check_features
+from realtime.features import check_features, within
 from realtime.fields import PROBLEMS
 from realtime.models import AllowedEndpoint, Provider, VoiceModel
 from realtime.providers.forms import AdminProviderForm, OwnProviderForm, form_data
 from realtime.providers.model_forms import VoiceModelForm
-from realtime.providers.presets import PRESETS, placeholders, preset_of, presets, within
+from realtime.providers.presets import PRESETS, placeholders, preset_of, presets
 from realtime.providers.targets import target_for
 from realtime.providers.tidy import KEPT
 
