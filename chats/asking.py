@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
+
+if TYPE_CHECKING:  # the log is set up before there are models
+    from chats.models import User
 
 Ids = dict[str, str | int]
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
@@ -26,6 +29,12 @@ def about(**ids: str | int | None) -> None:
     """Name what the running task works on, from now on."""
     given = {f"{name}_id": value for name, value in ids.items() if value is not None}
     _about.set({**_about.get(), **given})
+
+
+def person_of(request: HttpRequest) -> User:
+    """Who asks, for views that only signed-in people reach."""
+    assert request.user.is_authenticated
+    return request.user
 
 
 def current() -> HttpRequest | None:

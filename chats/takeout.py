@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from chats.asking import person_of
 from chats.downloads import sent
 from chats.models import Account, Attachment, Conversation, Message, User
 from chats.paging import every
@@ -31,8 +32,7 @@ Entry = tuple[str, Iterable[bytes], bool]
 @require_safe
 def download(request: HttpRequest) -> HttpResponseBase:
     """The person's own conversations, recordings, files, settings and usage."""
-    person = request.user
-    assert isinstance(person, User)
+    person = person_of(request)
     name = f"nextvoice-{person.pk}-{timezone.localdate():%Y-%m-%d}.zip"
     answer: HttpResponseBase = sent(
         request, zipped(entries(person)), name, "application/zip", "person.data_downloaded"

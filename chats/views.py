@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from chats.asking import about
+from chats.asking import about, person_of
 from chats.models import Account, Conversation, Message
 from chats.paging import Slice, page, place, turned
 from chats.retention import keeping
@@ -49,7 +49,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     """Start a conversation, for the account of the posted slug or the person's own, and open it:
     the newest once more, as new, when nothing came of it."""
-    person = _person(request)
+    person = person_of(request)
     account = Account.objects.own(person)
     if slug := request.POST.get("account", "").replace("\0", ""):
         account = get_object_or_404(Account.objects.of(person), slug=slug)
@@ -134,14 +134,14 @@ def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def restore(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Undo `delete`."""
-    found = get_object_or_404(Conversation.objects.owned_by(_person(request)), pk=pk)
+    found = get_object_or_404(Conversation.objects.owned_by(request.user), pk=pk)
     found.deleted = None
     found.save(update_fields=["deleted"])
     return HttpResponseRedirect(found.get_absolute_url())
 
 
 def _found(request: HttpRequest, pk: uuid.UUID) -> Conversation:
-    found = get_object_or_404(Conversation.objects.visible_to(_person(request)), pk=pk)
+    found = get_object_or_404(Conversation.objects.visible_to(request.user), pk=pk)
     about(conversation=str(pk), account=found.account_id)
     return found
 
@@ -181,7 +181,7 @@ def _after(thread: QuerySet[Message], at: str) -> str:
 
 def _conversations(request: HttpRequest, words: str) -> dict[str, Any]:
     """The list as templates take it: `conversations`, and `more`, the place to go on after."""
-    found: QuerySet[Conversation] = Conversation.objects.visible_to(_person(request))
+    found: QuerySet[Conversation] = Conversation.objects.visible_to(request.user)
     after = request.GET.get("after", "") if request.path == reverse("home") else ""
     part: Slice[Conversation] = (
         search(found, words, NEWEST_FIRST, after, PAGE)
@@ -194,7 +194,7 @@ def _conversations(request: HttpRequest, words: str) -> dict[str, Any]:
 def _keepings(request: HttpRequest) -> list[str]:
     """How long the person's accounts keep what is said, in words; the team's name where it is not
     as in their own."""
-    accounts = list(Account.objects.of(_person(request)))
+    accounts = list(Account.objects.of(person_of(request)))
     words = [str(keeping(account)) for account in accounts]
     said = words[:1]
     for account, theirs in zip(accounts[1:], words[1:], strict=True):
@@ -202,7 +202,3 @@ def _keepings(request: HttpRequest) -> list[str]:
             theirs = theirs or _("Everything is kept.")
             said.append(_("%(team)s: %(words)s") % {"team": account, "words": theirs})
     return [each for each in said if each]
-
-
-def _person(request: HttpRequest) -> Any:
-    return request.user

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from chats import audit
-from chats.models import User
+from chats.asking import person_of
 from realtime.api.keys import Key
 from realtime.api.models import models_of
 from realtime.api.token_forms import TokenForm
@@ -29,7 +29,7 @@ SHOWN_ONCE = "token_made"
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
     """The person's tokens. Posted: a new one, whose text the next page shows once."""
-    person = _person(request)
+    person = person_of(request)
     form = TokenForm(person, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         if ApiToken.objects.valid().filter(user=person).count() < MOST:
@@ -57,7 +57,7 @@ def _make(request: HttpRequest, form: TokenForm) -> HttpResponse:
 def made(request: HttpRequest) -> HttpResponse:
     """The text of the token that was just made, for once; after that, the person's tokens."""
     pk, sealed = request.session.pop(SHOWN_ONCE, (None, ""))
-    token = _person(request).api_tokens.filter(pk=pk, revoked__isnull=True).first()
+    token = person_of(request).api_tokens.filter(pk=pk, revoked__isnull=True).first()
     if token is None:
         return redirect("tokens")
     raw = unseal(sealed, str(token.pk))
@@ -79,7 +79,7 @@ def made(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask whether, then end a token for good."""
-    token = get_object_or_404(_person(request).api_tokens.filter(revoked__isnull=True), pk=pk)
+    token = get_object_or_404(person_of(request).api_tokens.filter(revoked__isnull=True), pk=pk)
     if request.method != "POST":
         return render(request, "realtime/tokens/revoke.html", {"token": token})
     token.revoke()
@@ -90,8 +90,3 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _base_url(request: HttpRequest) -> str:
     return request.build_absolute_uri("/v1")
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user

@@ -82,7 +82,7 @@ def changes_of(session: Mapping[str, Any]) -> list[Change]:
 
 def with_changes(session: Mapping[str, Any], changes: list[Change]) -> tuple[Event, Event]:
     """The whole session after the changes, and the part of it to tell the provider."""
-    whole, part = _copy(session), {"type": "realtime"}
+    whole, part = copied(session), {"type": "realtime"}
     for path, value in changes:
         if path[-1] == "transcription":
             # The provider wants the whole object; the browser names what differs.
@@ -103,7 +103,7 @@ class Settings:
     """
 
     def __init__(self, session: Mapping[str, Any], offered: Offered | None = None) -> None:
-        self.session: Event = _copy(session)
+        self.session: Event = copied(session)
         self._offered = offered or Offered()
         self._sure = self.session  # as the provider has confirmed it
         self._asked: list[tuple[str, Apply]] = []  # by event ids, oldest first
@@ -213,10 +213,11 @@ def _set(session: Event, path: Path, value: Any) -> None:
     session[last] = value
 
 
-def _copy(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """A deep copy of JSON values; read-only mappings become dicts."""
     if isinstance(value, Mapping):
-        return {name: _copy(each) for name, each in value.items()}
-    return [_copy(each) for each in value] if isinstance(value, list) else value
+        return {name: copied(each) for name, each in value.items()}
+    return [copied(each) for each in value] if isinstance(value, list) else value
 
 
 def _type(value: object, param: str) -> None:

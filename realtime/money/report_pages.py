@@ -12,8 +12,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from chats.asking import person_of
 from chats.downloads import sent
-from chats.models import Conversation, User
+from chats.models import Conversation
 from realtime.models import CallRecord
 from realtime.money.charts import every_day, shares
 from realtime.money.prices import reporting_currency
@@ -32,7 +33,7 @@ OF_ACCOUNT = ("day", "user", "model", "provider", "call")
 @login_required
 def usage(request: HttpRequest) -> HttpResponse:
     """What the person used in a month, by any account."""
-    person = _person(request)
+    person = person_of(request)
     filters = _month(request, Filters(user=person.pk))
     calls = _latest(filters, Filters(user=person.pk))
     seen = Conversation.objects.visible_to(person)
@@ -68,7 +69,7 @@ def account_usage(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 def usage_csv(request: HttpRequest) -> HttpResponse:
     """A month of the person's usage as CSV, grouped by `?by=`."""
-    return _csv(request, Filters(user=_person(request).pk), OWN, "usage")
+    return _csv(request, Filters(user=person_of(request).pk), OWN, "usage")
 
 
 @require_safe
@@ -132,8 +133,3 @@ def _latest(month: Filters, whose: Filters) -> list[Line]:
 def _conversation(call: Line) -> Any:
     record: CallRecord | None = call.about.get("record")
     return record.conversation_id if record else None
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user

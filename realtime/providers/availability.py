@@ -20,7 +20,7 @@ from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from chats.asking import about
+from chats.asking import about, person_of
 from chats.models import Account, Membership, User
 from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.models.providers import model_id, own_allowed
@@ -123,8 +123,7 @@ def managed_accounts(user: User) -> QuerySet[Account]:
 
 def managed_account(request: HttpRequest, slug: str) -> Account:
     """The account of this slug, if the person may manage its providers. Raises Http404."""
-    assert isinstance(request.user, User)
-    account = get_object_or_404(managed_accounts(request.user), slug=slug)
+    account = get_object_or_404(managed_accounts(person_of(request)), slug=slug)
     about(account=account.pk)
     return account
 

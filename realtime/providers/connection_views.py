@@ -19,6 +19,7 @@ from django.shortcuts import render
 from django.utils.translation import get_language, gettext, override
 from django.views.decorators.http import require_http_methods
 
+from chats.asking import person_of
 from chats.models import User
 from realtime.models import Provider
 from realtime.models.providers import model_id
@@ -40,8 +41,7 @@ LINES = "application/x-ndjson"
 @login_required
 def provider_test(request: HttpRequest, pk: Any) -> HttpResponseBase:
     """Test an own key of an account the person manages; 404 for everybody else."""
-    assert isinstance(request.user, User)
-    provider = allowed_own_providers(request.user).filter(pk=pk).first()
+    provider = allowed_own_providers(person_of(request)).filter(pk=pk).first()
     if provider is None:
         raise Http404
     return answer(request, provider, "realtime/provider_test.html", {}, candid=False)
@@ -57,7 +57,7 @@ def answer(
 ) -> HttpResponseBase:
     """POST runs the test: its steps as lines of JSON while it runs, or the finished page without
     JavaScript. GET shows the page with its button."""
-    assert isinstance(request.user, User)
+    person = person_of(request)
     lines = not request.accepts("text/html")
     known = model_id(request.POST.get("model", ""))
     model = model_of(provider) if known is None else model_of(provider, pk=known)
@@ -65,7 +65,7 @@ def answer(
     if request.method == "GET":
         return render(request, template, context)
     try:
-        count_for(request.user)
+        count_for(person)
     except TooOften:
         text = gettext("That was tested often just now. Wait a minute.")
         if lines:
@@ -73,11 +73,11 @@ def answer(
         return render(request, template, {**context, "too_often": text}, status=429)
     test = prepare(model)
     if lines:
-        response = StreamingHttpResponse(_lines(test, candid, request.user), content_type=LINES)
+        response = StreamingHttpResponse(_lines(test, candid, person), content_type=LINES)
         response["Cache-Control"] = "no-store"
         response["X-Accel-Buffering"] = "no"
         return response
-    steps = async_to_sync(_all)(test, candid, request.user)
+    steps = async_to_sync(_all)(test, candid, person)
     context |= {"steps": steps, "works": steps[-1]["ok"], "verdict": verdict(steps[-1]["ok"])}
     return render(request, template, context)
 

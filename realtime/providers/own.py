@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chats import audit
-from chats.asking import about
+from chats.asking import about, person_of
 from chats.models import Account, User
 from realtime.models import AccountSettings, Provider, VoiceModel
 from realtime.models.providers import model_id
@@ -68,7 +68,7 @@ class Section:
 @login_required
 def providers(request: HttpRequest) -> HttpResponse:
     """Everything the person may use, account by account."""
-    person = _person(request)
+    person = person_of(request)
     available = list(VoiceModel.objects.available_to(person))
     managed = set(managed_accounts(person).values_list("pk", flat=True))
     sections = [
@@ -99,14 +99,14 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 def change(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """An own key and its models."""
-    provider = get_object_or_404(allowed_own_providers(_person(request)), pk=pk)
+    provider = get_object_or_404(allowed_own_providers(person_of(request)), pk=pk)
     return _edit(request, provider, {})
 
 
 @login_required
 def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask, then remove an own key for good; one that admins forbid by now can go as well."""
-    provider = get_object_or_404(own_providers(_person(request)), pk=pk)
+    provider = get_object_or_404(own_providers(person_of(request)), pk=pk)
     if request.method != "POST":
         return render(request, "realtime/providers/delete.html", {"provider": provider})
     _audit(request, "provider.deleted", provider)
@@ -119,7 +119,7 @@ def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def enable(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Switch an own key on with the posted `enabled`, off without."""
-    provider = get_object_or_404(allowed_own_providers(_person(request)), pk=pk)
+    provider = get_object_or_404(allowed_own_providers(person_of(request)), pk=pk)
     provider.enabled = bool(request.POST.get("enabled"))
     provider.save(update_fields=["enabled"])
     _audit(request, "provider.changed", provider, enabled=provider.enabled)
@@ -216,8 +216,3 @@ def _rows(models: list[VoiceModel]) -> list[Row]:
         row = found.setdefault(model.provider_id, Row(model.provider, [], False, True))
         row.cards.append(card)
     return sorted(found.values(), key=lambda row: row.provider.name.lower())
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from .. import g711
 from ..events import Event, Problem, check_modalities
+from ..session import copied
 from .events import need_text, unknown
 
 SETTABLE = frozenset(
@@ -248,18 +249,12 @@ def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:
     """GA's rule for changes: what is named takes the place of what was, as a whole, but for the
     branches of `audio`."""
-    both = {name: _copy(value) for name, value in below.items()} | {
-        name: _copy(value) for name, value in above.items() if name != "audio"
+    both = {name: copied(value) for name, value in below.items()} | {
+        name: copied(value) for name, value in above.items() if name != "audio"
     }
     if "audio" in above:
         audio = dict(both.get("audio") or {})
         for side, fields in (above["audio"] or {}).items():
-            audio[side] = dict(audio.get(side) or {}) | _copy(fields or {})
+            audio[side] = dict(audio.get(side) or {}) | copied(fields or {})
         both["audio"] = audio
     return both
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _copy(each) for name, each in value.items()}
-    return [_copy(each) for each in value] if isinstance(value, list) else value
