@@ -25,12 +25,17 @@ export function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (hole, name) => values[name] ?? hole);
 }
 
+/** The language that the page is written in, as `Intl` takes it. */
+export function language() {
+  return globalThis.document?.documentElement.lang || undefined;
+}
+
 // Sizes of files as people read them.
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"];
 
 /** Bytes as "312 kB" or "1.4 MB"; few of them as "312 bytes". */
-export function fileSize(bytes, locale = globalThis.document?.documentElement.lang || undefined) {
+export function fileSize(bytes, locale = language()) {
   let size = bytes;
   let unit = 0;
   while (size >= 1000 && unit < UNITS.length - 1) {

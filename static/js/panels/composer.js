@@ -2,7 +2,7 @@
 
 import { find, isComposing, setText, show } from "../helpers/dom.js";
 import { joined } from "../helpers/storage.js";
-import { t } from "../helpers/strings.js";
+import { language, t } from "../helpers/strings.js";
 import { AttachmentTray } from "./attachments.js";
 import { connectPicker } from "./file-input.js";
 import { toast } from "./toasts.js";
@@ -161,6 +161,6 @@ export function watchPastes(field, tell) {
     const { value, selectionStart, selectionEnd, maxLength } = field;
     const pasted = (clipboardData?.getData("text/plain") ?? "").replaceAll("\r\n", "\n");
     const room = maxLength - value.length + (selectionEnd - selectionStart);
-    if (pasted.length > room) tell(t("paste_cut", { most: maxLength.toLocaleString(document.documentElement.lang) }));
+    if (pasted.length > room) tell(t("paste_cut", { most: maxLength.toLocaleString(language()) }));
   });
 }

@@ -1,8 +1,8 @@
 // What the call costs: the sum beside the clock, and on demand each turn and what is left.
 
-import { money } from "../call/costs.js";
+import { money as format } from "../call/costs.js";
 import { find, fromTemplate, setText, show } from "../helpers/dom.js";
-import { has, t } from "../helpers/strings.js";
+import { has, language, t } from "../helpers/strings.js";
 import { localeOfPage, timeOfDay } from "../helpers/time.js";
 
 const UNITS = { seconds: "cost_seconds", characters: "cost_characters", messages: "cost_messages" };
@@ -49,8 +49,8 @@ export class CostPanel {
     const { context, quota, turns, tightest } = this.#costs;
     const part = (name) => find(`[data-cost-${name}]`, this.#dialog);
     setText(part("total"), sumOf(this.#costs) || t("cost_nothing"));
-    setText(part("context"), context ? t("cost_context", { tokens: context.tokens.toLocaleString(locale()) }) : "");
-    setText(part("next"), context?.next ? t("cost_next", { sum: money(context.next, context.currency, { locale: locale() }) }) : "");
+    setText(part("context"), context ? t("cost_context", { tokens: context.tokens.toLocaleString(language()) }) : "");
+    setText(part("next"), context?.next ? t("cost_next", { sum: money(context.next, context.currency) }) : "");
     setText(part("why"), turns.find((turn) => turn.kind === "response")?.text ?? "");
     const limits = (quota?.limits ?? []).filter((limit) => limit.what !== "calls");
     show(part("left"), limits.length > 0 || Boolean(quota?.ends_at));
@@ -68,9 +68,9 @@ export class CostPanel {
 export function sumOf(costs) {
   const { totals, unpriced, free, quota } = costs;
   if (free) return t("cost_free");
-  const sums = totals.map(([currency, amount]) => money(amount, currency, { locale: locale() }));
+  const sums = totals.map(([currency, amount]) => money(amount, currency));
   if (unpriced > 0 || (sums.length === 0 && quota?.priced === false)) sums.push(t("cost_unpriced"));
-  if (sums.length === 0 && quota) sums.push(money("0", quota.prices_in ?? quota.currency, { locale: locale() }));
+  if (sums.length === 0 && quota) sums.push(money("0", quota.prices_in ?? quota.currency));
   return sums.join(" + ");
 }
 
@@ -91,8 +91,8 @@ function fillTurns(list, turns) {
   }
 }
 
-function locale() {
-  return document.documentElement.lang || undefined;
+function money(amount, currency, digits) {
+  return format(amount, currency, { locale: language(), digits });
 }
 
 // What is left of a quota, as the panel of costs shows it.
@@ -113,9 +113,8 @@ function limitRow(limit, currency, tightest) {
 }
 
 function inUnit(limit, amount, currency) {
-  const locale = document.documentElement.lang || undefined;
-  if (limit.what !== "minutes_day") return money(amount, currency, { locale });
-  return t("cost_minutes", { n: Math.floor(Number(amount)).toLocaleString(locale) });
+  if (limit.what !== "minutes_day") return money(amount, currency);
+  return t("cost_minutes", { n: Math.floor(Number(amount)).toLocaleString(language()) });
 }
 
 /** Quotas begin anew at midnight UTC, which is another time here. */
@@ -131,7 +130,7 @@ function turnRow(turn) {
   const row = fromTemplate("cost-turn-template");
   const part = (name) => find(`[data-turn-${name}]`, row);
   setText(part("kind"), t(`cost_kind_${turn.kind}`));
-  setText(part("sum"), turn.cost === null ? t("cost_unpriced") : money(turn.cost, turn.currency, style()));
+  setText(part("sum"), turn.cost === null ? t("cost_unpriced") : money(turn.cost, turn.currency));
   row.toggleAttribute("data-unpriced", turn.cost === null);
   const flag = flagOf(turn);
   setText(part("flag"), flag ? t(`cost_is_${flag}`) : "");
@@ -173,12 +172,8 @@ function partRow({ name, amount, unit, cost }, currency) {
   const row = fromTemplate("cost-part-template");
   const [label, size, sum] = row.children;
   setText(label, has(`cost_part_${name}`) ? t(`cost_part_${name}`) : name);
-  const n = amount.toLocaleString(document.documentElement.lang || undefined, { maximumFractionDigits: 1 });
+  const n = amount.toLocaleString(language(), { maximumFractionDigits: 1 });
   setText(size, t(unit, { n }));
-  setText(sum, cost === null ? "" : money(cost, currency, { ...style(), digits: 6 }));
+  setText(sum, cost === null ? "" : money(cost, currency, 6));
   return row;
-}
-
-function style() {
-  return { locale: document.documentElement.lang || undefined };
 }

@@ -3,7 +3,7 @@
 import { hasTurnSetting } from "../call/options.js";
 import { find, findAll, setText, show } from "../helpers/dom.js";
 import { whyNot } from "../helpers/http.js";
-import { t } from "../helpers/strings.js";
+import { language, t } from "../helpers/strings.js";
 import { DeviceCheck } from "./device-check.js";
 import { fillModels, showOffer } from "./model-picker.js";
 import { toast } from "./toasts.js";
@@ -211,10 +211,9 @@ function plain(name) {
 }
 
 function languageOption(code) {
-  const locale = document.documentElement.lang || undefined;
   let label = code;
   try {
-    label = new Intl.DisplayNames(locale, { type: "language" }).of(code) ?? code;
+    label = new Intl.DisplayNames(language(), { type: "language" }).of(code) ?? code;
   } catch {
     // Not a code; shown as it is.
   }
