@@ -8,14 +8,14 @@ import pytest
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.test import RequestFactory
 
-from nextvoice.compressing import Pages
+from nextvoice.middleware import CompressedPages
 
 PAGE = b"<p>What is two plus three?</p>" * 50
 
 
 def answered(answer: HttpResponseBase, coding: str = "gzip, br") -> HttpResponseBase:
     request = RequestFactory(headers={"accept-encoding": coding}).get("/")
-    return Pages(lambda request: answer)(request)
+    return CompressedPages(lambda request: answer)(request)
 
 
 def test_a_page_is_sent_in_a_fraction_of_its_bytes() -> None:
