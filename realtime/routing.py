@@ -5,7 +5,7 @@ from typing import Any
 from channels.routing import URLRouter
 from django.urls import path, re_path
 
-from realtime.api.paths import API_PATHS
+from realtime.api import API_PATHS
 from realtime.api.socket import RealtimeSocket
 from realtime.consumers import NOT_FOUND, CallConsumer
 from realtime.watching import WatchConsumer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from websockets.http11 import Request
 
-from realtime.api.paths import API_PATHS
+from realtime.api import API_PATHS
 from realtime.bridge.sdk import MAX_FRAME
 from realtime.quick import QuickProtocol
 

@@ -15,7 +15,7 @@ from django.test import Client
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from realtime.api.paths import API_PATHS
+from realtime.api import API_PATHS
 from realtime.bridge.events import CLIENT_EVENTS
 from realtime.bridge.sdk.events import CHECKS
 from realtime.calls import live
