@@ -20,38 +20,18 @@ from ..ids import new_id
 from ..writer import Frame
 from .alike import Alike
 from .base import AUDIO_DELTA, OPENING, OPENING_IDS
+from .checks import Checks
 from .complete import Completing
 from .endpoint import Endpoint
 from .fit import fit_response, fit_session
-from .kept import TRANSCRIBED, Kept
+from .kept import Kept
 from .names import Names
 from .reading import read
 from .repeats import Repeats
-from .shapes import EVENTS, Shape
 from .sound import Sound, ours
-from .spent import response_usage, transcription_usage
-from .tidy import (
-    arguments_of,
-    error_of,
-    is_a,
-    text_or,
-    tidy_item,
-    tidy_limits,
-    tidy_part,
-    tidy_response,
-    transcription_error,
-)
 from .traits import Traits
 
 ENDS_AUDIO = ("response.output_audio.done", "response.content_part.done", "response.done")
-TRANSCRIPTION_FAILED = "conversation.item.input_audio_transcription.failed"
-TIMES = {
-    "input_audio_buffer.speech_started": "audio_start_ms",
-    "input_audio_buffer.speech_stopped": "audio_end_ms",
-}
-LONGEST_MS = 100_000_000
-ONSET_MS = 1000
-"""So long before it is told speech may have begun, where it is not said when."""
 CAPTION = "response.output_audio_transcript.delta"
 CAPTIONS = (CAPTION, "response.audio_transcript.delta")
 """Words between an answer's audio, in GA's name and the older one: they change nothing about it."""
@@ -79,17 +59,11 @@ class JsonDialect(Endpoint):
         self._sound = Sound(self.traits)
         self._answers: list[Event] = []
         self._completing = None if self.complete else Completing()
-        self._response_id = ""
-        self._open: str | None = None  # the response under way, where none is completed here
-        self._item_id = ""
-        self._added: set[str] = set()
-        self._begun = False  # the session was told
+        self._checks = Checks(self._completing, self.judged, lambda: self.heard_ms)
         self._repeats = Repeats()
         self._changing: str | None = None  # the event that changes the audio format
         self._kept = None if self.traits.retrieve else Kept()
         self._names = Names()
-        self._began_ms = 0
-        self._spoke_ms: dict[str, int] = {}
         self._samples = 0  # of the microphone, in this session
         # The places of the answer's audio and captions that came last, in the provider's words, and
         # what those became. None, once something came that may have changed what they mean.
@@ -274,119 +248,17 @@ class JsonDialect(Endpoint):
         """A provider's event, a JSON object with a type, in GA's words: none, one or several."""
         return (event,)
 
-    def _checked(self, event: Event) -> list[Event]:
-        shape = EVENTS.get(event["type"])
-        if shape is None:
-            return []
-        if "event_id" not in event:
-            event["event_id"] = new_id("event")
-        if event["type"] == "error":
-            event["error"] = self.judged(error_of(event))
-        elif "arguments" in shape.need:
-            event["arguments"] = arguments_of(event)
-        elif event["type"] == "response.done" and self._under_way is not None:
-            # The end of an answer is waited for, however little it says.
-            event["response"] = event["response"] if is_a(event.get("response"), dict) else {}
-        elif event["type"] == TRANSCRIBED:
-            # So is that of a turn, which may have been billed.
-            event["transcript"] = text_or(event.get("transcript"), "")
-        elif event["type"] in TIMES:
-            self._time(event, TIMES[event["type"]])
-        if not all(is_a(event.get(name), wanted) for name, wanted in shape.need.items()):
-            return []
-        if not self._tidied(event) or not self._remembered(event):
-            return []
-        self._fill(event, shape)
-        completing = self._completing
-        if completing is None:
-            return self._follow(event)
-        return [out for each in completing.take(event) for out in self._follow(each)]
-
-    def _time(self, event: Event, name: str) -> None:
-        """When speech began or ended, in whole ms: some leave it out, or are more exact."""
-        at = event.get(name)
-        if at is None:
-            event[name] = max(0, self.heard_ms - (ONSET_MS if name == "audio_start_ms" else 0))
-        elif isinstance(at, float) and 0 <= at < LONGEST_MS:
-            event[name] = int(at)
-
     def judged(self, error: Event) -> Event:
         """A provider's error as the tables of `errors` know it."""
         return error
 
-    def _tidied(self, event: Event) -> bool:
-        kind = event["type"]
-        if "item" in event and "item" in EVENTS[kind].need:
-            going = kind == "response.output_item.added"
-            if not tidy_item(event["item"], "in_progress" if going else "completed"):
-                return False
-        elif kind in ("response.created", "response.done"):
-            going = kind == "response.created"
-            if not self._has_id(event["response"], going):
-                return False
-            tidy_response(event["response"], "in_progress" if going else "completed")
-        elif kind.startswith("response.content_part."):
-            tidy_part(event["part"])
-        elif kind == TRANSCRIPTION_FAILED:
-            event["error"] = transcription_error(event["error"])
-        elif kind == "rate_limits.updated":
-            event["rate_limits"] = tidy_limits(event["rate_limits"])
-        if kind == "response.done":
-            response_usage(event)
-        elif kind == TRANSCRIBED:
-            transcription_usage(event, self._spoke_ms.pop(event["item_id"], 0) / 1000)
-        return True
-
-    @property
-    def _under_way(self) -> str | None:
-        """The response that has begun and not ended."""
-        return self._open if self._completing is None else self._completing.newest
-
-    def _has_id(self, response: Event, going: bool) -> bool:
-        if not response.get("id") and self._completing is not None:
-            begun = None if going else self._completing.newest or self._response_id
-            response["id"] = begun or new_id("resp")
-        elif not response.get("id") and not going:
-            response["id"] = self._open
-        return isinstance(response.get("id"), str) and bool(response["id"])
-
-    def _remembered(self, event: Event) -> bool:
-        """Note the current ids; False for an item already added, or a session already begun."""
-        kind = event["type"]
-        if kind == "session.created":
-            again, self._begun = self._begun, True
-            return not again
-        if kind in ("conversation.item.created", "conversation.item.added"):
-            if self._completing is None:
-                # Some servers keep the older name, some send both.
-                event["type"] = "conversation.item.added"
-            if event["item"]["id"] in self._added:
-                return False
-            self._added.add(event["item"]["id"])
-        elif kind == "response.output_item.added":
-            self._item_id = event["item"]["id"]
-        elif kind == "response.created":
-            self._open = self._response_id = event["response"]["id"]
-            self._item_id = ""
-        elif kind == "response.done" and event["response"]["id"] == self._response_id:
-            self._open, self._item_id = None, ""
-        return True
-
-    def _fill(self, event: Event, shape: Shape) -> None:
-        for name in shape.fill:
-            value = event.get(name)
-            if name in ("output_index", "content_index"):
-                event[name] = value if is_a(value, int) else 0
-            elif name == "previous_item_id":
-                own = event["item"]["id"] if "item" in shape.need else event["item_id"]
-                event[name] = text_or(value, None) if value != own else None
-            elif name in ("name", "call_id"):
-                event[name] = text_or(value, "")
-            elif not isinstance(value, str) or not value:
-                # Which call arguments are of is found out where an answer's calls are known.
-                of_call = "call_id" in shape.fill and self._completing is not None
-                item_id = "" if of_call else self._item_id
-                event[name] = item_id if name == "item_id" else self._response_id
+    def _checked(self, event: Event) -> list[Event]:
+        if not self._checks.take(event):
+            return []
+        completing = self._completing
+        if completing is None:
+            return self._follow(event)
+        return [out for each in completing.take(event) for out in self._follow(each)]
 
     # What the events mean here
 
@@ -403,10 +275,6 @@ class JsonDialect(Endpoint):
             self._sound.answers(event["response"])
         elif kind == "error" and event["error"]["event_id"] == self._changing is not None:
             self._sound.refused()
-        elif kind == "input_audio_buffer.speech_started":
-            self._began_ms = event["audio_start_ms"]
-        elif kind == "input_audio_buffer.speech_stopped":
-            self._spoke_ms[event["item_id"]] = max(0, event["audio_end_ms"] - self._began_ms)
         if kind in ("response.created", "response.done"):
             ours(event["response"])
         if self._kept is not None:
