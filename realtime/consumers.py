@@ -27,12 +27,13 @@ from realtime.bridge.start import Start
 from realtime.bridge.writer import never
 from realtime.calls import elsewhere, live
 from realtime.calls.going_on import PagePass
-from realtime.calls.opening import Refused, check_room, find_conversation, open_call
+from realtime.calls.opening import check_room, find_conversation, open_call
 from realtime.calls.past_calls import known_here, why_over
 from realtime.calls.places import TOO_MANY, Places
 from realtime.calls.running import RunningCall
 from realtime.db import in_database, is_away
 from realtime.logs import why
+from realtime.providers.targets import Refused
 from realtime.quick import QUICK
 
 log = logging.getLogger(__name__)

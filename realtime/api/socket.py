@@ -24,10 +24,11 @@ from realtime.api.shapes import REQUEST, ApiError
 from realtime.bridge.ends import ENDS
 from realtime.bridge.sdk import SDK_LIMITS, SdkCall, closing
 from realtime.bridge.sdk.ends import ending_event, error
-from realtime.calls.opening import Refused, check_room
+from realtime.calls.opening import check_room
 from realtime.calls.running import RunningCall
 from realtime.consumers import BrowserSocket
 from realtime.db import in_database, is_away
+from realtime.providers.targets import Refused
 
 log = logging.getLogger(__name__)
 

@@ -34,8 +34,7 @@ from realtime.money.terms import NOTHING, OverQuota, Terms, Wish
 from realtime.prepared import Given, Prepared
 from realtime.providers.availability import default_model, model_of, payer
 from realtime.providers.circuits import circuit_of
-from realtime.providers.targets import Refused as Refused
-from realtime.providers.targets import target_for
+from realtime.providers.targets import Refused, target_for
 from realtime.tools import SiteToolbox
 from realtime.tools.choice import toolbox_for
 

@@ -107,7 +107,20 @@ class RunningCall:
         self._call: Call | None = None
         self._store = store()
         self._closing: asyncio.Task[None] | None = None
-        self._meter = Meter(
+        self._meter = self._new_meter()
+        self._allowance = self._new_allowance()
+        self._health = ProviderHealth(opening, self._connected)
+        # The ledger before all else: nobody is to know of an answer that is not in it.
+        self._taps: list[Tap] = [self._meter, self._allowance, self._health]
+        self._audience = self._new_audience()
+        self._recorder: Recorder | None = None
+        if opening.conversation_id is not None:
+            self._recorder = self._new_recorder(opening.conversation_id)
+            self._taps += [self._recorder, Trail(user, opening.conversation_id)]
+
+    def _new_meter(self) -> Meter:
+        opening = self._opening
+        return Meter(
             store=self._store,
             payer=opening.pays,
             call_id=opening.call_id,
@@ -119,7 +132,10 @@ class RunningCall:
             tell=self._tell,
             on_row=self._on_row,
         )
-        self._allowance = Allowance(
+
+    def _new_allowance(self) -> Allowance:
+        opening = self._opening
+        return Allowance(
             call_id=uuid.UUID(opening.call_id),
             account_id=opening.pays.account_id,
             user_id=opening.pays.user_id,
@@ -132,18 +148,6 @@ class RunningCall:
             end=self._stop,
             tell=self._tell,
         )
-        self._health = ProviderHealth(opening, self._connected)
-        # The ledger before all else: nobody is to know of an answer that is not in it.
-        self._taps: list[Tap] = [
-            self._meter,
-            self._allowance,
-            self._health,
-        ]
-        self._audience = self._new_audience()
-        self._recorder: Recorder | None = None
-        if opening.conversation_id is not None:
-            self._recorder = self._new_recorder(opening.conversation_id)
-            self._taps += [self._recorder, Trail(user, opening.conversation_id)]
 
     def _new_audience(self) -> Audience:
         opening = self._opening

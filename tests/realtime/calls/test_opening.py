@@ -9,8 +9,9 @@ import pytest
 from chats.models import Conversation, User
 from realtime.bridge.session import changes_of
 from realtime.bridge.start import Start
-from realtime.calls.opening import Refused, find_conversation, open_call
+from realtime.calls.opening import find_conversation, open_call
 from realtime.models import CallRecord, Lease, Provider, Quota, VoiceModel
+from realtime.providers.targets import Refused
 
 pytestmark = pytest.mark.django_db
 

@@ -9,9 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from chats.models import Account, Membership, User
-from realtime.calls.opening import Refused
 from realtime.models import AccountSettings, Provider, VoiceModel
-from realtime.providers.targets import target_for
+from realtime.providers.targets import Refused, target_for
 from realtime.providers.tidy import KEPT
 
 pytestmark = pytest.mark.django_db
