@@ -87,7 +87,7 @@ class UserAdmin(DeletesMuch, DjangoUserAdmin):
         return allowed and may_touch(request.user, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        # Or who may change people could give themselves everything else.
+        # Otherwise, whoever may change people could give themselves every right.
         rights = () if request.user.is_superuser else RIGHTS
         return [*super().get_readonly_fields(request, obj), *rights]
 
@@ -125,7 +125,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class RightsAdmin(GroupAdmin):
-    """What a group may do, all of its people may: only superusers give rights."""
+    """A group's rights are those of all its members: only superusers grant them."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
@@ -137,7 +137,7 @@ class RightsAdmin(GroupAdmin):
         return bool(request.user.is_superuser)
 
 
-# allauth has registered its own by now: an address is a way to reset a password.
+# allauth has registered its own admin by now. An address is a way to reset a password.
 admin.site.unregister(EmailAddress)
 
 
@@ -174,7 +174,7 @@ class AccountAdmin(Autocompletes, DeletesMuch):
     def conversations_of(self, objects: Sequence[Any]) -> QuerySet[Conversation]:
         return Conversation.objects.filter(account__in=objects)
 
-    # Everybody has an account of their own, also whose was deleted or made a team's.
+    # Everybody has an account of their own, even if it was deleted or became a team's.
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
         before = _owners([obj])
@@ -201,7 +201,7 @@ class AccountAdmin(Autocompletes, DeletesMuch):
 
 
 def _owners(accounts: Iterable[Account]) -> list[User]:
-    """Whose they are now."""
+    """The people whose accounts these are now."""
     return list(User.objects.filter(own_account__in=[each.pk for each in accounts]))
 
 
@@ -218,7 +218,7 @@ class MembershipAdmin(Autocompletes, admin.ModelAdmin):
     search_fields = ["user__username", "user__email", "account__name"]
     autocomplete_fields = ["user", "account"]
     list_select_related = ["user", "account"]
-    # They say just why not, where something is in the way.
+    # They say exactly what is in the way, if anything is.
     delete_confirmation_template = "admin/chats/user/delete_confirmation.html"
     delete_selected_confirmation_template = "admin/chats/user/delete_selected_confirmation.html"
 
@@ -231,7 +231,7 @@ class MembershipAdmin(Autocompletes, admin.ModelAdmin):
 
 
 class ReadOnly(admin.ModelAdmin):
-    """What people said is kept as it was: the admin may look and delete, never alter."""
+    """What people said stays as it was: admins may look at it and delete it, never change it."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -241,15 +241,15 @@ class ReadOnly(admin.ModelAdmin):
 
 
 class Kept(ReadOnly):
-    """What is never changed, nor deleted."""
+    """Rows that are neither changed nor deleted."""
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
 
 
 class Private(ReadOnly):
-    """What people said, wrote or sent. Who may look here leaves a trace of it: that they looked
-    through a list and for what, and whose thing they opened."""
+    """What people said, wrote or sent. Looking at it is audited: who listed or searched what, and
+    whose row they opened."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         answer = super().changelist_view(request, extra_context)
@@ -282,7 +282,7 @@ class ConversationAdmin(DeletesMuch, Private, LongList):
         queryset: QuerySet[Conversation] = super().get_queryset(request)
         inside = Message.objects.filter(conversation=OuterRef("pk")).order_by()
         count = inside.values("conversation").annotate(n=Count("*")).values("n")
-        # For the rows of a page; a join would count for every conversation there is.
+        # Counted for the rows of one page; a join would count every conversation there is.
         return queryset.annotate(messages__=Coalesce(Subquery(count), 0))
 
     def conversations_of(self, objects: Sequence[Any]) -> QuerySet[Conversation]:
@@ -309,7 +309,7 @@ class RecordingAdmin(Private, LongList):
     list_filter = ["state", "message__role", "created"]
     search_fields = ["id", "message__conversation__id", "message__conversation__owner__username"]
     list_select_related = ["message"]
-    # The file's place on disk helps nobody here; the thread plays it to those who may hear it.
+    # The file's path helps nobody here; the thread plays the recording to those who may hear it.
     exclude = ["file"]
 
     @admin.display(description=_("seconds"), ordering="duration_ms")
@@ -340,8 +340,8 @@ class AuditEventAdmin(Kept, LongList):
 
 @admin.register(DoomedFile)
 class DoomedFileAdmin(Kept, LongList):
-    """What is left here for long tells of a storage that does not let files be removed. Without
-    its row nobody would remember the file."""
+    """A row that stays here means that the storage refuses to remove the file. Without the row, the
+    file would be forgotten."""
 
     list_display = ["name", "next_try"]
     ordering = ["next_try"]

@@ -1,4 +1,4 @@
-"""Fields of the admin's forms that are chosen by typing."""
+"""Autocomplete fields for the admin's forms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from django.http import HttpRequest
 
 
 class _Known(AutocompleteMixin):
-    """Shows nothing as chosen for what can be no id; Django's own asks the database, and fails."""
+    """Ignores values that cannot be ids; Django's own widget queries the database with them and
+    fails."""
 
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
         field: Any = self.field
@@ -42,8 +43,8 @@ def _may_be(model: Any, value: str) -> bool:
 
 
 class _Choices(ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Refuses what can be no id, such as a number that no database has; Django's own asks for it,
-    and fails."""
+    """Rejects values that cannot be ids, such as numbers too large for the database. Django's own
+    field queries the database with them and fails."""
 
     def clean(self, value: Any) -> Any:
         choices: Any = self.queryset
@@ -55,7 +56,8 @@ class _Choices(ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 class Autocompletes(BaseModelAdmin):  # type: ignore[type-arg]
-    """With `autocomplete_fields` in which a hand-made form's nonsense is just a wrong choice."""
+    """Gives `autocomplete_fields` widgets that treat nonsense in a hand-made form as a wrong
+    choice."""
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any

@@ -1,4 +1,4 @@
-"""Admin lists of tables that grow for ever, and deleting what much hangs from."""
+"""Admin lists of tables that grow without limit, and deleting rows that much depends on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 10_000
 
 
 class CountedSoFar(Paginator):
-    """Counts to ten thousand and no further: nobody turns so many pages, and filters find more."""
+    """Counts to ten thousand and no further: nobody turns that many pages; filters find more."""
 
     @cached_property
     def count(self) -> int:
@@ -27,16 +27,16 @@ class CountedSoFar(Paginator):
 
 
 class LongList(admin.ModelAdmin):
-    """A list that opens as fast with a hundred million rows."""
+    """A list that opens as fast with a hundred million rows as with ten."""
 
     paginator = CountedSoFar
     show_full_result_count = False
 
 
 class DeletesMuch(admin.ModelAdmin):
-    """Deletes whom or what conversations hang from: those first, a batch at a time.
+    """Deletes objects that conversations depend on: conversations first, a batch at a time.
 
-    Django's own page would load each message and recording to list them, and then once more.
+    Django's own page would load each message and recording to list them, and again to delete them.
     """
 
     def conversations_of(self, objects: Sequence[Any]) -> QuerySet[Conversation]:
@@ -46,7 +46,7 @@ class DeletesMuch(admin.ModelAdmin):
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[Any], list[str]]:
-        """What the page that asks says: names, and how many go with them."""
+        """What the confirmation page says: names, and how many rows go with them."""
         gone, objects = self.conversations_of(list(objs)), list(objs)
         said = Message.objects.filter(conversation__in=gone.values("pk"))
         counts = {
@@ -60,7 +60,7 @@ class DeletesMuch(admin.ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         remove_conversations(self.conversations_of([obj]))
-        # Of a conversation nothing is left by then.
+        # Nothing of the conversations is left by then.
         type(obj)._default_manager.filter(pk=obj.pk).delete()
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

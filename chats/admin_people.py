@@ -1,5 +1,5 @@
-"""What the admin lets be done with people: only superusers give rights, or change who has some,
-somebody is always left who can administer the site, and nobody loses their own account."""
+"""The rules for people in the admin: only superusers grant rights or change anybody who has some,
+somebody can always administer the site, and nobody loses their own account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chats.models import Membership, User
 
 ADMIN_FLAGS = ("is_active", "is_staff", "is_superuser")
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
-"""What only a superuser may give and take."""
+"""Rights that only a superuser may grant and revoke."""
 LAST_ADMIN = _(
     "Nobody else can administer this site: make another active person staff and superuser first."
 )
@@ -27,29 +27,28 @@ OWN_ACCOUNT = _(
 
 
 def may_touch(who: Any, person: User | None) -> bool:
-    """Whether somebody may change or delete a person: of staff and superusers, only a superuser
-    may, and each themselves. A password that one sets would be all that the other may do."""
+    """Whether somebody may change or delete a person. Staff and superusers can be changed by
+    superusers and by themselves only: setting somebody's password gives you all their rights."""
     if person is None or who.is_superuser or person == who:
         return True
     return not (person.is_staff or person.is_superuser)
 
 
 def touchable(who: Any) -> QuerySet[User]:
-    """Whom somebody may change, as `may_touch` says."""
+    """The people whom somebody may change, as `may_touch` says."""
     plain = Q(is_staff=False, is_superuser=False)
     return User.objects.all() if who.is_superuser else User.objects.filter(plain | Q(pk=who.pk))
 
 
 def are_last_admins(people: QuerySet[User]) -> bool:
-    """Whether without these people nobody could administer the site, though somebody can now."""
+    """Whether nobody could administer the site without these people, though somebody can now."""
     admins = User.admins()
     others = admins.exclude(pk__in=people.values("pk"))
     return admins.filter(pk__in=people.values("pk")).exists() and not others.exists()
 
 
 def own_places(places: QuerySet[Membership]) -> list[str]:
-    """Why those of these memberships must stay as they are that are people's in their own accounts;
-    one text each."""
+    """Reasons why memberships of people in their own accounts must stay, one text each."""
     own = places.filter(account__owner=F("user")).select_related("user")
     return [str(OWN_ACCOUNT) % {"person": each.user} for each in own]
 
@@ -78,8 +77,8 @@ def _refuse_own(keys: list[int]) -> None:
 
 
 class _OwnAddress:
-    """Mixin of forms: an email address is one person's, however it is written. In small letters,
-    as signing in looks for it."""
+    """Form mixin: an email address belongs to one person, whatever its case. It is kept in lower
+    case, as signing in looks for it."""
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"].lower()  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
-"""Tables whose rows the database itself refuses to change or delete: the ledger, the audit trail.
+"""Tables whose rows the database refuses to change or delete: the ledger and the audit trail.
 
-`manage.py migrate` puts the triggers there, and puts them back where a later migration had to
-rebuild the table (SQLite drops a table's triggers with it).
+`manage.py migrate` installs the triggers, and reinstalls them after a migration that rebuilt the
+table (SQLite drops a table's triggers with it).
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from django.db import connections
 
 @dataclass(frozen=True)
 class AppendOnly:
-    """One such table; `says` is what the database answers to who tries."""
+    """One such table. `says`: the database's error for anybody who tries."""
 
     table: str
     says: str
 
     def install(self, connection: Any) -> None:
-        """Make the table append-only, if it is not."""
+        """Make the table append-only, if it is not yet."""
         sqlite = connection.vendor == "sqlite"
         with connection.cursor() as cursor:
             for statement in self._sqlite().values() if sqlite else self._postgresql():
                 cursor.execute(statement)
 
     def remove(self, connection: Any) -> None:
-        """Let it be changed: for undoing a migration and for emptying a test's database."""
+        """Make it changeable, for undoing a migration and for emptying a test's database."""
         with connection.cursor() as cursor:
             if connection.vendor == "sqlite":
                 for name in self._sqlite():
@@ -39,7 +39,7 @@ class AppendOnly:
 
     @contextmanager
     def lifted(self, connection: Any) -> Iterator[None]:
-        """Without the triggers for a while."""
+        """Without the triggers while the block runs."""
         self.remove(connection)
         try:
             yield

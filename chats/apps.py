@@ -10,7 +10,7 @@ class ChatsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib import admin
 
-        # The first connects what removes files, the second what SQLite is to know.
+        # `files` connects what removes files, `search` defines a function for SQLite.
         from chats import files, search, trail  # noqa: F401
         from chats.append_only import TRAIL
 

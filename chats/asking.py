@@ -1,7 +1,7 @@
-"""What the running work is about, for whoever writes it down: the log and the audit trail.
+"""What the running work is about, for the log and the audit trail.
 
-`about(call=..., conversation=..., account=..., user=...)` names what a task, or a request, works
-on from then on. Of a request the person is known without that, once anybody has asked who it is.
+`about(call=..., conversation=..., account=..., user=...)` names what a task or a request works on
+from then on. The person who makes a request is known without it, once `request.user` was read.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ def current() -> HttpRequest | None:
 
 
 def ids(request: HttpRequest | None = None) -> Ids:
-    """What the running work is about, as `user_id`, `account_id`, ...; of a request that has been
-    answered, what that was about. Asks no database."""
+    """What the running work is about, as `user_id`, `account_id` and so on; for a request that was
+    answered already, what that was about. Makes no query."""
     over: Ids | None = getattr(request, "was_about", None)
     return {**_person(_request.get()), **_about.get()} if over is None else over
 
 
 def _person(request: HttpRequest | None) -> Ids:
-    # Where Django keeps them once somebody has asked; to ask here would be a query for each line.
+    # Where Django caches the user once somebody has asked. Asking here would be a query per log
+    # line.
     for name in ("_cached_user", "_acached_user"):
         pk = getattr(getattr(request, name, None), "pk", None)
         if pk is not None:
@@ -64,7 +65,7 @@ def _asking(request: HttpRequest) -> Iterator[None]:
     try:
         yield
     finally:
-        # Django says only after this what it has refused.
+        # Django logs refused requests only after this.
         request.was_about = ids()  # type: ignore[attr-defined]
         _request.reset(marks[0])
         _about.reset(marks[1])

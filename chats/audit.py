@@ -33,8 +33,8 @@ def record(
     request: HttpRequest | None = None,
     **detail: Any,
 ) -> None:
-    """Write one event. `request`: where it comes from, if not from the one that is being answered.
-    `detail`: JSON values, no secrets, nothing that was said."""
+    """Write one event. `request`: where it comes from, if not the one that is being answered.
+    `detail`: JSON values; no secrets, nothing that was said."""
     known = actor if isinstance(actor, User) else None
     event = AuditEvent(
         action=action,
@@ -59,5 +59,5 @@ def _address(request: HttpRequest | None) -> str | None:
     try:
         address: str = get_adapter().get_client_ip(request)
     except PermissionDenied:
-        return None  # the proxies in front did not say it
+        return None  # the proxies in front did not say
     return address

@@ -1,8 +1,8 @@
 """The storage of a site that keeps its files in an object store (S3, MinIO), which may be away.
 
-What is saved lies in the `spool` first. Where the store takes it at once it is there when `save`
-returns; else it waits, can be read meanwhile on this machine, and `ship_waiting` tries again until
-the store holds the same bytes. What is read is fetched from where one asks, not as a whole.
+Files are first saved to the `spool`. If the store takes a file at once, it is there when `save`
+returns; otherwise it waits, can be read on this machine meanwhile, and `ship_waiting` tries again
+until the store holds the same bytes. Reading fetches from where one seeks, not the whole file.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from chats.spool import Spool, StoreAway, spool
 outage = logging.getLogger("nextvoice.outage")
 
 REFUSALS = 3
-"""So many in a row, and the rest waits for the next time."""
+"""After so many failures in a row the rest waits for the next time."""
 BUFFER_BYTES = 64 * 1024
 PIECE_BYTES = 1024 * 1024
 
 
 class Bucket(S3Storage):  # type: ignore[misc]  # the library has no types
-    """`S3Storage` with a spool. A name is one thing for ever: saving it again replaces it.
+    """`S3Storage` with a spool. A name always means the same file: saving it again replaces it.
 
     Reading raises FileNotFoundError, or `StoreAway` when the store cannot say.
     """
@@ -53,8 +53,8 @@ class Bucket(S3Storage):  # type: ignore[misc]  # the library has no types
         return name
 
     def ship(self, name: str) -> bool | None:
-        """Bring a file that waits to the store; False when it has to wait longer, None when it is
-        gone or somebody else is bringing it."""
+        """Upload a waiting file. False when it has to wait longer, None when it is gone or another
+        process is uploading it."""
         with self._spool.taken(name) as file:
             if file is None:
                 return None
@@ -69,14 +69,14 @@ class Bucket(S3Storage):  # type: ignore[misc]  # the library has no types
                 return False
             self._spool.away = False
             if not self._spool.release(name, file):
-                # Deleted while it was on its way. Left there, it would be an orphan.
+                # Deleted while it was being uploaded. Left there, it would be an orphan.
                 with suppress(OSError), reaching():
                     super().delete(name)
         return True
 
     def ship_waiting(self) -> None:
-        """Try to bring all files that wait to the store."""
-        # In no fixed order: one that is refused for good holds up nobody.
+        """Try to upload all waiting files."""
+        # In random order: a file that is always refused holds up no other.
         names = self._spool.names()
         random.shuffle(names)
         brought = refused = 0
@@ -93,7 +93,7 @@ class Bucket(S3Storage):  # type: ignore[misc]  # the library has no types
         """Whether the store holds the same bytes."""
         stored = self.bucket.Object(self._normalize_name(name))
         sent = _hash(file)
-        # The ETag is the content's MD5, but not of each store, nor of a file sent in parts.
+        # The ETag is the content's MD5, but not in every store, nor for multipart uploads.
         if stored.e_tag.strip('"') == sent:
             return True
         with ObjectReader(stored) as held:
@@ -133,14 +133,14 @@ class Bucket(S3Storage):  # type: ignore[misc]  # the library has no types
 
 
 class ObjectReader(io.RawIOBase):
-    """An object of the store as a file: what is read is one request from where reading begins.
+    """An object of the store as a file; reading makes one request, from the current position on.
 
-    Raises FileNotFoundError when it is made, `StoreAway` when it is read.
+    The constructor raises FileNotFoundError, reading raises `StoreAway`.
     """
 
     def __init__(self, stored: Any) -> None:
-        # The answer that is being read, from `_at` on. Before all else: a reader of what is not
-        # there is closed too.
+        # The response being read, from `_at` on. Set first: a reader is closed even when there is
+        # no object.
         self._body: Any = None
         self._stored = stored
         self._size: int = stored.content_length
@@ -184,7 +184,7 @@ class ObjectReader(io.RawIOBase):
 
 @contextmanager
 def reaching() -> Iterator[None]:
-    """The errors of the library as OSErrors."""
+    """Turns the library's errors into OSErrors."""
     try:
         yield
     except ClientError as problem:

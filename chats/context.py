@@ -1,4 +1,4 @@
-"""What every template may need."""
+"""Template context that every page may need."""
 
 from typing import Any
 

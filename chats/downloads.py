@@ -1,4 +1,4 @@
-"""Files that are made while they are sent, so that a long one takes no more memory."""
+"""Files that are generated while they are sent, so that a long one takes no more memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from chats import audit
 
 
 def sent(request: HttpRequest, pieces: Iterator[bytes], name: str, kind: str, action: str) -> Any:
-    """The pieces as a download that is made while it is sent. `action`: how the audit trail calls
-    taking it."""
+    """The pieces as a download that is generated while it is sent. `action`: its name in the audit
+    trail."""
     if request.method == "GET":
         audit.record(action, actor=request.user, target=name, request=request)
     streamed: Any = _awaited(pieces) if isinstance(request, ASGIRequest) else pieces
@@ -40,7 +40,7 @@ def _next(pieces: Iterator[bytes]) -> bytes | None:
 
 
 def let_go() -> None:
-    """Let others have this thread's connection to the database, of which there are few, while
-    somebody takes what is sent, perhaps slowly. One to SQLite's file is nobody else's."""
+    """Give this thread's database connection back while the download is sent, perhaps slowly: there
+    are few. A connection to SQLite's file is not shared and stays."""
     if connection.vendor != "sqlite":
         close_old_connections()

@@ -1,7 +1,7 @@
-"""Removes files of the storage once no row names them, whichever way the row went.
+"""Removes files of the storage once no row names them, however the row was deleted.
 
-That a file is to go is written down in the transaction in which its row goes. It is removed right
-after that; what a crash or a storage that is away leaves over, `remove_doomed` takes up again.
+The transaction that deletes the row writes down that the file is to go. The file is removed right
+after it; `remove_doomed` takes care of those that a crash or an absent storage leaves over.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from chats.models import Attachment, DoomedFile, Recording
 
 log = logging.getLogger(__name__)
 
-# The transaction that dooms a file removes it; others look after it only when that failed.
+# The transaction that dooms a file removes it; others only take over when that failed.
 FIRST_TRY, NEXT_TRY = timedelta(minutes=1), timedelta(minutes=10)
 
 
 @receiver(post_delete, sender=Attachment)
 @receiver(post_delete, sender=Recording)
 def remove_files(sender: type[Model], instance: Model, **_: Any) -> None:
-    """Remove every file of a deleted row, once the deletion stands."""
+    """Remove every file of a deleted row, once the deletion is committed."""
     fields = (field for field in sender._meta.get_fields() if isinstance(field, FileField))
     doom(str(getattr(instance, field.name) or "") for field in fields)
 
 
 def doom(names: Iterable[str]) -> None:
-    """Remove files once the transaction stands; for certain, if perhaps later."""
+    """Remove files once the transaction is committed; certainly, if perhaps later."""
     due = timezone.now() + FIRST_TRY
     doomed = [DoomedFile(name=name, next_try=due) for name in names if name]
     if doomed:
@@ -45,7 +45,7 @@ def doom(names: Iterable[str]) -> None:
 
 
 def remove_doomed(most: int) -> int:
-    """Try again what could not be removed; returns how many files are gone."""
+    """Try again to remove what could not be removed; returns how many files are gone."""
     due = DoomedFile.objects.filter(next_try__lte=timezone.now()).order_by("next_try")
     return _remove(list(due.values_list("name", flat=True)[:most]))
 
@@ -57,7 +57,7 @@ def _remove(names: list[str]) -> int:
             default_storage.delete(name)
             gone.append(name)
         except Exception as problem:
-            # Storages raise errors of their own; the row is gone all the same.
+            # Storages raise errors of their own; the row is gone in any case.
             log.error("the file %s could not be removed yet: %s", name, problem)
     DoomedFile.objects.filter(name__in=gone).delete()
     left = [name for name in names if name not in gone]

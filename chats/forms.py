@@ -1,4 +1,4 @@
-"""Forms of allauth that are somewhat different here."""
+"""allauth's forms, adapted."""
 
 from typing import Any
 

@@ -16,9 +16,9 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from nh3 import Cleaner
 
-# An answer nests a few levels; thousands of brackets are an attack.
+# Answers nest a few levels; thousands of brackets are an attack.
 MAX_NESTING = 20
-# Parsing takes a second of Python for each 20 000 letters of the worst; calls share that Python.
+# The worst text takes a second per 20 000 characters, during which calls wait for the interpreter.
 MAX_LENGTH = 20_000
 HIGHEST_HEADING = 3
 REMEMBERED = 256  # texts, which pages show again and again
@@ -35,7 +35,7 @@ _parser = MarkdownIt(
 
 
 def _link_pictures(state: StateCore) -> None:
-    """Have links in place of pictures, which would tell another site who reads this, and when."""
+    """Render pictures as links: loading one would tell another site who reads this, and when."""
     for block in state.tokens:
         if block.type == "inline":
             block.children = list(_without_pictures(block.children or []))
@@ -52,7 +52,7 @@ def _without_pictures(tokens: list[Token]) -> Iterator[Token]:
         source = str(token.attrs["src"])
         words = [each for each in token.children or [] if each.type not in LINK | {"image"}]
         words = words or [Token("text", "", 0, content=source)]
-        # Within a link it is that one's words.
+        # Inside a link, the text of the link is used.
         if linked:
             yield from words
         else:
@@ -72,7 +72,7 @@ _cleaner = Cleaner(
 
 
 def as_html(text: str) -> SafeString:
-    """Markdown as HTML. What a text has beyond about `MAX_LENGTH` letters is shown as it is."""
+    """Markdown as HTML. Text beyond about `MAX_LENGTH` characters is shown as it is."""
     end = len(text)
     if end > MAX_LENGTH:
         end = text.rfind("\n", 0, MAX_LENGTH) + 1 or MAX_LENGTH
@@ -82,15 +82,15 @@ def as_html(text: str) -> SafeString:
 @lru_cache(maxsize=REMEMBERED)
 def _formatted(text: str) -> str:
     made = _cleaner.clean(_parser.render(text))
-    # Wide tables scroll by themselves, as code does.
+    # Wide tables scroll by themselves, like code.
     made = made.replace("<table>", '<div class="table" tabindex="0"><table>')
     made = made.replace("<pre>", '<pre tabindex="0">')
     return _under_its_message(made.replace("</table>", "</table></div>"))
 
 
 def _under_its_message(html: str) -> str:
-    """The same with its highest heading one below that of a message: readers go from one to the
-    next by their levels."""
+    """The same with its headings one level below a message's, so that screen readers can step
+    through them."""
     levels = [int(level) for _, level in _HEADING.findall(html)]
     lower = HIGHEST_HEADING - min(levels, default=HIGHEST_HEADING)
     return _HEADING.sub(lambda found: f"{found[1]}{min(int(found[2]) + lower, 6)}>", html)

@@ -34,8 +34,8 @@ async def recording(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
 
 
 async def served(request: HttpRequest, stored: FieldFile, kind: str) -> HttpResponseBase:
-    """A stored file of this content type, or the `Range` of it. Raises Http404 when it is gone and
-    `StoreAway`, which `nextvoice.away` answers, when nobody can say."""
+    """A stored file of this content type, or the requested `Range` of it. Raises Http404 when it is
+    gone and `StoreAway`, which `nextvoice.away` answers, when the store cannot be reached."""
     try:
         file = await sync_to_async(stored.open, thread_sensitive=False)("rb")
         size = await sync_to_async(lambda: stored.size, thread_sensitive=False)()
@@ -46,13 +46,14 @@ async def served(request: HttpRequest, stored: FieldFile, kind: str) -> HttpResp
     response = ranged(request, cast(BinaryIO, file), size)
     response["Content-Type"] = kind
     response["X-Content-Type-Options"] = "nosniff"
-    # It never changes, but only this person may keep a copy of it.
+    # It never changes, but only this person's browser may cache it.
     patch_cache_control(response, private=True, max_age=3600)
     return response
 
 
 def ranged(request: HttpRequest, file: BinaryIO, size: int) -> HttpResponseBase:
-    """Answer `request` with the asked part of `file`, `size` bytes long, and close it after."""
+    """Answer `request` with the requested part of `file`, `size` bytes long; closes the file
+    afterwards."""
     asked = request.headers.get("Range", "")
     span = asked_span(asked, size)
     if span is None:

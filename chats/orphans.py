@@ -1,4 +1,4 @@
-"""Files of the storage that no row names: of a crash, or of a site that was replaced."""
+"""Files in the storage that no row names, left by a crash or by a site that was replaced."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from django.utils import timezone
 from chats.models import Attachment, Recording
 
 FOLDERS = ("recordings", "attachments")
-# A file is stored before its row is written; how long that may take at most.
+# A file is stored before its row is written; this is the longest that may take.
 YOUNG = timedelta(days=1)
 BATCH = 500
 
-# The key of the row stands in the name: with or without hyphens.
+# The row's key is in the name, with or without hyphens.
 _KEY = re.compile(r"/([0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})[^/]*\Z")
 
 
 def orphans(now: datetime | None = None) -> Iterator[str]:
-    """The name of each file older than a day that no row names, a folder at a time."""
+    """The names of files older than a day that no row names, a folder at a time."""
     before = (now or timezone.now()) - YOUNG
     for folder in FOLDERS:
         names = _names(folder)
@@ -45,7 +45,7 @@ def _names(folder: str) -> Iterator[str]:
 
 
 def _known(folder: str, names: list[str]) -> set[str]:
-    """Those of `names` that a row names; found by the keys in them, which are indexed."""
+    """Those of `names` that a row names, found by the keys in them, which are indexed."""
     keys = [uuid.UUID(found[1]) for name in names if (found := _KEY.search(name))]
     if folder == "recordings":
         return set(Recording.objects.filter(pk__in=keys).values_list("file", flat=True))

@@ -1,7 +1,6 @@
-"""Pages of long lists, each found by where the one before it ended.
+"""Keyset pagination: each page begins where the one before it ended.
 
-Counting pages would read everything before the wanted one; this reads a page, however long the
-list is and wherever in it one stands.
+Numbered pages read everything before the wanted one; this reads one page, however long the list is.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ BETWEEN = "~"
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[M]):
-    """A page of rows. `more`: the place after which the next one begins; empty at the end."""
+    """A page of rows. `more`: the place after which the next page begins; empty at the end."""
 
     rows: list[M]
     more: str
@@ -31,8 +30,8 @@ class Slice(Generic[M]):
 def page(found: QuerySet[M], order: Sequence[str], after: str, size: int) -> Slice[M]:
     """The `size` rows that follow the place `after` in the order; the first ones for "".
 
-    `order` names columns without NULL as `order_by` does, the last one unique. A place that
-    cannot be read is the beginning.
+    `order` names columns without NULL as `order_by` does, the last one unique. An unreadable place
+    means the beginning.
     """
     values = _values(found.model, order, after)
     if values:
@@ -43,8 +42,8 @@ def page(found: QuerySet[M], order: Sequence[str], after: str, size: int) -> Sli
 
 
 def every(found: QuerySet[M], order: Sequence[str], size: int) -> Iterator[M]:
-    """Each row in the order, as of `page`, by a query for every `size` of them. For who takes them
-    slowly: as long as a query is open, SQLite keeps all that is written beside its database."""
+    """All rows in the order, fetched `size` at a time as `page` does. For slow readers: while a
+    query is open, SQLite cannot checkpoint what is written meanwhile."""
     after: str | None = ""
     while after is not None:
         part = page(found, order, after, size)
@@ -53,13 +52,13 @@ def every(found: QuerySet[M], order: Sequence[str], size: int) -> Iterator[M]:
 
 
 def place(row: Model, order: Sequence[str]) -> str:
-    """Where a row stands in the order, as text for an address."""
+    """A row's place in the order, as text for a URL."""
     values = (getattr(row, name.lstrip("-")) for name in order)
     return BETWEEN.join(v.isoformat() if isinstance(v, datetime) else str(v) for v in values)
 
 
 def turned(order: Sequence[str]) -> list[str]:
-    """The same order from its other end."""
+    """The same order reversed."""
     return [name[1:] if name.startswith("-") else f"-{name}" for name in order]
 
 
@@ -88,6 +87,6 @@ def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
     for (column, sign), value in zip(columns, values, strict=True):
         beyond |= same & Q(**{f"{column}__{sign}": value})
         same &= Q(**{column: value})
-    # Says nothing new, and lets the database begin at the right place of its index.
+    # Redundant, but lets the database begin at the right place of its index.
     first, sign = columns[0]
     return Q(**{f"{first}__{sign}e": values[0]}) & beyond

@@ -1,7 +1,7 @@
-"""How long what was said is kept, and removing it when that time is over.
+"""How long conversations and recordings are kept, and removing them afterwards.
 
-Nothing is removed unless an account or the site says so. Each step takes a bounded batch and may
-die at any moment: the next one goes on. What calls cost is not part of this: the ledger stays.
+Nothing is removed unless an account or the site says so. Each step takes a limited batch and may
+die at any moment; the next one goes on. The ledger is not part of this and stays.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from chats import audit
 from chats.files import doom, remove_doomed
 from chats.models import Account, Attachment, Conversation, Message, Recording
 
-# How long a deleted conversation can be brought back.
+# How long a deleted conversation can be restored.
 UNDO_FOR = timedelta(hours=1)
 BATCH = 200
-# More days than these are for ever: nothing is as old, and time itself does not go back so far.
+# More days than this mean for ever: nothing is that old, and dates do not go back that far.
 MOST_DAYS = 100 * 366
 
 
@@ -36,7 +36,7 @@ class Keeping:
     text: int
 
     def __str__(self) -> str:
-        """In words, for the people of the account; empty when all is kept for ever."""
+        """In words, for the people of the account; empty when everything is kept for ever."""
         said = []
         if self.audio and not 0 < self.text <= self.audio:
             days = ngettext("%(n)s day", "%(n)s days", self.audio) % {"n": self.audio}
@@ -48,7 +48,7 @@ class Keeping:
 
 
 def keeping(account: Account) -> Keeping:
-    """What holds for an account."""
+    """The retention of an account."""
     audio, text = account.keep_audio_days, account.keep_text_days
     return Keeping(
         settings.KEEP_AUDIO_DAYS if audio is None else audio,
@@ -69,7 +69,7 @@ class Removed:
         return any((self.conversations, self.messages, self.recordings, self.attachments))
 
     def add(self, other: Removed) -> None:
-        """Count the other's too."""
+        """Add another count."""
         self.conversations += other.conversations
         self.messages += other.messages
         self.recordings += other.recordings
@@ -77,7 +77,7 @@ class Removed:
 
 
 def due(now: datetime | None = None) -> Removed:
-    """What `step` would remove in the end: of what is over by now."""
+    """What `step` would remove in total by now."""
     now = now or timezone.now()
     found = Removed()
     for texts in _texts(now):
@@ -94,7 +94,7 @@ def due(now: datetime | None = None) -> Removed:
 
 
 def step(now: datetime | None = None, batch: int = BATCH) -> Removed:
-    """Remove a batch of what is over, of one account at a time; nothing when all is done."""
+    """Remove a batch of what is due, one account at a time; nothing when all is done."""
     now = now or timezone.now()
     for conversations in (_given_up(now), *_emptied(now)):
         if removed := _remove_conversations(conversations, batch):
@@ -109,7 +109,7 @@ def step(now: datetime | None = None, batch: int = BATCH) -> Removed:
 
 
 def run(most: int = 20 * BATCH, batch: int = BATCH) -> Removed:
-    """Remove what is over, about `most` rows at a time; for a loop."""
+    """Remove what is due, about `most` rows at a time; for a loop."""
     done, steps = Removed(), 0
     while steps * batch < most and (removed := step(batch=batch)):
         done.add(removed)
@@ -119,18 +119,18 @@ def run(most: int = 20 * BATCH, batch: int = BATCH) -> Removed:
 
 
 def remove_conversations(conversations: QuerySet[Conversation]) -> None:
-    """Remove conversations for good, however long they are, a batch at a time."""
+    """Delete conversations for good, however long they are, a batch at a time."""
     while _remove_conversations(conversations.order_by(), BATCH, told=False):
         pass
 
 
 def _given_up(now: datetime) -> QuerySet[Conversation]:
-    """Conversations that their people deleted and did not bring back."""
+    """Conversations that people deleted and did not restore."""
     return Conversation.objects.filter(deleted__lt=now - UNDO_FOR).order_by("deleted")
 
 
 def _emptied(now: datetime) -> Iterator[QuerySet[Conversation]]:
-    """Conversations that nothing was said in, or whose last message was over."""
+    """Conversations without messages, or whose last message has expired."""
     for rule, days in _rules("keep_text_days", settings.KEEP_TEXT_DAYS):
         said = Message.objects.filter(conversation=OuterRef("pk"))
         old = Conversation.objects.filter(rule, updated__lt=now - timedelta(days=days))
@@ -154,7 +154,7 @@ def _recordings(now: datetime) -> Iterator[tuple[QuerySet[Recording], int]]:
 
 
 def _rules(column: str, usual: int, place: str = "") -> list[tuple[Q, int]]:
-    """Which accounts keep something for how many days, those that keep it for ever left out."""
+    """How many days each account keeps something; accounts that keep it for ever are left out."""
     chosen = Account.objects.filter(**{f"{column}__range": (1, MOST_DAYS)}).order_by()
     several = chosen.values_list(column, flat=True).distinct()
     rules = [(Q(**{f"{place}account__{column}": days}), days) for days in several]
@@ -202,7 +202,7 @@ def _remove_audio(recordings: QuerySet[Recording], days: int, batch: int) -> Rem
 
 
 def _told(account: int | None, gone: dict[str, int], told: bool = True) -> Removed:
-    """Count what went, and write it into the audit trail."""
+    """Count what was removed, and write it into the audit trail."""
     kinds: dict[str, type[Model]] = {
         "conversations": Conversation,
         "messages": Message,

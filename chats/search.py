@@ -31,8 +31,8 @@ from django.dispatch import receiver
 from chats.models import Conversation, Message
 from chats.paging import Slice, page, place
 
-# Conversations are looked through in portions, newest first, until a page is full or this much
-# time has passed; the rest is looked through when the person asks for more.
+# Conversations are searched in portions, newest first, until a page is full or this much time has
+# passed. The rest is searched when the person asks for more.
 PORTION = 100
 SECONDS = 1.0
 # Each word is looked for on its own.
@@ -44,7 +44,7 @@ AROUND = 120
 @CharField.register_lookup
 @TextField.register_lookup
 class Holds(IContains):
-    """`icontains` in any case of any script. SQLite itself knows the cases of ASCII only."""
+    """`icontains` that ignores case in every script. SQLite itself knows the case of ASCII only."""
 
     lookup_name = "holds"
 
@@ -55,33 +55,33 @@ class Holds(IContains):
         text, text_params = self.process_lhs(compiler, connection)
         _, params = self.process_rhs(compiler, connection)
         word = str(params[0])
-        # Text is folded only where that is needed: it takes several times as long.
+        # Text is case-folded only where needed: that takes several times as long.
         folded = text if word.isascii() else f"CASEFOLD({text})"
         return f"{folded} LIKE %s ESCAPE '\\'", [*text_params, word.casefold()]
 
 
 @receiver(connection_created)
 def teach_sqlite(sender: object, connection: Any, **_: object) -> None:
-    """Give SQLite the function that `Holds` needs."""
+    """Define the function that `Holds` needs in SQLite."""
     if connection.vendor == "sqlite":
         connection.connection.create_function("CASEFOLD", 1, str.casefold, deterministic=True)
 
 
 class Hit(NamedTuple):
-    """A message with some of the words, and what it says."""
+    """A message with some of the words, and its text."""
 
     pk: uuid.UUID
     text: str
 
 
 def words_of(text: str) -> list[str]:
-    """The different words to look for, the longest first: it is the one that is held least."""
+    """The different words to look for, the longest first: it is the rarest."""
     words = {word.casefold(): word for word in text.split()}
     return sorted(words.values(), key=len, reverse=True)[:MOST_WORDS]
 
 
 def matching(conversations: QuerySet[Conversation], words: Sequence[str]) -> QuerySet[Conversation]:
-    """Those of `conversations` whose title and messages together hold all of `words`."""
+    """Those of `conversations` whose title and messages together contain all of `words`."""
     for word in words:
         said = Message.objects.filter(conversation=OuterRef("pk"), text__holds=word)
         conversations = conversations.filter(Q(title__holds=word) | Exists(said))
@@ -89,7 +89,7 @@ def matching(conversations: QuerySet[Conversation], words: Sequence[str]) -> Que
 
 
 def hits(words: Sequence[str]) -> QuerySet[Message]:
-    """Messages with any of `words`: first those with most of them, then the newest."""
+    """Messages with any of `words`: those with most of them first, then the newest."""
     each = [Q(text__holds=word) for word in words]
     held: Combinable = Value(0, output_field=IntegerField())
     for holds in each:
@@ -98,7 +98,7 @@ def hits(words: Sequence[str]) -> QuerySet[Message]:
 
 
 def around(text: str, words: Sequence[str]) -> str:
-    """The part of a text where the first of `words` is, cut at both ends."""
+    """The part of a text around the first of `words`, cut at both ends."""
     places = (re.search(re.escape(word), text, re.IGNORECASE) for word in words)
     found = next((place for place in places if place), None)
     at, length = (found.start(), len(found[0])) if found else (0, 0)
@@ -110,8 +110,8 @@ def around(text: str, words: Sequence[str]) -> str:
 def search(
     conversations: QuerySet[Conversation], text: str, order: Sequence[str], after: str, size: int
 ) -> Slice[Conversation]:
-    """The next conversations with all words of `text` after a place in the order. `hit` of each
-    is the message that holds most of them, as a `Hit`, or None.
+    """The next conversations with all words of `text` after a place in the order. Their `hit` is
+    the message that contains most of them, as a `Hit`, or None.
 
     Fewer than `size`, even none, when time was up; `more` then says where to go on.
     """

@@ -1,7 +1,7 @@
-"""Files that lie on this machine until the object store has them, whole.
+"""Files that stay on this machine until the object store has all of them.
 
 A file waits under its name in one folder, which all processes of the machine share. `taken` gives
-it to one of them at a time; it is removed by `release` only, once the store holds the same bytes.
+it to one of them at a time; only `release` removes it, once the store holds the same bytes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from django.conf import settings
 from django.core.files import File, locks
 
 SHIP_SECONDS = 10.0
-"""How often what waits is tried again."""
+"""How often waiting files are tried again."""
 
 
 class StoreAway(OSError):
-    """The object store could not be reached, or refused: what it holds is there, but not now."""
+    """The object store could not be reached, or refused: its files exist, but not now."""
 
 
 class Spool:
@@ -29,17 +29,17 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # There while the store takes nothing, so that nobody waits for it in vain.
+        # Exists while the store takes nothing, so that nobody waits for it in vain.
         self._away = folder / ".away"
 
     def path(self, name: str) -> Path:
-        """Where the file of this name waits, if it does."""
+        """The path of a waiting file, if there is one of this name."""
         return self._folder / quote(name, safe="")
 
     def put(self, name: str, content: File[bytes]) -> None:
-        """Keep a file, in place of another of the same name; it is on disk afterwards."""
+        """Keep a file, replacing another of the same name; it is on disk afterwards."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Of one name, so that what a killed process leaves is written over by who tries again.
+        # One name each, so that whoever tries again overwrites what a killed process left.
         path = self.path(name)
         aside = path.with_name(f".{path.name}.new")
         try:
@@ -61,7 +61,7 @@ class Spool:
 
     @contextmanager
     def taken(self, name: str) -> Iterator[BinaryIO | None]:
-        """The file, for nobody else meanwhile; None when it is gone or somebody has it."""
+        """The file, locked; None when it is gone or another process has it."""
         try:
             file = self.path(name).open("rb")
         except FileNotFoundError:
@@ -84,7 +84,7 @@ class Spool:
 
     @property
     def away(self) -> bool:
-        """Whether the store took nothing when it was last tried."""
+        """Whether the store took nothing the last time."""
         return self._away.exists()
 
     @away.setter
@@ -101,5 +101,5 @@ class Spool:
 
 
 def spool() -> Spool:
-    """This machine's."""
+    """This machine's spool."""
     return Spool(Path(settings.DATA_DIR) / "spool")

@@ -25,7 +25,7 @@ READ = 256 * 1024
 ROWS_AT_A_TIME = 200
 
 Entry = tuple[str, Iterable[bytes], bool]
-"""A file's name, its bytes, and whether it is worth packing."""
+"""A file's name, its bytes, and whether compressing it is worthwhile."""
 
 
 @login_required
@@ -59,7 +59,7 @@ def entries(person: User) -> Iterator[Entry]:
 
 
 def zipped(files: Iterable[Entry]) -> Iterator[bytes]:
-    """A ZIP file of them, piece by piece."""
+    """The files as a ZIP archive, piece by piece."""
     out = _Out()
     with zipfile.ZipFile(cast(IO[bytes], out), "w") as archive:
         for name, content, packs in files:
@@ -74,7 +74,7 @@ def zipped(files: Iterable[Entry]) -> Iterator[bytes]:
 
 
 class _Out:
-    """What `zipfile` writes to, to have it back at once."""
+    """What `zipfile` writes to; gives the bytes back at once."""
 
     def __init__(self) -> None:
         self._kept = bytearray()
@@ -149,7 +149,7 @@ def _attachment(attachment: Attachment) -> dict[str, Any]:
 
 
 def _place(name: str) -> str:
-    """Where a file of the storage lies in its conversation's folder."""
+    """The name of a stored file within its conversation's folder."""
     path = PurePosixPath(name)
     return f"{path.parts[0]}/{path.name}"
 
@@ -159,7 +159,7 @@ def _stored(name: str) -> Iterator[bytes]:
         with default_storage.open(name) as file:
             yield from file.chunks(READ)
     except FileNotFoundError:
-        # Its row may have been a moment older; an empty file says so well enough.
+        # Its row may be a moment older; an empty file says so well enough.
         return
 
 

@@ -1,5 +1,5 @@
-"""What the audit trail is told by itself: signing in and out, passwords, and all that is done in
-the admin. Imported when the site starts; what other pages do they record themselves."""
+"""What is audited automatically: signing in and out, passwords, and everything done in the admin.
+Other pages record their events themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from chats import audit
 
 MOST_NAMED = 200
-"""Of things deleted together so many are named one by one."""
+"""Of things deleted together, this many are named one by one."""
 
 
 @receiver(signals.user_logged_in)
@@ -55,7 +55,7 @@ def _signed_up(request: HttpRequest, user: Any, **_signal: Any) -> None:
 
 @receiver([allauth.email_added, allauth.email_changed, allauth.email_removed])
 def _other_address(request: HttpRequest, user: Any, **_signal: Any) -> None:
-    """An email address is a way to a new password."""
+    """An email address is a way to set a new password."""
     audit.record("user.email_changed", actor=user, request=request)
 
 
@@ -77,7 +77,7 @@ def _kind(entry: LogEntry) -> str:
 
 
 def _changes(entry: LogEntry) -> dict[str, Any]:
-    """What was changed, by the names of fields; never a value of theirs."""
+    """The names of the changed fields; never their values."""
     try:
         changes = json.loads(entry.change_message or "null")
     except ValueError:
@@ -88,7 +88,7 @@ def _changes(entry: LogEntry) -> dict[str, Any]:
 def delete_selected(
     modeladmin: Any, request: HttpRequest, queryset: QuerySet[Any]
 ) -> TemplateResponse | None:
-    """Django's own, which tells nobody of its log of several things at once."""
+    """Django's own action, audited here: for several rows at once Django's log sends no signals."""
     names = [(each.pk, str(each)) for each in queryset[:MOST_NAMED]]
     count = queryset.count()
     page: TemplateResponse | None = delete_chosen(modeladmin, request, queryset)
@@ -111,5 +111,5 @@ delete_selected.allowed_permissions = ("delete",)  # type: ignore[attr-defined]
 
 
 def watch(site: AdminSite) -> None:
-    """Let the admin's own action for deleting several things be on the trail."""
+    """Put the admin's action that deletes several objects on the trail."""
     site.add_action(delete_selected)

@@ -1,4 +1,4 @@
-"""The pages of what people keep. Access is a scoped query: what you may not see is 404."""
+"""The pages of conversations. Access is a scoped query: what you may not see is 404."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from chats.signals import conversation_begun, conversation_in_use, conversation_
 
 PAGE = 30
 NEWEST_FIRST = ["-updated", "-pk"]
-# A thread opens with its newest messages; older ones come by the link above them.
+# A thread opens with its newest messages; the link above them loads older ones.
 THREAD = 60
-# Where one message is looked for, so many after it are shown as well.
+# Around one message, this many after it are shown as well.
 AFTER_IT = 20
 LAST_FIRST = ["-position", "-created", "-pk"]
 
@@ -47,8 +47,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def new(request: HttpRequest) -> HttpResponse:
-    """Start a conversation, for the account of the posted slug or the person's own, and open it:
-    the newest once more, as new, when nothing came of it."""
+    """Start a conversation, for the account of the posted slug or the person's own, and open it. A
+    conversation that was begun but never used is taken again."""
     person = person_of(request)
     account = Account.objects.own(person)
     if slug := request.POST.get("account", "").replace("\0", ""):
@@ -60,12 +60,12 @@ def new(request: HttpRequest) -> HttpResponse:
         made.call_settings, made.updated = {}, timezone.now()
         made.save(update_fields=["call_settings", "updated"])
     conversation_begun.send(Conversation, request=request, conversation=made)
-    # `?call=1` lets the page open the call at once: the tap was a wish to talk.
+    # `?call=1` lets the page open the call at once: the person tapped to talk.
     return redirect(made.get_absolute_url() + ("?call=1" if request.POST.get("call") else ""))
 
 
 def _unused(person: Any, account: Account) -> Conversation | None:
-    """The person's newest conversation, if it is one for the account that nobody has begun."""
+    """The person's newest conversation, if it is for the account and unused."""
     newest = Conversation.objects.visible_to(person).order_by(*NEWEST_FIRST).first()
     if newest is None or newest.account_id != account.pk or newest.title or newest.via:
         return None
@@ -77,8 +77,8 @@ def _unused(person: Any, account: Account) -> Conversation | None:
 
 @login_required
 def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """One thread: its end, what was said `?before=` or `?after=` a place in it, or around the
-    message whose id is `?at=`."""
+    """One thread: its end, the messages `?before=` or `?after=` a place in it, or those around the
+    message with the id `?at=`."""
     found = _found(request, pk)
     thread = (
         Message.objects.filter(conversation=found)
@@ -91,7 +91,7 @@ def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         **_conversations(request, ""),
         "keeping": [str(keeping(found.account))],
     }
-    # The list begins with the newest; before them stands the one that is open, if it is older.
+    # The list begins with the newest; the open one stands before them, if it is older.
     if found not in context["conversations"]:
         context["conversations"] = [found, *context["conversations"]]
     # `realtime` adds what the call panel needs; this app knows nothing of calls.
@@ -147,7 +147,7 @@ def _found(request: HttpRequest, pk: uuid.UUID) -> Conversation:
 
 
 def _part(thread: QuerySet[Message], request: HttpRequest) -> dict[str, Any]:
-    """The messages to be shown, and the places before and after them when there are others."""
+    """The messages to be shown, and the places before and after them where there are others."""
     after, before = request.GET.get("after", ""), request.GET.get("before", "")
     if at := request.GET.get("at", ""):
         before = _after(thread, at)
@@ -161,14 +161,14 @@ def _part(thread: QuerySet[Message], request: HttpRequest) -> dict[str, Any]:
         shown, earlier, later = part.rows[::-1], part.more, ""
         if before and shown:
             later = place(shown[-1], LAST_FIRST)
-    # A call that people talked in may have begun with words that were typed.
+    # A spoken call may have begun with words that were typed.
     spoken = {message.call_id for message in shown if message.kind == Message.Kind.SPOKEN}
     return {"messages_": shown, "spoken": spoken, "earlier": earlier, "later": later}
 
 
 def _after(thread: QuerySet[Message], at: str) -> str:
-    """The place a little after the message with this id; the end of the thread, if there is none or
-    it is no further away."""
+    """The place a little after the message with this id; the end of the thread, if there is no such
+    message or it is that close."""
     try:
         wanted = thread.filter(pk=at).first()
     except ValidationError:
@@ -180,7 +180,7 @@ def _after(thread: QuerySet[Message], at: str) -> str:
 
 
 def _conversations(request: HttpRequest, words: str) -> dict[str, Any]:
-    """The list as templates take it: `conversations`, and `more`, the place to go on after."""
+    """The list for templates: `conversations`, and `more`, the place to go on after."""
     found: QuerySet[Conversation] = Conversation.objects.visible_to(request.user)
     after = request.GET.get("after", "") if request.path == reverse("home") else ""
     part: Slice[Conversation] = (
@@ -192,8 +192,8 @@ def _conversations(request: HttpRequest, words: str) -> dict[str, Any]:
 
 
 def _keepings(request: HttpRequest) -> list[str]:
-    """How long the person's accounts keep what is said, in words; the team's name where it is not
-    as in their own."""
+    """How long the person's accounts keep what is said, in words; with the team's name where it
+    differs from their own."""
     accounts = list(Account.objects.of(person_of(request)))
     words = [str(keeping(account)) for account in accounts]
     said = words[:1]

@@ -1,4 +1,4 @@
-"""What documents say: plain text, PDF and Word, within bounds. No archive is unpacked."""
+"""The text of documents: plain text, PDF and Word, within limits. No archive is unpacked."""
 
 from __future__ import annotations
 
@@ -17,22 +17,20 @@ from pypdf.errors import PyPdfError
 from chats.attachments.sniff import DOCX, Refused, decoded
 
 MAX_LETTERS = 200_000
-"""How much of a document's text is kept."""
+"""Characters of a document's text that are kept."""
 MAX_PAGES = 400
 PDF_SECONDS = 12.0
-"""After so long the pages read so far are what there is."""
+"""After this long, only the pages read so far are kept."""
 MAX_ENTRIES = 5_000
 MAX_XML = 40_000_000
-"""Bytes of a Word document's own text, unpacked."""
+"""Bytes of a Word document's main part, unpacked."""
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
 
 def extract(path: Path, content_type: str) -> dict[str, Any]:
-    """The text of a document, whether there was more, and what is to be noted of it.
-
-    Raises `Refused`.
-    """
+    """The text of a document, whether there was more of it, and a note for people (a key of
+    `words.NOTES`). Raises `Refused`."""
     if content_type == "application/pdf":
         pieces = _pdf(path)
     elif content_type == DOCX:
@@ -50,7 +48,7 @@ def extract(path: Path, content_type: str) -> dict[str, Any]:
 
 
 def _bounded(pieces: Iterable[str | None]) -> tuple[str, bool]:
-    """The pieces as one text of at most `MAX_LETTERS`; a None says that some are missing."""
+    """The pieces as one text of at most `MAX_LETTERS`; None stands for pieces that are missing."""
     kept: list[str] = []
     left, cut = MAX_LETTERS, False
     for piece in pieces:
@@ -90,7 +88,7 @@ def _pdf(path: Path) -> Iterator[str | None]:
     except Refused:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, RecursionError):
-        # A PDF may hold anything anywhere, and the library finds out in its own ways.
+        # A PDF may contain anything anywhere, and the library fails in many ways.
         raise Refused("broken") from None
 
 
@@ -100,7 +98,7 @@ def _page(reader: PdfReader, number: int) -> str:
     except MemoryError:
         raise
     except Exception:
-        # One page that makes no sense does not spoil the others.
+        # A broken page does not spoil the others.
         return ""
 
 
@@ -115,12 +113,12 @@ def _docx(path: Path) -> Iterator[str]:
     except (zipfile.BadZipFile, zlib.error, ParseError, DefusedXmlException, EOFError, OSError):
         raise Refused("broken") from None
     except (NotImplementedError, RuntimeError):
-        # Packed in a way nobody packs, or with a password.
+        # An unusual compression, or a password.
         raise Refused("locked") from None
 
 
 class _Bounded:
-    """A file that is refused when it turns out to be longer than `most` bytes."""
+    """A file that is refused once more than `most` bytes of it were read."""
 
     def __init__(self, file: IO[bytes], most: int) -> None:
         self._file = file
@@ -135,7 +133,7 @@ class _Bounded:
 
 
 def _words(file: _Bounded) -> Iterator[str]:
-    """Paragraphs as lines, cells of a table divided by tabs."""
+    """Paragraphs as lines, table cells separated by tabs."""
     for _event, element in iterparse(file, events=("end",), forbid_dtd=True):
         if element.tag == f"{_W}t":
             yield element.text or ""

@@ -1,4 +1,4 @@
-"""Keeps a file in a conversation, whoever it is from: people who upload it, tools that make it."""
+"""Stores a file in a conversation, whether a person uploaded it or a tool made it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from chats.models.attachment import NAME_LENGTH
 PER_CONVERSATION = 300
 MEGABYTE = 1024 * 1024
 UNREAD = "application/octet-stream"
-"""The type of a file that nobody looked into, which browsers only save."""
+"""The type of files that were not examined; browsers only save them."""
 ENDINGS = {
     "application/pdf": "pdf",
     DOCX: "docx",
@@ -37,12 +37,12 @@ ENDINGS = {
     UNREAD: "bin",
 }
 
-# What turns the direction of text round could make "exe.png" of "gnp.exe".
+# Characters that reverse the direction of text could make "gnp.exe" look like "exe.png".
 _UNSEEN = re.compile(r"[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def why(code: str) -> str:
-    """Why a file was not taken, for people."""
+    """Why a file was refused, for people."""
     message = str(REFUSALS[code])
     if "%(most)s" in message:
         message = message % {"most": filesizeformat(settings.ATTACHMENT_MAX_MB * MEGABYTE)}
@@ -62,7 +62,7 @@ def admit(size: int, user: User, conversation: Conversation) -> None:
 
 @asynccontextmanager
 async def file_of(fill: Callable[[BinaryIO], Any]) -> AsyncIterator[Path]:
-    """A file on disk while this lasts, filled in a thread."""
+    """A temporary file on disk, written in a thread."""
     with tempfile.TemporaryDirectory(prefix="nextvoice-file-") as folder:
         path = Path(folder) / "given"
         await asyncio.to_thread(_fill, path, fill)
@@ -72,11 +72,11 @@ async def file_of(fill: Callable[[BinaryIO], Any]) -> AsyncIterator[Path]:
 async def prepared(
     path: Path, name: str, user: User, conversation: Conversation, *, unread: bool = False
 ) -> tuple[Attachment, str]:
-    """Read the file and store it. Returns its row, to be given to `save` at once, and what is to
-    be noted. Raises `Refused`.
+    """Read the file and store it. Returns its row, which must be given to `save` at once, and a
+    note for people. Raises `Refused`.
 
-    `unread`: one that cannot be read, or is of a kind that is not shown, is kept as it is, to be
-    saved by people and nothing else.
+    `unread`: a file that cannot be read, or is of a kind that is not shown, is stored as it is, and
+    browsers only save it.
     """
     shown = clean_name(name)
     out = path.with_name("out")
@@ -96,7 +96,7 @@ async def prepared(
 
 
 def save(attachment: Attachment) -> None:
-    """Write the row of a file that is stored, or remove it."""
+    """Write the row of a stored file, or remove the file."""
     try:
         attachment.save(force_insert=True)
     except BaseException:
@@ -110,7 +110,7 @@ def _fill(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
 
 
 def _store(attachment: Attachment, files: dict[str, Path]) -> None:
-    """Put the files into the storage, under the row's own key."""
+    """Put the files into the storage, named after the row's key."""
     key = attachment.pk.hex
     for field, path in files.items():
         ending = path.suffix[1:] or ENDINGS[attachment.content_type]
@@ -127,7 +127,7 @@ def _discard(attachment: Attachment) -> None:
 
 
 def clean_name(name: str) -> str:
-    """A file's name as people may see it: no folder, nothing unseen, not too long."""
+    """A file's name as people may see it: no folder, nothing invisible, not too long."""
     plain = _UNSEEN.sub("", unicodedata.normalize("NFC", name)).replace("\\", "/")
     plain = "".join(each if each.isprintable() else " " for each in plain)
     path = PurePosixPath(" ".join(plain.split()))

@@ -12,16 +12,16 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from chats.attachments.sniff import PICTURES, Refused
 
 MAX_PIXELS = 64_000_000
-"""More is refused; a phone's largest photographs have 50 million."""
+"""Refused above this; the largest photographs of phones have 50 million."""
 MAX_UNDRAFTED = 36_000_000
-"""The same for formats that cannot be read at a smaller size."""
+"""The same for formats that cannot be decoded at a reduced size."""
 MAX_EDGE = 4096
 MODEL_EDGE = 1568
-"""Longer edges are scaled down by the models themselves, after they were paid for."""
+"""Models scale longer edges down themselves, after charging for them."""
 MODEL_BYTES = 300_000
 THUMBNAIL_EDGE = 480
 
-# Every size is ours to check, by the numbers above.
+# We check sizes ourselves, with the numbers above.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -76,7 +76,7 @@ def _drawn(image: Image.Image, jpeg: bool) -> Image.Image:
             turned = ImageCms.profileToProfile(picture, source, srgb, outputMode="RGB")
             picture = turned if turned is not None else picture
     picture = picture.convert("RGBA" if seen_through else "RGB")
-    # Nothing of the file's own information goes along.
+    # None of the file's metadata goes along.
     picture.info = {}
     return picture
 

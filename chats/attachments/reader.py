@@ -22,7 +22,7 @@ FILE_BYTES = 64_000_000
 
 
 def bound() -> None:
-    """Let the system end this process when it wants too much."""
+    """Let the system kill this process when it uses too much."""
     with suppress(ImportError):
         import resource
 
@@ -38,7 +38,7 @@ def bound() -> None:
 
 
 def read(path: Path, name: str, out: Path) -> dict[str, Any]:
-    """What is in the file. Raises `Refused`."""
+    """Read the file. Raises `Refused`."""
     with path.open("rb") as file:
         kind = content_type(file.read(HEAD), name)
     # Each of the two is slow to import, and only one is needed.

@@ -21,17 +21,17 @@ from chats.attachments.sniff import Refused
 log = logging.getLogger(__name__)
 
 SECONDS = 25.0
-"""How long one file may take."""
+"""How long reading one file may take."""
 AT_ONCE = 2
 QUEUED = 20
 MAX_ANSWER = 8_000_000
 
-# Django may use several loops, and what one waits for another cannot give.
+# Django may use several event loops, and one cannot release what another waits for.
 _places: WeakKeyDictionary[asyncio.AbstractEventLoop, Places] = WeakKeyDictionary()
 
 
 class Places:
-    """Room for a few readers at once, and for a few more who wait."""
+    """Limits how many readers run at once, and how many more may wait."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(AT_ONCE)
@@ -54,7 +54,7 @@ class Places:
 
 
 async def read(path: Path, name: str, out: Path, seconds: float = SECONDS) -> dict[str, Any]:
-    """What is in the file at `path`; pictures are written to the folder `out`. Raises `Refused`."""
+    """Read the file at `path`; pictures are written to the folder `out`. Raises `Refused`."""
     async with _places.setdefault(asyncio.get_running_loop(), Places()).one():
         command = [sys.executable, "-m", "chats.attachments.reader", str(path), str(out)]
         child = await asyncio.create_subprocess_exec(
@@ -80,7 +80,7 @@ async def read(path: Path, name: str, out: Path, seconds: float = SECONDS) -> di
 
 def _found(status: int | None, answer: bytes, took: float) -> dict[str, Any]:
     if status or len(answer) > MAX_ANSWER:
-        # Ended by one of its limits, or by what was in the file.
+        # Killed by one of its limits, or crashed over the file.
         log.warning("an uploaded file ended its reader with %s after %.1f s", status, took)
         raise Refused("too_large_inside")
     found: dict[str, Any] = orjson.loads(answer)
@@ -90,6 +90,6 @@ def _found(status: int | None, answer: bytes, took: float) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of ours: the settings of a site hold its keys."""
+    """A bare environment: the site's has its keys."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1"}

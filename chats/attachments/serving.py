@@ -1,4 +1,4 @@
-"""Gives attachments back, to those who may see them, and takes them away."""
+"""Serves attachments to those who may see them, and deletes them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from django.views.decorators.http import require_POST, require_safe
 from chats.media import served
 from chats.models import Attachment
 
-# A file opened by itself may neither run nor fetch anything, whatever a browser takes it for.
+# A file opened by itself may neither run scripts nor fetch anything, whatever a browser takes it
+# for.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
 @require_safe
 async def attachment(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """The file: a picture to be looked at, a document (or `?download`) to be saved."""
+    """The file: a picture to be shown, a document (or `?download`) to be saved."""
     found = await _visible(request, pk)
     response = await _served(request, found.file, found.content_type)
     saved = found.kind != Attachment.Kind.IMAGE or "download" in request.GET
@@ -28,7 +29,7 @@ async def attachment(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
 
 @require_safe
 async def thumbnail(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """The small picture."""
+    """The thumbnail."""
     found = await _visible(request, pk)
     if not found.thumbnail:
         raise Http404

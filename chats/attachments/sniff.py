@@ -1,4 +1,5 @@
-"""What a file is, by what is in it. Its name decides nothing; it can only make us refuse."""
+"""What kind of file it is, by its content. The name alone never decides; it can only make us
+refuse."""
 
 from __future__ import annotations
 
@@ -18,13 +19,13 @@ PICTURES = {
 }
 """Content types of pictures, with what Pillow calls them."""
 TEXTS = {".md": "text/markdown", ".markdown": "text/markdown", ".csv": "text/csv"}
-"""Plain text has no marks of its own: a name may say which kind it is."""
+"""Plain text has no signature; here the name may say which kind it is."""
 BINARY_NAMES = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
     | {".pdf", ".docx", ".doc", ".xlsx", ".xls", ".pptx", ".ppt", ".odt", ".zip", ".gz", ".7z"}
     | {".rar", ".exe", ".dll", ".mp3", ".mp4", ".wav", ".ogg", ".webm", ".mov"}
 )
-"""Names no text has."""
+"""Names that no text has."""
 
 _HEIF = re.compile(rb"....ftyp(heic|heix|hevc|hevx|heim|heis|mif1|msf1)", re.DOTALL)
 _AVIF = re.compile(rb"....ftyp(avif|avis)", re.DOTALL)
@@ -72,7 +73,7 @@ def content_type(head: bytes, name: str) -> str:
 
 
 def suffix(name: str) -> str:
-    """The ending of a name, in lower case, with its dot."""
+    """The extension of a name, in lower case, with its dot."""
     return PurePath(name).suffix.lower()
 
 
@@ -88,7 +89,7 @@ def _text_type(head: bytes, name: str) -> str:
 
 
 def decoded(content: bytes, whole: bool = True) -> str | None:
-    """The text these bytes are; None when they are none. `whole=False`: they may end anywhere."""
+    """The bytes as text; None if they are not text. `whole=False`: they may be cut off anywhere."""
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -97,7 +98,7 @@ def decoded(content: bytes, whole: bool = True) -> str | None:
         if content.startswith(mark):
             return _plain(_decode(content[len(mark) :], encoding, whole))
     words = _decode(content, "utf-8", whole)
-    # What old programs write; every byte means something there, so it has to look like words.
+    # Windows-1252, from old programs. Every byte is valid there, so it has to look like words.
     return _plain(words if words is not None else _decode(content, "cp1252", whole))
 
 

@@ -39,9 +39,9 @@ STATUS = {
 
 @require_POST
 async def upload(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
-    """Keep the posted `file` for a message to come; the answer is what a page shows of it.
+    """Keep the posted `file` for a message to come. The answer describes it for the page.
 
-    A file that is refused is answered with {"error": code, "message": why}.
+    A refused file is answered with {"error": code, "message": why}.
     """
     user = await request.auser()
     conversation = await Conversation.objects.visible_to(user).filter(pk=pk).afirst()
@@ -59,7 +59,7 @@ async def upload(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
 
 
 def refusal(code: str) -> JsonResponse:
-    """The answer to a file that is not taken."""
+    """The answer to a refused file."""
     words = {"error": code, "message": why(code)}
     return JsonResponse(words, status=STATUS.get(code, 415))
 
@@ -67,7 +67,7 @@ def refusal(code: str) -> JsonResponse:
 async def _admitted(
     request: HttpRequest, user: User, conversation: Conversation
 ) -> UploadedFile[Any]:
-    """The file that was posted, if one more may come. Raises `Refused`."""
+    """The posted file, if one more is allowed. Raises `Refused`."""
     if not await _soon_enough(user):
         raise Refused("too_often")
     given = request.FILES.get("file")
@@ -78,7 +78,7 @@ async def _admitted(
 
 
 async def _soon_enough(user: User) -> bool:
-    """Count this upload; False when there were too many within a minute, refused ones too."""
+    """Count this upload; False when there were too many within a minute, refused ones included."""
     key = f"uploads.{user.pk}"
     await cache.aadd(key, 0, 60)
     try:

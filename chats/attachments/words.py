@@ -1,4 +1,4 @@
-"""Why a file was not taken and what is to be noted of one that was, for people."""
+"""Texts for people: why a file was refused, and notes about one that was not."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,4 +1,4 @@
-"""The models of `chats`, one subject a module."""
+"""The models of `chats`, one subject per module."""
 
 from chats.models.attachment import Attachment
 from chats.models.audit import AuditEvent

@@ -29,16 +29,16 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def sendable_by(
         self, user: User | AnonymousUser, conversation: Conversation | uuid.UUID
     ) -> AttachmentQuerySet:
-        """What the person may give to a model in this conversation: their own, from there."""
+        """What the person may send to a model in this conversation: their own uploads there."""
         return self.visible_to(user).filter(owner=user.pk, conversation=conversation)
 
     def never_sent(self, before: datetime) -> AttachmentQuerySet:
-        """Uploads from before that moment that went into no message."""
+        """Uploads from before that moment that were never sent."""
         return self.filter(message__isnull=True, created__lt=before)
 
 
 class Attachment(models.Model):
-    """One picture or document. Its files lie in the storage under keys of ours, never its name."""
+    """A picture or document. Its files are stored under keys of ours, never under its name."""
 
     class Kind(models.TextChoices):
         IMAGE = "image", _("Picture")
@@ -70,7 +70,7 @@ class Attachment(models.Model):
     size = models.PositiveIntegerField(_("size (bytes)"), default=0)
     width = models.PositiveIntegerField(_("width"), null=True, blank=True)
     height = models.PositiveIntegerField(_("height"), null=True, blank=True)
-    # What a document says, as far as it was read; `cut` when there was more.
+    # The text of a document, as far as it was read; `cut` when there was more.
     text = models.TextField(_("text"), blank=True)
     cut = models.BooleanField(_("cut"), default=False)
     file = models.FileField(_("file"), upload_to="attachments/")

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 class AuditEvent(models.Model):
     """Something an admin, a person or a tool did, written by `chats.audit.record`.
 
-    It outlives whom and what it tells of: the references have no constraint in the database, and
-    names are kept as words. `detail` never holds a secret or what was said.
+    It outlives the people and things it names: references have no constraint in the database, and
+    names are copied. `detail` never holds a secret or anything that was said.
     """
 
     at = models.DateTimeField(_("when"), auto_now_add=True, db_index=True)

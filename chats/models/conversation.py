@@ -21,17 +21,17 @@ TITLE_LENGTH = 60
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def owned_by(self, user: User | AnonymousUser) -> ConversationQuerySet:
-        """Conversations of an active person who is still in the account, deleted ones too."""
+        """Conversations of active people who are still in the account, deleted ones included."""
         if not user.is_active:
             return self.none()
         return self._owned().filter(owner=user)
 
     def visible_to(self, user: User | AnonymousUser) -> ConversationQuerySet:
-        """Every conversation the person may see. What is not in here is 404."""
+        """The conversations that the person may see. Everything else is 404."""
         return self.owned_by(user).filter(deleted__isnull=True)
 
     def visible(self) -> ConversationQuerySet:
-        """Every conversation that its owner may see: `visible_to` of all of them."""
+        """The conversations that their owners may see: `visible_to` for everybody together."""
         return self._owned().filter(owner__is_active=True, deleted__isnull=True)
 
     def _owned(self) -> ConversationQuerySet:
@@ -50,9 +50,9 @@ class Conversation(models.Model):
         Account, on_delete=models.CASCADE, related_name="conversations", verbose_name=_("account")
     )
     title = models.CharField(_("title"), max_length=120, blank=True)
-    # How this one is talked in, if otherwise than its person's; `realtime` knows what is in it.
+    # How people talk in this conversation, if not as its owner usually does; see `realtime`.
     call_settings = models.JSONField(_("call settings"), default=dict, blank=True, editable=False)
-    # The name of the token it was made through; empty when a person made it on the site.
+    # The name of the API token it was made with; empty when a person made it on the site.
     via = models.CharField(_("made through"), max_length=80, blank=True, editable=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     updated = models.DateTimeField(_("updated"), default=timezone.now)

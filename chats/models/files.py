@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class DoomedFile(models.Model):
-    """A file whose row is gone, written down with that: whatever breaks, it is removed at last."""
+    """A file whose row is gone. Written in the same transaction, so that it is removed in the end
+    whatever breaks."""
 
     name = models.CharField(_("name"), max_length=100, primary_key=True)
     next_try = models.DateTimeField(_("next attempt"), db_index=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Message(models.Model):
-    """One thing said or typed by either side. Made and written to while the call runs."""
+    """One thing said or typed by either side. Written while the call runs."""
 
     class Role(models.TextChoices):
         USER = "user", _("Person")
@@ -40,7 +40,7 @@ class Message(models.Model):
         "awaiting_approval": Status.IN_PROGRESS,
         "declined": Status.INTERRUPTED,
     }
-    """States of function calls that are no status themselves, with the status they have."""
+    """States of function calls that are not statuses themselves, with the status each has."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(
@@ -52,7 +52,7 @@ class Message(models.Model):
     # A plain id, because `chats` knows nothing of calls.
     call_id = models.UUIDField(_("call"), null=True, blank=True, db_index=True)
     item_id = models.CharField(_("item"), max_length=128, blank=True)
-    # A float, so that a late item finds room between two neighbours without moving them.
+    # A float, so that a late item fits between two others without moving them.
     position = models.FloatField(_("position"))
     role = models.CharField(_("role"), max_length=10, choices=Role)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.SPOKEN)
@@ -60,7 +60,7 @@ class Message(models.Model):
         _("status"), max_length=12, choices=Status, default=Status.IN_PROGRESS
     )
     text = models.TextField(_("text"), blank=True)
-    # What an interrupted answer would have said after the cut.
+    # The part of an interrupted answer that was not heard.
     unheard = models.TextField(_("unheard"), blank=True)
     heard_ms = models.PositiveIntegerField(_("heard (ms)"), null=True, blank=True)
     # Of a function that the assistant called: {"name", "label" and "about" for people, "server" of
@@ -86,13 +86,13 @@ class Message(models.Model):
 
     @classmethod
     def status_of_tool(cls, state: str) -> str:
-        """The status of a function call in this state, which may say more."""
+        """The status of a function call in this state."""
         return cls.TOOL_STATES.get(state) or cls.Status(state)
 
     @classmethod
     def state_of_tool(cls, tool: Mapping[str, Any] | None, status: str) -> str:
-        """How a function call stands: its status, or what its state says more exactly. A call that
-        was cut short has the status of one, whatever it was doing."""
+        """The state of a function call: its status, or something more exact. A call that was cut
+        short has the status of one, whatever it was doing."""
         state = str((tool or {}).get("state"))
         return state if cls.TOOL_STATES.get(state) == status else status
 
@@ -114,7 +114,7 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
 
 
 class Recording(models.Model):
-    """The audio of one spoken message: what was said, or what was heard of an answer."""
+    """The audio of one spoken message: what the person said, or what was heard of an answer."""
 
     class State(models.TextChoices):
         LIVE = "live", _("Being recorded")
@@ -131,7 +131,7 @@ class Recording(models.Model):
     content_type = models.CharField(_("type"), max_length=40, default="audio/mpeg")
     duration_ms = models.PositiveIntegerField(_("duration (ms)"), default=0)
     size = models.PositiveIntegerField(_("size (bytes)"), default=0)
-    # The disk did not take all of it: some of the audio is missing.
+    # The disk did not take all of it: some audio is missing.
     partial = models.BooleanField(_("partial"), default=False)
     # After how many days an expired one was removed.
     kept_days = models.PositiveSmallIntegerField(_("kept (days)"), null=True, editable=False)

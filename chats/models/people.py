@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 
 class User(AbstractUser):
-    """A person who signs in. Everybody has an account of their own from the first save."""
+    """A person who signs in. Everybody gets an account of their own on the first save."""
 
-    # How new conversations are talked in; `realtime` knows what is in it.
+    # How new conversations are talked in; see `realtime`.
     call_settings = models.JSONField(_("call settings"), default=dict, blank=True, editable=False)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
@@ -23,7 +23,7 @@ class User(AbstractUser):
 
     @classmethod
     def admins(cls) -> models.QuerySet[User]:
-        """Who can administer all of the site."""
+        """The people who can administer all of the site."""
         return cls.objects.filter(is_active=True, is_staff=True, is_superuser=True)
 
 
@@ -68,7 +68,7 @@ class Account(models.Model):
         User, through="Membership", related_name="accounts", verbose_name=_("members")
     )
     created = models.DateTimeField(_("created"), auto_now_add=True)
-    # `chats.retention` says what holds.
+    # See `chats.retention`.
     keep_audio_days = models.PositiveSmallIntegerField(
         _("keep recordings (days)"),
         null=True,

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
-# What a module imports at once, and what it imports when it is asked for.
+# Static and dynamic imports of a module.
 IMPORT = re.compile(r"""^(?:import|export)\b[^;"'(]*["'](\.{1,2}/[^"']+)["']""", re.MULTILINE)
 IMPORT_LATER = re.compile(r"""\bimport\(["'](\.{1,2}/[^"']+)["']\)""")
 LINK = '<link rel="modulepreload" href="{}">'
@@ -27,11 +27,12 @@ LINK_LATER = '<link rel="modulepreload" href="{}" fetchpriority="low">'
 
 @register.simple_tag
 def preloaded(name: str, *later: str) -> SafeString:
-    """Links that fetch all that a module imports at once; then `later`, and what it imports later.
+    """Links that preload all that a module imports statically; then `later`, and its dynamic
+    imports.
 
-    A browser sees what a module imports when it has the module: without these, each level of
-    imports is one more way there and back, which on a phone is a third of a second. What comes
-    later is fetched last, and is there when it is asked for, whatever became of the site since.
+    A browser learns of imports only once it has the module: without these links, each level of
+    imports costs another round trip, a third of a second on a phone. Dynamic imports come last, and
+    are there when needed even if the site is away by then.
     """
     return _links(name, *later) if settings.DEBUG else _kept_links(name, *later)
 
@@ -43,13 +44,13 @@ def _links(name: str, *later: str) -> SafeString:
     return format_html_join("\n  ", "{}", ((link,) for link in links))
 
 
-# The files of a running site do not change, and every page has these.
+# The files of a running site do not change, and every page needs these.
 _kept_links = cache(_links)
 
 
 def imported(name: str, *later: str) -> tuple[list[str], list[str]]:
-    """What a module imports, and what that imports; and `later` and what they import later, with
-    all that those import: names of static files, each one once."""
+    """A module's static imports, transitively; and `later` and the dynamic imports, with all that
+    those import: names of static files, each one once."""
     imports = cache(_imports)  # each file is read once
     first: list[str] = []
     _reach(name, first, lambda each: imports(each)[0])
@@ -68,7 +69,7 @@ def _reach(name: str, found: list[str], imports: Callable[[str], Iterable[str]])
 
 
 def _imports(name: str) -> tuple[list[str], list[str]]:
-    """What a module imports at once, and later."""
+    """A module's static and dynamic imports."""
     path = finders.find(name)
     source = Path(path).read_text("utf-8") if isinstance(path, str) else ""
     at_once, later = (
