@@ -1,5 +1,4 @@
-"""What is answered while the database, the object store or the mail server is away: 503 and to try
-again, which is true, and no 500."""
+"""Answers 503 and “try again” while the database, the object store or the mail server is away."""
 
 from __future__ import annotations
 
@@ -29,10 +28,10 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Pages(MiddlewareMixin):
-    """Middleware: a view that cannot reach its data is answered for."""
+    """Middleware for views that cannot reach their data."""
 
     def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
-        """The answer, when that is what is wrong."""
+        """The answer, if that is the problem."""
         if isinstance(problem, NotSent):
             outage.error("a mail could not be sent: %s", problem)
             return HttpResponse(render_to_string("503_mail.html"), status=503)
@@ -41,7 +40,7 @@ class Pages(MiddlewareMixin):
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler of errors outside of views, such as in a middleware."""
+    """Django's handler for errors outside of views, such as in a middleware."""
     problem = sys.exc_info()[1]
     if problem is not None and is_away(problem):
         return answer(request, problem)
@@ -62,7 +61,7 @@ def answer(request: HttpRequest, problem: BaseException) -> HttpResponse:
 
 
 class Sockets:
-    """Around sockets: one whose person cannot be looked up is refused with 503."""
+    """ASGI middleware: answers 503 where the person of a socket cannot be looked up."""
 
     def __init__(self, app: App) -> None:
         self._app = app

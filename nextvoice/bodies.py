@@ -1,7 +1,7 @@
-"""Ends requests whose body is too large before anybody keeps it.
+"""Ends requests whose body is too large, before anything stores it.
 
-Django stores a whole body, however long, before a view is asked. So the bytes are counted here,
-in front of it: 413 at once when the length is declared, and at the limit when it is not.
+Django stores a whole body, however long, before a view runs. So the bytes are counted in front of
+it: 413 at once when the declared length is too large, otherwise when the limit is reached.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MEGABYTE = 1024 * 1024
-# Forms, and what else pages post.
+# Forms, and everything else that pages post.
 USUAL = 8 * MEGABYTE
-# What a multipart body has around its file.
+# What surrounds the file in a multipart body.
 AROUND = 64 * 1024
 UPLOAD = re.compile(r"/c/[0-9a-f-]{36}/attachments/")
 
@@ -91,7 +91,7 @@ async def _refuse(send: Send, upload: bool) -> None:
         (b"content-type", kind.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"x-content-type-options", b"nosniff"),
-        # What is still coming is not read.
+        # The rest of the body is not read.
         (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": 413, "headers": headers})

@@ -1,7 +1,7 @@
-"""The cache on Redis, and in this process's memory while Redis is away.
+"""The cache in Redis, and in this process's memory while Redis is away.
 
-It holds hints and counts of tries only, so that a process may go on alone: limits then hold for
-each process by itself.
+It only holds hints and counts of attempts, so a process can go on alone; limits then hold for each
+process by itself.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from realtime.logs import why
 outage = logging.getLogger("nextvoice.outage")
 
 AGAIN_SECONDS = 5.0
-"""How long Redis is left alone after it failed: a hanging one costs each try its timeout."""
+"""How long Redis is left alone after a failure: a hanging one costs each attempt its timeout."""
 
-# By address, for all threads: Django makes a cache for each of them.
+# By address, for all threads: Django makes one cache object per thread.
 _away_until: dict[str, float] = {}
 
 

@@ -1,10 +1,9 @@
-"""Reads settings from the environment. What cannot be is told in one line: which variable, what is
-wrong with it, and what it may be.
+"""Reads settings from the environment. A bad value is reported in one line: which variable, what is
+wrong with it, and what is allowed.
 
-Each function takes the name of a variable and what holds without it, and raises
-`ImproperlyConfigured`. One that is there and empty counts as absent, since that is what a line
-`NAME=` of a `.env` file leaves. Addresses and keys are secrets, or may hold one: they are not
-repeated.
+Each function takes the name of a variable and its default, and raises `ImproperlyConfigured`. An
+empty variable counts as absent, since that is what a line `NAME=` of a `.env` file leaves. Values
+that are or may contain secrets, such as addresses and keys, are not repeated.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ DATABASES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
 
 
 def read_file(name: str, base: Path, default: str) -> set[str]:
-    """Add what is in a `.env` file; what is in the environment goes first. Returns which variables
-    were added.
+    """Add the variables of a `.env` file; the environment takes precedence. Returns the names of
+    the variables that were added.
 
-    The one that the variable names has to be there, the usual one need not. A line means what it
-    means to Compose, which may read the same file. Of what is no line of one only the number is
-    told: it may hold a secret.
+    A file that the variable `name` gives must exist, the default one need not. Lines mean what they
+    mean to Compose, which may read the same file. Of a malformed line only the number is reported:
+    it may contain a secret.
     """
     path = base / text(name, default)
     try:
@@ -67,19 +66,19 @@ def _why(problem: Exception) -> str:
 
 
 def text(name: str, default: str = "") -> str:
-    """Any text, without white space around it."""
+    """Any text, stripped."""
     return os.environ.get(name, "").strip() or default
 
 
 def words(name: str, default: Sequence[str] = ()) -> list[str]:
-    """Texts that commas separate."""
+    """Texts separated by commas."""
     found = [each.strip() for each in text(name).split(",")]
     return [each for each in found if each] or list(default)
 
 
 def hosts(name: str, default: Sequence[str]) -> list[str]:
-    """Names and addresses as they stand between `https://` and a port, each once. A "*" is for the
-    deploy check to judge."""
+    """Names and addresses as they stand between `https://` and a port, without duplicates. "*" is
+    left to the deploy check."""
     given = list(dict.fromkeys(words(name, default)))
     return _all(name, given, HOST, "names or addresses alone, such as a.example.org")
 
@@ -97,7 +96,7 @@ def _all(name: str, given: list[str], shape: re.Pattern[str], told: str) -> list
 
 
 def number(name: str, default: int, *, least: int = 0) -> int:
-    """A whole number that is not below `least`."""
+    """A whole number, at least `least`."""
     given = text(name, str(default))
     try:
         if (found := int(given)) >= least:
@@ -116,7 +115,7 @@ def yes_no(name: str, default: bool = False) -> bool:
 
 
 def one_of(name: str, allowed: Sequence[str], default: str) -> str:
-    """One of `allowed`, as it is written there; capital letters or not."""
+    """One of `allowed`, spelled as it is there; case is ignored."""
     given = text(name, default)
     for each in allowed:
         if each.lower() == given.lower():
@@ -142,8 +141,8 @@ def time_zone(name: str, default: str) -> str:
 
 
 def folder(name: str, base: Path, default: str) -> Path:
-    """A folder, which is made when it is absent: for nobody else to look into. A relative one is in
-    `base`: the site, programs beside it and commands all start in different folders."""
+    """A folder, created privately if it is absent. A relative one is in `base`: the site, programs
+    beside it and commands all start in different folders."""
     path = base / text(name, default)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -164,17 +163,17 @@ def address(name: str, schemes: Sequence[str]) -> str:
 def _is_address(given: str, schemes: Sequence[str]) -> bool:
     try:
         parts = urlsplit(given)
-        _ = parts.port  # looked at only now
+        _ = parts.port  # only now it is parsed
     except ValueError:
         return False
     return parts.scheme in schemes and given[len(parts.scheme) :].startswith("://")
 
 
 def database(name: str, base: Path, default: str) -> dict[str, Any]:
-    """A database as Django's settings have it. A file's relative name begins at `base`."""
+    """A database as Django's settings have it. A relative file name begins at `base`."""
     try:
         with warnings.catch_warnings():
-            # They are of what cannot be, and repeat it.
+            # The warnings are about bad addresses, and repeat them.
             warnings.simplefilter("error", UserWarning)
             found: dict[str, Any] = environ.Env.db_url_config(text(name, default))
     except (UserWarning, ValueError, KeyError, TypeError):
@@ -187,7 +186,7 @@ def database(name: str, base: Path, default: str) -> dict[str, Any]:
 
 
 def mail(name: str, default: str) -> dict[str, Any]:
-    """Where mail goes to, as Django's settings have it."""
+    """The mail server as Django's settings have it."""
     try:
         found: dict[str, Any] = environ.Env.email_url_config(text(name, default))
     except (ImproperlyConfigured, ValueError, KeyError):
@@ -196,7 +195,7 @@ def mail(name: str, default: str) -> dict[str, Any]:
 
 
 def fernet_keys(name: str, given: Sequence[str]) -> list[str]:
-    """`given`, which must be keys of Fernet's, and one at least."""
+    """`given`, which must be one or more Fernet keys."""
     if not given or not all(map(_is_fernet_key, given)):
         raise wrong(name, "must be Fernet keys, separated by commas (see README, “Configuration”)")
     return list(given)
@@ -210,7 +209,7 @@ def _is_fernet_key(key: str) -> bool:
 
 
 def wrong(name: str, allowed: str, given: str | None = None) -> ImproperlyConfigured:
-    """What to raise. `given`: what was, unless it may be secret."""
+    """The error to raise. `given`: the value, unless it may be secret."""
     return ImproperlyConfigured(
         f"{name} {allowed}." if given is None else f"{name} {allowed}; it is {given!r}."
     )

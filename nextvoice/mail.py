@@ -1,6 +1,6 @@
-"""Mail by SMTP, where a server that is away or refuses is an error of its own.
+"""Mail by SMTP, with an error of its own when the server is away or refuses.
 
-The errors of connections are those of files and databases too; this one says what was going on.
+Connection errors could as well be those of files and databases; this one says what was being done.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from django.core.mail.backends.smtp import EmailBackend
 
 
 class NotSent(OSError):
-    """The mail server could not be reached, or did not take a mail; the text says which."""
+    """The mail server could not be reached, or did not accept a mail; the text says which."""
 
 
 class Mail(EmailBackend):
-    """Django's, which raises NotSent."""
+    """Django's backend, which raises NotSent."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         try:

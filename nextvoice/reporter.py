@@ -1,4 +1,4 @@
-"""Error pages and error mails without secrets, with DEBUG as well."""
+"""Error pages and error mails without secrets, even with DEBUG."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Filter(SafeExceptionReporterFilter):
 
 
 class Reporter(ExceptionReporter):
-    """Takes out, wherever else they appear, what was posted in a secret's field and what looks
-    like a provider's key."""
+    """Also removes, wherever they appear, values that were posted in secret fields and anything
+    that looks like a provider's key."""
 
     def get_traceback_html(self) -> SafeString:
         return self._without_secrets(super().get_traceback_html())

@@ -1,4 +1,4 @@
-"""Secrets that make themselves: a fresh install gets its own keys, kept in files only it reads."""
+"""Secrets that a fresh install creates for itself, kept in private files."""
 
 import os
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def made_once(path: Path, make: Callable[[], str]) -> str:
-    """Return the text of `path`, making the file (mode 0600) with `make()` when it is absent.
-    Raises ImproperlyConfigured when that cannot be."""
+    """Return the text of `path`, creating the file (mode 0600) with `make()` when it is absent.
+    Raises ImproperlyConfigured when that fails."""
     try:
         return _read_or_made(path, make)
     except OSError as problem:
@@ -23,7 +23,8 @@ def _read_or_made(path: Path, make: Callable[[], str]) -> str:
     except FileNotFoundError:
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written aside and linked into place: two processes that start together agree on one value.
+    # Written to another name and linked into place: processes that start together agree on one
+    # value.
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -38,8 +39,8 @@ def _read_or_made(path: Path, make: Callable[[], str]) -> str:
 
 
 def given(name: str) -> str:
-    """A secret of the environment, as it is; "" when there is none. `environ` would take one that
-    begins with "$" for the name of another variable."""
+    """A secret of the environment, as it is; "" when there is none. `environ` would take a value
+    that begins with "$" for the name of another variable."""
     return os.environ.get(name, "")
 
 

@@ -10,15 +10,16 @@ from realtime.logs import why
 
 
 class Seldom(logging.Filter):
-    """Lets each message through once in `seconds`, with why in place of the traceback, and with how
-    many were left out since. `whole`: whatever a logger says is one."""
+    """Lets each message through once in `seconds`, with a short reason in place of the traceback,
+    and with how many were left out since. `whole`: all messages of a logger count as the same one.
+    """
 
     def __init__(self, seconds: float = 10.0, *, whole: bool = False) -> None:
         super().__init__()
         self._seconds = seconds
         self._whole = whole
         self._lock = threading.Lock()
-        self._last: dict[str, tuple[float, int]] = {}  # when it was said, and left out since
+        self._last: dict[str, tuple[float, int]] = {}  # when it was logged, and how many since
 
     def filter(self, record: logging.LogRecord) -> bool:
         now, text = time.monotonic(), str(record.msg)

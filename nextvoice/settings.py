@@ -15,7 +15,7 @@ from nextvoice import environment as env
 from nextvoice.secrets import given, made_once, new_fernet_key, new_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# Which variables nobody but the file gave: who reads it later may find others there.
+# Variables that only the file gave: worker processes read it anew, and may find other values.
 FROM_FILE = env.read_file("ENV_FILE", BASE_DIR, ".env")
 
 DATA_DIR = env.folder("DATA_DIR", BASE_DIR, "var")
@@ -26,7 +26,7 @@ KEY_RING = env.fernet_keys(
     "KEY_RING",
     env.words("KEY_RING") or made_once(DATA_DIR / "key_ring", new_fernet_key).split(","),
 )
-# Which secrets nobody gave: they are good for one machine.
+# Secrets that nobody gave: they work on one machine only.
 SECRETS_MADE = [name for name in ("SECRET_KEY", "KEY_RING") if not given(name)]
 
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
@@ -34,11 +34,11 @@ ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
-    # First: it gives `runserver` its ASGI server. For anything else it would be half a second more.
+    # First: it gives `runserver` its ASGI server. Anything else would start half a second later.
     *(["daphne"] if "runserver" in sys.argv else []),
     "chats",
     "realtime",
-    # What it administers is found where its pages are (`urls.py`): commands have no use for it.
+    # Admin modules are discovered in `urls.py`: commands have no use for them.
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -111,8 +111,8 @@ else:
             "min_size": 1,
             "max_size": DATABASE_POOL,
             "timeout": 4,
-            # The pool waits twice as long after each attempt that failed; beginning again soon
-            # lets the site be back seconds after the database is, however long it was away.
+            # The pool doubles its wait after each failed attempt. Starting over soon lets the site
+            # be back seconds after the database is, however long that was away.
             "reconnect_timeout": 4,
         },
     }
@@ -120,7 +120,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.address("REDIS_URL", ["redis", "rediss", "unix"])
 if REDIS_URL:
-    # Here, because it takes a tenth of a program's start.
+    # Imported here, because it takes a tenth of a program's start.
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
@@ -135,7 +135,7 @@ if REDIS_URL:
         "default": {
             "BACKEND": "nextvoice.cache.SteadyCache",
             "LOCATION": REDIS_URL,
-            # A try costs a second at most: redis-py would make four of them.
+            # An attempt costs a second at most: redis-py would make four of them.
             "OPTIONS": {
                 "socket_timeout": 1,
                 "socket_connect_timeout": 1,
@@ -158,7 +158,7 @@ STORAGES: dict[str, dict[str, Any]] = {
             "base_url": None,
             "file_permissions_mode": 0o600,
             "directory_permissions_mode": 0o700,
-            # Names are made of the keys of rows: the same name is the same thing once more.
+            # Names are made of the keys of rows: the same name is the same file once more.
             "allow_overwrite": True,
         },
     },
@@ -215,7 +215,7 @@ ACCOUNT_ADAPTER = "chats.adapters.AccountAdapter"
 ACCOUNT_FORMS = {"login": "chats.forms.LoginForm"}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
-# Without an address of a mail server what would be mailed is printed, where people cannot read it.
+# Without a mail server, mail is printed on the console, where people cannot read it.
 SENDS_MAIL = not env.text("EMAIL_URL", "console").startswith(("console", "dummy"))
 ACCOUNT_EMAIL_VERIFICATION = "optional" if SENDS_MAIL else "none"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[NextVoice] "
@@ -228,7 +228,7 @@ LOGIN_REDIRECT_URL = "home"
 vars().update(env.mail("EMAIL_URL", "consolemail://"))
 if vars()["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
     EMAIL_BACKEND = "nextvoice.mail.Mail"
-# People wait for it on a page, and many networks let no mail out without a word.
+# People wait for it on a page, and many networks drop outgoing mail silently.
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "nextvoice@localhost")
 
@@ -248,7 +248,7 @@ SILENCED_SYSTEM_CHECKS = [
     # Whether other names of the domain have TLS is not for this site to say.
     "security.W005",
     "security.W021",
-    # That SQLite lacks constraints on names: forms and commands look for the same name themselves.
+    # SQLite lacks these constraints on names; forms and commands look for duplicates themselves.
     "models.W047",
 ]
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
@@ -273,7 +273,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
-        # No text becomes HTML but by the policies of helpers/html.js and of admin-html.js.
+        # Text becomes HTML only by the policies of helpers/html.js and admin-html.js.
         "require-trusted-types-for": ["'script'"],
         "trusted-types": ["nextvoice", "nextvoice-admin", "default"],
     }
@@ -287,8 +287,8 @@ ATTACHMENT_ROOM_MB = env.number("ATTACHMENT_ROOM_MB", 2000)
 
 # --- retention --------------------------------------------------------------------------------
 
-# For how many days recordings and conversations are kept, where an account says nothing else.
-# 0 is for ever: nothing is ever removed unless somebody asked for it.
+# How many days recordings and conversations are kept, where an account says nothing else. 0 is for
+# ever: nothing is removed unless somebody asked for it.
 KEEP_AUDIO_DAYS = env.number("KEEP_AUDIO_DAYS", 0)
 KEEP_TEXT_DAYS = env.number("KEEP_TEXT_DAYS", 0)
 
@@ -303,21 +303,21 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 
 # --- calls ------------------------------------------------------------------------------------
 
-# With less room than this on the disks of DATA_DIR the site is not ready for calls (/readyz).
+# With less free disk space than this in DATA_DIR, the site takes no calls (/readyz).
 DISK_FREE_MB = env.number("DISK_FREE_MB", 500)
 # How many seconds a call may stay silent on both sides before it is ended.
 CALL_IDLE_SECONDS = env.number("CALL_IDLE_SECONDS", 300, least=1)
-# What reports and quotas are in. Prices may be in others, with an exchange rate in the admin.
+# The currency of reports and quotas. Prices may be in others, with an exchange rate in the admin.
 REPORTING_CURRENCY = env.currency("REPORTING_CURRENCY", "USD")
 # The embedded provider runs beside the site unless another one is named here (ws://host:port).
 LOCAL_VOICE = env.yes_no("LOCAL_VOICE", True)
 LOCAL_VOICE_URL = env.address("LOCAL_VOICE_URL", ["ws", "wss"])
-# It reads these by itself, which is too late to be told what is wrong.
+# The provider reads these by itself, too late for an error at the start.
 for service in ("LLM", "ASR", "TTS"):
     env.address(f"NEXTVOICE_{service}_URL", ["http", "https"])
 
-# Whose people may bring keys of their own: "off", "personal" (for oneself), "accounts" (teams,
-# by their managers) or "all".
+# Who may bring keys of their own: "off", "personal" (for oneself), "accounts" (teams, by their
+# managers) or "all".
 OWN_PROVIDERS = env.one_of("OWN_PROVIDERS", ["off", "personal", "accounts", "all"], "all")
 
 # host:port pairs inside our own network that any provider may be reached at, own keys included;
@@ -349,14 +349,14 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # websockets and uvicorn log whole headers at DEBUG; keys travel in headers.
     "loggers": {
-        # What is away is said by every call; once in a while is enough.
+        # Every call reports what is away; once in a while is enough.
         "nextvoice.outage": {"filters": ["seldom"]},
         "channels_redis.pubsub": {"filters": ["seldom"]},
-        # Each connection of each process, each try and each one given up: all say the same.
+        # Every connection of every process logs each attempt and each failure, all saying the same.
         "psycopg.pool": {"filters": ["once"]},
         "websockets": {"level": "WARNING"},
         "uvicorn": {"level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
-        # A line for every request says little, and addresses may hold secrets.
+        # A line per request says little, and addresses may contain secrets.
         "uvicorn.access": {"level": "WARNING"},
     },
 }

@@ -1,4 +1,4 @@
-"""Static files: with content hashes in their names, ES modules included, and served before Django.
+"""Static files, with content hashes in their names (ES modules included), served before Django.
 
 A page has dozens of them. Through Django's middleware each would take a thread and several
 milliseconds of the processor that carries calls.
@@ -25,16 +25,16 @@ ASKED = {
     b"if-none-match": "HTTP_IF_NONE_MATCH",
     b"range": "HTTP_RANGE",
 }
-"""What a static file is chosen by: a header, and its name in CGI."""
+"""The request headers that choose an answer, with their names in CGI."""
 
 
 IMPORTED = r"""(?m)^@import "(?P<sheet>[\w./-]+)";$"""
-"""A style sheet of ours that another has in it."""
+"""An `@import` of a style sheet of ours."""
 
 
 class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Whitenoise's hashed storage, which also rewrites `import ... from "./x.js"`, and puts what a
-    style sheet imports from its own folder in its place: on a slow line each file costs time."""
+    """Whitenoise's hashed storage, which also rewrites `import ... from "./x.js"`, and inlines a
+    style sheet's imports from its own folder: on a slow line each file costs time."""
 
     support_js_module_import_aggregation = True
     patterns = (("*.css", ((IMPORTED, IMPORTED),)), *CompressedManifestStaticFilesStorage.patterns)
@@ -50,7 +50,7 @@ class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: igno
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
-    """Whitenoise as ASGI middleware. What it has no file for goes on to `app`."""
+    """Whitenoise as ASGI middleware. Paths without a file go on to `app`."""
 
     def __init__(self, app: App) -> None:
         super().__init__()
@@ -82,8 +82,8 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
         await send({"type": "http.response.body", "body": body})
 
     def _file(self, path: str) -> Any:
-        """What was there at the start, or was collected since: a page of a newer worker names files
-        that are asked of older ones too, while a deploy replaces them."""
+        """A file that existed at the start, or was collected since: during a deploy, pages of a
+        newer worker name files that older workers are asked for."""
         if self.autorefresh:
             return self.find_file(path)
         file = self.files.get(path)

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 admin.autodiscover()
-# Django's own admin login knows no rate limit; this sends people to the site's sign-in.
+# Django's own admin login has no rate limit; this one sends people to the site's sign-in.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 handler500 = "nextvoice.away.server_error"

@@ -65,8 +65,8 @@ class AccountSettingsInline(Autocompletes, admin.StackedInline):
     can_delete = False
 
 
-# `chats` knows nothing of calls, so what admins decide about them, and what of them goes with a
-# person or an account, is added to its pages here.
+# `chats` knows nothing of calls, so its pages get the rest here: what admins decide about calls,
+# and what is deleted along with a person or an account.
 admin.site.unregister([User, Account])
 
 
@@ -88,8 +88,8 @@ class AccountCallsAdmin(AccountAdmin):
 
 
 def _gone_with(tokens: Q, accounts: Iterable[Account]) -> dict[str, int]:
-    """How many tokens, providers and tool services are deleted with accounts, by their names for
-    people. `tokens`: those of people who go."""
+    """How many tokens, providers and tool services are deleted along with accounts, by their names
+    for people. `tokens`: those of the people who are deleted."""
     providers = Provider.objects.filter(account__in=accounts)
     gone: list[QuerySet[Any]] = [
         ApiToken.objects.filter(tokens | Q(model__provider__in=providers)),

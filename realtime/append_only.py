@@ -1,4 +1,4 @@
-"""The database itself refuses to change or delete a row of the ledger."""
+"""The append-only table of the ledger."""
 
 from chats.append_only import AppendOnly
 

@@ -1,8 +1,8 @@
-"""How a person talks: kept for a conversation, and as the start of their new ones.
+"""Call settings: kept for a conversation, and as defaults for a person's new ones.
 
-Kept as {"model": id, "session": partial GA session}: what `nextvoice.start` takes; and "page":
-what only the page knows, {"manual": "hold" or "tap", "pause_ms": 0 to 600}; and "tools_off": names
-of functions that the assistant is not offered.
+Kept as {"model": id, "session": partial GA session}, which `nextvoice.start` takes; "page", which
+only the page uses: {"manual": "hold" or "tap", "pause_ms": 0 to 600}; and "tools_off": names of
+functions that the assistant is not offered.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from chats.models import Conversation, User
 from realtime.bridge.events import Problem
 from realtime.bridge.session import changes_of, check_name
 
-# Instructions of 4000 letters that each take four bytes, and some more.
+# Instructions of 4000 characters of four bytes each, and some more.
 MAX_BYTES = 24_000
 MAX_PAUSE_MS = 600
 MAX_OFF = 100
 
 
 class NotSettings(ValueError):
-    """The text is no call settings."""
+    """The text is not call settings."""
 
 
 @require_POST
@@ -41,7 +41,7 @@ def save(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return HttpResponse(str(problem), status=400, content_type="text/plain")
     Conversation.objects.filter(pk=conversation.pk).update(call_settings=settings)
     if request.POST.get("default"):
-        # The owner is whoever asks: nobody else is given the conversation.
+        # Whoever asks is the owner: nobody else is given the conversation.
         User.objects.filter(pk=conversation.owner_id).update(call_settings=settings)
     return HttpResponse(status=204)
 
@@ -95,6 +95,6 @@ def check_page(page: object) -> None:
 
 
 def settings_of(user: User, conversation: Conversation) -> dict[str, Any]:
-    """What a call in the conversation starts with: its own settings, else the person's."""
+    """What a call in the conversation starts with: its own settings, otherwise the person's."""
     settings: dict[str, Any] = conversation.call_settings or user.call_settings
     return settings

@@ -1,4 +1,4 @@
-"""System checks of what calls need: `manage.py check`, with `--database default` for the rows."""
+"""System checks for calls: `manage.py check`; `--database default` checks rows too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realtime.providers import endpoints
 
 @register(Tags.security)
 def allowed_endpoints(**options: Any) -> list[CheckMessage]:
-    """Each entry of NEXTVOICE_ALLOWED_ENDPOINTS is a host and a port."""
+    """Each entry of NEXTVOICE_ALLOWED_ENDPOINTS must be a host and a port."""
     return [
         Error(
             f"NEXTVOICE_ALLOWED_ENDPOINTS: {each!r} is no host:port.",
@@ -27,13 +27,13 @@ def allowed_endpoints(**options: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def sealed_rows(databases: Sequence[str] | None = None, **options: Any) -> list[CheckMessage]:
-    """Each sealed column opens with a key of KEY_RING."""
+    """Each sealed column must open with a key of KEY_RING."""
     if "default" not in (databases or ()):
         return []
     try:
         broken = list(rotation.broken())
     except DatabaseError:
-        return []  # no tables yet, or no database: others say so
+        return []  # no tables yet, or no database: other checks say so
     return [
         Error(
             f"{what} cannot be opened with any key of KEY_RING.",

@@ -1,8 +1,8 @@
-"""The browser leg of a call: a Channels consumer with a receive loop of its own.
+"""The browser's side of a call: a Channels consumer with a receive loop of its own.
 
-Channels' stock loop hands every frame to one process-wide thread first, skips `disconnect()` when
-a handler fails or a browser vanishes, and awaits handlers while nobody reads the socket. Here the
-bridge reads, and the call lives in a task of its own that may outlive the socket.
+Channels' stock loop passes every frame through one process-wide thread, skips `disconnect()` when a
+handler fails or a browser vanishes, and awaits handlers while nobody reads the socket. Here the
+bridge reads, and the call runs in a task of its own that may outlive the socket.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ CLOSE_SECONDS = 1.0
 Message = dict[str, Any]
 NOT_FOUND = 4404
 MOST_WAITING = 5
-"""Sockets of one person on which nothing has begun yet, in one process."""
+"""Sockets of one person in one process that have not started a call yet."""
 
 _waiting = Places()
 AWAY = 1013  # the page tries again
 
 
 class BrowserSocket:
-    """The ASGI socket as the bridge wants it. A server of ours gives frames a short way past ASGI
-    (`quick`); any other's all go the long one."""
+    """The ASGI socket as the bridge wants it. Our own server passes frames around ASGI (see
+    `quick`); with any other server they go through it."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class BrowserSocket:
             self._quick.offer_to(take)
 
     async def receive(self) -> bytes | str | Gone:
-        """The next frame, or Gone for ever once the browser has left."""
+        """The next frame; Gone, for ever, once the browser has left."""
         if self._gone is not None:
             return self._gone
         message = await self._receive()
@@ -95,7 +95,7 @@ class BrowserSocket:
         await self.close(code)
 
     async def close(self, code: int) -> None:
-        """Close with `code`, in bounded time and however the browser behaves."""
+        """Close with `code`, in limited time however the browser behaves."""
         if self._gone is None:
             with suppress(Exception):
                 async with asyncio.timeout(CLOSE_SECONDS):
@@ -117,12 +117,12 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
             await send({"type": "websocket.accept"})
             await self._serve(browser, scope)
         except OSError as problem:
-            # What servers raise for sending to a browser that has left. No call runs by then.
+            # Servers raise this for sending to a browser that has left. No call runs by then.
             log.warning("a call did not begin: %s", type(problem).__name__)
             await self._refuse(browser, "internal_error")
         except Exception as problem:
             if is_away(problem):
-                # Without a last word: the page tries again, and its call may still run.
+                # No last word: the page tries again, and its call may still run.
                 outage.warning("a call socket could not reach the database: %s", why(problem))
                 await browser.close(AWAY)
                 return

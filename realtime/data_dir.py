@@ -1,4 +1,4 @@
-"""What serving, setting up and restoring have to do with DATA_DIR as a whole."""
+"""DATA_DIR as a whole, for serving, setting up and restoring: its locks, and files' permissions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.core.management.base import CommandError
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """What this process, and those it starts, make while the block runs is for nobody else."""
+    """Files that this process and its children create inside the block are private."""
     before = os.umask(0o077)
     try:
         yield
@@ -25,10 +25,10 @@ def private_files() -> Iterator[None]:
 
 @contextmanager
 def in_use(*, alone: bool) -> Iterator[bool]:
-    """Have a lock on DATA_DIR while the block runs, which is told whether it could be had: whoever
-    serves a site there shares it, a restore has it alone.
+    """Hold a lock on DATA_DIR inside the block; yields whether it could be had. Serving shares the
+    lock, restoring has it alone.
 
-    It ends with its process, however that ends. Sites of other machines that have the same
+    The lock ends with its process, however that ends. Sites on other machines with the same
     database are not seen. Raises CommandError where nothing can be written.
     """
     with _opened("in_use.lock") as file:
@@ -37,8 +37,10 @@ def in_use(*, alone: bool) -> Iterator[bool]:
 
 @contextmanager
 def served() -> Iterator[bool]:
-    """Be known to serve DATA_DIR while the block runs, which is told whether somebody else does
-    already. As `in_use`; its lock is another one, as who looks here has it alone for a moment."""
+    """Be known to serve DATA_DIR inside the block; yields whether another process does already.
+
+    Its lock is another one than that of `in_use`, because finding out takes it alone for a moment.
+    """
     with _opened("served.lock") as file:
         others = not _locked(file, fcntl.LOCK_EX)
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -54,7 +56,7 @@ def _opened(name: str) -> TextIO:
 
 
 def _locked(file: TextIO, kind: int) -> bool:
-    """Lock it now; False where others' locks do not allow that."""
+    """Lock it now; False where other processes' locks do not allow that."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,7 +1,7 @@
 """Database work of calls, off the event loop and off Django's one thread-sensitive thread.
 
 `sync_to_async` sends every query of the process through one thread, so one slow query anywhere
-would hold up each call's start and end. Calls use these few threads instead.
+would hold up each call's start and end. Calls use a few threads of their own instead.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="call-db")
 
 
 async def in_database(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work` in a database thread and return what it returns, or raise what it raises."""
+    """Run `work` in a database thread; returns what it returns, raises what it raises."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_threads, lambda: and_rest(work, *args, **kwargs))
 
@@ -41,10 +41,10 @@ def and_rest(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def with_connection(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work` in this thread and let its connection go afterwards.
+    """Run `work` in this thread and close its connection afterwards.
 
-    For threads of our own: Django does so around requests only, and a thread that kept a
-    connection through an outage of the database would fail with it for ever.
+    For threads of our own: Django closes connections around requests only, and a thread that kept
+    one through an outage of the database would fail with it for ever.
     """
     return _with_connection(close_old_connections, work, *args, **kwargs)
 
@@ -60,32 +60,32 @@ def _with_connection(
 
 
 def is_away(problem: BaseException) -> bool:
-    """Whether the database could not be reached, or not now. SQLite calls a mistake of ours, such
-    as a table that is not there, an OperationalError as well: that one is none."""
+    """Whether the database cannot be reached now. SQLite also raises OperationalError for mistakes
+    of ours, such as a missing table; these do not count."""
     mistake = getattr(problem.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
     return isinstance(problem, OperationalError | InterfaceError) and not mistake
 
 
 def is_behind() -> bool:
-    """Whether the tables are missing, or of an older version than this code."""
+    """Whether tables are missing, or older than this code."""
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def in_words(problem: BaseException) -> str | None:
-    """A line for people about an error of the database's; None when the fault is ours."""
+    """A line for people about a database error; None when the fault is ours."""
     try:
         if not is_away(problem):
             return BEHIND if is_behind() else None
     except Error:
-        pass  # it was reached, and is not any more, or holds something else
+        pass  # it is gone again, or holds something else
     return f"The database cannot be reached or used: {str(problem).strip().splitlines()[0]}"
 
 
 def rest() -> None:
-    """This thread, which lives as long as the process, is done with its connection for now.
+    """This thread, which lives as long as the process, needs its connection no more for now.
 
-    One to a file stays: files do not go away, and to open it again takes longer than most queries.
+    One to a file stays open: files do not go away, and opening it takes longer than most queries.
     """
     if connection.vendor == "sqlite":
         connection.close_at = None
@@ -95,8 +95,8 @@ def rest() -> None:
 
 @contextmanager
 def one_moment() -> Iterator[None]:
-    """All queries inside see the database as it was at the first. Only for reading: on SQLite
-    everybody else goes on writing meanwhile, which `atomic` would not let them."""
+    """All queries inside see the database as it was at the first one. Only for reading: on SQLite,
+    unlike with `atomic`, others can write meanwhile."""
     if connection.in_atomic_block:
         yield
     elif connection.vendor == "sqlite":

@@ -1,7 +1,6 @@
-"""System checks of settings that are dangerous where people reach the site: `check --deploy`.
+"""System checks for settings that are dangerous in production: `check --deploy`.
 
-`serve` runs them too when the site has several workers or machines to keep together, and starts
-with warnings but with no error.
+`serve` runs them too: it starts with warnings, but not with errors.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ LOCAL = {"127.0.0.1", "localhost", "[::1]", "::1"}
 MEMORY = "channels.layers.InMemoryChannelLayer"
 # Folders of DATA_DIR with what people said.
 PRIVATE = ("media", "live", "spool", "journal")
-# What others need of the database: the supervisor, commands, a backup.
+# Connections for others: the supervisor, commands, a backup.
 SPARE_CONNECTIONS = 20
-# Its writer and its renewer have one each.
+# One each for its writer and its renewer.
 BESIDE_A_WORKER = 2
 
 
 def public_hosts() -> list[str]:
-    """The names of the site that others than this machine know it by."""
+    """The host names that are not this machine's own."""
     return [host for host in settings.ALLOWED_HOSTS if host not in LOCAL]
 
 
 @register(Tags.security, deploy=True)
 def hosts(**options: Any) -> list[CheckMessage]:
-    """The site answers to its own names only, and never with DEBUG where others reach it."""
+    """The site must answer to its own names only, and without DEBUG where others can reach it."""
     found: list[CheckMessage] = []
     if any(host.startswith("*") for host in settings.ALLOWED_HOSTS):
         found.append(
@@ -59,7 +58,7 @@ def hosts(**options: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def tls(**options: Any) -> list[CheckMessage]:
-    """Where others reach the site, they do by https, and the proxy in front is known."""
+    """Where others can reach the site, they must use https, and its proxy must be known."""
     if not public_hosts():
         return []
     if not settings.HTTPS:
@@ -83,7 +82,7 @@ def tls(**options: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def secrets(**options: Any) -> list[CheckMessage]:
-    """Machines that share a database share the secrets, too."""
+    """Machines that share a database must share the secrets, too."""
     made = [name for name in ("SECRET_KEY", "KEY_RING") if name in settings.SECRETS_MADE]
     if not made or connection.vendor == "sqlite":
         return []
@@ -98,7 +97,7 @@ def secrets(**options: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def static_root(**options: Any) -> list[CheckMessage]:
-    """What anybody may fetch lies apart from what nobody may."""
+    """Public files must not be above private ones."""
     root, data = Path(settings.STATIC_ROOT).resolve(), Path(settings.DATA_DIR).resolve()
     private = [data, Path(settings.BASE_DIR).resolve(), *(data / name for name in PRIVATE)]
     if not any(each.is_relative_to(root) for each in private):
@@ -114,7 +113,7 @@ def static_root(**options: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def server(**options: Any) -> list[CheckMessage]:
-    """Calls are served by `manage.py serve`."""
+    """Calls must be served by `manage.py serve`."""
     if not any(word.endswith(("/daphne", "runserver")) for word in sys.argv[:2]):
         return []
     return [
@@ -128,8 +127,8 @@ def server(**options: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def data(**options: Any) -> list[CheckMessage]:
-    """What people said is for nobody else of this machine. What is made now is; what versions
-    before made stays as it was, and others may have been given it on purpose."""
+    """Recordings and texts should be private on this machine. New files are; files of older
+    versions keep their mode, in case somebody changed it on purpose."""
     kept = [Path(settings.DATA_DIR) / name for name in PRIVATE]
     if connection.vendor == "sqlite":
         kept.insert(0, Path(connection.settings_dict["NAME"]))
@@ -149,11 +148,11 @@ def _others_may_read(path: Path) -> bool:
         reach = all(folder.stat().st_mode & stat.S_IXOTH for folder in path.absolute().parents)
         return reach and bool(path.stat().st_mode & stat.S_IROTH)
     except OSError:
-        return False  # it is not there, or in memory
+        return False  # it does not exist, or is in memory
 
 
 def of_workers(workers: int) -> list[CheckMessage]:
-    """What several workers of this machine need; errors keep `serve` from starting."""
+    """Checks for several workers on this machine; errors keep `serve` from starting."""
     found: list[CheckMessage] = []
     if workers > 1 and settings.CHANNEL_LAYERS["default"]["BACKEND"] == MEMORY:
         found.append(
@@ -180,8 +179,8 @@ def of_workers(workers: int) -> list[CheckMessage]:
 
 
 def of_static_files() -> list[CheckMessage]:
-    """Whether `collectstatic` has seen every file there is: a page that names another one fails.
-    In debugging pages name files as they are."""
+    """`collectstatic` must know every file: a page that names an unknown one fails. With DEBUG
+    pages name files as they are."""
     collected = getattr(staticfiles_storage, "hashed_files", None)
     if collected is None:
         return []

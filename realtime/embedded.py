@@ -25,8 +25,7 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 20.0
 PATH = "/v1/realtime"
-# Its standard input is ours: when this process dies, however, the child reads the end of it and
-# stops.
+# Its standard input is ours: however this process dies, the child reads the end of it and stops.
 RUN = ["-m", "realtime.local", "--until-stdin-closes"]
 
 _lock = threading.Lock()
@@ -54,7 +53,7 @@ def url() -> str:
 
 
 def stop() -> None:
-    """End the child, if this process started one."""
+    """Stop the child, if this process started one."""
     global _child
     with _lock:
         if _child is not None and _child.poll() is None:
@@ -67,7 +66,7 @@ def stop() -> None:
 
 
 def arguments(sock: socket.socket) -> list[str]:
-    """Python's arguments that run it on a listening socket, from the folder of the project."""
+    """Python's arguments to run it on a listening socket, from the project's folder."""
     return [*RUN, "--fd", str(sock.fileno())]
 
 

@@ -34,7 +34,7 @@ TURN_SETTINGS = (
     "idle_timeout_ms",
     "interrupt_response",
 )
-# Dialects in which all of them can be said; others know the usual ones.
+# Dialects that can express all of them; others know the usual ones.
 WHOLE_TURN_SETTINGS = ("openai_ga", "azure_ga")
 USUAL_TURN_SETTINGS = TURN_SETTINGS[:4]
 NOISE = ("near_field", "far_field")
@@ -61,7 +61,7 @@ def embedded_features() -> dict[str, Any]:
 
 
 def turn_settings(features: dict[str, Any], dialect: str) -> list[str]:
-    """What of turn detection can be adjusted, in the words of a session's `turn_detection`."""
+    """What of turn detection can be adjusted, by the names of a session's `turn_detection`."""
     whole = TURN_SETTINGS if dialect in WHOLE_TURN_SETTINGS else USUAL_TURN_SETTINGS
     return list(features.get("turn_settings", whole))
 
@@ -79,7 +79,7 @@ def within(features: Mapping[str, Any], traits: Traits) -> dict[str, Any]:
 
 
 def check_features(features: object) -> str | None:
-    """Return the name of the first feature that is unknown or wrongly said, or None."""
+    """Return the name of the first feature that is unknown or malformed, or None."""
     if not isinstance(features, dict):
         return "features"
     for name, value in features.items():

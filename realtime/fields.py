@@ -1,4 +1,4 @@
-"""Form fields that tidy what is pasted into them, and say what to do where they cannot."""
+"""Form fields that tidy what is pasted into them, and explain what they cannot tidy."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PROBLEMS = {
 
 
 def explained(problem: tidy.Untidy) -> forms.ValidationError:
-    """What to tell whoever wrote it."""
+    """What to tell the person who wrote it."""
     return forms.ValidationError(
         PROBLEMS[problem.code], code=problem.code, params={"what": problem.what}
     )
 
 
 class TidyField(forms.CharField):
-    """Text without what pasting adds to it; inner spaces become one."""
+    """Text without what pasting adds to it; inner spaces are collapsed."""
 
     def to_python(self, value: Any) -> str:
         text: str = super().to_python(value) or ""
@@ -46,7 +46,7 @@ class TidyField(forms.CharField):
 
 
 class WordField(forms.CharField):
-    """One name as a header or an address can carry it."""
+    """One name that fits a header or an address."""
 
     def to_python(self, value: Any) -> str:
         try:
@@ -56,7 +56,7 @@ class WordField(forms.CharField):
 
 
 class PairsField(forms.CharField):
-    """Lines of names and values, of which no value is ever shown back."""
+    """Lines of names and values; values are never shown back."""
 
     def __init__(self, *, separators: str = ":", **options: Any) -> None:
         rows = forms.Textarea(attrs={"rows": 2, "spellcheck": "false"})
@@ -68,21 +68,21 @@ class PairsField(forms.CharField):
 
 
 class AddressField(forms.CharField):
-    """An address, which is shown back without the parameters that it was pasted with."""
+    """An address, which is shown back without the parameters that were pasted with it."""
 
     def bound_data(self, data: Any, initial: Any) -> str:
         return tidy.address_of(data or "")
 
 
 class ListField(forms.CharField):
-    """Names with commas or line breaks between them, as a list."""
+    """Names separated by commas or line breaks, as a list."""
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
         text: str = super().to_python(value) or ""
-        # A list as JSON has it is understood too, and so is a comma as Chinese writes it.
+        # JSON lists and Chinese commas are understood too.
         parts = tidy.tidied(text).strip("[]").replace("\n", ",").replace("、", ",").split(",")
         return list(dict.fromkeys(name for part in parts if (name := tidy.tidied(part))))
 

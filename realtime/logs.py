@@ -1,9 +1,9 @@
-"""The log: lines for people or JSON for machines, with the call a line is about, without secrets.
+"""The log: lines for people or JSON for machines, with the ids of the call, without secrets.
 
-A task binds what it works on with `chats.asking.about(call=..., account=..., ...)`; each line
-that it, or what it starts, writes then has these ids as JSON. Secrets are taken out of the
-finished text, so that messages, arguments, tracebacks and extra fields are all covered; and out of
-what a crash, or a program of ours beside the site, writes on standard error.
+A task says what it works on with `chats.asking.about(call=..., account=..., ...)`; each line that
+it, or a task it starts, logs then has these ids as JSON. Secrets are removed from the finished
+text, so that messages, arguments, tracebacks and extra fields are all covered; and from what a
+crash, or a program of ours beside the site, writes on standard error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chats import asking
 from realtime.bridge.redact import without_secrets
 
 MOST_LETTERS = 200
-"""Of what an error says, in a line that tells of it."""
+"""Characters of an error's text in a line about it."""
 
 
 class Line(logging.Formatter):
@@ -54,7 +54,7 @@ class Json(JsonFormatter):
         message_dict: dict[str, Any],
     ) -> None:
         super().add_fields(log_data, record, message_dict)
-        # Django's records carry their request; its `repr` says no more than the message does.
+        # Django's records carry their request, whose `repr` says no more than the message does.
         log_data.update(asking.ids(log_data.pop("request", None)))
         # Uvicorn's message once more, with colours and without its values.
         log_data.pop("color_message", None)
@@ -64,7 +64,7 @@ class Json(JsonFormatter):
 
 
 class Brief(logging.Filter):
-    """Takes the traceback from what Django answers with 4xx: nothing of ours has failed."""
+    """Drops the traceback of what Django answers with 4xx: nothing of ours has failed."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if 400 <= getattr(record, "status_code", 0) < 500:
@@ -74,8 +74,8 @@ class Brief(logging.Filter):
 
 @contextmanager
 def told_to(log: logging.Logger | None) -> Iterator[int | None]:
-    """The standard error to start a program with: what it writes there becomes lines of this log.
-    Without a log it is None, so that the program has ours."""
+    """The standard error for a program to be started: its lines become lines of this log. None
+    without a log: the program then shares ours."""
     if log is None:
         yield None
         return
@@ -94,15 +94,15 @@ def _relay(reading: int, log: logging.Logger) -> None:
 
 
 def why(problem: BaseException) -> str:
-    """An error as a line of the log has it: its kind, and the beginning of what it says."""
+    """An error as the log shows it: its type, and the beginning of its text."""
     said = " ".join(str(problem).split())[:MOST_LETTERS]
     kind = type(problem).__name__
     return f"{kind}: {said}" if said else kind
 
 
 def last_words(message: str, trouble: Any = None) -> str:
-    """What a program that ends says on standard error, where the log may not be set up yet: text,
-    or a line of JSON where the log is such lines. `trouble`: type, exception and traceback."""
+    """What a program that ends writes on standard error, where the log may not be set up yet: text,
+    or a line of JSON if the log is JSON. `trouble`: type, exception and traceback."""
     if os.environ.get("LOG_FORMAT", "").strip().lower() == "json":
         told = logging.LogRecord("nextvoice", logging.CRITICAL, "", 0, message, None, trouble)
         return Json().format(told)
@@ -111,8 +111,8 @@ def last_words(message: str, trouble: Any = None) -> str:
 
 
 def hide_in_crashes() -> None:
-    """Let what Python writes when it crashes, in whichever thread, be as the log is, and without
-    secrets too."""
+    """Make what Python writes when it crashes, in any thread, look like the log, without secrets in
+    it."""
 
     def crashed(
         kind: type[BaseException], problem: BaseException | None, trace: TracebackType | None

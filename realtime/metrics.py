@@ -1,7 +1,7 @@
-"""What `/metrics` tells Prometheus. No label has unbounded or personal values.
+"""What `/metrics` tells Prometheus. No label has unlimited or personal values.
 
-With several workers each keeps its figures in files of `PROMETHEUS_MULTIPROC_DIR`, which is their
-supervisor's (`realtime.serving.figures`), and whichever is asked adds all of them up.
+With several workers, each keeps its figures in files of `PROMETHEUS_MULTIPROC_DIR`, a folder of
+their supervisor's (`realtime.serving.figures`); whichever worker is asked adds all of them up.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from realtime.keeping import tracks
 from realtime.keeping.store import store
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-# While calls run a timer looks so often how late it is, and how long the queues are.
+# While calls run, a timer measures this often how late it is, and how long the queues are.
 SAMPLE_SECONDS = 0.25
 PROXIES_SAY = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP")
 
@@ -66,13 +66,13 @@ _delay = Histogram(
 
 
 def costs(amount: Decimal | None, currency: str) -> None:
-    """A row of the ledger was written. Corrections downwards are not told: a counter only grows."""
+    """A row of the ledger was written. Corrections downwards are left out: a counter only grows."""
     if amount is not None and amount > 0:
         _cost.labels(currency).inc(float(amount))
 
 
 class Sampler:
-    """Watches an event loop and the process's queues while calls run. One for each loop."""
+    """Watches an event loop and the process's queues while calls run. One per loop."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
@@ -108,13 +108,13 @@ sampler = Sampler()
 
 
 def forget(folder: Path, pid: int) -> None:
-    """A worker has ended: what it counted stays, what it had does not."""
+    """A worker has ended: its counters stay, its gauges go."""
     multiprocess.mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
 
 
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    """The figures, for whoever may have them; for others there is no such page."""
+    """The figures, for those who may have them; a 404 for others."""
     if not _allowed(request):
         raise Http404
     told = generate_latest(_collected()) + generate_latest(_seen_now())
@@ -127,8 +127,8 @@ def _allowed(request: HttpRequest) -> bool:
         return scheme.lower() == "bearer" and hmac.compare_digest(
             given.strip().encode(), settings.METRICS_TOKEN.encode()
         )
-    # Whoever comes through a proxy comes from the world, whatever address the proxy has. Some say
-    # only that they were asked by https, not by whom.
+    # Requests through a proxy come from the world, whatever the proxy's address. Some proxies only
+    # say that they were asked by https, not by whom.
     if any(name in request.headers for name in PROXIES_SAY):
         return False
     try:
@@ -152,8 +152,8 @@ def _seen_now() -> CollectorRegistry:
 
 
 class _SeenNow:
-    """What is looked up when it is asked for. No `Gauge`s: with several workers these would write
-    it down, and it would be told of each of them for ever, of the dead as well."""
+    """Figures that are looked up when asked for. Not `Gauge`s: with several workers these are
+    stored, and would be reported for dead ones for ever."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         for name, words, value in (

@@ -14,8 +14,8 @@ Scope = dict[str, Any]
 class SameOrigin:
     """Refuses a WebSocket whose Origin is not the site's own, before anything else sees it.
 
-    Channels' own validators compare hosts only, so another port or plain http of the same host
-    would pass them.
+    Channels' own validators compare hosts only, so another port or plain http on the same host
+    would pass.
     """
 
     def __init__(self, inner: Any) -> None:
@@ -30,7 +30,7 @@ class SameOrigin:
 
 
 def allowed(scope: Scope) -> bool:
-    """Whether the handshake's Origin is the page's own address or one that settings trust."""
+    """Whether the handshake's Origin is the page's own address or one that the settings trust."""
     origins = _header(scope, b"origin")
     hosts = _header(scope, b"host")
     if len(origins) != 1 or len(hosts) != 1:

@@ -1,9 +1,9 @@
 """HTTP requests to addresses that somebody typed in: webhooks, plugins, MCP servers, images.
 
-A name is resolved once, every address of it is checked (`bridge.guard`), and one of those is what
-is connected to; TLS verifies the name. One origin a destination, so that a secret reaches no
-other. No redirects, no proxies of the environment, no compressed answers; size and time are
-bounded. Secrets are put on below the HTTP library, which logs and remembers what it sends.
+A name is resolved once, all its addresses are checked (`bridge.guard`), and one of these is
+connected to; TLS verifies the name. A destination is one origin, so that a secret reaches no other.
+No redirects, no proxies of the environment, no compressed answers; size and time are limited.
+Secrets are added below the HTTP library, which logs and keeps what it sends.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from realtime.bridge.guard import Forbidden, check_url, is_allowed
 from realtime.bridge.trust import trusted
 
 SECONDS = 14.0
-"""A little less than a tool may take, so that who waits is told what was waited for."""
+"""A little less than a tool may take, so that its caller learns what was waited for."""
 CONNECT_SECONDS = 5.0
 MOST_BYTES = 8 * 1024 * 1024
 ADDRESSES_TRIED = 4
 SCHEMES = ("http", "https")
 
-# They log addresses with what was asked for in them, and at DEBUG each header that is sent.
+# They log addresses with their queries, and at DEBUG every header that is sent.
 for _name in ("httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class NoAnswer(Exception):
-    """There was no answer, or one that was not taken. The text is for operators: it holds nothing
-    of the address, of what was sent, or of what came."""
+    """There was no answer, or it was refused. The text is for operators: it contains nothing of the
+    address, of what was sent, or of what came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """What a request carries besides, for one destination only."""
+    """Headers and parameters that are added to requests to one destination only."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def values(self) -> tuple[str, ...]:
-        """What must not be seen of it, each in the ways a service may give it back."""
+        """The secret values, in each form in which a service may repeat them."""
         given = [*self.headers.values(), *self.query.values()]
         bare = [value.removeprefix("Bearer ") for value in given]
         return tuple(dict.fromkeys(value for value in (*given, *bare) if value))
@@ -55,8 +55,8 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A server and what it is told with each request. `vouched`: an operator or admin allowed just
-    this host and port, which may then be an inner one, without TLS, on any port."""
+    """A server, and the secret that is sent with each request. `vouched`: an operator or admin
+    allowed exactly this host and port, which may then be internal, without TLS, on any port."""
 
     url: str
     vouched: bool = False
@@ -83,7 +83,7 @@ async def fetch(
     body: bytes | None = None,
     seconds: float = SECONDS,
 ) -> Answer:
-    """Ask for `url` (of the destination's origin; empty: its own address) and take all of the
+    """Request `url` (of the destination's origin; empty: its own address) and read the whole
     answer. Raises NoAnswer; any status is an answer."""
     try:
         async with asyncio.timeout(seconds), client(to, seconds) as http:
@@ -98,7 +98,7 @@ async def fetch(
 
 
 def no_answer(problem: BaseException) -> NoAnswer:
-    """What went wrong, in words that give nothing away."""
+    """What went wrong, in words that reveal nothing."""
     if isinstance(problem, NoAnswer | Forbidden):
         return NoAnswer(str(problem))
     if isinstance(problem, TimeoutError | httpx2.TimeoutException):
@@ -110,8 +110,8 @@ def no_answer(problem: BaseException) -> NoAnswer:
 
 @asynccontextmanager
 async def client(to: Destination, seconds: float = SECONDS) -> AsyncIterator[httpx2.AsyncClient]:
-    """An HTTP client that reaches this destination only. Its requests raise NoAnswer, Forbidden
-    and what httpx2 raises."""
+    """An HTTP client that reaches this destination only. Its requests raise NoAnswer, Forbidden and
+    httpx2's errors."""
     patience = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
     async with httpx2.AsyncClient(
         transport=_Guarded(to),
@@ -158,7 +158,7 @@ class _Guarded(httpx2.AsyncBaseTransport):
             if isinstance(problem, TimeoutError):
                 raise
             raise NoAnswer("the host is not known") from None
-        # Every answer must be fine: one bad among them is how a rebinding host looks.
+        # All addresses must be fine: one bad one among them is what DNS rebinding looks like.
         if not found or not all(is_allowed(each, self._to.vouched) for each in found):
             raise Forbidden("the host has an address that is not allowed", "address_forbidden")
         return found[:ADDRESSES_TRIED]
@@ -168,7 +168,7 @@ class _Guarded(httpx2.AsyncBaseTransport):
         if self._to.secret.query:
             url = url.copy_merge_params(dict(self._to.secret.query))
         headers.update(self._to.secret.headers)
-        # The name is what is verified; the address, which was checked, is what is connected to.
+        # TLS verifies the name; we connect to the address that was checked.
         pinned = httpx2.Request(
             request.method,
             url.copy_with(host=address),
@@ -187,7 +187,7 @@ class _Guarded(httpx2.AsyncBaseTransport):
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """An answer's body, as far as `most` bytes."""
+    """The body of an answer, up to `most` bytes."""
 
     def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
         self._stream = stream
@@ -205,7 +205,7 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port of an address, spelled one way. Raises Forbidden for what is none."""
+    """Scheme, host and port of an address, normalised. Raises Forbidden if it is none."""
     host, port, _tls = check_url(url, True, SCHEMES)
     return urlsplit(url).scheme, host, port
 

@@ -1,4 +1,4 @@
-"""What pages of `chats` need of calls: the call panel, and the choice of who answers."""
+"""What the pages of `chats` need of calls: the call panel, and the choice of model and account."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from realtime.tools.choice import shown, uses_tools
 
 @receiver(conversation_page)
 def add_lengths(sender: type[Conversation], messages: list[Any], **_: Any) -> dict[str, Any]:
-    """Give each message the length of the call that it was said in, once that is over."""
+    """Give each message the length of its call, once that is over."""
     calls = CallRecord.objects.filter(pk__in={m.call_id for m in messages if m.call_id})
     lengths = dict(calls.values_list("pk", "duration_ms"))
     for message in messages:
@@ -79,7 +79,7 @@ def add_call(
 
 @receiver(home_page)
 def add_picker(sender: type[Conversation], request: HttpRequest, **_: Any) -> dict[str, Any]:
-    """Give the front page `picker`: who answers in a new conversation, and who pays; None when
+    """Give the front page `picker`: the models for a new conversation, and who pays; None when
     there is nothing to choose."""
     if not request.user.is_authenticated:
         return {}
@@ -103,13 +103,13 @@ def is_called_in(sender: type[Conversation], conversation: Conversation, **_: An
 def keep_model(
     sender: type[Conversation], request: HttpRequest, conversation: Conversation, **_: Any
 ) -> None:
-    """Keep the posted `model` for the conversation; one that is gone by now is left out."""
+    """Keep the posted `model` for the conversation, unless it is gone by now."""
     person, wanted = request.user, model_id(request.POST.get("model", ""))
     if not person.is_authenticated or wanted is None:
         return
     usual = default_model(person, conversation.account)
     known = VoiceModel.objects.available_to(person).filter(pk=wanted).exists()
-    # What would be taken anyway is not kept, so that a later choice of the account's counts.
+    # The default is not kept, so that a later change of it counts.
     if known and not (usual and usual.pk == wanted):
         conversation.call_settings = {**person.call_settings, "model": str(wanted)}
         conversation.save(update_fields=["call_settings"])

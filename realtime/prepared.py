@@ -1,8 +1,8 @@
-"""Queries whose SQL is made once.
+"""Queries that are compiled to SQL only once.
 
-Making the SQL of a query takes Django ten times as long as running it, and other calls' audio waits
-for the interpreter meanwhile. What is asked for each call, or all the time, is therefore written as
-any other query, with `Given` where a value is to come, and made once for a process:
+Compiling a query takes Django ten times as long as running it, and meanwhile other calls' audio
+waits for the interpreter. Queries that every call makes are therefore written as usual, with
+`Given` in place of values, and compiled once per process:
 
     SEEN = Prepared(lambda: Conversation.objects.filter(pk=Given("pk", UUIDField())))
     SEEN.first(pk=pk)
@@ -27,8 +27,8 @@ PLACE = re.compile("(?<!%)%s")
 
 
 class Given(Expression):
-    """Stands for a value of this kind, which has a name; `many`: for a collection of them, of
-    `__in`. An empty one finds nothing, not even where the filter is turned round (`exclude`)."""
+    """A placeholder for a value of this field's type. `many`: for the values of `__in`; none at all
+    find nothing, not even in an `exclude`."""
 
     def __init__(self, name: str, kind: Field[Any, Any], many: bool = False) -> None:
         super().__init__(output_field=kind)
@@ -38,7 +38,7 @@ class Given(Expression):
         return "%s", [self]
 
     def params(self, given: Any) -> list[Any]:
-        """What was given as the database takes it."""
+        """The given value as the database takes it."""
         values = given if self.many else [given]
         return [self.kind.get_db_prep_value(value, connection) for value in values] or [None]
 
@@ -62,15 +62,15 @@ class _Plan:
 
 
 class Prepared(Generic[T]):
-    """A query that `make` makes, when it is first asked: of objects, with what `select_related`
-    says, or of `values_list`."""
+    """The query that `make` returns when it is first needed: of objects, with what `select_related`
+    names, or of `values_list`."""
 
     def __init__(self, make: Callable[[], QuerySet[Any, T]]) -> None:
         self._make = make
         self._plans: dict[str, _Plan] = {}
 
     def all(self, **given: Any) -> list[T]:
-        """What it finds with these values."""
+        """All results for these values."""
         plan = self._plans.get(connection.vendor)
         if plan is None:
             plan = self._plans[connection.vendor] = _plan(self._make())
@@ -80,7 +80,7 @@ class Prepared(Generic[T]):
         return [plan.row(row) for row in plan.convert(rows)]
 
     def first(self, **given: Any) -> T | None:
-        """The first that it finds."""
+        """The first result."""
         return next(iter(self.all(**given)), None)
 
 
@@ -99,13 +99,13 @@ def _plan(queryset: QuerySet[Any, Any]) -> _Plan:
 
 
 def _maker(compiler: SQLCompiler) -> Callable[[Any], Any]:
-    """What makes an object of a row, and those that were selected with it."""
+    """Makes an object of a row, with its related objects."""
     info = cast(dict[str, Any], compiler.klass_info)
     first, last = info["select_fields"][0], info["select_fields"][-1]
     columns: Collection[Any] = compiler.select[first : last + 1]
     names = [column[0].target.attname for column in columns]
     alias, model = connection.alias, info["model"]
-    # The types are a later Django's.
+    # The types are those of a later Django.
     related = get_related_populators(info, compiler.select, alias)  # type: ignore[call-arg]
 
     def make(row: Any) -> Any:

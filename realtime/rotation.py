@@ -1,4 +1,4 @@
-"""Sealing again, with the newest key of the ring, what older ones sealed."""
+"""Key rotation: seals again, with the newest key of the ring, what older keys sealed."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ BATCH = 200
 
 @dataclass(slots=True)
 class Count:
-    """What came of the sealed texts that were looked at."""
+    """What happened to the sealed texts so far."""
 
     newest: int = 0
     """Were sealed with the newest key already."""
     resealed: int = 0
     broken: int = 0
-    """Open with no key of the ring, and stay as they are."""
+    """No key of the ring opens them; they stay as they are."""
 
 
 def sealed_models() -> list[type[Model]]:
-    """Models with sealed columns: those that name them in `SEALED` and know `sealed_for`."""
+    """Models with sealed columns: those that name them in `SEALED` and have `sealed_for`."""
     return [model for model in apps.get_models() if getattr(model, "SEALED", ())]
 
 
 def rotate(batch: int = BATCH) -> Iterator[tuple[Count, list[str]]]:
-    """Seal everything with the newest key; yields the count so far, and what is broken, by batch.
+    """Seal everything with the newest key; yields the counts so far, and what is broken, by batch.
 
-    Each text is replaced only as it was read: what a person saves meanwhile stays, and it was
-    sealed with this process's newest key or is found by the next run. Stopping at any moment
+    A text is replaced only if it has not changed since it was read: what a person saves meanwhile
+    stays, sealed with this process's newest key or found by the next run. Stopping at any moment
     leaves every text readable; running again goes on.
     """
     count = Count()

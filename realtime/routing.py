@@ -1,4 +1,4 @@
-"""The site's sockets."""
+"""The site's WebSockets."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ websocket_urlpatterns = [
 
 
 async def nothing(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """A socket that is not there is refused before it opens. Channels would raise, for each one."""
+    """Refuse unknown paths before the socket opens. Channels would raise an error for each one."""
     await receive()
     await send({"type": "websocket.close", "code": NOT_FOUND})
 
@@ -26,10 +26,10 @@ page_sockets = URLRouter([*websocket_urlpatterns, re_path("", nothing)])  # type
 
 
 class ByAuthority:
-    """Parts sockets that bring a token from those that bring a cookie.
+    """Separates sockets that bring a token from those that bring a cookie.
 
-    A token stands for itself, from wherever it is used; the rules that keep other sites from
-    using a person's cookie are for `pages`, and no cookie counts here.
+    A token is enough from wherever it is used. The rules that keep other sites from using a
+    person's cookie apply to `pages`, and no cookie counts for tokens.
     """
 
     def __init__(self, pages: Any) -> None:

@@ -1,4 +1,4 @@
-"""Provider keys at rest: sealed with the key ring and bound to the row they belong to."""
+"""Secrets at rest: sealed with the key ring and bound to the row they belong to."""
 
 import json
 
@@ -7,7 +7,7 @@ from django.conf import settings
 
 
 class SealBroken(Exception):
-    """The sealed text was made with a key that is gone, or for another row."""
+    """The text was sealed with a key that is gone, or for another row."""
 
 
 def seal(secret: str, owner: str) -> str:

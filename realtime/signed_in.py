@@ -1,7 +1,7 @@
 """Who opened a socket, by the session cookie that came with it.
 
-Channels has middleware for this. It asks Django's one thread-sensitive thread, where any page may
-be busy, and makes the SQL anew each time; a call begins with it, while others are being heard.
+Channels has middleware for this, but it queries in Django's one thread-sensitive thread, where any
+page may be busy, and compiles its SQL each time. Every call begins with this query.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class SignedIn:
 
 
 def person_of(session_key: str) -> User | None:
-    """Whose session it is, as long as it holds. Asks the database."""
+    """Whose session it is, while it is valid. Queries the database."""
     session = session_data([session_key]).get(session_key, {})
     if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None
@@ -47,7 +47,7 @@ def person_of(session_key: str) -> User | None:
 
 
 def _session_key(scope: Scope) -> str:
-    """The session key of the cookie; empty when there is none that could be one."""
+    """The session key of the cookie; empty when there is none that could be valid."""
     cookies = [value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie"]
     key = parse_cookie("; ".join(cookies)).get(settings.SESSION_COOKIE_NAME, "")
     return key if key.isascii() and key.isalnum() else ""

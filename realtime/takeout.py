@@ -1,4 +1,4 @@
-"""What `realtime` keeps of a person, for the archive of everything."""
+"""What `realtime` knows of a person, for the archive of `chats.takeout`."""
 
 from __future__ import annotations
 

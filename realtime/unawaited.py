@@ -1,4 +1,4 @@
-"""Jobs that nobody waits for."""
+"""Tasks that nobody waits for."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-# A task that nobody holds is collected while it runs.
+# Without a reference, a task may be garbage-collected while it runs.
 _tasks: set[asyncio.Task[None]] = set()
 
 
 def begin(job: Coroutine[Any, Any, None]) -> None:
-    """Run a job for itself, on the running loop."""
+    """Run a coroutine as a task, on the running loop."""
     task = asyncio.create_task(job)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)

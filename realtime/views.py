@@ -1,4 +1,4 @@
-"""Whether this process lives and can take calls; for probes, without sign-in."""
+"""Probes, without sign-in: whether this process is alive, and whether it can take calls."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ from realtime.calls import live
 from realtime.db import is_behind
 
 _tables_seen = False
-"""Whether this process has seen the tables to be there and of this version: they stay so."""
+"""Whether this process has seen that all tables exist and are of this version: they stay so."""
 
 
 @require_safe
@@ -24,10 +24,10 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers and has all tables, there is room on disk and no stop is under
-    way, else 503.
+    """200 when the database answers and has all tables, there is room on disk and the process is
+    not stopping; otherwise 503.
 
-    Files that wait for the object store are told of and no reason to take no calls.
+    Files that wait for the object store are reported, but calls are taken all the same.
     """
     if live.stopping() and not live.retired():
         return JsonResponse({"status": "stopping"}, status=503)
@@ -52,7 +52,7 @@ def _tables_are_there() -> bool:
 
 
 def _has_room() -> bool:
-    """Whether audio of calls can be kept. A folder may be a disk of its own."""
+    """Whether the disks have room for the audio of calls. Each folder may be a disk of its own."""
     data = Path(settings.DATA_DIR)
     least = settings.DISK_FREE_MB * 1024 * 1024
     kept = "spool" if settings.MEDIA_S3_BUCKET else "media"

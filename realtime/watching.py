@@ -1,4 +1,4 @@
-"""Watching a conversation whose call goes on in another tab: read only."""
+"""Watching a conversation whose call runs in another tab: read only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BEAT_SECONDS = 10.0
 # What may have changed since the page was made: its newest messages.
 NEWEST = 50
 MOST = 20
-"""Sockets of one person that watch at the same time, in one process."""
+"""Sockets of one person that may watch at the same time, in one process."""
 
 _watching = Places()
 
@@ -42,7 +42,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
-    """One socket that shows what becomes of a conversation, and takes nothing."""
+    """One socket that shows what happens in a conversation, and accepts nothing."""
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
@@ -59,7 +59,7 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
                 await send({"type": "websocket.close", "code": code})
 
     async def _watch(self, scope: Message, receive: Receive, send: Send) -> int | None:
-        """Show until the page leaves (None) or may see no more; then the code to close with."""
+        """Show until the page leaves (None) or may watch no more; then the code to close with."""
         user = scope["user"]
         if not user.is_authenticated:
             return ENDS["signed_out"].close_code
@@ -88,7 +88,7 @@ class WatchConsumer(AsyncConsumer):  # type: ignore[misc]
 
 
 async def _until_gone(receive: Receive) -> None:
-    # What it sends is read and forgotten, so that its leaving is noticed.
+    # What it sends is read and dropped, to notice when it leaves.
     while (await receive())["type"] != "websocket.disconnect":
         pass
 
@@ -106,7 +106,7 @@ async def _show(pk: uuid.UUID, channel: str, send: Send, look: asyncio.Event) ->
             continue
         event = message["event"]
         if event["type"] == "nextvoice.call" and event["call_id"] not in asked:
-            # It has just begun, and does not know yet that somebody watches.
+            # The call has just begun, and does not know yet that somebody watches.
             asked.add(event["call_id"])
             await ask_calls(str(pk))
         await _tell(send, event)
@@ -126,7 +126,7 @@ async def _until_forbidden(
 
 
 def _forbidden(person_pass: PagePass) -> int | None:
-    """The code to close with when the page may see no more; None while it may."""
+    """The code to close with when the page may not watch any more; None while it may."""
     if may_go_on(person_pass):
         return None
     kept = Conversation.objects.filter(pk=person_pass.conversation_pk, deleted__isnull=True)

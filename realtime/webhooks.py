@@ -1,4 +1,4 @@
-"""One signed message to a program elsewhere: https, a public address, no redirects, bounded time.
+"""One signed message to a program elsewhere: https, a public address, no redirects, limited time.
 
 The receiver checks the header `NextVoice-Signature: t=<seconds>,v1=<hex>`, where v1 is the
 HMAC-SHA256 of "<t>.<body>" with the secret both sides know.
@@ -16,12 +16,12 @@ from realtime.outbound import Destination, NoAnswer, fetch
 from realtime.providers import endpoints
 
 SECONDS = 10.0
-"""For everything: the name, the connection, and the answer."""
+"""For everything: resolving the name, connecting, and the answer."""
 MOST_BYTES = 65_536
 
 
 class NotDelivered(Exception):
-    """It was not taken. The text holds nothing of the URL, the body or the answer."""
+    """It was not accepted. The text contains nothing of the URL, the body or the answer."""
 
 
 def deliver(url: str, body: bytes, secret: str, at: int, *, resolve: Resolve | None = None) -> None:

@@ -1,6 +1,6 @@
-"""SQLite as Django has it, but for two things. Numbers that PostgreSQL's columns would not hold are
-refused by forms here too, since a site that has one could not be moved there; and a new database is
-for nobody else to read, whichever command comes first."""
+"""Django's SQLite backend with two changes: numbers that PostgreSQL's columns cannot hold are
+refused by forms here too, so that a site can always be moved there; and a new database is private,
+whichever command creates it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     ops_class = Operations
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """A connection; the files beside the database have the same mode as it."""
+        """A connection; SQLite gives the files beside the database the same mode."""
         name = str(conn_params["database"])
         if not name.startswith((":memory:", "file:")):
-            # Without opening it: to close a file that SQLite has open would undo its locks.
+            # Created without opening it: closing a file that SQLite has open would drop its locks.
             with suppress(OSError):
                 os.mknod(name, 0o600)
         return super().get_new_connection(conn_params)

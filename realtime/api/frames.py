@@ -1,7 +1,7 @@
-"""How large a frame may be: a program's more than a page's.
+"""Larger frames for programs than for pages.
 
-Uvicorn knows one limit for all sockets. An SDK may append as much audio at once as OpenAI takes;
-a page sends a twentieth of a second of it.
+Uvicorn knows one limit for all sockets. An SDK may append as much audio at once as OpenAI takes; a
+page sends a twentieth of a second of it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from realtime.bridge.sdk import MAX_FRAME
 from realtime.quick import QuickProtocol
 
 MOST = MAX_FRAME + 1024 * 1024
-"""Bytes. A little more than is taken, so that what is too much is answered by an `error`."""
+"""Bytes. A little more than is accepted, so that larger frames are answered by an `error`."""
 
 
 class Protocol(QuickProtocol):

@@ -20,24 +20,24 @@ SUBPROTOCOL = "openai-insecure-api-key."
 """A browser cannot set headers; it names its key as a subprotocol."""
 MAX_KEY = 256
 BAD_PER_MINUTE = 30
-"""Wrong keys of one address; a right one is let in all the same."""
+"""Wrong keys of one address within a minute; right keys are let in all the same."""
 MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that works. `session`: what a call made with it starts from, checked."""
+    """A valid key. `session`: the checked session that a call made with it starts from."""
 
     token: ApiToken
     session: Mapping[str, Any] = field(default_factory=dict, repr=False)
     model: str | None = None
     """The model a client secret was made for."""
     secret: bool = False
-    """Whether it is a client secret: that makes calls and nothing else."""
+    """Whether it is a client secret, which can make calls and nothing else."""
 
 
 def presented(headers: Mapping[str, str], subprotocols: Iterable[str] = ()) -> str:
-    """The key that a request brings; empty when it brings none. Header names are lower case."""
+    """The key that a request brings; empty if it brings none. Header names are lower case."""
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and bearer.strip():
         return bearer.strip()
@@ -48,7 +48,7 @@ def presented(headers: Mapping[str, str], subprotocols: Iterable[str] = ()) -> s
 
 
 def check_key(raw: str, address: str) -> Key:
-    """The key with this text. Asks the database. Raises `ApiError`."""
+    """The key with this text. Queries the database. Raises `ApiError`."""
     if not raw:
         raise NO_KEY
     key = _find(raw)
@@ -74,19 +74,19 @@ def _find(raw: str) -> Key | None:
 
 
 def _bad_ones(address: str) -> int:
-    """Count one more wrong key of an address; how many it has brought in this minute."""
+    """Count one more wrong key of an address; returns how many it has brought in this minute."""
     place = f"bad-api-keys:{address}"
     try:
         cache.add(place, 0, MINUTE)
         return int(cache.incr(place))
     except Exception as problem:
-        # A cache that is away, or has just forgotten; the answer is "no" anyway.
+        # The cache is away, or has just dropped the count; the answer is "no" anyway.
         log.warning("wrong API keys are not counted: %s", type(problem).__name__)
         return 0
 
 
 def address_of(client: str, forwarded: str) -> str:
-    """The address that counts: the nearest one our own proxies vouch for."""
+    """The client's address: the nearest one that our own proxies vouch for."""
     proxies = int(settings.ALLAUTH_TRUSTED_PROXY_COUNT)
     hops = [each.strip() for each in forwarded.split(",") if each.strip()]
     if proxies and len(hops) >= proxies:

@@ -1,4 +1,4 @@
-"""Models by the names that programs know them by."""
+"""Models by the names that programs use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def models_of(key: Key) -> dict[str, VoiceModel]:
 
 
 def model_of(key: Key, name: str | None) -> tuple[str, VoiceModel]:
-    """The model of this name, or the usual one, and what it is called. Raises `ApiError`."""
+    """The model of this name, or the default one, and its name. Raises `ApiError`."""
     models = models_of(key)
     if not name:
         usual = key.token.model or default_model(key.token.user, key.token.user.own_account)

@@ -1,4 +1,4 @@
-"""Opening a program's call: which model, on what terms, and where its words go."""
+"""Opening a program's call: which model, on what terms, and in which conversation."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _tokens = Prepared(
 
 
 def open_session(key: Key, model_name: str | None) -> tuple[Opening, Terms]:
-    """Choose the model, make the conversation and write the call's row.
+    """Choose the model, create the conversation and write the call's row.
 
-    Raises `ApiError` for a model that is not there, and `Refused`.
+    Raises `ApiError` for a model that does not exist, and `Refused`.
     """
     name, model = model_of(key, key.model or model_name)
     user = key.token.user
@@ -65,7 +65,8 @@ def open_session(key: Key, model_name: str | None) -> tuple[Opening, Terms]:
 
 @dataclass(frozen=True, slots=True)
 class TokenPass:
-    """A program's token works, and its person is active and keeps the conversation, if any."""
+    """Valid while a program's token is, and its person is active and keeps the conversation, if
+    any."""
 
     token_pk: int
     conversation_pk: str | None
@@ -87,6 +88,6 @@ class TokenPass:
 
 
 def tidy_up(conversation_pk: str | None) -> None:
-    """Leave no conversation in which nothing was said."""
+    """Delete a conversation in which nothing was said."""
     if conversation_pk is not None:
         Conversation.objects.filter(pk=conversation_pk, messages__isnull=True).delete()

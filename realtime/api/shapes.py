@@ -1,4 +1,4 @@
-"""Errors and answers in OpenAI's shape."""
+"""Errors and answers in OpenAI's format."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NO_KEY = ApiError(
     "You didn't provide an API key. Make a token on the site's Tokens page and send it in an "
     "Authorization header: Authorization: Bearer YOUR_TOKEN.",
 )
-# Deliberately the same for every reason, and without any of the key.
+# Deliberately the same for every reason, and without any part of the key.
 BAD_KEY = ApiError(
     401,
     "invalid_api_key",
@@ -51,7 +51,7 @@ TOO_MANY_BAD = ApiError(
 
 
 def no_model(name: str) -> ApiError:
-    """The answer for a model that is not there, or not for this person."""
+    """The answer for a model that does not exist, or not for this person."""
     shown = "".join(c for c in name if c.isprintable())[:120]
     return ApiError(
         404,

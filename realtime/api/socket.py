@@ -36,7 +36,7 @@ Message = dict[str, Any]
 POLICY = 1008
 INTERNAL = 1011
 BETA = 4000
-"""What OpenAI closes with since it switched the beta off."""
+"""OpenAI's close code since it switched the beta off."""
 WHOLE = 1000
 
 
@@ -54,7 +54,7 @@ class RealtimeSocket:
         try:
             await self._serve(visit)
         except Exception as problem:
-            # What is said last goes to whoever is still there.
+            # The last message goes to clients that are still there.
             log.warning("a client left before it was told: %s", type(problem).__name__)
 
     async def _serve(self, visit: Visit) -> None:
@@ -84,12 +84,12 @@ class Visit:
         self._socket = BrowserSocket(receive, send, scope)
         self._accepted = False
         self._offered: list[str] = list(scope.get("subprotocols") or [])
-        # Repeated headers: the last one counts. None of these is ever logged.
+        # Of repeated headers the last one counts. None of these is ever logged.
         self._headers = {
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in scope.get("headers") or []
         }
-        # Of repeated parameters the last one counts, too.
+        # The same goes for repeated parameters.
         self._query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
 
     async def serve(self) -> None:
@@ -126,7 +126,7 @@ class Visit:
 
     async def _close(self, running: RunningCall, conversation_pk: str | None) -> None:
         await self._socket.close(closing(running.end) if running.end else INTERNAL)
-        # The call knows what the database may not have been told yet.
+        # The call knows what may not be in the database yet.
         if running.end is not None and running.is_empty:
             await asyncio.shield(in_database(tidy_up, conversation_pk))
 
@@ -154,13 +154,13 @@ class Visit:
     async def _accept(self) -> None:
         accept: Message = {"type": "websocket.accept"}
         if "realtime" in self._offered:
-            # Never another one of those offered: the key is among them.
+            # Never another subprotocol that was offered: the key is one of them.
             accept["subprotocol"] = "realtime"
         await self._send(accept)
         self._accepted = True
 
     async def refuse(self, refused: ApiError) -> None:
-        """Say no, in the way this client can hear."""
+        """Refuse, in a way that this client can notice."""
         by_name = any(name.startswith(SUBPROTOCOL) for name in self._offered)
         if self._accepted or by_name or "realtime" in self._offered:
             told = refused.body["error"]

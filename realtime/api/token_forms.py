@@ -62,7 +62,7 @@ class TokenForm(forms.Form):
         models.queryset = VoiceModel.objects.available_to(person)
 
     def make(self) -> tuple[ApiToken, str]:
-        """The token, and its text, which can be seen this once."""
+        """The token, and its text, which can be seen only this once."""
         data = self.cleaned_data
         return ApiToken.objects.make(
             self._person,
@@ -74,5 +74,5 @@ class TokenForm(forms.Form):
 
 
 def expiry(days: str | int | None) -> datetime | None:
-    """When a token that lives so many days ends; None: never."""
+    """When a token that is valid for so many days expires; None: never."""
     return timezone.now() + timedelta(days=int(days)) if days else None

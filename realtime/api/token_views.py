@@ -19,16 +19,16 @@ from realtime.models import ApiToken
 from realtime.sealing import seal, unseal
 
 MOST = 100
-"""Tokens that work at the same time, of one person."""
+"""Valid tokens of one person at the same time."""
 SHOWN_ONCE = "token_made"
-"""In the session, until it is shown: the key of a new token, and its text, sealed."""
+"""In the session, until shown: the key of a new token, and its text, sealed."""
 
 
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
-    """The person's tokens. Posted: a new one, whose text the next page shows once."""
+    """The person's tokens. POST makes a new one, whose text the next page shows once."""
     person = person_of(request)
     form = TokenForm(person, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
@@ -46,7 +46,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
 def _make(request: HttpRequest, form: TokenForm) -> HttpResponse:
     token, raw = form.make()
     audit.record("token.created", actor=token.user, target=token, request=request)
-    # A page that is the answer to a form makes another token each time it is reloaded.
+    # A page that answers a form directly would make another token each time it is reloaded.
     request.session[SHOWN_ONCE] = [token.pk, seal(raw, str(token.pk))]
     return redirect("token-made")
 
@@ -55,7 +55,7 @@ def _make(request: HttpRequest, form: TokenForm) -> HttpResponse:
 @never_cache
 @require_GET
 def made(request: HttpRequest) -> HttpResponse:
-    """The text of the token that was just made, for once; after that, the person's tokens."""
+    """The text of a new token, shown once; after that, redirects to the tokens."""
     pk, sealed = request.session.pop(SHOWN_ONCE, (None, ""))
     token = person_of(request).api_tokens.filter(pk=pk, revoked__isnull=True).first()
     if token is None:
@@ -68,7 +68,7 @@ def made(request: HttpRequest) -> HttpResponse:
         "raw": raw,
         "base_url": base_url,
         "ws_url": base_url.replace("http", "ws", 1) + "/realtime",
-        # The default is the first; a site without models still gets snippets to fill in.
+        # The default comes first; a site without models still gets snippets to fill in.
         "model": names[0] if names else "MODEL",
         "secure": request.is_secure(),
     }
@@ -78,7 +78,7 @@ def made(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask whether, then end a token for good."""
+    """Ask for confirmation, then revoke a token for good."""
     token = get_object_or_404(person_of(request).api_tokens.filter(revoked__isnull=True), pk=pk)
     if request.method != "POST":
         return render(request, "realtime/tokens/revoke.html", {"token": token})

@@ -29,10 +29,10 @@ View = Callable[..., HttpResponse]
 
 
 def api(method: str, *, secrets: bool = False) -> Callable[[Callable[..., Any]], View]:
-    """A view for programs: its key checked, its answer JSON, its errors in OpenAI's shape.
+    """A view for programs: checks the key, answers JSON, reports errors in OpenAI's format.
 
-    No cookie is looked at, so there is nothing for another site to abuse. `secrets`: whether a
-    client secret will do.
+    No cookie is read, so there is nothing for another site to abuse. `secrets`: whether a client
+    secret is enough.
     """
 
     def made(view: Callable[..., Any]) -> View:
@@ -81,7 +81,8 @@ def model(request: HttpRequest, key: Key, name: str) -> dict[str, Any]:
 
 @api("POST")
 def client_secrets(request: HttpRequest, key: Key) -> dict[str, Any]:
-    """A short-lived key for a browser: it bounds connecting, not the session."""
+    """A short-lived key for a browser. It limits when a session can begin, not how long it
+    lasts."""
     body = _body(request)
     session = body.get("session") or {}
     if not isinstance(session, dict):
@@ -108,7 +109,7 @@ def client_secrets(request: HttpRequest, key: Key) -> dict[str, Any]:
 
 @csrf_exempt
 def realtime(request: HttpRequest) -> HttpResponse:
-    """The socket's address, asked without a WebSocket."""
+    """The socket's address, requested without a WebSocket."""
     message = "This is a WebSocket endpoint: connect with an upgrade, such as wss://…/v1/realtime."
     response = refusal(ApiError(426, "upgrade_required", message))
     response["Upgrade"] = "websocket"
@@ -127,7 +128,7 @@ def calls(request: HttpRequest, rest: str = "") -> HttpResponse:
 
 @csrf_exempt
 def nothing(request: HttpRequest, rest: str = "") -> HttpResponse:
-    """Whatever else OpenAI has."""
+    """Everything else that OpenAI has."""
     message = f"Unknown request URL: {request.method} /v1/{rest[:200]}."
     return refusal(ApiError(404, "unknown_url", message))
 
