@@ -1,4 +1,4 @@
-"""The file of a backup: its parts, their hashes, and the proof that it is whole."""
+"""The file of a backup: its parts, their hashes, and the proof that it is complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MANIFEST, KEYS, ROWS, MEDIA = "manifest.json", "keys.json", "rows/", "media/"
 HASH = "NEXTVOICE.sha256"
 PIECE = 256 * 1024
 MOST_MANIFEST = 16 * 1024 * 1024
-# Names of files in the storage: relative, in a folder, and never up.
+# Names of files in the storage: relative, inside a folder, never upwards.
 _STEP = r"(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f]+"
 _NAME = re.compile(f"{_STEP}(?:/{_STEP})+")
 
@@ -37,7 +37,7 @@ class Table:
 
 @dataclass(slots=True)
 class Manifest:
-    """What a backup says of itself. `sums` is the hash of all parts' hashes, in their order."""
+    """A backup's description of itself. `sums` is the hash of all parts' hashes, in order."""
 
     made: str
     database: str
@@ -54,7 +54,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part while it is read: `content` is good until the next one."""
+    """One part while it is read: `content` can be read until the next one."""
 
     name: str
     size: int
@@ -63,7 +63,7 @@ class Part:
 
 
 class _Out:
-    """A stream, until it is given up: tarfile still writes what it has when it is thrown away."""
+    """A stream that can be cut off: tarfile still writes its buffer when it is discarded."""
 
     def __init__(self, out: IO[bytes]) -> None:
         self._out = out
@@ -74,8 +74,8 @@ class _Out:
 
 
 class Writer:
-    """Writes a backup to a stream that need not be able to seek. A context manager; what an error
-    ends is not whole, and nothing more is written."""
+    """Writes a backup to a stream, which need not be seekable. A context manager; after an error
+    the backup is incomplete, and nothing more is written."""
 
     def __init__(self, out: IO[bytes]) -> None:
         stream: Any = _Out(out)
@@ -103,14 +103,14 @@ class Writer:
         return size
 
     def finish(self, manifest: Manifest) -> None:
-        """Add the manifest; before this the backup is not whole."""
+        """Add the manifest, without which the backup is incomplete."""
         manifest.parts, manifest.sums = self._parts, self._sums.hexdigest()
         self.add(MANIFEST, BytesIO(json.dumps(asdict(manifest), indent=1).encode()))
         self._tar.close()
 
 
 def parts(path: Path) -> Iterator[Part]:
-    """Every part in order, unchecked. Raises Unusable for what is no tar file or ends too soon."""
+    """Every part in order, unchecked. Raises Unusable if this is no tar file or is cut off."""
     with _plainly(path), tarfile.open(path, "r:") as tar:
         while (entry := tar.next()) is not None:
             _forget(tar)
@@ -121,7 +121,7 @@ def parts(path: Path) -> Iterator[Part]:
 
 
 def verified(path: Path) -> Manifest:
-    """Read all of a backup and return its manifest. Raises Unusable unless every byte is there."""
+    """Read all of a backup and return its manifest. Raises Unusable if a single byte is wrong."""
     sums, count, found = hashlib.sha256(), 0, None
     with _plainly(path):
         for part in parts(path):
@@ -166,7 +166,7 @@ def _check_name(path: Path, name: str) -> None:
 
 
 def _forget(tar: Any) -> None:
-    # tarfile remembers each entry, which a million recordings would feel.
+    # tarfile remembers each entry, which adds up with a million recordings.
     tar.members.clear()
 
 

@@ -1,4 +1,4 @@
-"""Files that a command writes under another name first, or needs only while it runs."""
+"""Temporary files of commands: written under another name first, or needed only while it runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SUFFIX = ".nextvoice-part"
 
 @contextmanager
 def aside(folder: Path, name: str) -> Iterator[IO[bytes]]:
-    """A new file of this folder, for nobody else, while the block runs; its `name` begins with this
-    one. What killed commands left there of theirs, whatever it was for, goes. Raises OSError."""
+    """A new private file in this folder while the block runs; its `name` begins with the given one.
+    Files of this name that killed commands left there are removed. Raises OSError."""
     _remove_left(folder)
     file = _locked(folder, name)
     try:
@@ -32,11 +32,11 @@ def _locked(folder: Path, name: str) -> IO[bytes]:
         file = tempfile.NamedTemporaryFile(  # noqa: SIM115
             prefix=f"{name}-", suffix=SUFFIX, dir=folder, delete=False
         )
-        with suppress(OSError):  # there are file systems without locks
+        with suppress(OSError):  # some file systems have no locks
             fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_nlink:
             return file
-        file.close()  # somebody took it for one that was left
+        file.close()  # another process took it for a leftover
 
 
 def _remove_left(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Makes a backup, while the site runs."""
+"""Makes a backup while the site runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from realtime.backup import tables
 from realtime.backup.archive import KEYS, MEDIA, ROWS, Manifest, Table, Unusable, Writer
 from realtime.db import BEHIND, is_behind, one_moment
 
-# Rows are gathered into parts of about this size, which is what is in memory at a time.
+# Rows are collected into parts of about this size; one part is in memory at a time.
 PART_BYTES = 4 * 1024 * 1024
 IN_MEMORY = 4 * 1024 * 1024
 
@@ -31,12 +31,12 @@ IN_MEMORY = 4 * 1024 * 1024
 def backup(out: IO[bytes], *, with_keys: bool = False) -> Manifest:
     """Write the whole site to `out`, as of one moment; returns what was written.
 
-    Calls go on meanwhile. Audio that is being spoken is not in it; what was complete at that
-    moment is. Raises Unusable when the tables are of another version than the code.
+    Calls go on meanwhile. Audio that is being spoken is left out; what was complete at that moment
+    is in. Raises Unusable when the tables are of another version than the code.
     """
     if is_behind():
         raise Unusable(BEHIND)
-    # Before that moment, so that the backup knows of itself.
+    # Before that moment, so that the backup includes its own audit event.
     audit.record("site.backed_up", actor="manage.py", keys=with_keys)
     made = timezone.now().isoformat()
     migrations = sorted(MigrationRecorder(connection).applied_migrations())
@@ -45,7 +45,7 @@ def backup(out: IO[bytes], *, with_keys: bool = False) -> Manifest:
         with one_moment():
             for model in tables.models_kept():
                 manifest.tables[tables.label(model)] = _add_rows(writer, model, names)
-        # A file is there before its row says so and never changes, so this needs no one moment.
+        # A file exists before its row names it and never changes, so files need no common moment.
         names.seek(0)
         for line in names:
             _add_file(writer, line.decode().rstrip("\n"), manifest)
@@ -56,7 +56,7 @@ def backup(out: IO[bytes], *, with_keys: bool = False) -> Manifest:
 
 
 def _add_rows(writer: Writer, model: type[Model], names: IO[bytes]) -> Table:
-    """Add a table; the names of its files go to `names`, one a line."""
+    """Add a table; the names of its files are written to `names`, one a line."""
     told, count = hashlib.sha256(), 0
     for number, piece in enumerate(_pieces(model, names), start=1):
         head = json.dumps(tables.columns(model)).encode() + b"\n"
@@ -102,5 +102,5 @@ def _add_file(writer: Writer, name: str, manifest: Manifest) -> None:
 
 
 def _reader(file: Any) -> IO[bytes]:
-    # Storages give files of their own kind; all of them read.
+    # Storages return files of their own types; all of them can be read.
     return file  # type: ignore[no-any-return]

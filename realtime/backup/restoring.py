@@ -1,8 +1,8 @@
-"""Puts a backup in the place of a site: all of it, or nothing.
+"""Replaces a site by a backup: all of it, or nothing.
 
-The rows go into tables of the backup's own version, which are then migrated to this one's. On
+The rows go into tables of the backup's own version, which are then migrated to the code's. On
 PostgreSQL all of that is one transaction; on SQLite it happens in a file beside the database, whose
-content then takes the database's place in one transaction.
+content then replaces the database's in one transaction.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from realtime.data_dir import in_use
 from realtime.models import CallRecord
 
 ROWS_AT_A_TIME = 1000
-# A part holds about 4 MB; a row may be larger than that.
+# A part holds about 4 MB; a single row may be larger.
 MOST_LINE = 256 * 1024 * 1024
 
 Tell = Callable[[str], object]
 
 
 def restore(path: Path, *, replace: bool = False, tell: Tell = print) -> Manifest:
-    """Make this site what the backup at `path` holds, proved row by row and file by file.
+    """Replace this site by the backup at `path`, proved row by row and file by file.
 
-    Raises Unusable with what is wrong, and then nothing has changed. Files of a site that is
-    replaced stay in the storage until `manage.py retention` finds that no row names them.
+    Raises Unusable with what is wrong, and then nothing has changed. Files of the replaced site
+    stay in the storage until `manage.py retention` finds that no row names them.
     """
     manifest = verified(path)
     tell(f"{path} is whole: {manifest.parts} parts, made {manifest.made}")
@@ -109,7 +109,7 @@ def _calls_run() -> bool:
 
 @contextmanager
 def _place() -> Iterator[None]:
-    """Where the tables are made. They are the site's once this ends without an error."""
+    """Where the tables are made. They become the site's once this ends without an error."""
     if connection.vendor == "sqlite":
         with _file_beside():
             yield
@@ -148,7 +148,7 @@ def _unlink(name: str) -> None:
 
 
 def _fill(path: Path, manifest: Manifest, tell: Tell) -> None:
-    """Make the tables, fill them, prove them, and bring them to this version."""
+    """Create the tables, fill them, prove them, and migrate them to this version."""
     models = _old_tables(manifest)
     with transaction.atomic():
         _load(path, models)
@@ -167,7 +167,7 @@ def _fill(path: Path, manifest: Manifest, tell: Tell) -> None:
 
 
 def _old_tables(manifest: Manifest) -> dict[str, Any]:
-    """Make empty tables of the backup's version; their models by name."""
+    """Create empty tables of the backup's version; returns their models by name."""
     executor = MigrationExecutor(connection)
     graph, there = executor.loader.graph, set(manifest.migrations)
     followed = {
@@ -183,11 +183,11 @@ def _old_tables(manifest: Manifest) -> dict[str, Any]:
         odd = ", ".join(sorted(set(models) ^ set(manifest.tables)))
         raise Unusable(f"The backup has other tables than its version: {odd}.")
     for model in models.values():
-        # Moments are kept as they were.
+        # Timestamps are kept as they were.
         for field in model._meta.concrete_fields:
             if isinstance(field, DateField):
                 field.auto_now = field.auto_now_add = False
-        # Some migrations add rows of their own. The ledger refuses even to delete none.
+        # Some migrations add rows of their own. The ledger refuses to delete even zero rows.
         if model._base_manager.exists():
             model._base_manager.all().delete()
     return models
@@ -214,7 +214,7 @@ def _insert(model: Any, part: Part) -> None:
 
 
 def _check_references() -> None:
-    """Now rather than at the end, since a table with checks to come cannot be migrated."""
+    """Now rather than at the end: a table with pending checks cannot be migrated."""
     if connection.vendor == "sqlite":
         connection.check_constraints()
         return
@@ -224,8 +224,8 @@ def _check_references() -> None:
 
 
 def _store_files(path: Path, saved: list[str], tell: Tell) -> None:
-    """Put the files into the storage; the names of those that are new there go to `saved`, also of
-    one that did not get there whole."""
+    """Put the files into the storage. The names of new ones are written to `saved`, even of those
+    that failed half-way."""
     count = 0
     for part in parts(path):
         if part.name.startswith(MEDIA):
@@ -236,7 +236,7 @@ def _store_files(path: Path, saved: list[str], tell: Tell) -> None:
 
 def _store(name: str, part: Part, saved: list[str]) -> None:
     if default_storage.exists(name):
-        # Names are random and files never change, so this is the same one unless it is broken.
+        # Names are random and files never change, so this is the same file unless it is broken.
         if _hash(name) == part.sha256:
             return
         default_storage.delete(name)
@@ -257,8 +257,8 @@ def _hash(name: str) -> str:
 
 
 def _set_aside_journals(tell: Tell) -> None:
-    """What a replaced site had still to write is not for this one. It is told, since nothing
-    removes it by itself, and people's words may be in it."""
+    """Rows that the replaced site had still to write do not belong to this one. They are reported,
+    since nothing removes them by itself and people's words may be in them."""
     journals = Path(settings.DATA_DIR) / "journal"
     if journals.is_dir() and any(journals.iterdir()):
         aside = journals.with_name(f"journal-replaced-{timezone.now():%Y%m%d%H%M%S}")
@@ -267,7 +267,7 @@ def _set_aside_journals(tell: Tell) -> None:
 
 
 def _add_keys(path: Path, tell: Tell) -> None:
-    """Put the backup's key ring before this site's own, where a file holds it."""
+    """Put the backup's key ring before this site's own, where that is kept in a file."""
     given = next(part.content.read() for part in parts(path) if part.name == KEYS)
     theirs = [str(key) for key in json.loads(given)["KEY_RING"]]
     ring = list(dict.fromkeys([*theirs, *settings.KEY_RING]))

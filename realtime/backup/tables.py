@@ -1,4 +1,4 @@
-"""Tables as text that every database gives and takes alike."""
+"""Tables as text that is the same for every database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uuid import UUID
 from django.apps import apps
 from django.db.models import Field, FileField, JSONField, Model
 
-# Who is signed in right now: keys to the site that no copy should hold.
+# Sessions are keys to the site that no copy should hold.
 LEFT_OUT = frozenset({"sessions.session"})
 ROWS_AT_A_TIME = 2000
 
@@ -37,7 +37,7 @@ def label(model: type[Model]) -> str:
 
 
 def fields(model: type[Model]) -> list[Field[Any, Any]]:
-    """The fields with a column, by name: migrations leave them in another order than the code."""
+    """The fields with a column, by name: migrations order them otherwise than the code."""
     return sorted(model._meta.concrete_fields, key=lambda field: field.attname)
 
 
@@ -66,7 +66,7 @@ def lines(model: type[Model], given: Iterable[Values]) -> Iterator[bytes]:
             row[at] = _whole(row[at])
         line = json.dumps(row, default=_word, sort_keys=True, separators=(",", ":"))
         if "\\u0000" in line:
-            # SQLite keeps NUL in text and PostgreSQL refuses it; nobody ever meant one.
+            # SQLite stores NUL in text and PostgreSQL refuses it; nobody ever means one.
             row = [_without_nul(value) for value in row]
             line = json.dumps(row, default=_word, sort_keys=True, separators=(",", ":"))
         yield line.encode() + b"\n"
@@ -82,7 +82,7 @@ def digest(model: type[Model]) -> tuple[int, str]:
 
 
 def instances(model: type[Model], names: Sequence[str], given: Iterable[bytes]) -> list[Model]:
-    """Rows that `lines` made text, as instances to be inserted. Raises ValueError."""
+    """The rows of `lines` as instances to be inserted. Raises ValueError."""
     if list(names) != columns(model):
         raise ValueError(f"{label(model)} has other columns: {', '.join(names)}")
     known, made = fields(model), []
@@ -108,7 +108,7 @@ def _word(value: Any) -> str:
 
 
 def _whole(value: Any) -> Any:
-    """JSON with whole numbers for floats that are: PostgreSQL does not tell 1e20 from the rest."""
+    """JSON with integers for integral floats: PostgreSQL does not tell 1e20 from an integer."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):

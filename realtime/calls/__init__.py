@@ -2,7 +2,7 @@
 
 - `opening`, `history`, `attachments`: what must be known before a call starts, and what it is told
 - `running`, `attaching`, `provider_health`: a call while it runs, with all that belongs to it
-- `live`, `past_calls`, `places`, `pace`: who talks here, talked lately, and has room to
+- `live`, `past_calls`, `places`, `pace`: calls here, recent ones, and whether there is room
 - `lookout`, `going_on`, `recheck`: whether calls may go on
 - `audience`, `channel`, `renamed`, `elsewhere`: what other tabs and processes are told
 - `janitor`: closes what a dead process left open

@@ -33,7 +33,7 @@ from realtime.models import CallRecord, Usage
 from realtime.models.exact import ExactSum
 
 MOST = 500
-"""Calls on the page, the oldest first: those that may have been forgotten."""
+"""Calls on the page, oldest first: those are the ones that may have been forgotten."""
 PERMISSION = "realtime.supervise_calls"
 TITLES = "chats.view_conversation"
 
@@ -42,7 +42,7 @@ Cost = tuple[Decimal | None, str]
 
 @dataclass(frozen=True, slots=True)
 class LiveCall:
-    """A row of the page. `silent`: its process gave no sign of life for a while."""
+    """A row of the page. `silent`: its process has shown no sign of life for a while."""
 
     record: CallRecord
     title: str
@@ -168,7 +168,7 @@ class CallRecordAdmin(Kept, LongList):
         return TemplateResponse(request, "admin/realtime/callrecord/live.html", context)
 
     def live_rows_view(self, request: HttpRequest) -> TemplateResponse:
-        """What of the page changes."""
+        """The part of the page that changes."""
         template = "admin/realtime/callrecord/_live_rows.html"
         return TemplateResponse(request, template, self._rows(request))
 

@@ -1,8 +1,8 @@
-"""Puts attachments into a call: the page names them by id, the provider gets what is in them.
+"""Puts attachments into a call: the page sends their ids, the provider gets their content.
 
 `conversation.item.create` may have parts {"type": "nextvoice.attachment", "attachment_id": id}.
-They are looked up beside the call, never on its way: audio and everything else goes on, and only
-what would overtake the message (other messages, requests for an answer) waits for it.
+They are looked up beside the call: audio and everything else goes on, and only what must not
+overtake the message (other messages, requests for an answer) waits for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PART = "nextvoice.attachment"
 MAX_PARTS = 8
 MAX_HELD = 64
 SECONDS = 10.0
-# What all documents of one message may cost; with each answer of the call they cost it again.
+# What all documents of one message may cost; they cost it again with each answer of the call.
 MESSAGE_TOKENS = 5000
 IN_ORDER = frozenset({"conversation.item.create", "conversation.item.delete", "response.create"})
 """Events that must not overtake a message."""
@@ -39,7 +39,7 @@ Look = Callable[[Parts], Awaitable[tuple[Parts, Parts]]]
 
 
 def look_up(user: User, conversation: uuid.UUID, sees: bool, content: Parts) -> tuple[Parts, Parts]:
-    """The content for the provider, and as everybody else is shown it. Raises `Problem`.
+    """The content for the provider, and as others are shown it. Raises `Problem`.
 
     Only the person's own attachments of this conversation are found. Reads files.
     """
@@ -64,10 +64,10 @@ def look_up(user: User, conversation: uuid.UUID, sees: bool, content: Parts) -> 
 
 
 class AttachingBrowser:
-    """A browser's leg whose messages may have attachments.
+    """A browser's side of a call whose messages may have attachments.
 
-    `look` finds content; `put(event, shown)` puts the message into the call; `tell(event)` sends
-    the browser an error.
+    `look` finds their content; `put(event, shown)` puts the message into the call; `tell(event)`
+    sends the browser an error.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class AttachingBrowser:
         await self._browser.send(frame)
 
     def offer_to(self, take: Take | None, /) -> None:
-        """Offer frames that are no messages with attachments, and wait for none."""
+        """Offer frames that are not messages with attachments and need not wait for one."""
         if take is None:
             offer(self._browser, None)
             return
@@ -107,7 +107,7 @@ class AttachingBrowser:
         offer(self._browser, take_plain)
 
     async def receive(self) -> Frame | Gone:
-        """The next frame that is not a message with attachments, nor has to wait for one."""
+        """The next frame that is not a message with attachments and need not wait for one."""
         try:
             while True:
                 frame = await self._next()
@@ -122,13 +122,13 @@ class AttachingBrowser:
             raise
 
     async def _next(self) -> Frame | Gone | None:
-        """A frame; None when a message was looked up instead."""
+        """A frame; None when a lookup finished instead."""
         if self._looking is None:
             if self._released:
                 return self._released.pop(0)
             if self._reading is None:
                 return await self._browser.receive()
-        # A read that is under way cannot be given up without losing its frame.
+        # Cancelling a read that is under way would lose its frame.
         if self._reading is None:
             self._reading = asyncio.ensure_future(_read(self._browser))
         jobs = {job for job in (self._reading, self._looking) if job is not None}
@@ -213,7 +213,7 @@ def checked(frame: str) -> tuple[Event, Parts]:
         raise Problem("too_many_attachments", f"A message may have {MAX_PARTS} attachments.")
     for index in places:
         content[index] = {"type": PART, "attachment_id": _id(content[index], index)}
-    # All else is checked as in any other message, with words in the attachments' places.
+    # The rest is checked as in any other message, with text in place of the attachments.
     words = {"type": "input_text", "text": "attachment"}
     plain = [words if index in places else part for index, part in enumerate(content)]
     event = parse(orjson.dumps(raw | {"item": raw["item"] | {"content": plain}}).decode())

@@ -1,4 +1,4 @@
-"""Attachments as a model gets them: pictures where it can see, text where it can read."""
+"""Attachments as a model gets them: pictures if it can see, otherwise text."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ log = logging.getLogger(__name__)
 
 PICTURE_TOKENS = 800
 """About what a picture of 1568 pixels costs with each answer."""
-# A rough measure that errs high for English; scripts of one token a letter count their letters.
+# A rough measure, too high for English; in scripts with a token per character, characters are
+# counted.
 ASCII_PER_TOKEN = 4
 MARK = "[Attached]"
-"""Every text that stands for an attachment begins so: the built-in talker knows it by this."""
+"""Texts that stand for an attachment begin with this: the built-in talker recognises them by it."""
 FRAME_TOKENS = 60
-"""What is around a document's text."""
+"""What surrounds a document's text."""
 
 
 def sees_pictures(model: VoiceModel) -> bool:
-    """Whether the model can be shown pictures: it says so, and its provider's language can."""
+    """Whether the model can be shown pictures: both it and its provider's dialect must support
+    them."""
     dialect = DIALECTS.get(model.provider.dialect)
     able = dialect is not None and dialect.traits.images
     return able and model.features.get("images") is True
@@ -38,7 +40,7 @@ def tokens(text: str) -> int:
 
 
 def fitting(text: str, budget: int) -> str:
-    """The beginning of a text that costs at most `budget` tokens, to the end of a word."""
+    """The beginning of a text that costs at most `budget` tokens, up to the end of a word."""
     if tokens(text) <= budget:
         return text
     left = (budget - 4) * ASCII_PER_TOKEN
@@ -67,7 +69,7 @@ def part_of(attachment: Attachment, sees: bool, budget: int) -> tuple[dict[str, 
 
 
 def document_text(attachment: Attachment, budget: int) -> str:
-    """A document in a clear frame, cut to `budget` tokens. It is told when it is cut."""
+    """A document in a clear frame, cut to `budget` tokens; the model is told when it is cut."""
     name = _named(attachment)
     if not attachment.text:
         return f"{MARK} The file {name}. No text could be found in it: only its name is known."
@@ -88,7 +90,7 @@ def document_text(attachment: Attachment, budget: int) -> str:
 
 
 def unseen(attachment: Attachment) -> str:
-    """What a model without eyes is told of a picture."""
+    """What a model that cannot see is told of a picture."""
     size = f", {attachment.width} × {attachment.height} pixels" if attachment.width else ""
     return (
         f"{MARK} The picture {_named(attachment)}{size}. You cannot see pictures; say so when it"

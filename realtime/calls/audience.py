@@ -1,12 +1,12 @@
 """What other tabs are told of a call: hints across the channel layer, never audio, never truth.
 
-Each conversation has two groups. Whoever watches is in one: it is told what is stored of the call
-(`nextvoice.saved`, `.removed`, `.title`) and that there is one (`nextvoice.call`). The calls
-themselves are in the other: they are told when another one begins or is over, in whatever process,
-and are asked to show themselves, or to end. Watchers ask again and again, and only a call that was
-asked lately shows what is stored of it. A call that is not kept is in a group of its own. Persons
-and providers have a group each, which their calls are in: it is told when they have changed. When
-the layer is away calls go on, and nobody sees them but their own page.
+Each conversation has two groups. Watching tabs are in one: they are told what is stored of the call
+(`nextvoice.saved`, `.removed`, `.title`) and that there is one (`nextvoice.call`). Calls are in the
+other: they are told when another one begins or ends, in whatever process, and are asked to show
+themselves or to end. Watchers keep asking, and only a call that was asked lately shows what is
+stored of it. A call that is not kept has a group of its own. People and providers have groups too,
+with their calls in them, which are told of changes. When the layer is away calls go on, and only
+their own page sees them.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ outage = logging.getLogger("nextvoice.outage")
 
 SEND_SECONDS = 2.0
 RETRY_SECONDS = 5.0
-# A text is cut here in a hint; the page has all of it when it is loaded.
+# Texts in hints are cut here; a reloaded page has all of them.
 MOST_TEXT = 200_000
 WATCHED_SECONDS = 35.0
-"""For so long somebody who has asked is taken to watch; they ask more often than that."""
+"""So long after the last request somebody is taken to watch; they ask more often than that."""
 BEGUN_SECONDS = 5.0
-"""The same when a call begins: who watches then asks as soon as they hear of it."""
+"""The same when a call begins: watchers ask as soon as they hear of it."""
 LOOK = {"type": "call.look"}
 
 Event = dict[str, Any]
@@ -53,7 +53,7 @@ def calls_of(conversation_id: str) -> str:
 
 
 def person_of(pk: int | str) -> str:
-    """The group of what a person's sockets depend on."""
+    """The group of everything that depends on a person."""
     return f"person.{pk}"
 
 
@@ -63,8 +63,8 @@ def provider_of(pk: uuid.UUID) -> str:
 
 
 def ask_to_look(group: str) -> None:
-    """Ask all in this group to look whether they may go on. From any thread but a loop's own;
-    where calls run it does not wait."""
+    """Ask all in this group to check whether they may go on. From any thread but an event loop's
+    own; where calls run it does not wait."""
     _hint(group, LOOK)
 
 
@@ -91,26 +91,27 @@ async def until_asked(look: asyncio.Event, seconds: float) -> None:
 
 
 async def ask_to_end(place: str, call_id: str, reason: str) -> None:
-    """Ask a call, wherever it runs, to end. `place`: its conversation, or itself if it has none.
+    """Ask a call, wherever it runs, to end. `place`: its conversation, or the call's id if it has
+    none.
 
-    A call that does not hear it finds the same in the column `end_asked` of its row.
+    A call that misses the hint finds the same in the column `end_asked` of its row.
     """
     await _send(calls_of(place), {"type": "call.end", "call_id": call_id, "reason": reason})
 
 
 async def ask_calls(conversation_id: str) -> None:
-    """Ask the conversation's call, wherever it runs, to show itself to who watches."""
+    """Ask the conversation's call, wherever it runs, to show itself to watchers."""
     await _send(calls_of(conversation_id), {"type": "call.ask"})
 
 
 class Audience:
-    """One call's way to the other tabs, and to other calls of its conversation.
+    """One call's connection to other tabs, and to other calls of its conversation.
 
     Make and start it on the call's loop. `stop(reason)` is called when another call has begun, or
-    somebody asks for the end; `look()` when one of `depends_on`, which are groups, has changed;
-    `tell(event)` with what the call's own page is to be told; `left(call_id, duration_ms)` when
-    another call of the conversation is over, with all that is stored of it.
-    `spoken`: whether it is one that people talk in. A call without a conversation shows nothing.
+    somebody asks for the end; `look()` when one of the groups `depends_on` has changed;
+    `tell(event)` with events for the call's own page; `left(call_id, duration_ms)` when another
+    call of the conversation is over, and everything of it is stored. `spoken`: whether people talk
+    in it. A call without a conversation shows nothing.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class Audience:
         # Of two calls that begin at once the later one stays.
         self._since = [time.time_ns(), call_id]
         self._watched_until = time.monotonic() + BEGUN_SECONDS
-        # The newest event of each item, oldest first; a newer one takes an older one's place.
+        # The newest event of each item, oldest first; newer ones replace older ones.
         self._waiting: dict[str, Event] = {}
         self._sending: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -164,8 +165,8 @@ class Audience:
         self._put(event | {"duration_ms": self._duration_ms})
 
     async def close(self, duration_ms: int = 0) -> None:
-        """The call is over, and has lasted so long; 0 if that is not known. Takes `SEND_SECONDS`
-        at most, whatever the layer does."""
+        """The call is over, and lasted this long (0: not known). Takes `SEND_SECONDS` at most,
+        whatever the layer does."""
         self._over = True
         self._duration_ms = duration_ms
         self.show_call()
@@ -228,7 +229,7 @@ class Audience:
             self._left(message["call_id"], message.get("duration_ms", 0))
         elif message["type"] == "call.entered" and message["since"] > self._since:
             self._stop("taken_over")
-        # Other hints are a newer version's, which begins beside this one.
+        # Other hints are a newer version's, which is starting beside this one.
 
 
 async def _send(group: str, message: Event) -> None:

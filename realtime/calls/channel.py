@@ -1,8 +1,8 @@
-"""A channel of the layer, in its groups for as long as somebody hears it.
+"""A channel of the layer that is in its groups for as long as somebody listens.
 
-The Redis layer keeps a queue, and with Redis a subscription, for each channel until somebody who
-waits for its next message is told to stop. So of whoever left while not waiting, and of each try
-while Redis was away, something would stay for as long as the process runs.
+The Redis layer keeps a queue, and in Redis a subscription, for each channel until somebody who
+waits for its next message is cancelled. Otherwise something would stay for ever of each listener
+that left while not waiting, and of each attempt while Redis was away.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ LEAVE_SECONDS = 2.0
 
 @asynccontextmanager
 async def channel_in(*groups: str) -> AsyncIterator[str]:
-    """The name of a new channel in these groups; nothing of it is left afterwards.
+    """The name of a new channel in these groups, which is removed without a trace afterwards.
 
-    Raises what the layer does when it is away. To leave takes `LEAVE_SECONDS` at most.
+    Raises the layer's errors when it is away. Leaving takes `LEAVE_SECONDS` at most.
     """
     layer, channel = get_channel_layer(), None
     mine = f"specific.{uuid.uuid4().hex}."
@@ -37,7 +37,7 @@ async def channel_in(*groups: str) -> AsyncIterator[str]:
             async with asyncio.timeout(LEAVE_SECONDS):
                 if channel is not None:
                     await asyncio.gather(*(layer.group_discard(each, channel) for each in groups))
-                # One that could not be had is there all the same, and its name was not told.
+                # A channel that failed exists all the same, under a name we were not told.
                 for name in [each for each in layer.channels if mine in each]:
                     await _forget(layer, name)
 

@@ -1,8 +1,8 @@
 """Calls that run in another process, or ran in one that is gone.
 
-A call cannot move, because its line to the provider cannot. So a page that comes back through
-another worker gets a new call there, once the old one has let go: then what was said is stored,
-and the new call is told of all of it.
+A call cannot move, because its connection to the provider cannot. A page that comes back through
+another worker therefore gets a new call there, once the old one has let go: by then everything that
+was said is stored, and the new call is told of it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from realtime.calls.audience import ask_to_end
 from realtime.db import in_database
 from realtime.models import CallRecord
 
-# How long a page waits for the old call's end; it gives us four seconds. A process that died
-# says nothing.
+# How long a page waits for the old call's end; it gives us four seconds. A process that died never
+# answers.
 LET_GO_SECONDS = 3.0
 POLL_SECONDS = 0.1
 
@@ -29,7 +29,7 @@ OPEN = (CallRecord.State.CONNECTING, CallRecord.State.LIVE)
 async def let_go(user_pk: int, conversation_id: str, call_id: str) -> str:
     """End the person's call, wherever it runs, so that they can go on with a new one here.
 
-    Returns the end reason to tell the page: `not_resumable` when it may start a new call, else
+    Returns the end reason to tell the page: `not_resumable` if it may start a new call, otherwise
     why the old one ended.
     """
     reason = await in_database(end_reason, user_pk, conversation_id, call_id)
@@ -56,7 +56,7 @@ def ask(call_id: str, reason: str) -> None:
 
 
 def end_reason(user_pk: int, conversation_id: str, call_id: str) -> str | None:
-    """Why the person's call ended; None while it is open, "" when there is no such call."""
+    """Why the person's call ended; None while it is open, "" if there is no such call."""
     try:
         pk = uuid.UUID(call_id)
     except ValueError:

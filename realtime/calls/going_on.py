@@ -1,5 +1,5 @@
-"""Whether calls may go on: asked for all calls of a process at once, in a few queries however many
-they are."""
+"""Whether calls may go on: checked for all calls of a process at once, in a fixed number of
+queries."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ _newest = Prepared(
 
 
 class Pass(Protocol):
-    """What lets a call go on. Passes of one class are looked at together."""
+    """What permits a call to go on. Passes of one class are checked together."""
 
     def __hash__(self) -> int: ...
 
     @classmethod
     def valid(cls, passes: Collection[Self]) -> set[Self]:
-        """Those that still hold. Asks the database."""
+        """Those that are still valid. Queries the database."""
 
 
 @dataclass(frozen=True, slots=True)
 class PagePass:
-    """Whose conversation it is is active, may see it and is signed in: the session lives, is theirs
-    and was not ended by a new password."""
+    """A page's pass: the conversation's owner is active, may see it and is signed in, with a
+    session that was not ended by a new password."""
 
     conversation_pk: uuid.UUID
     session_key: str
@@ -87,12 +87,12 @@ class PagePass:
 
 
 def owners_of(conversations: Collection[uuid.UUID]) -> dict[uuid.UUID, User]:
-    """Whose these conversations are, as far as their owners may see them."""
+    """The owners of these conversations, as far as they may see them."""
     return {each.pk: each.owner for each in _kept.all(pks=conversations)}
 
 
 def session_data(keys: Collection[str]) -> dict[str, dict[str, Any]]:
-    """What is in these sessions, of those that live, by their keys."""
+    """The data of these sessions, of those that are valid, by their keys."""
     found = _sessions.all(keys=keys, now=timezone.now())
     return {each.session_key: each.get_decoded() for each in found}
 
@@ -107,13 +107,13 @@ def is_of(user: User, session: Mapping[str, Any]) -> bool:
 
 
 def may_go_on(person_pass: Pass) -> bool:
-    """Whether one pass still holds."""
+    """Whether a single pass is still valid."""
     return bool(type(person_pass).valid([person_pass]))
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A call whose right to go on is to be looked at."""
+    """A call whose right to go on is to be checked."""
 
     call_id: uuid.UUID
     user_pk: int
@@ -123,7 +123,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`allowed`: the pass holds. `tariff`: what the model costs by now; None when the person may
+    """`allowed`: the pass is valid. `tariff`: what the model costs now; None when the person may
     not use it any more. `asked`: why the call is to end, "" if nobody wants it to."""
 
     allowed: bool
@@ -133,7 +133,7 @@ class Answer:
 
 def look(questions: Collection[Question]) -> dict[uuid.UUID, Answer]:
     """How these calls may go on, by their ids."""
-    # Before the people: one who is shut out is to be told that, not of the model.
+    # Before the people: somebody who is signed out should be told that, not about the model.
     tariffs = _tariffs(questions, timezone.now())
     by_class: dict[type[Pass], set[Pass]] = defaultdict(set)
     for each in questions:
@@ -151,7 +151,7 @@ def look(questions: Collection[Question]) -> dict[uuid.UUID, Answer]:
 
 
 def _tariffs(questions: Iterable[Question], now: datetime) -> dict[tuple[int, int], Tariff]:
-    """What models cost, for the people who may use them. The queries are of each model."""
+    """What models cost, for the people who may use them. One query per model."""
     people: dict[int, set[int]] = defaultdict(set)
     for each in questions:
         people[each.model_pk].add(each.user_pk)
@@ -163,7 +163,7 @@ def _tariffs(questions: Iterable[Question], now: datetime) -> dict[tuple[int, in
 
 
 def asked_to_end(call_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """Why calls are to end as the database has it: somebody asked for it, their conversation was
+    """Why calls should end according to the database: somebody asked for it, the conversation was
     deleted, or a later call of it is open. A call that may go on has no entry, or an empty one."""
     calls = _calls.all(pks=call_ids)
     newest = dict(_newest.all(pks={place for _, place, *_ in calls if place is not None}))
@@ -176,7 +176,7 @@ def asked_to_end(call_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
 
 
 def show_alive(call_ids: Collection[uuid.UUID]) -> None:
-    """Write down that calls live. One that has ended stays so, unless it was taken for dead."""
+    """Write heartbeats. A call that has ended stays ended, unless it was only taken for dead."""
     over = Q(state=STATE.ENDED) & ~Q(end_reason="process_died")
     calls = CallRecord.objects.filter(pk__in=call_ids).exclude(over)
     calls.update(state=STATE.LIVE, heartbeat=timezone.now())

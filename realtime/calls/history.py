@@ -1,7 +1,7 @@
 """What a new call remembers: the conversation so far as Realtime items, within a budget.
 
-Documents are remembered by their text as far as it fits. Pictures are shown again, the newest
-few, to a model that sees; all others are told of by name.
+Documents are remembered by their text as far as it fits. The newest few pictures are shown again to
+a model that can see; all others are only named.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from realtime.prepared import Given, Prepared
 
 # History is sent, and billed, with every response of a call.
 BUDGET_TOKENS = 4000
-# What one document, and all pictures, may take of it.
+# How much of it one document, and all pictures, may take.
 DOCUMENT_TOKENS = 2000
 PICTURES = 2
 MAX_MESSAGES = 200
@@ -35,9 +35,9 @@ def opening_items(
 ) -> list[dict[str, Any]]:
     """Return the newest messages as GA `message` items, oldest first, at most `budget` tokens.
 
-    An interrupted answer is remembered as far as it was heard. Assistant audio cannot be given to
-    a provider again, and a person's is not, because it costs audio tokens in each response.
-    `sees`: the model can be shown pictures.
+    An interrupted answer is remembered as far as it was heard. Assistant audio cannot be given to a
+    provider again, and a person's is not, because it costs audio tokens in each response. `sees`:
+    the model can be shown pictures.
     """
     newest = _newest.all(conversation=conversation.pk)
     prefetch_related_objects(newest, "attachments")
@@ -46,7 +46,7 @@ def opening_items(
     for message in newest:
         attachments = message.attachments.all() if message.role == Message.Role.USER else ()
         if not message.text.strip() and not attachments:
-            continue  # spoken, but nobody has words for it
+            continue  # spoken, but without a transcript
         content = memory.words(message) + [memory.part(each) for each in attachments]
         if memory.left < 0:
             break
@@ -57,7 +57,7 @@ def opening_items(
 def worth_telling(conversation: Conversation) -> QuerySet[Message]:
     """The messages of a conversation that have words or attachments.
 
-    Calls of functions are left out, and their outputs with them: what came of them was said.
+    Function calls and their outputs are left out: their results were said in words.
     """
     return _worth_telling(conversation.pk)
 
@@ -76,7 +76,7 @@ _newest = Prepared(
 
 
 class _Budget:
-    """How much more is remembered."""
+    """How much more can be remembered."""
 
     def __init__(self, left: int, pictures: int) -> None:
         self.left = left
@@ -93,7 +93,7 @@ class _Budget:
         return [{"type": kind, "text": text}]
 
     def part(self, attachment: Attachment) -> dict[str, Any]:
-        """An attachment as a content part: whole, cut, or only told of."""
+        """An attachment as a content part: whole, cut, or only named."""
         picture = attachment.kind == Attachment.Kind.IMAGE
         shown = picture and self._pictures > 0 and self.left >= PICTURE_TOKENS
         if shown:

@@ -25,7 +25,9 @@ from realtime.money.quotas import release_dead
 
 log = logging.getLogger(__name__)
 
-# A live call writes its heartbeat every `HEARTBEAT_SECONDS`; three missed ones mean it is dead,
+# A live call writes its heartbeat every `HEARTBEAT_SECONDS`. Three missed ones mean that it is
+# dead, if it then stays silent while the janitor watches: when the database comes back after an
+# outage, every heartbeat is old until the calls have caught up.
 HEARTBEAT_SECONDS = 10
 DEAD_SECONDS = 3 * HEARTBEAT_SECONDS
 # if it then stays silent for so long while the janitor looks: when the database was away, every
@@ -34,12 +36,12 @@ PATIENCE_SECONDS = 15
 
 # How long a file waits for the message it was uploaded for.
 UNSENT_FOR = timedelta(days=1)
-# How many rows whose time is over one sweep removes, so that dead calls need not wait for it.
+# How many expired rows one sweep removes, so that dead calls need not wait for it.
 PURGED_AT_ONCE = 1000
 HOUR = 3600.0
 _looked = float("-inf")
 
-# Recordings that nothing is left to do for.
+# Recordings that need nothing more.
 DONE = [Recording.State.READY, Recording.State.EXPIRED]
 
 # Silent calls: their last heartbeat, and when this process first saw it.
@@ -107,7 +109,7 @@ def _close(call: CallRecord) -> None:
         status=Message.Status.INTERRUPTED
     )
     _recover(str(call.pk))
-    # It can have died after it was connected and before the next heartbeat.
+    # It may have died after connecting and before the next heartbeat.
     since = call.connected or call.heartbeat
     ended = max(since, call.heartbeat)
     # Last, so that a janitor that dies half-way leaves the rest to the next one.
@@ -125,7 +127,7 @@ def _owing() -> list[CallRecord]:
 
 
 def _over(**of: Any) -> list[CallRecord]:
-    """Ended calls whose process has had the time to leave them, or is dead."""
+    """Ended calls whose process has had time to finish with them, or is dead."""
     quiet_since = timezone.now() - timedelta(seconds=DEAD_SECONDS)
     quiet = Q(ended__lt=quiet_since) | Q(end_reason="process_died")
     ended = CallRecord.objects.filter(quiet, state=CallRecord.State.ENDED, **of)
@@ -133,7 +135,8 @@ def _over(**of: Any) -> list[CallRecord]:
 
 
 def _settle(call: CallRecord) -> None:
-    """Write down what was under way, as estimates; what is in the ledger already stays as it is."""
+    """Write what was under way into the ledger, as estimates; rows that are there stay as
+    they are."""
     for fields in call.owing or []:
         try:
             entry = entry_of(fields)
@@ -145,20 +148,20 @@ def _settle(call: CallRecord) -> None:
 
 
 def _left_over() -> list[str]:
-    """Calls that ended a while ago but whose audio still lies about: the disk was full, say."""
+    """Calls that ended a while ago but whose audio was not encoded, for example on a full disk."""
     folders = Path(settings.DATA_DIR) / "live"
     names = [path.name for path in folders.iterdir()] if folders.is_dir() else []
     return [str(call.pk) for call in _over(pk__in=names)]
 
 
 def _recover(call_id: str) -> None:
-    """Make recordings of the audio an ended call left."""
+    """Make recordings of the audio that an ended call left."""
     whole = True
     found = Recording.objects.filter(message__call_id=call_id).exclude(state__in=DONE)
     for recording in found.select_related("message"):
         whole = _recover_recording(call_id, recording) and whole
     if whole:
-        # What no message has, nobody can hear: a turn that was never committed.
+        # Audio without a message cannot be played: a turn that was never committed.
         shutil.rmtree(live_folder(call_id), ignore_errors=True)
 
 

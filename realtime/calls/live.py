@@ -24,7 +24,7 @@ class Resumable(Protocol):
 
     @property
     def ending(self) -> bool:
-        """Whether it has been ended and only winds down."""
+        """Whether it has been ended and is only winding down."""
 
     async def serve(self, socket: Browser) -> int | None:
         """Give the call the socket; returns the code to close it with."""
@@ -48,9 +48,9 @@ _drained: asyncio.Event | None = None
 def enter(
     call_id: str, conversation_id: str | None, stop: Stop, running: Resumable | None = None
 ) -> None:
-    """Register a call; one that already runs in its conversation, if it has one, makes room.
+    """Register a call; a call that already runs in its conversation, if it has one, is ended.
 
-    While the process is ending, the call itself is ended again at once.
+    While the process is stopping, the new call is ended again at once.
     """
     for other, entry in list(_calls.items()):
         same = conversation_id is not None and entry.conversation_id == conversation_id
@@ -62,7 +62,7 @@ def enter(
 
 
 def leave(call_id: str) -> None:
-    """Forget a call that ended."""
+    """Unregister a call that ended."""
     global _ended
     if _calls.pop(call_id, None) is not None:
         _ended += 1
@@ -77,18 +77,18 @@ def find(call_id: str) -> Resumable | None:
 
 
 def ending() -> list[uuid.UUID]:
-    """Ids of calls that have been ended here and only wind down. For any thread."""
+    """Ids of calls that have been ended here and are winding down. For any thread."""
     calls = list(_calls.items())
     return [uuid.UUID(pk) for pk, entry in calls if entry.running and entry.running.ending]
 
 
 def host() -> str:
-    """What this machine, or container, is called."""
+    """The name of this machine, or container."""
     return socket.gethostname()[:60]
 
 
 def worker() -> str:
-    """What this process is called where others see it: `host:pid`."""
+    """The name of this process for others: `host:pid`."""
     return f"{host()}:{os.getpid()}"
 
 
@@ -103,7 +103,7 @@ def count() -> int:
 
 
 def ended() -> int:
-    """How many calls have run here that do no more."""
+    """How many calls have ended here."""
     return _ended
 
 
@@ -113,13 +113,13 @@ def stopping() -> bool:
 
 
 def stop_taking() -> None:
-    """Take no more calls. For signal handlers too."""
+    """Take no more calls. Also for signal handlers."""
     global _stopping
     _stopping = True
 
 
 def retire() -> None:
-    """Others are to take this process's place. For signal handlers too."""
+    """Others take over from this process. Also for signal handlers."""
     global _retired
     _retired = True
 

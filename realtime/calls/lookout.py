@@ -1,4 +1,4 @@
-"""Shows that this process's calls live and looks whether they may go on, in one step for all."""
+"""Writes heartbeats for this process's calls and checks whether they may go on, all in one step."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from realtime.members import Members
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")
 
-# How often calls show that they live, and are looked at. One is looked at at once when
-# `realtime.calls.recheck` says so; this is for what that missed.
+# How often heartbeats are written and calls checked. `realtime.calls.recheck` has one checked at
+# once; this is for what that missed.
 BEAT_SECONDS = HEARTBEAT_SECONDS
 RETRY_SECONDS = 2.0
 
@@ -31,13 +31,13 @@ class Member(Protocol):
 
     @property
     def question(self) -> Question:
-        """What to look at."""
+        """What to check."""
 
     def beat(self) -> None:
-        """Time has passed: called before each regular look."""
+        """Called before each regular check."""
 
     def told(self, answer: Answer) -> None:
-        """How it may go on."""
+        """The answer: how it may go on."""
 
 
 class Lookout(Members[Member]):
@@ -50,13 +50,13 @@ class Lookout(Members[Member]):
         self._showing: asyncio.Task[None] | None = None
 
     def leave(self, call_id: uuid.UUID) -> None:
-        """Look after it no more."""
+        """Stop looking after it."""
         self._members.pop(call_id, None)
         if not self._members:
             self._to_look.set()  # and find that there is nothing to do
 
     def ask(self, call_id: uuid.UUID) -> None:
-        """Look at a call now."""
+        """Check a call now."""
         self._asked.add(call_id)
         self._to_look.set()
 
@@ -73,7 +73,7 @@ class Lookout(Members[Member]):
                 await self._beat()
 
     async def _beat(self) -> None:
-        # For itself: while somebody writes for long, calls can be looked at all the same.
+        # Separately: while somebody writes for long, calls can be checked all the same.
         if self._showing is None or self._showing.done():
             self._showing = asyncio.create_task(self._show_alive())
         for call_id in list(self._members):
@@ -89,7 +89,7 @@ class Lookout(Members[Member]):
                 return
             except Exception as problem:
                 outage.warning("calls cannot show that they live: %s", why(problem))
-            # Soon after the database is back the janitor takes who is silent for dead.
+            # Soon after the database is back the janitor takes silent calls for dead.
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _look(self, calls: Collection[uuid.UUID]) -> None:
@@ -102,7 +102,7 @@ class Lookout(Members[Member]):
             # A database that is away ends no call.
             outage.warning("calls cannot be checked: %s", why(problem))
             if not is_away(problem) and len(questions) > 1:
-                # What is wrong with one is not to let the others go on for ever.
+                # One broken call must not let the others go on for ever.
                 for each in questions:
                     await self._look([each.call_id])
             return

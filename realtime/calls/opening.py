@@ -1,4 +1,5 @@
-"""What must be known before a call can start: may this person, with which model, on what terms."""
+"""What must be known before a call can start: whether this person may, with which model, on what
+terms."""
 
 from __future__ import annotations
 
@@ -64,20 +65,20 @@ class Opening:
     last_position: float
     titled: bool
     taken: frozenset[str] = frozenset()
-    """Ids that items of earlier calls in the thread have."""
+    """Item ids of earlier calls in the thread."""
     sees: bool = False
     """Whether the model can be shown pictures."""
     offered: Offered = field(default_factory=Offered)
     pays: Payer = field(default_factory=Payer)
-    """Whom the ledger is to name."""
+    """Whom the ledger names."""
     tariff: Tariff = field(default_factory=Tariff)
     """What it costs."""
     toolbox: SiteToolbox | None = None
-    """The functions of the site's own that its session offers."""
+    """The site's own functions that its session offers."""
     terms: Terms = field(default_factory=Terms)
-    """How long, and how much of it, there may be."""
+    """How long it may last, and how much it may use."""
     key_was_refused: bool = False
-    """Whether the provider is flagged for that."""
+    """Whether the provider is flagged for refusing its key."""
 
 
 _seen = Prepared(
@@ -94,9 +95,9 @@ _open_calls = Prepared(
         .values_list("pk")
     )
 )
-# So many messages another call of the conversation may write while this one begins.
+# How many messages another call of the conversation may still write while this one begins.
 MOST_LEFT = 1000.0
-# So many of a conversation's newest messages keep their item's id to themselves.
+# The item ids of so many newest messages are not used again.
 MOST_IDS = 500
 _places = Prepared(
     lambda: (
@@ -118,7 +119,7 @@ def open_call(
     """Choose the model, build the session and write the call's row. Raises Refused.
 
     Without a conversation nothing of the call is kept, and it counts as one of the person's own
-    account. Who pays: `availability.payer`. `tools`: functions of the site's own may be offered.
+    account. Who pays: `availability.payer`. `tools`: the site's own functions may be offered.
     """
     account = conversation.account if conversation else user.own_account
     model = _chosen(user, account, start)
@@ -128,7 +129,7 @@ def open_call(
     now = timezone.now()
     call_id, tariff = uuid.uuid4(), tariff_of(model, now)
     wish = Wish(call_id, pays.pk, user.pk, NOTHING, tariff.ahead, model.provider.of_account)
-    # Together: to have it on disk takes as long as all the rest.
+    # In one transaction: syncing to disk takes as long as all the rest.
     with transaction.atomic():
         leaving = _leaving(conversation)
         terms = _admitted(wish, leaving, tariff, now)
@@ -162,7 +163,7 @@ def open_call(
             "model": {"id": str(model.pk), "name": str(model)},
             "provider": {"name": model.provider.name},
         },
-        # What one that makes room has to say until then goes before all of this one.
+        # What the previous call still has to say goes before all of this one.
         last_position=(placed[0][0] if placed else 0.0) + MOST_LEFT * len(leaving),
         titled=bool(conversation and conversation.title),
         taken=frozenset(item_id for _, item_id in placed if item_id),
@@ -177,7 +178,7 @@ def open_call(
 
 
 def _try(target: Target, provider: Provider) -> None:
-    """Raise Refused while the provider is left alone because it could not be had."""
+    """Raise Refused while the provider is left alone because it could not be reached."""
     seconds = ceil(circuit_of(provider.pk, target.url).admit())
     if seconds:
         message = gettext("The voice provider cannot be reached at the moment.")
@@ -208,13 +209,13 @@ def tariff_of(model: VoiceModel, now: datetime) -> Tariff:
 
 
 def _leaving(conversation: Conversation | None) -> list[uuid.UUID]:
-    """The calls of the same conversation, which make room for this one."""
+    """Open calls of the same conversation, which are ended for this one."""
     found = _open_calls.all(conversation=conversation.pk) if conversation else []
     return [pk for (pk,) in found]
 
 
 def _admitted(wish: Wish, leaving: list[uuid.UUID], tariff: Tariff, now: datetime) -> Terms:
-    """Take the call's place. Raises Refused when no quota has one, or nothing is left of it."""
+    """Reserve the call's place. Raises Refused when a quota is full or used up."""
     try:
         return admit(wish, now, leaving, live.ending())
     except OverQuota as over:
@@ -240,7 +241,7 @@ def base_session(model: VoiceModel) -> dict[str, Any]:
 
 
 def _offered(model: VoiceModel) -> Offered:
-    # A model whose voices nobody has listed may have any.
+    # A model without a list of voices may have any.
     return Offered(model.voices or None, model.transcription_models, _formats(model))
 
 
@@ -253,7 +254,7 @@ def _chosen(user: User, account: Account, start: Start) -> VoiceModel:
     if start.model is None:
         model = default_model(user, account)
     else:
-        # An id that is no number is as unknown as one that does not exist.
+        # An id that is not a number is as unknown as one that does not exist.
         model = model_of(user, model_id(start.model) or 0)
     if model is None:
         raise Refused("provider_unknown_model", "no such model for this person")
@@ -268,6 +269,6 @@ def _chosen(user: User, account: Account, start: Start) -> VoiceModel:
 
 
 def is_spoken(session: dict[str, Any]) -> bool:
-    """Whether a call with this session is one that somebody talks or listens in."""
+    """Whether somebody talks or listens in a call with this session."""
     audio_in = (session.get("audio") or {}).get("input") or {}
     return session.get("output_modalities") != ["text"] or bool(audio_in.get("turn_detection"))

@@ -1,11 +1,10 @@
-"""Whether the loop of this process's calls keeps up.
+"""Whether the event loop of this process's calls keeps up.
 
-Where it does not, one call more does not only go badly itself: what everybody hears comes later. So
-whoever wants to begin then is told to try again, and may come to another worker; those who talk
-already go on.
+Where it does not, one more call would not only go badly itself: everybody's audio would come later.
+New callers are then told to try again, and may reach another worker; running calls go on.
 
-Two things tell. A loop that is held up has late timers. One that has more to do than its core
-allows may have punctual ones, since what waits then waits in the sockets; but it never rests.
+Two things show it. A loop that is held up has late timers. One that has more to do than its core
+allows may have punctual timers, since the work waits in the sockets; but it never rests.
 """
 
 from __future__ import annotations
@@ -15,13 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 
 LATE_SECONDS = 0.1
-"""A loop that is never quicker than this is held up."""
+"""A loop whose timers are always at least this late is held up."""
 FULL_SHARE = 0.85
-"""Of a second: a thread that works, or waits for a processor, for so much of it does not rest."""
+"""Of a second: a thread that works, or waits for a processor, for longer never rests."""
 OWN_SHARE = 0.4
-"""Of a second: one that works for less waits for other programs, and fewer calls are no help."""
+"""Of a second: one that works less than this waits for other programs, and fewer calls would not
+help."""
 BEHIND_SECONDS = 3.0
-"""For so long: many calls that begin at once are no reason to turn others away."""
+"""How long it must last: many calls that begin at once are no reason to turn others away."""
 SCHEDSTAT = Path("/proc/thread-self/schedstat")
 
 
@@ -39,15 +39,15 @@ def worked_and_waited() -> tuple[float, float]:
 
 
 class Pace:
-    """Follows how late the timers of a loop are, and how much of the time it works."""
+    """Follows how late a loop's timers are, and how much of the time it works."""
 
     def __init__(self) -> None:
         self._at = self._worked = self._waited = 0.0
         self._since: float | None = None
 
     def note(self, at: float, late: float, worked: float, waited: float) -> None:
-        """A timer went off at `at`, by the loop's clock, which was `late` seconds late, when its
-        thread had worked, and waited for a processor, for so many seconds in all."""
+        """A timer went off at `at`, by the loop's clock, `late` seconds late, when its thread had
+        worked, and waited for a processor, for so many seconds in all."""
         passed, own, others = at - self._at, worked - self._worked, waited - self._waited
         full = own >= passed * OWN_SHARE and own + others >= passed * FULL_SHARE
         self._at, self._worked, self._waited = at, worked, waited

@@ -1,4 +1,4 @@
-"""Calls that ended in this process lately: a page that lost its call may learn why it is over."""
+"""Calls that ended in this process lately: a page that lost its call can learn why it is over."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """A call that has ended, and the token with which its page could have gone on with it."""
+    """A call that has ended, and the token with which its page could have resumed it."""
 
     user_pk: int
     conversation_id: str | None
@@ -39,8 +39,8 @@ def known_here(wish: Resume) -> bool:
 
 
 def why_over(user: User, conversation_id: str, wish: Resume) -> str:
-    """The end reason to tell a page that wishes to resume a call which cannot be: its own, if it
-    would be wrong to go on with another call."""
+    """The end reason for a page that wants to resume a call that is over: the call's own, unless
+    the page may simply start another."""
     call = _past.get(wish.call_id)
     if call is None or (call.user_pk, call.conversation_id) != (user.pk, conversation_id):
         return "not_resumable"

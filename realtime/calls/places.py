@@ -1,4 +1,4 @@
-"""So many sockets of one person at the same time, in one process."""
+"""Limits the sockets that one person has at the same time in one process."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ TOO_MANY = 4429
 
 
 class Places:
-    """Counts the sockets of each person that do one thing."""
+    """Counts each person's sockets of one kind."""
 
     def __init__(self) -> None:
         self._taken: Counter[int] = Counter()
 
     @contextmanager
     def one(self, person: int, most: int) -> Iterator[bool]:
-        """A place for a socket while it is there; False when the person has `most` already."""
+        """A place for a socket while the block runs; False if the person has `most` already."""
         if self._taken[person] >= most:
             yield False
             return

@@ -1,5 +1,4 @@
-"""What a call's provider shows of itself: that it is there, that it cannot be had, that it refuses
-its key."""
+"""What a call shows about its provider: that it works, cannot be reached, or refuses its key."""
 
 from __future__ import annotations
 
@@ -24,8 +23,8 @@ outage = logging.getLogger("nextvoice.outage")
 
 
 class ProviderHealth(Tap):
-    """Tells all calls of the provider what one sees of it. `connected()` is called when it is
-    there for the first time."""
+    """Shares what one call sees with all calls of the provider. `connected()` is called the first
+    time a session opens."""
 
     def __init__(self, opening: Opening, connected: Callable[[], None]) -> None:
         self._provider = opening.pays.provider_id
@@ -61,7 +60,7 @@ async def _noted(provider: uuid.UUID, *, refused: bool) -> None:
 
 
 def note_key(provider_id: uuid.UUID, *, refused: bool) -> None:
-    """Flag the provider whose key was refused, or take the flag away. The first time counts."""
+    """Flag the provider whose key was refused, from the first time on, or remove the flag."""
     provider = Provider.objects.select_related("account").filter(pk=provider_id).first()
     if provider is None or (provider.key_refused_at is not None) == refused:
         return

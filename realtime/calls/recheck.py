@@ -1,8 +1,8 @@
-"""Calls and watchers look again at once whether they may go on, when something they depend on has
+"""Has calls and watchers check at once whether they may go on, when something they depend on has
 changed: their person, a session, a membership, the conversation, the token, the provider.
 
-It is a hint across the channel layer. Whoever misses one looks every few seconds all the same
-(`lookout.BEAT_SECONDS`), so that nothing rests on it, nor on every change being seen here.
+It is a hint across the channel layer. Those who miss it check every few seconds all the same
+(`lookout.BEAT_SECONDS`), so nothing relies on it, nor on every change being seen here.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from realtime.models import ApiToken, Provider, VoiceModel
 
 
 def changed(group: str) -> None:
-    """Let the calls of this group look, once the change can be seen."""
+    """Have the calls of this group check, once the change is committed."""
     transaction.on_commit(partial(ask_to_look, group), robust=True)
 
 
 def _person_of_session(session: Session) -> str | None:
-    # Sessions that have expired are cleared away by thousands; calls noticed long ago.
+    # Expired sessions are cleared by thousands; calls noticed long ago.
     if session.expire_date < timezone.now():
         return None
     person: str | None = session.get_decoded().get(SESSION_KEY)
@@ -44,18 +44,18 @@ GROUPS: dict[type[Model], Callable[[Any], str | None]] = {
     Provider: lambda provider: provider_of(provider.pk),
     VoiceModel: lambda model: provider_of(model.provider_id),
 }
-"""Whose calls a saved row concerns; None: nobody's."""
+"""The groups of calls that a saved row concerns."""
 GONE: dict[type[Model], Callable[[Any], str | None]] = {
     **GROUPS,
     Conversation: lambda thread: person_of(thread.owner_id),
     ApiToken: lambda token: person_of(token.user_id),
     Session: lambda session: person_of(person) if (person := _person_of_session(session)) else None,
 }
-"""The same of a row that was deleted."""
+"""The same for a row that was deleted."""
 
 
 def _saved(sender: type[Model], instance: Model, created: bool, raw: bool, **rest: object) -> None:
-    # No call depends on what has just been made.
+    # No call depends on something that was just created.
     if not created and not raw and (group := GROUPS[sender](instance)) is not None:
         changed(group)
 
@@ -66,7 +66,7 @@ def _deleted(sender: type[Model], instance: Model, **rest: object) -> None:
 
 
 def _shared(instance: Model, action: str, **rest: object) -> None:
-    """A provider is meant for other accounts than before."""
+    """A provider was restricted to other accounts."""
     if action.startswith("post_") and isinstance(instance, Provider):
         changed(provider_of(instance.pk))
 

@@ -1,4 +1,4 @@
-"""Whoever has a conversation open in another tab learns its new title."""
+"""Tells other tabs of a conversation its new title."""
 
 from __future__ import annotations
 

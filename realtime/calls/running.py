@@ -1,7 +1,7 @@
 """A call while it runs: the bridge, its recorder, its row, its watchers and its browser's sockets.
 
-It lives in a task of its own, so that a socket's end, or a server that gives its consumer up, ends
-no call.
+It lives in a task of its own, so that neither the end of a socket nor a server that cancels its
+consumer ends the call.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ from realtime.unawaited import begin
 log = logging.getLogger(__name__)
 outage = logging.getLogger("nextvoice.outage")
 
-# The bridge gives 5 s in all to its last words, of which waiting for an answer's cost takes 1.5.
+# The bridge gives finalising 5 s in all, of which waiting for an answer's cost takes 1.5.
 SETTLE_SECONDS = 3.0
 DRAIN_SECONDS = 1.0
 # How long a call goes on without its browser.
 RESUME_SECONDS = 15.0
 
-# So many messages of a call that was taken over may be new to the page that took it over.
+# How many messages of a call that was taken over may be new to the page.
 LAST_WORDS = 10
 
 # The close code of a socket whose call goes on over another one, or without any.
@@ -68,8 +68,8 @@ Message = dict[str, Any]
 
 
 def _idle_seconds(terms: Terms) -> float:
-    """How long the bridge lets a call be quiet. A quota that says more than the site's settings
-    holds, and one that says less is kept by the allowance."""
+    """How long the bridge lets a call be silent. A quota longer than the site's setting counts; a
+    shorter one is enforced by the allowance."""
     quota = terms.idle.total_seconds() if terms.idle else 0.0
     return max(float(settings.CALL_IDLE_SECONDS), quota)
 
@@ -77,8 +77,8 @@ def _idle_seconds(terms: Terms) -> float:
 class RunningCall:
     """A call while it runs: the bridge, its recorder, its row and its watchers.
 
-    `person_pass` lets it go on for as long as it holds. `call_type` is the leg: what language
-    whoever is at `socket` is spoken to in. `limits` are its leg's.
+    The call may go on while `person_pass` is valid. `call_type` is the class of the call: what
+    language is spoken at `socket`; `limits` are that language's.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class RunningCall:
         self._meter = self._new_meter()
         self._allowance = self._new_allowance()
         self._health = ProviderHealth(opening, self._connected)
-        # The ledger before all else: nobody is to know of an answer that is not in it.
+        # The ledger before all else: nobody may know of an answer that is not in it.
         self._taps: list[Tap] = [self._meter, self._allowance, self._health]
         self._audience = self._new_audience()
         self._recorder: Recorder | None = None
@@ -189,7 +189,7 @@ class RunningCall:
 
     @property
     def ending(self) -> bool:
-        """Whether it has been ended and only winds down."""
+        """Whether it has been ended and is only winding down."""
         return self._call is not None and self._call.ended is not None
 
     @property
@@ -203,7 +203,7 @@ class RunningCall:
         return self._recorder is None or self._recorder.is_empty
 
     def start(self) -> None:
-        """Run the call from now on, and leave its row ended, whatever happens."""
+        """Run the call from now on; its row ends whatever happens."""
         begin(self._run())
 
     def resume(self, socket: Browser, user: User, conversation_id: str, wish: Resume) -> bool:
@@ -216,8 +216,9 @@ class RunningCall:
         )
 
     async def serve(self, socket: Browser) -> int | None:
-        """Give the call this socket until one has done with the other. Returns the code to close
-        it with; None when something of ours failed. Cancelling it costs the call the socket."""
+        """Give the call this socket until one of them is done with the other. Returns the code to
+        close it with; None when something of ours failed. Cancelling it takes the socket away from
+        the call."""
         try:
             await self._browser.until_let_go(socket)
         finally:
@@ -247,12 +248,12 @@ class RunningCall:
                     await self._closing
             finally:
                 live.leave(self._opening.call_id)
-                # What it reserved is not free before the ledger has what it cost.
+                # Its reservation is kept until the ledger has what it cost.
                 leave = partial(keeper().leave, uuid.UUID(self._opening.call_id))
                 self._meter.settling.when_settled(leave)
 
     def _ended(self, record: EndRecord | None) -> None:
-        """The browser has been told everything; what an answer cost may still be waited for."""
+        """The browser has been told everything; the cost of an answer may still be waited for."""
         self._record = record
         self._over.set()
         self._closing = asyncio.create_task(self._let_go())
@@ -304,7 +305,7 @@ class RunningCall:
         return record
 
     def _leg(self) -> Browser:
-        """The browser's leg; in a conversation its messages may have attachments."""
+        """The browser's side; in a conversation its messages may have attachments."""
         if self._opening.conversation_id is None:
             return self._browser
         place, sees = uuid.UUID(self._opening.conversation_id), self._opening.sees
@@ -339,7 +340,7 @@ class RunningCall:
             self._call.tell(event)
 
     def _show_last_words(self, call_id: str, duration_ms: int) -> None:
-        """Show the page what another call left: it does not watch since it has a call itself."""
+        """Show the page what another call left: it stopped watching when its own call began."""
         over = {"call_id": call_id, "live": False, "duration_ms": duration_ms}
         begin(self._tell_last_words({"type": "nextvoice.call", **over}))
 
@@ -363,27 +364,27 @@ class RunningCall:
         )
 
     def beat(self) -> None:
-        """Count the time, and show who watches that there is a call."""
+        """Count connected time, and show watchers that there is a call."""
         self._meter.tick()
         self._audience.show_call()
 
     def told(self, answer: Answer) -> None:
-        """End it when it may not go on."""
+        """End it if it may not go on."""
         if not answer.allowed:
-            # Who may not see the conversation because it was deleted is still signed in.
+            # Somebody who cannot see the conversation because it was deleted is still signed in.
             self._stop(answer.asked or "signed_out")
         elif answer.tariff is None:
             self._stop("provider_unknown_model", withdrawn_words())
         elif answer.asked:
-            # The word of another process was lost on the way.
+            # The hint of another process was lost.
             self._stop(answer.asked)
         else:
             self._allowance.costs_now(answer.tariff)
             self._meter.bills_time(answer.tariff.by_time)
 
     async def _finalise(self, record: EndRecord) -> None:
-        """Let the recordings and rows of the call reach disk and database before its last word."""
-        # It would write that the call lives.
+        """Let the recordings and rows of the call reach disk and database before its last event."""
+        # It would write a heartbeat.
         lookout().leave(uuid.UUID(self._opening.call_id))
         self._save(
             state=CallRecord.State.ENDED,

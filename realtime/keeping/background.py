@@ -1,10 +1,9 @@
 """Threads whose work may wait while somebody talks.
 
-Whoever has the interpreter lock keeps every other thread of the process waiting. A thread that
-the scheduler puts behind may lose the core to another process while it has the lock, and its own
-process's calls then wait for both: worse than if it had been served at once. So no thread here is
-behind others, and what takes long of a processor is done in another process, which may be
-(`realtime.programs.beside`).
+Whoever holds the interpreter lock keeps every other thread of the process waiting. A thread with a
+low priority may lose the core to another process while it holds the lock, and its own process's
+calls then wait for both. So no thread here has a low priority, and work that takes much processor
+time is done in another process, which may have one (`realtime.programs.beside`).
 """
 
 from __future__ import annotations
@@ -22,34 +21,34 @@ log = logging.getLogger(__name__)
 SOON_SECONDS = 0.5
 TOGETHER = 8
 PAUSE_SECONDS = 0.001
-"""After so many jobs that need not be done at once the thread rests for so long. Writing a file
-takes little, but a thread that writes two hundred without a rest keeps the loop from the core."""
+"""After so many jobs that are not urgent the thread rests for so long. Writing a file takes little,
+but a thread that writes two hundred without a rest keeps the loop from the core."""
 
 Job = Callable[[], object]
 
 
 class Jobs:
-    """Runs what any thread hands over, in a thread of its own that begins with the first of it and
-    ends with the process."""
+    """Runs jobs that any thread hands over, in a thread of its own, which starts with the first job
+    and ends with the process."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._now: SimpleQueue[Job] = SimpleQueue()
         self._soon: deque[Job] = deque()
-        # The thread has a time at which it looks at what is to be done soon, or is about to.
+        # The thread is about to look at the jobs of `soon`, or has a time set for it.
         self._timed = False
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def now(self, job: Job) -> None:
-        """Run it when those before it are done."""
+        """Run it after the jobs before it."""
         self._now.put(job)
         if self._thread is None:
             self._start()
 
     def soon(self, job: Job) -> None:
         """Run it within `SOON_SECONDS`, with all others of that time: one wake-up is enough for
-        all, and each costs who hands it over an append to a deque."""
+        all, and handing over costs an append to a deque."""
         self._soon.append(job)
         if not self._timed:
             self._timed = True
@@ -57,11 +56,11 @@ class Jobs:
 
     @property
     def waiting(self) -> int:
-        """How many are to be run at once, beside the one that is."""
+        """How many are waiting, beside the one that runs."""
         return self._now.qsize()
 
     def settle(self, timeout: float) -> None:
-        """Wait until all that was handed over so far is done. Raises TimeoutError."""
+        """Wait until all jobs so far are done. Raises TimeoutError."""
         done = threading.Event()
 
         def work() -> None:
@@ -82,7 +81,7 @@ class Jobs:
         due = 0.0
         while True:
             self._timed = False
-            # Not before: what is handed over after this look wakes the thread.
+            # Not earlier: what is handed over after this look wakes the thread.
             self._timed = bool(self._soon)
             wait = max(0.0, due - time.monotonic()) if self._timed else None
             with suppress(Empty):
@@ -102,7 +101,7 @@ def _run(job: Job) -> None:
     try:
         job()
     except Exception:
-        # Whatever is wrong with it, the others still need this thread.
+        # Whatever is wrong with it, the other jobs still need this thread.
         log.exception("a job failed")
 
 

@@ -1,4 +1,4 @@
-"""The encoder beside this process: see `realtime.keeping.encoder`."""
+"""Encodes recordings in the process of `realtime.keeping.encoder`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class NotEncoded(Exception):
-    """There is no MP3, and the raw audio is as it was; the text says why."""
+    """There is no MP3, and the raw audio is unchanged; the text says why."""
 
 
 class Encoder:

@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 def write_journal(path: Path, rows: list[Row]) -> IO[bytes]:
     """Replace `path` by the states of `rows`, one JSON object a line, and sync it to disk.
 
-    Returns the file, locked: as long as it is open its process lives and `replay_journals` leaves
-    it alone. (A process id would not tell: containers use the same few again.)
+    Returns the file, locked: while it is open, its process lives and `replay_journals` leaves it
+    alone. (A process id would not do: containers reuse the same few.)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".new")
@@ -43,7 +43,7 @@ def replay_journals(journals: Path) -> int:
     for path in sorted(journals.glob("*.jsonl")):
         try:
             with path.open("rb") as file:
-                # Its process may have put another file in this one's place meanwhile.
+                # Its process may have replaced the file meanwhile.
                 if locks.lock(file, locks.LOCK_EX | locks.LOCK_NB) and _is_at(file, path):
                     rows = _journalled(file.read())
                     write_rows(rows)

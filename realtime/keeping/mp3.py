@@ -12,7 +12,7 @@ from typing import IO
 
 import lameenc
 
-# The bridge's, which is not loaded for it: the encoder's own process is a third as large without.
+# The bridge's constant, copied: without the bridge the encoder's process is a third as large.
 RATE = 24_000
 BITRATE = 48
 SAMPLES_PER_FRAME = 576  # MPEG-2 layer III
@@ -39,7 +39,7 @@ def write(file: IO[bytes], pieces: Iterable[bytes]) -> int:
     encoder.set_in_sample_rate(RATE)
     encoder.set_out_sample_rate(RATE)
     encoder.set_channels(1)
-    encoder.set_quality(7)  # of 2 to 9: speech sounds the same, for two thirds of the time
+    encoder.set_quality(7)  # of 2 to 9: speech sounds the same, in two thirds of the time
     samples = 0
     file.write(bytes(FRAME_BYTES))
     for piece in pieces:

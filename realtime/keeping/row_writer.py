@@ -2,8 +2,8 @@
 
     python -m realtime.keeping.row_writer
 
-Asked: lists of `Plain`. Answered: what adding each row gave. It ends with its standard input, also
-in the middle of a batch, which is then not written. `realtime.keeping.row_writing` starts it.
+Questions are lists of `Plain`, answers what adding each row gave. It ends with its standard input,
+even in the middle of a batch, which is then not written. `realtime.keeping.row_writing` starts it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from realtime.programs.database_program import answer_from_database
 
 Plain = tuple[str, str, dict[str, Any], bool]
-"""A row's model, primary key, fields, and whether it is to go: all of it that is written."""
+"""A row's model, primary key, fields, and whether it is to be deleted."""
 
 
 def load() -> Callable[[list[Plain]], list[Any]]:

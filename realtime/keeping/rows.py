@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 Append = Callable[[list[dict[str, Any]]], list[Any]]
 ADDED: dict[str, Append] = {}
-"""Models that are only added to, by their labels, with what adds rows of it, in the transaction it
-is called in, and returns what adding each gave; it must not mind being given the same one twice."""
+"""Models whose rows are only added, by their labels, with the function that adds them. It runs in
+the caller's transaction, returns what adding each row gave, and must accept the same row twice."""
 
 
 @dataclass(slots=True)
@@ -33,11 +33,11 @@ class Row:
     model: str
     pk: str
     fields: dict[str, Any]
-    # Whether the row is to be removed; then nothing brings it back.
+    # Whether the row is to be deleted; then nothing brings it back.
     gone: bool = False
-    # Gives the rest of `fields`, when the row is taken to be written.
+    # Returns the rest of `fields`, when the row is about to be written.
     rest: Callable[[], dict[str, Any]] | None = None
-    # Whether it is there already and this state is only one of many to come.
+    # Whether the row exists already and this state is one of many to come.
     passing: bool = False
     # Called in the writer's thread once the row is in the database.
     written: list[Callable[[], None]] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Row:
             self.pk,
             self.fields | new.fields,
             self.gone or new.gone,
-            # What this one's gives is older, or newer, than those who hand over fields know of.
+            # Ours is dropped: it could return another state than the new one.
             new.rest,
             self.passing and new.passing,
             self.written + new.written,
@@ -66,7 +66,7 @@ class Row:
 
 
 def tell_written(row: Row) -> None:
-    """Call those who asked to know that a row was written."""
+    """Call those who wanted to know that a row was written."""
     tells = [*row.written]
     if row.told is not None:
         tells.append(partial(row.told, row.outcome))
@@ -112,8 +112,8 @@ def _write_or_refuse(rows: list[Row]) -> None:
 
 
 def _write(rows: list[Row]) -> None:
-    """Bring rows into the states of their `fields`, making those that are absent. Rows that are
-    alike go together, whichever comes first: references are checked at the end."""
+    """Bring rows into the states of their `fields`, creating missing ones. Similar rows are written
+    together, in any order: references are checked at the end."""
     added: dict[str, list[Row]] = {}
     alike: dict[tuple[str, Names], list[Row]] = {}
     for row in rows:
@@ -136,12 +136,12 @@ def _write(rows: list[Row]) -> None:
 
 
 def appends(row: Row) -> Append | None:
-    """What adds the row, if its model is one that is only added to."""
+    """The function that adds the row, if its model's rows are only added."""
     return ADDED.get(row.model)
 
 
 def _set_aside(row: Row) -> None:
-    """Keep what the database refused for good: a row of the ledger is money."""
+    """Log what the database refused for good: a row of the ledger is money."""
     path = Path(settings.DATA_DIR) / "journal" / "refused.txt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,14 +152,14 @@ def _set_aside(row: Row) -> None:
 
 
 def _complete(model: type[Model], names: Names) -> bool:
-    """Whether values of `names` can make a row: an update of one that was deleted must not revive
-    it."""
+    """Whether values of `names` are enough to create a row: an update must not revive a deleted
+    row."""
     return _needed(model) <= set(names)
 
 
 @cache
 def _needed(model: type[Model]) -> frozenset[str]:
-    """The columns without which there is no row."""
+    """The columns without which a row cannot be created."""
     return frozenset(
         spec.attname
         for spec in model._meta.concrete_fields
@@ -168,7 +168,7 @@ def _needed(model: type[Model]) -> frozenset[str]:
 
 
 def _values(row: Row) -> list[Any]:
-    """What is in the row's columns. PostgreSQL stores no NUL in text."""
+    """The values of the row's columns. PostgreSQL stores no NUL in text."""
     return [
         value.replace("\0", "") if isinstance(value, str) else value
         for value in row.fields.values()

@@ -1,7 +1,7 @@
-"""The few statements that calls need all the time, as text that is made once.
+"""The few statements that calls execute all the time, as SQL that is made once.
 
-Django's compiler makes each anew from objects, which takes several times as long as the database
-does. Values go through the models' fields, so that they are stored and read as the models say.
+Django compiles each one anew from objects, which takes several times as long as the database does.
+Values go through the models' fields, so that they are stored and read as the models say.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from django.db.models import CharField, Field, Model, TextField
 from realtime.models.exact import ExactField
 
 Names = tuple[str, ...]
-"""Columns of a model, as it names them; "pk" is its primary key."""
+"""Names of a model's columns; "pk" is its primary key."""
 Values = Sequence[Any]
-"""What is in these columns, in their order."""
+"""Values of these columns, in their order."""
 TEXTS = (CharField, TextField)
-"""Fields that store a string as it is, which most columns are."""
+"""Fields that store a string unchanged, as most columns do."""
 
 
 def insert_new(row: Model, unique: Names) -> bool:
@@ -34,29 +34,29 @@ def insert_new(row: Model, unique: Names) -> bool:
 
 
 def upsert(model: type[Model], names: Names, rows: Iterable[Values]) -> None:
-    """Bring rows into the state of `names`, the first of which is "pk", making those that are not
-    there; their other columns get defaults."""
+    """Bring rows into the state of `names`, the first of which is "pk"; missing rows are created,
+    their other columns with defaults."""
     rest = _rest(model, names)
     known = [field.get_db_prep_save(field.get_default(), connection) for field in rest]
     _execute(_upsert(model, names), [[*_stored(model, names, row), *known] for row in rows])
 
 
 def update(model: type[Model], names: Names, rows: Iterable[Values]) -> None:
-    """Set columns of rows that are there; the last of `names` is "pk"."""
+    """Set columns of existing rows; the last of `names` is "pk"."""
     _execute(_update(model, names), [_stored(model, names, row) for row in rows])
 
 
 def add_up(
     model: type[Model], place: Names, first: Names, sums: Names, rows: Iterable[Values]
 ) -> None:
-    """Add to `sums` of the row at each `place`, making it when it is absent: then it gets the
-    columns of `first` as well. `rows` hold the values of all these, in this order."""
+    """Add to `sums` of the row at each `place`, creating missing rows with the columns of `first`
+    as well. `rows` hold the values of all these, in this order."""
     names = (*place, *first, *sums)
     _execute(_add_up(model, place, first, sums), [_stored(model, names, row) for row in rows])
 
 
 def _execute(statement: str, rows: list[list[Any]]) -> int:
-    """Run a statement with each of these values; returns how many rows it changed in all."""
+    """Execute a statement with each of these values; returns how many rows it changed in all."""
     if not rows:
         return 0
     with connection.cursor() as cursor:

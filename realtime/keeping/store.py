@@ -1,12 +1,12 @@
 """The one bounded writer between running calls and the database.
 
-Calls hand over rows as whole states, `Row(model, id, fields)`: writing one twice is harmless and a
-newer state of the same row replaces an older one that still waits. So the backlog is bounded by
-the number of rows that changed, a batch is one transaction, and replaying a journal is exact.
-Rows of the ledger are no states: each is kept as it was handed over.
+Calls hand over rows as whole states, `Row(model, id, fields)`: writing one twice is harmless, and a
+newer state of a row replaces an older one that still waits. So the backlog is limited by the number
+of rows that changed, a batch is one transaction, and replaying a journal is exact. Rows of the
+ledger are not states: each one is kept as it was handed over.
 
-When the database is away the rows that wait are kept in a journal file beside the data, and are
-written as soon as it answers; a journal that a dead process left is replayed by the next one.
+When the database is away, waiting rows are kept in a journal file in DATA_DIR, and written as soon
+as it answers; a journal that a dead process left is replayed by the next one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 # Captions change many times a second; one batch in this time is enough for all calls together.
 BATCH_SECONDS = 0.5
-# What is added comes in company: the end of an answer, and the turn that it answers as text. It is
+# Rows of the ledger come in company: the end of an answer, and the turn before it as text. That is
 # worth this wait, as two batches take longer than one.
 TOGETHER_SECONDS = 0.002
 
@@ -44,26 +44,26 @@ class Store:
 
     def __init__(self, journals: Path) -> None:
         self.write: Callable[[list[Row]], None] = write_rows
-        """What it writes them with; it is to do as `rows.write_rows` does."""
+        """What writes the rows; it must do the same as `rows.write_rows`."""
         self._path = journals / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
-        # The journal as a locked file while it holds something, and who may write it.
+        # The locked journal file while it holds something, and the lock for writing it.
         self._journal: IO[bytes] | None = None
         self._journaling = threading.RLock()
-        # Of the rows handed over so far, how many it was last written with.
+        # How many of the rows handed over so far it contained when it was last written.
         self._secured = 0
-        # Guards what follows it; the thread sleeps on it.
+        # Guards what follows; the thread sleeps on it.
         self._changed = threading.Condition()
-        # Rows that wait and rows being written, oldest first, by (model, pk, number): the number is
-        # 0 but for rows that are only added, each of which has its own.
+        # Waiting rows and rows being written, oldest first, by (model, pk, number). The number is 0
+        # except for rows that are only added, each of which has its own.
         self._waiting: Rows = {}
         self._batch: Rows = {}
-        # How many rows were handed over, are in the batch or before it, and are done with.
+        # How many rows were handed over, are in the batch or before it, and are done.
         self._handed = self._taken = self._done = 0
         # How many `flush` calls wait: batches then follow each other at once.
         self._hurried = 0
         self._away = False  # the database did not take the batch
-        self._idle = True  # the thread waits for the next row, whatever it is
-        self._urgent = False  # somebody waits for a row of those that are only added
+        self._idle = True  # the thread waits for any next row
+        self._urgent = False  # somebody waits for a row that is only added
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -74,7 +74,7 @@ class Store:
         fields: dict[str, Any],
         written: Callable[[], None] | None = None,
     ) -> None:
-        """Hand over a row. Never blocks on the database; may be called from any thread."""
+        """Hand over a row. Never waits for the database; may be called from any thread."""
         self._hand_over(Row(model, pk, fields, written=[written] if written else []))
 
     def put_growing(
@@ -85,25 +85,25 @@ class Store:
         written: Callable[[], None],
         passing: bool = True,
     ) -> None:
-        """Hand over a row that goes on changing: `fields` is asked, in any thread, when it is taken
-        to be written. `passing`: it is there already, so it takes its time."""
+        """Hand over a row that keeps changing: `fields` is called, in any thread, when it is about
+        to be written. `passing`: the row exists already, and can wait."""
         self._hand_over(Row(model, pk, {}, rest=fields, passing=passing, written=[written]))
 
     def append(self, model: str, key: str, fields: dict[str, Any], told: Told) -> None:
-        """Hand over a row of one of `rows.ADDED`. `told` gets what adding it gives, in the writer's
-        thread, None when it was refused. It is written at once, and with it all that waits and is
-        not `passing`: who is told that an answer is over finds all of it stored."""
+        """Hand over a row of one of `rows.ADDED`. `told` gets what adding it gave, in the writer's
+        thread; None when it was refused. It is written at once, together with everything that waits
+        and is not `passing`: whoever is told that an answer is over finds all of it stored."""
         with self._changed:
             self._urgent = True
             self._hand_over(Row(model, key, fields, told=told))
 
     def remove(self, model: str, pk: str) -> None:
-        """Hand over that a row is to go; like `put` otherwise."""
+        """Hand over the deletion of a row; like `put` otherwise."""
         self._hand_over(Row(model, pk, {}, gone=True))
 
     def _hand_over(self, new: Row) -> None:
         with self._changed:
-            # Which of two that are added under one key counts is for the ledger to say.
+            # Which of two rows added under one key counts is for the ledger to say.
             place = (new.model, new.pk, self._handed + 1 if appends(new) else 0)
             old = self._waiting.get(place)
             self._waiting[place] = old.then(new) if old else new
@@ -140,8 +140,8 @@ class Store:
             return len(self._waiting) + len(self._batch)
 
     def secure(self) -> None:
-        """Put rows of the ledger that are not in the database yet on disk: for who cannot wait for
-        that any longer. Of many threads that want it at a time, one does it for all."""
+        """Put rows of the ledger that are not in the database yet on disk, for callers that cannot
+        wait for the database any longer. If many threads want it at a time, one does it for all."""
         with self._changed:
             handed = self._handed
         with self._journaling:
@@ -150,11 +150,11 @@ class Store:
 
     @property
     def has_journal(self) -> bool:
-        """Whether the database is away, or was too slow for somebody, and has not come round."""
+        """Whether the database is away, or was too slow for somebody, and has not recovered."""
         return self._journal is not None
 
     def _run(self) -> None:
-        due = 0.0  # when the next batch of its time comes
+        due = 0.0  # when the next regular batch is due
         while True:
             with self._changed:
                 self._idle = True
@@ -185,7 +185,7 @@ class Store:
         self._taken = self._handed
 
     def _take_urgent(self) -> None:
-        """Take what may not wait for the next batch of its time."""
+        """Take what cannot wait for the next regular batch."""
         passing = {key: row for key, row in self._waiting.items() if row.passing}
         if not passing:
             self._take()
@@ -194,7 +194,7 @@ class Store:
         self._waiting, self._urgent = passing, False
 
     def _everything(self) -> Rows:
-        """What is being written and what waits, as one."""
+        """Rows being written and waiting rows, as one."""
         with self._changed:
             rows = dict(self._batch)
             for key, new in self._waiting.items():
@@ -202,9 +202,9 @@ class Store:
             return {key: row.complete() for key, row in rows.items()}
 
     def _appended(self) -> Rows:
-        """The same, only what is never changed: an old state of it can do no harm."""
+        """The same, but only rows that never change: old states of these do no harm."""
         with self._changed:
-            rows = self._batch | self._waiting  # no two of these are states of the same
+            rows = self._batch | self._waiting  # no two of these are states of the same row
         return {key: row for key, row in rows.items() if appends(row)}
 
     def _write_at_last(self) -> None:
@@ -230,7 +230,7 @@ class Store:
             tell_written(row)
 
     def _keep(self, rows: Callable[[], Rows]) -> None:
-        """Put `rows()` on disk, in place of what the journal held."""
+        """Put `rows()` on disk, replacing the journal."""
         with self._journaling:
             with self._changed:
                 handed, kept = self._handed, list(rows().values())
@@ -247,7 +247,7 @@ class Store:
                 old.close()
 
     def _forget(self) -> None:
-        """The batch is in the database. What the journal had to secure besides stays there."""
+        """The batch is in the database. The rest of the journal stays."""
         with self._journaling:
             self._away = False
             if self._journal is None or self._closed:

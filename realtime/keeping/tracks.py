@@ -1,8 +1,8 @@
 """The audio of running calls on disk: raw PCM while an item is spoken, one MP3 when it is complete.
 
-Nothing here waits on the event loop: one thread appends for all tracks, another has them encoded,
-in another process, so that a long encode holds up nobody's append and no call. A process that dies
-leaves its `.pcm` files; `realtime.calls.janitor` turns them into recordings.
+Nothing here waits on the event loop. One thread appends for all tracks; another has them encoded by
+another process, so that a long encode holds up no append and no call. A process that dies leaves
+its `.pcm` files; `realtime.calls.janitor` turns them into recordings.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ outage = logging.getLogger("nextvoice.outage")
 
 # Above this much unwritten audio the disk is not keeping up, and the rest is not recorded.
 MAX_PENDING_BYTES = 8 * 1024 * 1024
-# Above this much it is not left to wait in memory.
+# Above this much it is written at once.
 HURRY_BYTES = ms_to_bytes(2000)
-# So many pieces are written with one system call; Linux takes 1024.
+# How many pieces are written with one system call; Linux takes 1024.
 TOGETHER = 1000
 
 _appends = Jobs("track-append")
@@ -44,10 +44,10 @@ _encoder = Encoder()
 
 
 class Movable(File):  # type: ignore[type-arg]
-    """A file that a storage on the same disk takes as it is, not a copy of it."""
+    """A file that a storage on the same disk can move instead of copying it."""
 
     def temporary_file_path(self) -> str:
-        """Where it is; `FileSystemStorage` asks."""
+        """Its path; `FileSystemStorage` asks for it."""
         return str(self.name)
 
 
@@ -61,7 +61,7 @@ class Encoded:
 
 
 def recording_columns(encoded: Encoded | None) -> dict[str, Any]:
-    """The columns of a `Recording` that was encoded; failed where there was nothing to keep."""
+    """The columns of a `Recording` once it was encoded; failed if there was nothing to keep."""
     if encoded is None:
         return {"state": Recording.State.FAILED}
     return {
@@ -73,7 +73,7 @@ def recording_columns(encoded: Encoded | None) -> dict[str, Any]:
 
 
 def live_folder(call_id: str) -> Path:
-    """Where the raw audio of a running call lies."""
+    """The file for the raw audio of an item of a running call."""
     return Path(settings.DATA_DIR) / "live" / call_id
 
 
@@ -83,16 +83,16 @@ class Track:
     def __init__(self, call_id: str, recording_id: str) -> None:
         self.recording_id = recording_id
         self._path = live_folder(call_id) / f"{recording_id}.pcm"
-        # Audio that is not in the file yet, and whether the append thread will come for it, soon or
-        # at once. A list: a deque takes 760 bytes also when it is empty, and each item has a track.
+        # Audio that is not in the file yet, and whether the append thread is about to write it,
+        # soon or at once. A list: each item has a track, and an empty deque takes 760 bytes.
         self._pieces: list[bytes | memoryview] = []
         self._awaited = self._hurried = False
-        # Bytes the append thread is done with, and bytes the file holds; both are its own.
+        # Bytes the append thread is done with, and bytes in the file; both are the thread's own.
         self._written = self._in_file = 0
         self._file: FileIO | None = None
         # Bytes of the item so far.
         self.size = 0
-        # Whether some of it could not be kept, and who is told the first time: in any thread.
+        # Whether some of it could not be kept, and whom to tell the first time, in any thread.
         self.partial = False
         self.on_partial: Callable[[], None] = lambda: None
 
@@ -116,7 +116,7 @@ class Track:
             _appends.now(self._write)
 
     def finish(self, keep_ms: int | None, done: Callable[[Encoded | None], None]) -> None:
-        """Encode the first `keep_ms` (all when None) and call `done`, in another thread.
+        """Encode the first `keep_ms` (None: all) and call `done`, in another thread.
 
         `done` gets None when there was nothing to keep or the disk refused it.
         """
@@ -129,15 +129,15 @@ class Track:
             self._close()
             _encodes.now(encode)
 
-        # By the append thread, so that the file is whole when it is read.
+        # By the append thread, so that the file is complete when it is read.
         _appends.now(close)
 
     def read(self, start: int, count: int) -> bytes:
-        """So many bytes from byte `start` on; fewer when there are not so many, none when some of
-        it could not be kept."""
+        """So many bytes from byte `start` on; fewer when there are fewer, none when some of it
+        could not be kept."""
         if self.partial:
             return b""
-        # In this order: what leaves the pieces meanwhile is in the file by then.
+        # In this order: pieces that are taken meanwhile are in the file by then.
         waiting = b"".join(self._pieces.copy())
         in_file = self.size - len(waiting)
         found = b""
@@ -151,7 +151,7 @@ class Track:
         return found + waiting[max(0, start - in_file) :][: count - len(found)]
 
     def discard(self) -> None:
-        """Forget the audio."""
+        """Discard the audio."""
         self._pieces.clear()
         _appends.now(self._remove)
 
@@ -175,7 +175,7 @@ class Track:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = FileIO(self._path, "ab")
             if self._file.seek(0, os.SEEK_END) > self._in_file:
-                # Of a piece the disk had no room for, a part that may end within a sample.
+                # Part of a piece that the disk had no room for, which may end within a sample.
                 self._file.truncate(self._in_file)
         # Not joined first: there may be megabytes of it.
         for at in range(0, len(pieces), TOGETHER):
@@ -215,10 +215,10 @@ def _encode_file(path: Path, recording_id: str, keep_ms: int | None) -> Encoded 
 
 
 def encode_file(path: Path, recording_id: str, keep_ms: int | None = None) -> Encoded | None:
-    """Turn a raw `.pcm` file into a stored MP3 and remove it; None when it is empty or absent. One
-    that somebody else has turned meanwhile is theirs.
+    """Turn a raw `.pcm` file into a stored MP3 and remove it; None when it is empty or absent. A
+    file that another process has converted meanwhile is left to it.
 
-    Raises NotEncoded, or what the storage does; the raw file is there then.
+    Raises NotEncoded, or the storage's errors; the raw file still exists then.
     """
     try:
         size = path.stat().st_size // SAMPLE_BYTES * SAMPLE_BYTES
@@ -228,8 +228,8 @@ def encode_file(path: Path, recording_id: str, keep_ms: int | None = None) -> En
         size = min(size, ms_to_bytes(keep_ms))
     encoded = None
     if size:
-        # Beside it: what a killed process leaves goes with the folder. Of a name of its own: the
-        # janitor of another process may have lost its patience with this one.
+        # Beside it, so that what a killed process leaves goes with the folder. Under a name of its
+        # own: the janitor of another process may have started the same.
         made = path.with_suffix(f".{os.getpid()}.mp3")
         try:
             mp3_size = _encoder.encode(path, size, made)
@@ -257,19 +257,19 @@ def _name(recording_id: str) -> str:
 
 
 def waiting() -> int:
-    """How many recordings are to be encoded, beside the one that is."""
+    """How many recordings wait to be encoded, beside the one that is."""
     return _encodes.waiting
 
 
 def settle(timeout: float) -> None:
-    """Wait until all audio handed over so far is on disk, and encoded what is finished of it, each
-    at most `timeout` seconds. Raises TimeoutError."""
+    """Wait until all audio handed over so far is on disk, then until the finished part of it is
+    encoded, each at most `timeout` seconds. Raises TimeoutError."""
     _appends.settle(timeout)
     _encodes.settle(timeout)
 
 
 def remove_folder(call_id: str) -> None:
-    """Remove an ended call's folder once it is empty of audio worth keeping."""
+    """Remove an ended call's folder once it has no audio worth keeping."""
     folder = live_folder(call_id)
     if folder.is_dir() and not any(folder.iterdir()):
         shutil.rmtree(folder, ignore_errors=True)

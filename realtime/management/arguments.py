@@ -1,4 +1,4 @@
-"""Arguments that commands have in common: `day` and `port` are for argparse's `type`."""
+"""Arguments that several commands have: `day` and `port` are for argparse's `type`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def day(text: str) -> date:
 
 
 def port(text: str) -> int:
-    """A TCP port; 0 is any that is free."""
+    """A TCP port; 0 means any free one."""
     if not (text.isascii() and text.isdigit()) or int(text) > 65535:
         raise ArgumentTypeError(f"{text!r} is no port: write a number from 0 to 65535")
     return int(text)

@@ -1,4 +1,4 @@
-"""Commands that are ended by a signal."""
+"""Commands that can be stopped by a signal."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def taken_back() -> Iterator[None]:
-    """While the block runs, SIGTERM ends it as Ctrl-C does: what was begun is taken back. For the
-    main thread."""
+    """While the block runs, SIGTERM interrupts it like Ctrl-C, so that it is undone. For the main
+    thread."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

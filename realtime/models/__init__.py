@@ -1,4 +1,4 @@
-"""The models of `realtime`, one subject a module."""
+"""The models of `realtime`, one subject per module."""
 
 from realtime.models.alerts import BudgetAlert, BudgetNotice
 from realtime.models.calls import CallRecord

@@ -1,4 +1,4 @@
-"""Who is told when how much of a budget is used, and what they were told."""
+"""Budget alerts, and the notices they gave."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ MOST_PERCENT = 1000
 
 
 class BudgetAlert(models.Model):
-    """Tells people by email, and programs by a webhook, as each level is reached: once a period.
+    """Tells people by email, and programs by a webhook, when a level of a budget is reached: once
+    per period.
 
-    Of an account, a person, or (of neither) the whole site. The budget is `amount` in the
+    For an account, a person, or (with neither) the whole site. The budget is `amount` in the
     reporting currency, or what the quota of the same scope allows in the period.
     """
 
@@ -93,7 +94,7 @@ class BudgetAlert(models.Model):
 
     def clean(self) -> None:
         if self.account_id and self.user_id:
-            # At a field, or Django would add what it says of the constraint.
+            # Raised for a field, or Django would add its own message about the constraint.
             raise ValidationError({"user": _("Choose an account or a person, not both.")})
         try:
             self.percents()
@@ -116,8 +117,8 @@ class BudgetAlert(models.Model):
             self._check_webhook()
 
     def _check_webhook(self) -> None:
-        # Other ports and inner addresses are for endpoints that an operator vouches for; whether
-        # one does is asked when something is sent.
+        # Other ports and internal addresses need an operator's permission; whether there is one is
+        # checked when something is sent.
         try:
             _host, _port, tls = check_url(self.webhook_url, True, ("http", "https"))
             if not tls or any(sign.isspace() for sign in self.webhook_url):
@@ -126,14 +127,14 @@ class BudgetAlert(models.Model):
             raise ValidationError({"webhook_url": _("Write an address with https://.")}) from None
 
     def percents(self) -> list[int]:
-        """The levels, rising. Raises ValueError for what is none."""
+        """The levels in rising order. Raises ValueError."""
         found = sorted({int(each) for each in self.levels.replace("%", "").split(",")})
         if not all(1 <= each <= MOST_PERCENT for each in found):
             raise ValueError(self.levels)
         return found
 
     def addresses(self) -> list[str]:
-        """The email addresses that were written down."""
+        """The email addresses in the field."""
         return self.emails.replace(",", " ").replace(";", " ").split()
 
     def began(self, now: datetime) -> date:
@@ -142,20 +143,20 @@ class BudgetAlert(models.Model):
         return today if self.period == self.Period.DAY else today.replace(day=1)
 
     def sealed_for(self, name: str) -> str:
-        """What a sealed column is bound to."""
+        """The owner that a sealed column is bound to."""
         return f"budget-alert:{self.pk}:{name}"
 
     def set_secret(self, secret: str) -> None:
-        """Seal what webhooks are signed with."""
+        """Seal the secret that webhooks are signed with."""
         self.sealed_secret = seal(secret, self.sealed_for("sealed_secret"))
 
     def secret(self) -> str:
-        """What webhooks are signed with. Raises SealBroken."""
+        """The secret that webhooks are signed with. Raises SealBroken."""
         return unseal(self.sealed_secret, self.sealed_for("sealed_secret"))
 
 
 class BudgetNotice(models.Model):
-    """One level that was reached in one period, to be told on one way."""
+    """One level that was reached in one period, to be told on one channel."""
 
     class Channel(models.TextChoices):
         EMAIL = "email", _("Email")

@@ -1,4 +1,4 @@
-"""Calls: what is left of each one."""
+"""Calls: the row that remains of each."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ class CallRecord(models.Model):
     duration_ms = models.PositiveBigIntegerField(_("duration (ms)"), default=0)
     spoken_ms = models.PositiveBigIntegerField(_("person's audio (ms)"), default=0)
     answered_ms = models.PositiveBigIntegerField(_("assistant's audio (ms)"), default=0)
-    # What an answer under way has used so far: the meter's, for who finds the process dead.
+    # What an answer under way has used so far; the meter writes it in case the process dies.
     owing = models.JSONField(null=True, editable=False)
     # Which process it runs in.
     worker = models.CharField(_("worker"), max_length=80, blank=True)
-    # Why it is to end, for the call to read: the truth behind the hint that may get lost.
+    # Why it should end, for the call to read: the hint about it may get lost.
     end_asked = models.CharField(max_length=32, blank=True, editable=False)
     # A live row whose heartbeat is old belongs to a process that died.
     heartbeat = models.DateTimeField(_("last sign of life"))

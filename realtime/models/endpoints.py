@@ -1,4 +1,4 @@
-"""Hosts inside our own network that providers may be reached at."""
+"""Hosts in our own network that providers may be reached at."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def is_ipv6(host: str) -> bool:
 class AllowedEndpoint(models.Model):
     """A host and port that the site's admins vouch for.
 
-    Any provider with just this host and port in its address may be private, without TLS and on
-    another port than 443, own keys included. Link-local and metadata addresses stay out of reach.
+    Any provider with exactly this host and port in its address, own keys included, may be in a
+    private network, without TLS and on another port than 443. Link-local and metadata addresses
+    stay forbidden.
     """
 
     host = models.CharField(

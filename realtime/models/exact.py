@@ -1,4 +1,4 @@
-"""Decimals that every database keeps, compares and adds up to the last digit."""
+"""Decimals that every database stores, compares and adds up to the last digit."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 MOST_DIGITS = 18
-"""Of what people write, before and after the point: more do not fit SQLite's whole numbers."""
+"""Digits that people may enter before and after the point: more do not fit SQLite's integers."""
 
 
 class ExactField(models.Field):  # type: ignore[type-arg]
     """A `Decimal` with a fixed number of digits after the point, never rounded.
 
-    PostgreSQL has `numeric` for it. SQLite has only floats, which lose digits beyond the 15th and
-    drift when they are added; there the column is a whole number of units of the last digit, or
-    text of two numbers where that has more than 64 bits (nine million, with twelve digits after the
-    point). Filters work as with any field up to there. `ExactSum` adds rows; an expression such as
-    `F("cost") + amount` is refused: a bare Decimal would be in other units.
+    PostgreSQL has `numeric` for it. SQLite only has floats, which lose digits beyond the 15th and
+    drift when they are added; there the column is an integer in units of the last digit, or text of
+    two numbers where that needs more than 64 bits (above nine million, with twelve digits after the
+    point). Up to there filters work as with any field. `ExactSum` adds rows; an expression such as
+    `F("cost") + amount` is refused, because a bare Decimal would be in other units.
     `realtime.keeping.statements.add_up` adds to a row.
     """
 
@@ -89,7 +89,7 @@ class ExactField(models.Field):  # type: ignore[type-arg]
         return super().formfield(**{**given, "max_digits": MOST_DIGITS, **kwargs})
 
     def _fitting(self, value: Decimal | None) -> Decimal | None:
-        """The value with exactly so many places. Raises ValueError when that would round it."""
+        """The value with exactly so many places. Raises ValueError if that would round it."""
         if value is None:
             return None
         fitting = value.quantize(Decimal(1).scaleb(-self.places)) if value.is_finite() else None
@@ -105,12 +105,12 @@ LOW = (
     "CASE typeof(COLUMN) WHEN 'text' THEN CAST(substr(COLUMN, instr(COLUMN, ' ')) AS INTEGER) "
     f"ELSE COLUMN & {LOWEST} END"
 )
-"""The two parts of what SQLite keeps, as it finds them itself."""
+"""The two parts of what SQLite stores, as it finds them itself."""
 
 
 class ExactSum(models.Sum):
-    """A `Sum` of a column of an `ExactField`, however large: made of two parts on SQLite, whose own
-    would be an error beyond 64 bits. Only for reading."""
+    """A `Sum` of an `ExactField`, however large: on SQLite made of two parts, because its own sum
+    fails beyond 64 bits. Only for reading."""
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         sums: list[str] = []
@@ -125,14 +125,14 @@ class ExactSum(models.Sum):
 
 
 def _whole(units: int) -> int | str:
-    """What SQLite keeps: a whole number or, where it has none so large, its two parts."""
+    """What SQLite stores: an integer or, if that is too large, its two parts."""
     if -(2**63) <= units < 2**63:
         return units
     return f"{units >> LOW_BITS} {units & LOWEST}"
 
 
 def _units(value: Any) -> int:
-    """What SQLite gives: a whole number, or the two parts of one or of an `ExactSum`."""
+    """What SQLite returns: an integer, or the two parts of a large one or of an `ExactSum`."""
     if not isinstance(value, str):
         return int(value)
     high, low = value.split()
@@ -146,6 +146,6 @@ def _added(one: Any, other: Any) -> int | str | None:
 
 @receiver(connection_created)
 def teach_sqlite(sender: object, connection: Any, **_: object) -> None:
-    """Give SQLite the function that `realtime.keeping.statements.add_up` needs."""
+    """Define the function that `realtime.keeping.statements.add_up` needs in SQLite."""
     if connection.vendor == "sqlite":
         connection.connection.create_function("EXACT_ADD", 2, _added, deterministic=True)

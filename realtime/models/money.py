@@ -25,12 +25,12 @@ _measures = attrgetter(*MEASURES)
 
 
 SANE = range(2000, 2200)
-"""Years that are meant. Time zones and sums of days need some room before the first and the last
-one that there can be."""
+"""Plausible years. Time zones and sums of days need some room before the first and after the last
+possible year."""
 
 
 def check_sane(since: date) -> None:
-    """Raise ValidationError for a day that nobody can have meant."""
+    """Raise ValidationError for a day that nobody can mean."""
     if since.year not in SANE:
         years = {"first": SANE[0], "last": SANE[-1]}
         words = _("Write a day of the years %(first)d to %(last)d.") % years
@@ -40,8 +40,8 @@ def check_sane(since: date) -> None:
 class Price(models.Model):
     """What a model costs from a day on. A change is a new row: the past keeps its price.
 
-    Which row holds for a model: one of an admin before a seeded one, one of the provider before a
-    general one, a name before a pattern, the newest that has begun. `money.prices` chooses.
+    Which row counts: an admin's before a seeded one, the provider's before a general one, a name
+    before a pattern, then the newest that has begun. See `money.prices`.
     """
 
     class Kind(models.TextChoices):
@@ -129,7 +129,7 @@ class Price(models.Model):
         self.model = self.model.strip()
         self._check_since()
         if self.provider is not None and self.dialect not in ("", self.provider.dialect):
-            # It would never hold.
+            # It would never be used.
             words = _("This provider speaks another one: choose that, or none.")
             raise ValidationError({"dialect": words})
         if all(rate is None for rate in self.prices().rates().values()):
@@ -151,7 +151,8 @@ class Price(models.Model):
         return prices_of(self)
 
     def lacking(self) -> str:
-        """What to say of rates without which usual answers stay unpriced; "" if there are all."""
+        """A warning about missing rates, without which usual answers stay unpriced; "" if none is
+        missing."""
         missing = lacking(self.prices()) if self.kind == self.Kind.REALTIME else ()
         if not missing:
             return ""
@@ -160,7 +161,7 @@ class Price(models.Model):
 
 
 def prices_of(row: Any) -> Prices:
-    """The rates of a row that has columns of their names."""
+    """The rates of a row that has columns of these names."""
     rates = {name: getattr(row, name) for name in Prices().rates()}
     return Prices(**rates, currency=row.currency)
 
@@ -245,7 +246,7 @@ class Measured(models.Model):
 
 
 class Source(models.TextChoices):
-    """How much is known of what a row cost."""
+    """How much is known about the cost of a row."""
 
     REPORTED = "reported", _("Reported by the provider")
     ESTIMATED = "estimated", _("Estimated")
@@ -256,8 +257,8 @@ class Usage(Payer, Measured):
     """The ledger: a row per answer, per transcription, per slice of time that is billed.
 
     Rows are only ever added, by `realtime.money.ledger.record`; the database refuses to change or
-    delete one. What turns out wrong is set right by a row of kind `correction`, whose counts and
-    cost are the difference.
+    delete one. Errors are corrected by a further row of kind `correction`, whose counts and cost
+    are the difference.
     """
 
     class Kind(models.TextChoices):
@@ -282,7 +283,7 @@ class Usage(Payer, Measured):
         _("key"), max_length=200, help_text=_("Of the response or item, within the session.")
     )
     kind = models.CharField(_("kind"), max_length=13, choices=Kind)
-    # What a correction corrects has the same session and key, and this kind.
+    # The corrected row has the same session and key, and this kind.
     corrects = models.CharField(_("corrects"), max_length=13, blank=True)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.COMPLETED)
     source = models.CharField(_("source"), max_length=9, choices=Source)
@@ -313,9 +314,9 @@ class Usage(Payer, Measured):
 
 
 class UsageDay(Payer, Measured):
-    """The sums of one UTC day of the ledger, kept in the transaction of each ledger row.
+    """The sums of one UTC day of the ledger, updated in the transaction of each ledger row.
 
-    `account_id` and `user_id` are 0, `provider_key` is empty where a ledger row names none.
+    `account_id` and `user_id` are 0 and `provider_key` is empty where a ledger row names none.
     Names are those of the day's first row.
     """
 

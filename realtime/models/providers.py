@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from chats.models import User
 
-# The address that stands for "the provider that runs beside this site".
+# Stands for "the provider that runs beside this site".
 EMBEDDED_URL = "embedded:"
 # A model that ends within this time is flagged.
 END_NEAR = timedelta(days=60)
@@ -41,11 +41,11 @@ class Provider(models.Model):
 
     `own` rows were entered by an account's people on its pages, not by the site's admins: they
     never reach private addresses or the embedded provider, and `OWN_PROVIDERS` can forbid them.
-    Extra headers and query values may be secret, so they are sealed as the key is; only their
-    names are ever shown.
+    Extra headers and query values may be secret, so they are sealed like the key; only their names
+    are ever shown.
     """
 
-    # What is sealed: each is bound to this row and to its own place in it (see `sealed_for`).
+    # Sealed columns; each is bound to this row and to its own place in it (see `sealed_for`).
     SEALED = ("sealed_key", "sealed_headers", "sealed_query")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -84,7 +84,7 @@ class Provider(models.Model):
     sealed_query = models.TextField(blank=True, editable=False)
     sealed_key = models.TextField(blank=True, editable=False)
     key_end = models.CharField(_("key ends in"), max_length=4, blank=True, editable=False)
-    # Since when the service says no to the key; None once it took it again, or there is a new one.
+    # Since when the service refuses the key; None once it accepted it again, or there is a new one.
     key_refused_at = models.DateTimeField(_("key refused"), null=True, blank=True, editable=False)
     enabled = models.BooleanField(_("enabled"), default=True)
     allow_private = models.BooleanField(
@@ -121,7 +121,7 @@ class Provider(models.Model):
 
     @property
     def of_account(self) -> bool:
-        """Whether it is an account's, which pays for it, and not the site's."""
+        """Whether it belongs to an account, which pays for it, and not to the site."""
         return self.account_id is not None
 
     @property
@@ -157,8 +157,8 @@ class Provider(models.Model):
         return self._pairs("sealed_query")
 
     def sealed_for(self, field: str) -> str:
-        """Whom a sealed field is bound to, as `seal` wants it: another row's text does not open,
-        nor that of another field."""
+        """The owner that a sealed field is bound to: text sealed for another row or field does not
+        open."""
         return str(self.pk) if field == "sealed_key" else f"{self.pk}/{field}"
 
     def _sealed_pairs(self, field: str, pairs: Mapping[str, str]) -> str:
@@ -174,12 +174,11 @@ class VoiceModelQuerySet(models.QuerySet["VoiceModel"]):
     def available_to(self, user: User | AnonymousUser) -> VoiceModelQuerySet:
         """Models of the site's providers and of the person's accounts, the default first.
 
-        Which of them a call of somebody in several accounts takes, and who pays for it:
-        `realtime.providers.availability`.
+        For which of them a call takes, and who pays, see `realtime.providers.availability`.
         """
         if not user.is_authenticated or not user.is_active:
             return self.none()
-        # Ids, for who asks about many people at once (`availability.who_may_use`).
+        # Ids, for callers that ask about many people at once (`availability.who_may_use`).
         accounts = Membership.objects.filter(user=user.pk).values("account")
         # By key, so that a provider for several of the person's accounts is not listed twice.
         for_some = Provider.objects.filter(accounts__isnull=False).values("pk")
@@ -196,7 +195,7 @@ class VoiceModelQuerySet(models.QuerySet["VoiceModel"]):
 
 
 def own_allowed(prefix: str = "") -> models.Q:
-    """Providers that are no own keys, or own keys that the admins allow."""
+    """Providers that are not own keys, or own keys that the admins allow."""
     given = models.Q(**{f"{prefix}own": False})
     allowed = settings.OWN_PROVIDERS
     if allowed == "off":
@@ -209,7 +208,7 @@ def own_allowed(prefix: str = "") -> models.Q:
 
 
 def model_id(text: object) -> int | None:
-    """The id of a model as pages write it; None for what is none."""
+    """The id of a model as pages write it; None if it is no id."""
     if not isinstance(text, str) or not text.isascii() or not text.isdigit():
         return None
     return int(text) if len(text) < 19 else None
@@ -291,7 +290,7 @@ class VoiceModel(models.Model):
 
     @property
     def transcription_models(self) -> list[str]:
-        """What may write down a person's words, the usual one first."""
+        """The transcription models that can be chosen, the default first."""
         usual = [self.transcription_model] if self.transcription_model else []
         others = self.features.get("transcription_models", [])
         return [*usual, *(name for name in others if name not in usual)]
@@ -307,7 +306,8 @@ class VoiceModel(models.Model):
 
 
 class AccountSettings(models.Model):
-    """What admins and managers decide about the calls of one account. Absent: the defaults."""
+    """What admins and managers decide about the calls of one account. Without a row: the
+    defaults."""
 
     account = models.OneToOneField(
         Account, on_delete=models.CASCADE, related_name="+", verbose_name=_("account")

@@ -1,4 +1,4 @@
-"""What accounts, people and the whole site may use, and who uses some of it right now."""
+"""What accounts, people and the whole site may use, and the places that running calls take."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ AT_LEAST_ONE = MinValueValidator(1)
 
 
 class Quota(models.Model):
-    """Limits of one account, of one person, or (of neither) of the site. Empty: no limit.
+    """Limits of one account, of one person, or (with neither) of the site. Empty: no limit.
 
-    Days and months are UTC's. Of several that hold for a call the tightest wins. The site's limits
-    of money are about its own providers only; those of an account or a person about all.
+    Days and months are UTC's. If several apply to a call, the tightest wins. The site's money
+    limits apply to its own providers only; those of an account or a person to all.
     """
 
     account = models.ForeignKey(
@@ -77,7 +77,7 @@ class Quota(models.Model):
         verbose_name_plural = _("quotas")
         ordering = ["account__name", "user__username"]
         constraints = [
-            # An expression, since SQLite takes two NULLs for different.
+            # An expression, since in SQLite NULLs differ from each other.
             models.UniqueConstraint(Coalesce("account", 0), Coalesce("user", 0), name="one_quota"),
             models.CheckConstraint(
                 condition=models.Q(account=None) | models.Q(user=None), name="quota_of_one"
@@ -88,7 +88,7 @@ class Quota(models.Model):
         return str(self.account or self.user or _("The whole site"))
 
     def clean(self) -> None:
-        # Each at a field, or Django would add what it says of the constraint.
+        # Raised for a field each, or Django would add its own message about the constraint.
         if self.account_id and self.user_id:
             raise ValidationError({"user": _("Choose an account or a person, not both.")})
         same = Quota.objects.filter(account=self.account, user=self.user)
@@ -110,15 +110,15 @@ class Quota(models.Model):
 
 
 class Lease(models.Model):
-    """The place a running call takes. One without a recent heartbeat is of a process that died,
-    and counts no more."""
+    """The place a running call takes. One without a recent heartbeat belongs to a dead process, and
+    does not count."""
 
     call_id = models.UUIDField(_("call"), primary_key=True)
     account_id = models.BigIntegerField(_("account id"))
     user_id = models.BigIntegerField(_("person id"))
-    # What it is going to cost beyond what the ledger has, in the reporting currency.
+    # What it will cost beyond what is in the ledger, in the reporting currency.
     reserved = ExactField(_("reserved"), places=12, default=0)
-    # Over a provider of the account's own: no money of the site's.
+    # Over a provider of the account's own: none of the site's money.
     own = models.BooleanField(_("over their own provider"), default=False)
     began = models.DateTimeField(_("began"))
     heartbeat = models.DateTimeField(_("last sign of life"), db_index=True)

@@ -1,5 +1,5 @@
-"""Personal tokens: how a program speaks in a person's name, and the short-lived secrets made
-with them for browsers."""
+"""API tokens: how a program acts in a person's name, and the short-lived secrets made with them for
+browsers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from realtime.models.providers import VoiceModel
 
 TOKEN_START = "nv_"
 SECRET_START = "ek_"
-"""Official browser clients refuse a key that starts otherwise."""
+"""Official browser clients refuse keys that start otherwise."""
 RANDOM_BYTES = 32
 SHOWN = 9
 """How many characters of a token stay readable."""
 USED_EVERY = timedelta(minutes=5)
-"""How coarse `last_used` is: no write with every request."""
+"""How coarse `last_used` is, so that not every request writes."""
 
 
 def digest(raw: str) -> str:
@@ -34,7 +34,7 @@ def digest(raw: str) -> str:
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def valid(self, now: datetime | Expression | None = None) -> Self:
-        """Tokens that work now: neither revoked nor expired, of an active person."""
+        """Valid tokens: neither revoked nor expired, of an active person."""
         now = now or timezone.now()
         unexpired = models.Q(expires__isnull=True) | models.Q(expires__gt=now)
         return self.filter(unexpired, revoked__isnull=True, user__is_active=True)
@@ -49,14 +49,14 @@ class ApiTokenManager(models.Manager["ApiToken"]):
         return ApiTokenQuerySet(self.model, using=self._db)
 
     def make(self, user: User, name: str, **fields: Any) -> tuple[ApiToken, str]:
-        """A new token and its text, which is nowhere else."""
+        """A new token and its text, which is not stored."""
         raw = TOKEN_START + secrets.token_urlsafe(RANDOM_BYTES)
         token = self.create(user=user, name=name, start=raw[:SHOWN], digest=digest(raw), **fields)
         return token, raw
 
 
 class ApiToken(models.Model):
-    """A key with which a program makes calls in a person's name. Only its hash is kept."""
+    """A key with which a program makes calls in a person's name. Only its hash is stored."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -97,18 +97,18 @@ class ApiToken(models.Model):
 
     @property
     def expired(self) -> bool:
-        """Whether its time is over."""
+        """Whether it has expired."""
         return self.expires is not None and self.expires <= timezone.now()
 
     def used(self) -> None:
-        """Note that it was used; about, so that not every request writes."""
+        """Note that it was used; roughly, so that not every request writes."""
         now = timezone.now()
         if self.last_used is None or now - self.last_used > USED_EVERY:
             self.last_used = now
             self.save(update_fields=["last_used"])
 
     def revoke(self) -> None:
-        """It works no more, for ever; its running calls end within seconds."""
+        """Make it invalid for ever; its running calls end within seconds."""
         if self.revoked is None:
             self.revoked = timezone.now()
             self.save(update_fields=["revoked"])
@@ -116,7 +116,8 @@ class ApiToken(models.Model):
 
 
 class ClientSecret(models.Model):
-    """A short-lived key for a browser, made with a token. It bounds connecting, not the call."""
+    """A short-lived key for a browser, made with a token. It limits when a session can begin, not
+    how long it lasts."""
 
     digest = models.CharField(max_length=64, unique=True, editable=False)
     token = models.ForeignKey(
@@ -139,7 +140,7 @@ class ClientSecret(models.Model):
     def make(
         cls, token: ApiToken, session: dict[str, Any], seconds: int
     ) -> tuple[ClientSecret, str]:
-        """A new secret and its text. Those that have expired are cleared away."""
+        """A new secret and its text. Expired ones are deleted."""
         now = timezone.now()
         cls.objects.filter(expires__lte=now).delete()
         raw = SECRET_START + secrets.token_urlsafe(RANDOM_BYTES)
@@ -149,7 +150,7 @@ class ClientSecret(models.Model):
 
     @classmethod
     def find(cls, raw: str) -> ClientSecret | None:
-        """The secret with this text, if it and its token still work."""
+        """The secret with this text, if it and its token are still valid."""
         secret = (
             cls.objects.select_related("token__user", "token__model")
             .filter(digest=digest(raw), expires__gt=timezone.now())

@@ -1,4 +1,4 @@
-"""Services whose functions the assistant may call: plugins, MCP servers, makers of images."""
+"""Services whose functions the assistant may call: plugins, MCP servers, image generators."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ToolService(models.Model):
     Its secret goes to the origin of its address only, is sealed, and is never shown.
     """
 
-    # What is sealed (see `realtime.rotation`).
+    # Sealed columns (see `realtime.rotation`).
     SEALED = ("sealed_secret",)
 
     class Kind(models.TextChoices):
@@ -124,7 +124,7 @@ class ToolService(models.Model):
         self.sealed_secret = seal(secret, self.sealed_for("sealed_secret"))
 
     def secret(self) -> Secret:
-        """What goes along with each request, in the clear. Raises SealBroken."""
+        """The secret for each request, in the clear. Raises SealBroken."""
         text = unseal(self.sealed_secret, self.sealed_for("sealed_secret"))
         if not text or self.auth == self.Auth.NONE:
             return Secret()
@@ -135,15 +135,15 @@ class ToolService(models.Model):
         return Secret(headers={"Authorization": f"Bearer {text}"})
 
     def sealed_for(self, field: str) -> str:
-        """Whom a sealed field is bound to, as `seal` wants it."""
+        """The owner that a sealed field is bound to."""
         return f"tool-service:{self.pk}:{field}"
 
 
 class ToolFunction(models.Model):
     """One function of a service. It is offered to models once an admin has chosen it.
 
-    `fingerprint`: of its description and parameters. When the service changes them, it is no
-    longer chosen until somebody has looked.
+    `fingerprint`: of its description and parameters. When the service changes them, the function is
+    not chosen any more until somebody has looked.
     """
 
     class State(models.TextChoices):
@@ -182,7 +182,7 @@ class ToolFunction(models.Model):
 
     @property
     def offered_name(self) -> str:
-        """What models call it: unique in the whole site, at most 64 characters."""
+        """The name for models: unique in the whole site, at most 64 characters."""
         return f"{self.service.prefix}{SEPARATOR}{self.name}"
 
     @property

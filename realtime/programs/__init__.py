@@ -1,6 +1,6 @@
 """Programs of ours that run beside the site, and end with it.
 
-- `beside`: how the site starts one and asks it
-- `program`, `database_program`: how one answers
-- `priority`: who goes first on a core
+- `beside`: how the site starts a program and asks it
+- `program`, `database_program`: how a program answers
+- `priority`: scheduling priorities
 """

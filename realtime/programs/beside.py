@@ -1,9 +1,8 @@
-"""Programs of ours that run beside this process, for what takes more of a processor than a thread
-of it should: whoever has the interpreter keeps every call of the process waiting.
+"""Programs of ours that run beside this process, for work that takes too much processor time for a
+thread: whoever holds the interpreter lock keeps every call of the process waiting.
 
-Such a program is asked one thing after another on its standard input, and answers each on its
-standard output (`realtime.programs.program`). It ends with its input, so with this process, however
-that comes about.
+A program reads one question after another on its standard input, and answers each on its standard
+output (`realtime.programs.program`). It ends with its input, so however this process ends.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ T = TypeVar("T")
 class Beside:
     """One `python -m module`, for all threads: started when first needed, replaced when it ends.
 
-    `environment`: its whole environment; None: ours. `lines`: where what it writes on standard
-    error goes; None: to ours, as it is.
+    `environment`: its whole environment; None: ours. `lines`: where its standard error goes; None:
+    unchanged to ours.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class Beside:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, if there is one."""
+        """The process's id, if there is one."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
@@ -57,7 +56,7 @@ class Beside:
             self._running()
 
     def ask(self, question: bytes, read: Callable[[IO[bytes]], T]) -> T:
-        """Ask and `read` the answer; once more, when it ended meanwhile.
+        """Ask and `read` the answer; once more if the program ended meanwhile.
 
         Raises OSError when it cannot be started, or ends again.
         """
@@ -87,7 +86,7 @@ class Beside:
     def _end(self, process: subprocess.Popen[bytes]) -> int:
         self._process = None
         process.kill()
-        # Its pipes are closed; into one of them what was asked may not have gone.
+        # Its pipes are closed; the question may be stuck in one of them.
         with suppress(OSError), process:
             pass
         return process.returncode
@@ -101,9 +100,9 @@ class Beside:
                 stderr=told,
                 cwd=PROJECT_ROOT,
                 env=self._environment,
-                # A Ctrl-C in the terminal is for the site. Not in a session of its own: Linux
-                # shares time among sessions first (autogroups), so it could not be behind the
-                # site then.
+                # A Ctrl-C in the terminal is for the site. Not in a session of its own: Linux first
+                # shares time among sessions (autogroups), so it could not have a lower priority
+                # than the site.
                 process_group=0,
             )
 
@@ -112,7 +111,7 @@ class DatabaseBeside(Beside):
     """A program that uses the database: see `realtime.programs.database_program`."""
 
     def start_soon(self) -> None:
-        """Have it loaded by the time that it is asked."""
+        """Start loading it, so that it is ready when it is asked."""
         try:
             self.start()
         except OSError as problem:
@@ -121,7 +120,7 @@ class DatabaseBeside(Beside):
     def answer(self, question: Any) -> Any:
         """The answer to a question.
 
-        Raises OperationalError while the database is away, or there is no such process.
+        Raises OperationalError while the database is away, or the program is gone.
         """
         try:
             answer, away = self.ask(pickle.dumps(question), _unpickled)

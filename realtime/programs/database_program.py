@@ -1,8 +1,7 @@
-"""What programs of ours have in common that use the database beside the site: see
-`realtime.programs.beside`.
+"""The side of the program for those that use the database: see `realtime.programs.beside`.
 
-In: pickled questions. Out, for each: a pickled pair, of its answer, and None; or, while the
-database is away, of None, and the text of why.
+In: pickled questions. Out: for each a pickled pair, (answer, None), or (None, why) while the
+database is away.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ from realtime.programs.program import answer_all
 
 
 def answer_from_database(load: Callable[[], Callable[[Any], Any]]) -> NoReturn:
-    """Answer what comes on standard input, one after another, until it ends.
+    """Answer the questions on standard input, one after another, until it ends.
 
-    `load` is called once Django is set up; what it returns makes an answer of a question.
+    `load` is called once Django is set up and returns the function that answers.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nextvoice.settings")
     hide_in_crashes()
     os.environ["DATABASE_POOL"] = "1"  # for its one thread
     django.setup()
-    # That the database is away is said by who asked.
+    # The asking process reports that the database is away.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    # Audio goes first. Further behind than this, a machine whose cores are all busy with something
-    # else would write heartbeats of calls too late, and others would take the calls for dead.
+    # Audio goes first. With a lower priority still, a machine whose cores are all busy with
+    # something else would write heartbeats too late, and calls would be taken for dead.
     os.nice(15)
     interrupt_nobody()
     work = load()

@@ -1,4 +1,4 @@
-"""What programs of ours that run beside the site have in common: see `realtime.programs.beside`."""
+"""The side of the program: see `realtime.programs.beside`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 def answer_all(questions: Iterable[T], answer: Callable[[T], bytes]) -> NoReturn:
-    """Write the answer to each question on standard output, in turn, until there are no more: then
-    this process is gone, also in the middle of an answer."""
-    # Who stops the site may signal all of its processes. There is work here until the site is gone,
-    # and this process is then.
+    """Write the answer to each question on standard output, until there are no more. Then this
+    process ends, even in the middle of an answer."""
+    # Stopping the site may signal all of its processes. There is work here until the site is gone,
+    # and this process ends then.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_questions, daemon=True).start()
     try:
@@ -25,9 +25,9 @@ def answer_all(questions: Iterable[T], answer: Callable[[T], bytes]) -> NoReturn
             sys.stdout.buffer.write(answer(question))
             sys.stdout.buffer.flush()
     except BrokenPipeError:
-        pass  # nobody hears the answer: the questions have ended as well
+        pass  # nobody hears the answer: there will be no more questions either
     except BaseException:
-        # Who asked learns of it: nobody may wait for an answer that will not come.
+        # The asking process notices: nobody may wait for an answer that will not come.
         sys.excepthook(*sys.exc_info())
         os._exit(1)
     os._exit(0)
@@ -35,7 +35,7 @@ def answer_all(questions: Iterable[T], answer: Callable[[T], bytes]) -> NoReturn
 
 def _end_with_questions() -> None:
     end = select.poll()
-    # Of nothing but the end, which is always told: this thread does not wake with each question.
+    # Nothing but the end, which is always reported: this thread does not wake for each question.
     end.register(sys.stdin, 0)
     end.poll()
     os._exit(0)

@@ -72,8 +72,8 @@ def _set_enabled(modeladmin: Any, request: HttpRequest, queryset: QuerySet, to: 
 
 
 def _make_default(modeladmin: Any, request: HttpRequest, form: Any) -> None:
-    """Of the models that everybody may use one is the default: what was just ticked takes the place
-    of the one before, which by its provider's name might go first."""
+    """There is one default among the models that everybody may use: the one just ticked replaces
+    the one before, which otherwise might come first by its provider's name."""
     model = form.instance
     if not model.default or "default" not in form.changed_data:
         return

@@ -1,12 +1,12 @@
 """Which models a person may use, whose keys they may manage, and who pays.
 
 A person sees the models of the site's providers (all, or those meant for one of their accounts) and
-of the providers of every account they are in, their own among them: see
-`VoiceModel.objects.available_to`. It does not matter for that which account a conversation is in.
+of the providers of all accounts they are in, their own among them: see
+`VoiceModel.objects.available_to`. Which account a conversation belongs to does not matter for that.
 
-Who pays (`payer`): a call over an account's own provider is that account's, whose key is charged;
-a call over a provider of the site is the conversation's account's. So somebody in several accounts
-decides by the account they begin a conversation for, and a team's managers see every use of the
+Who pays (`payer`): a call over an account's own provider is paid by that account, whose key is
+charged; a call over one of the site's providers by the conversation's account. So somebody in
+several accounts chooses when they begin a conversation, and a team's managers see every use of the
 team's key.
 """
 
@@ -35,7 +35,7 @@ _known = Prepared(
 )
 
 
-# What `own_allowed` makes of its setting is in their SQL.
+# Their SQL depends on the setting that `own_allowed` reads.
 @cache
 def _all(own_providers: str) -> Prepared[VoiceModel]:
     models = VoiceModel.objects
@@ -50,7 +50,7 @@ def _one(own_providers: str) -> Prepared[VoiceModel]:
 
 @cache
 def _people(own_providers: str) -> Prepared[tuple[int]]:
-    # They are asked about in subqueries of a subquery.
+    # They are referred to in subqueries of a subquery.
     each = User(pk=OuterRef(OuterRef("pk")))
     models = VoiceModel.objects.filter(pk=Given("model", PK))
     people = User.objects.filter(pk__in=Given("people", PK, many=True), is_active=True)
@@ -60,12 +60,12 @@ def _people(own_providers: str) -> Prepared[tuple[int]]:
 
 
 def account_settings(account: Account) -> AccountSettings:
-    """What was decided about an account's calls; the defaults, not saved, when nothing was."""
+    """What was decided about an account's calls; the defaults, unsaved, when nothing was."""
     return _settings_of.first(account=account.pk) or AccountSettings(account=account)
 
 
 def model_of(user: User, pk: int) -> VoiceModel | None:
-    """The model, if the person may use it; with its provider and whose that is."""
+    """The model, if the person may use it; with its provider and that one's account."""
     return _one(settings.OWN_PROVIDERS).first(user=user.pk, model=pk) if user.is_active else None
 
 
@@ -81,13 +81,13 @@ def who_may_use(model_pk: int, people: Collection[int]) -> set[int]:
 
 
 def payer(model: VoiceModel, account: Account) -> Account:
-    """The account that a call over `model` in a conversation of `account` is counted to."""
+    """The account that pays for a call over `model` in a conversation of `account`."""
     return model.provider.account or account
 
 
 def default_model(user: User, account: Account) -> VoiceModel | None:
-    """What a call in a conversation of `account` takes when nothing was chosen: the person's
-    usual model, else the account's, else the site's."""
+    """The model of a call in a conversation of `account` when none was chosen: the person's
+    default, otherwise the account's, otherwise the site's."""
     if not user.is_active:
         return None
     found = {model.pk: model for model in _all(settings.OWN_PROVIDERS).all(user=user.pk)}
@@ -99,7 +99,7 @@ def default_model(user: User, account: Account) -> VoiceModel | None:
 
 
 def models_for(account: Account) -> QuerySet[VoiceModel]:
-    """Models that every member of an account may use, as far as the account gives them."""
+    """Models that all members of an account may use because they are members."""
     for_some = Provider.objects.filter(accounts__isnull=False).values("pk")
     for_this = Provider.objects.filter(accounts=account).values("pk")
     of_site = Q(provider__account__isnull=True) & (
@@ -129,7 +129,7 @@ def managed_account(request: HttpRequest, slug: str) -> Account:
 
 
 def own_providers(user: User) -> QuerySet[Provider]:
-    """Own keys that the person may manage, forbidden ones too: those can still be removed."""
+    """Own keys that the person may manage, forbidden ones included: those can still be removed."""
     return Provider.objects.filter(own=True, account__in=managed_accounts(user).values("pk"))
 
 

@@ -1,8 +1,9 @@
-"""A provider that cannot be had is left alone for a while, and people are told so at once.
+"""A circuit breaker: an unreachable provider is left alone for a while, and people are told at
+once.
 
 Each process learns for itself, from the connections its own calls try to open. After `FAILURES`
-that failed in a row nobody tries for `OPEN_SECONDS`; then one call does, for all. A provider that
-says how long to wait (`Retry-After`) is believed.
+failures in a row nobody tries for `OPEN_SECONDS`; then one call does, for all. A provider that says
+how long to wait (`Retry-After`) is believed.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Circuit:
             if now < self._until:
                 return self._until - now
             if self._failures >= FAILURES:
-                # One tries for all; the others wait for what becomes of it.
+                # One tries for all; the others wait for its result.
                 self._until = now + OPEN_SECONDS
             return 0.0
 

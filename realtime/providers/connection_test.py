@@ -25,8 +25,7 @@ from realtime.providers.targets import Refused, target_for
 log = logging.getLogger(__name__)
 
 PER_MINUTE = 10
-"""How often a person may test, whichever provider: each test costs a little, and knocks
-somewhere."""
+"""Tests per person, over all providers: each one costs a little, and knocks at somebody's door."""
 
 
 class TooOften(Exception):
@@ -35,7 +34,7 @@ class TooOften(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A model's connection as it is set up now, ready to be tried; or why it cannot be."""
+    """A model's connection as it is set up now, ready to be tested; or why it cannot be."""
 
     __test__ = False  # for pytest
 
@@ -46,7 +45,7 @@ class Test:
 
     async def steps(self, *, candid: bool, user: User | None) -> AsyncIterator[Step]:
         """Each step as it ends; `candid` as in `probe`. What the answer used is written into the
-        ledger for `user`, who tests."""
+        ledger for `user`."""
         if self.target is None:
             assert self.problem is not None
             yield self.problem
@@ -76,7 +75,7 @@ def prepare(model: VoiceModel | None) -> Test:
 
 
 def model_of(provider: Provider, **wanted: Any) -> VoiceModel | None:
-    """The provider's first model, among those with these values."""
+    """The provider's first model among those with these values."""
     models = provider.models.select_related("provider__account")
     return models.filter(**wanted).order_by("-default", "-enabled", "name").first()
 
@@ -87,7 +86,7 @@ def count_for(user: User) -> None:
     cache.add(name, 0, 60)
     try:
         count = cache.incr(name)
-    except ValueError:  # it ran out in between
+    except ValueError:  # it expired in between
         return
     if count > PER_MINUTE:
         raise TooOften
@@ -108,7 +107,7 @@ def told(step: Step) -> dict[str, Any]:
 
 
 def verdict(ok: bool) -> str:
-    """What came of it all, in a sentence."""
+    """The result in a sentence."""
     return gettext("Everything works.") if ok else gettext("The connection does not work yet.")
 
 
@@ -128,7 +127,7 @@ def _entry(model: VoiceModel, step: Step, user: User | None) -> Entry:
             own=provider.of_account,
         ),
         model=model.name,
-        # Some services leave the session or the answer without a name.
+        # Some services leave the session or the answer without an id.
         upstream_session=step.session_id or f"test {uuid.uuid4()}",
         key=str(response.get("id") or "answer"),
         kind=Usage.Kind.PROBE,

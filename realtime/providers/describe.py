@@ -1,4 +1,5 @@
-"""What is shown of a model: what it offers in a few words, until when, and what it costs."""
+"""How a model is described to people: what it offers in a few words, until when, and what it
+costs."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ def cards(models: Iterable[VoiceModel]) -> list[Card]:
 
 
 class Costs:
-    """What a minute with a model costs, about; the prices are read once."""
+    """What a minute with a model costs, roughly; the prices are read once."""
 
     def __init__(self) -> None:
         begun = Price.objects.filter(kind=Price.Kind.REALTIME, since__lte=timezone.now())
@@ -85,7 +86,7 @@ class Costs:
 
 
 def _rounded(amount: Decimal) -> Decimal:
-    """Two digits that count, cents at least: an estimate should not look exact."""
+    """Two significant digits, but at least cents: an estimate should not look exact."""
     places = max(2, 1 - amount.adjusted())
     return amount.quantize(Decimal(1).scaleb(-places))
 

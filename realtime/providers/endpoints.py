@@ -1,4 +1,4 @@
-"""Which hosts and ports of our own network the site's admins and operators vouch for."""
+"""Hosts and ports of our own network that the site's admins and operators vouch for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _allowed = Prepared(
 
 
 def is_allowed(target: Target) -> bool:
-    """Whether just this host and port were allowed, by a row or by NEXTVOICE_ALLOWED_ENDPOINTS."""
+    """Whether exactly this host and port were allowed, by a row or by
+    NEXTVOICE_ALLOWED_ENDPOINTS."""
     try:
         host, port, _tls = check_url(dialect_for(target).url(target), allow_private=True)
     except (Forbidden, KeyError):
@@ -38,7 +39,7 @@ def vouched(host: str, port: int) -> bool:
 
 
 def vouched_url(url: str) -> bool:
-    """Whether just the host and port of this http: or https: address were allowed."""
+    """Whether exactly the host and port of this http: or https: address were allowed."""
     try:
         _scheme, host, port = origin_of(url)
     except Forbidden:
@@ -47,9 +48,9 @@ def vouched_url(url: str) -> bool:
 
 
 def check_outside(url: str, schemes: tuple[str, str] = ("ws", "wss")) -> None:
-    """Raise Forbidden for an address that is not public already as it is written: another port, no
-    TLS, this machine's name, a number of an own network. What a name leads to is looked at when it
-    is used. `schemes`: without TLS and with it."""
+    """Raise Forbidden for an address that is visibly not public: another port, no TLS, this
+    machine's name, an internal IP address. What a name resolves to is checked when it is used.
+    `schemes`: without TLS and with it."""
     host, _port, _tls = check_url(url, False, schemes)
     host = plain_host(host)
     numeric = host.replace(".", "").isdigit() or ":" in host
@@ -58,13 +59,13 @@ def check_outside(url: str, schemes: tuple[str, str] = ("ws", "wss")) -> None:
 
 
 def of_operator() -> set[tuple[str, int]]:
-    """Host and port pairs of NEXTVOICE_ALLOWED_ENDPOINTS; what is none of them is left out."""
+    """Host and port pairs of NEXTVOICE_ALLOWED_ENDPOINTS; malformed entries are left out."""
     pairs = [_pair(each) for each in settings.ALLOWED_ENDPOINTS]
     return {pair for pair in pairs if pair is not None}
 
 
 def unread_words() -> list[str]:
-    """Entries of NEXTVOICE_ALLOWED_ENDPOINTS that are no host and port."""
+    """Malformed entries of NEXTVOICE_ALLOWED_ENDPOINTS."""
     return [each for each in settings.ALLOWED_ENDPOINTS if _pair(each) is None]
 
 

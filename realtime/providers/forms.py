@@ -1,7 +1,7 @@
-"""The forms for providers: one for admins, the same with less for own keys. Models have theirs in
-`model_forms`.
+"""The forms for providers: one for admins, and one with fewer fields for own keys. Models have
+theirs in `model_forms`.
 
-Everything is tidied as it comes in (`providers.tidy`), and what is wrong says what to do about it.
+Everything that is typed in is tidied (`providers.tidy`), and errors say what to do about them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from realtime.sealing import SealBroken
 class ProviderForm(forms.ModelForm):
     """A provider with a key that can be set or removed but never read.
 
-    What is for admins only (`ADMIN_ONLY`) is refused here whoever posts it: the form for own keys
-    lacks those fields and never sets them.
+    Fields for admins only (`ADMIN_ONLY`) are missing from the form for own keys, so whatever is
+    posted there cannot set them.
     """
 
     preset = forms.ChoiceField(label=_("Service"), required=False)
@@ -54,7 +54,7 @@ class ProviderForm(forms.ModelForm):
         label=_("Key"),
         required=False,
         max_length=4096,
-        # By any other name browsers fill in the password that they know of this site.
+        # With any other value browsers fill in the person's password for this site.
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"}),
         help_text=_("Kept sealed, and never shown again but for its last four characters."),
     )
@@ -146,9 +146,9 @@ class ProviderForm(forms.ModelForm):
         return data
 
     def _keep_secrets_here(self, data: dict[str, Any]) -> None:
-        """Refuse to send what is sealed to another server than the one it was written for.
+        """Refuse to send secrets to another server than the one they were entered for.
 
-        Nobody may read it, and whoever runs the new server would.
+        Nobody may read them here, but whoever runs the new server could.
         """
         if self.instance._state.adding or _server(self.initial["url"]) == _server(data["url"]):
             return
@@ -170,7 +170,7 @@ class ProviderForm(forms.ModelForm):
             provider.set_key(data["new_key"])
         elif data.get("remove_key"):
             provider.set_key("")
-        # Untouched text is not sealed anew, so a seal that cannot be opened is not lost.
+        # Unchanged values are not sealed anew, so that a seal that cannot be opened is not lost.
         if "extra_headers" in self.changed_data or data["extra_headers"] != self.kept_headers:
             provider.set_headers(data["extra_headers"])
         if "extra_query" in self.changed_data or data["extra_query"] != self.kept_query:
@@ -179,7 +179,7 @@ class ProviderForm(forms.ModelForm):
         return saved
 
     def add_models(self) -> None:
-        """Make the rows of the models that were ticked. Call this once the provider is saved."""
+        """Create the models that were ticked. Call this once the provider is saved."""
         provider, data = self.instance, self.cleaned_data
         there = set(provider.models.values_list("name", flat=True))
         preset = presets.preset_of(data.get("preset", ""), inside=self.inside)
@@ -190,7 +190,7 @@ class ProviderForm(forms.ModelForm):
                 VoiceModel.objects.create(provider=provider, **model.fields(provider.dialect))
 
     def _say_what_is_not_shown_back(self) -> None:
-        """Seen only when something is wrong: a form that is right is not shown again."""
+        """Only seen when something is wrong: a valid form is not shown again."""
         address = self._posted("url")
         if self._posted("new_key") or tidy.address_of(address) != address:
             self.fields["new_key"].help_text = _("Enter the key again: it is never shown back.")
@@ -211,7 +211,7 @@ class ProviderForm(forms.ModelForm):
         return str(self.data.get(self.add_prefix(name)) or "")
 
     def _offer_models(self) -> None:
-        """Any model may be posted; those of the service that is chosen are shown."""
+        """Any model may be posted; those of the chosen service are shown."""
         field: Any = self.fields["models_of_preset"]
         field.choices = [choice for preset in self.known for choice in preset.choices()]
         chosen = self.data.get("preset") if self.is_bound else self.initial.get("preset")
@@ -240,7 +240,7 @@ class ProviderForm(forms.ModelForm):
             self._check_outside(data["url"])
 
     def _take_parameters(self, data: dict[str, Any], parameters: dict[str, str]) -> None:
-        """Put what a pasted address asked for into the fields that are for it."""
+        """Move the parameters of a pasted address to their own fields."""
         rest: dict[str, str] = {}
         for name, value in parameters.items():
             field = tidy.PARAMETER_FIELDS.get(name)
@@ -320,7 +320,7 @@ class AdminProviderForm(ProviderForm):
 
 
 class OwnProviderForm(ProviderForm):
-    """For an account's people, with a key of their own: outside addresses only."""
+    """For an account's people, with a key of their own: public addresses only."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -328,7 +328,7 @@ class OwnProviderForm(ProviderForm):
             self.fields[field].widget.attrs["class"] = "select"
 
     def clean_name(self) -> str:
-        # The account is no field here, so the row's own check leaves it out.
+        # The form has no account field, so the model's own uniqueness check is skipped.
         name: str = self.cleaned_data["name"]
         others = Provider.objects.filter(account=self.instance.account, name=name)
         if others.exclude(pk=self.instance.pk).exists():

@@ -1,4 +1,4 @@
-"""The forms for a provider's models: one for admins, the same with less for own keys."""
+"""The forms for a provider's models: one for admins, and one with fewer fields for own keys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ABILITIES = {
 
 
 class VoiceModelForm(forms.ModelForm):
-    """A model and what it can do, in words instead of the JSON that is kept."""
+    """A model and its features, as fields instead of the JSON that is stored."""
 
     name = WordField(
         label=_("Name"),
@@ -150,7 +150,7 @@ class VoiceModelForm(forms.ModelForm):
         super()._post_clean()  # type: ignore[misc]
 
     def _features(self) -> dict[str, Any]:
-        """The features as the fields say them; what no field is about stays."""
+        """The features according to the fields; features without a field stay as they are."""
         data = self.cleaned_data
         about = {*self.LISTS, *ABILITIES, "speed", "max_output_tokens"}
         kept = {name: each for name, each in self.instance.features.items() if name not in about}
@@ -165,7 +165,7 @@ class VoiceModelForm(forms.ModelForm):
 
 
 class OwnModelForm(VoiceModelForm):
-    """A model of somebody's own provider. What is the default is chosen elsewhere."""
+    """A model of somebody's own provider. Its default is chosen elsewhere."""
 
     class Meta(VoiceModelForm.Meta):
         fields = [name for name in VoiceModelForm.Meta.fields if name != "default"]
@@ -175,7 +175,8 @@ class ModelSet(forms.BaseInlineFormSet):
     """The models of a provider."""
 
     def add_fields(self, form: Any, index: Any) -> None:
-        # Django gives a new parent another id when it is saved; the key is sealed for this one.
+        # Django gives a new parent another id when it is saved; but the key was sealed for this
+        # one.
         pk = self.instance.pk
         super().add_fields(form, index)
         self.instance.pk = pk

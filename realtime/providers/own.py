@@ -105,7 +105,7 @@ def change(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @login_required
 def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Ask, then remove an own key for good; one that admins forbid by now can go as well."""
+    """Ask, then remove an own key for good, even one that admins have forbidden since."""
     provider = get_object_or_404(own_providers(person_of(request)), pk=pk)
     if request.method != "POST":
         return render(request, "realtime/providers/delete.html", {"provider": provider})
@@ -118,7 +118,7 @@ def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @login_required
 @require_POST
 def enable(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Switch an own key on with the posted `enabled`, off without."""
+    """Switch an own key on with the posted `enabled`, off without it."""
     provider = get_object_or_404(allowed_own_providers(person_of(request)), pk=pk)
     provider.enabled = bool(request.POST.get("enabled"))
     provider.save(update_fields=["enabled"])
@@ -131,7 +131,7 @@ def enable(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @login_required
 @require_POST
 def default(request: HttpRequest, slug: str) -> HttpResponse:
-    """Make the posted `model` what an account's calls take; empty leaves it to the site."""
+    """Make the posted `model` the default of an account's calls; empty leaves it to the site."""
     account = managed_account(request, slug)
     wanted = request.POST.get("model", "")
     model = get_object_or_404(models_for(account), pk=model_id(wanted)) if wanted else None
@@ -153,7 +153,7 @@ def _edit(request: HttpRequest, provider: Provider, initial: dict[str, Any]) -> 
     is_new = provider._state.adding
     form = OwnProviderForm(data, instance=provider, initial=initial)
     models = OwnModelSet(data, instance=provider, prefix="models")
-    # Both, so that everything that is wrong is said at once.
+    # Both, so that all errors are shown at once.
     if data is not None and all([form.is_valid(), models.is_valid()]):
         with transaction.atomic():
             form.save()

@@ -12,7 +12,7 @@ from realtime.features import within
 
 @dataclass(frozen=True)
 class PresetModel:
-    """A model of a service, as its row is made. `usual`: ticked when the service is chosen."""
+    """A model of a service, for a VoiceModel. `usual`: ticked when the service is chosen."""
 
     name: str
     label: str = ""
@@ -24,7 +24,7 @@ class PresetModel:
     features: dict[str, Any] = field(default_factory=dict)
 
     def fields(self, dialect: str) -> dict[str, Any]:
-        """What a VoiceModel takes, as far as the dialect can say it."""
+        """The fields of a VoiceModel, with the features that the dialect can express."""
         values = asdict(self)
         del values["usual"]
         features = within(self.features, DIALECTS[dialect].traits)
@@ -33,7 +33,7 @@ class PresetModel:
 
 @dataclass(frozen=True)
 class Preset:
-    """A known service. `replace` names the part of `url` that everybody has their own of."""
+    """A known service. `replace` names the part of `url` that everybody has their own value for."""
 
     id: str
     label: Any
@@ -60,7 +60,7 @@ class Preset:
         }
 
     def value(self, model: PresetModel) -> str:
-        """What stands for one of its models in a form."""
+        """The value of one of its models in a form."""
         return f"{self.id}/{model.name}"
 
     def choices(self) -> list[tuple[str, str]]:
@@ -68,7 +68,7 @@ class Preset:
         return [(self.value(model), model.label or model.name) for model in self.models]
 
     def for_page(self) -> dict[str, Any]:
-        """What the page needs to fill the form: `initial` and what it shows beside."""
+        """The data with which the page fills the form: `initial` and what it shows beside."""
         return self.initial() | {
             "note": str(self.note),
             "replace": self.replace,

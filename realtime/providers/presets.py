@@ -61,7 +61,7 @@ def _openai(name: str, label: str, context: int, ends: date | None = None) -> Pr
 
 
 def _azure(name: str, label: str, context: int, ends: date | None = None) -> PresetModel:
-    # Writing down needs a deployment of its own on Azure, whose name nobody can know.
+    # On Azure transcription needs a deployment of its own, whose name nobody can know.
     return PresetModel(
         name=name,
         label=label,
@@ -337,7 +337,7 @@ PRESETS = (
 
 @cache
 def placeholders() -> frozenset[str]:
-    """Words in addresses of presets that stand for somebody's own."""
+    """Words in the addresses of presets that people have to replace."""
     return frozenset(preset.replace for preset in PRESETS if preset.replace)
 
 

@@ -1,4 +1,5 @@
-"""A provider and its models as an operator's command asks for them: made, changed or left alone."""
+"""A provider and its models as `manage.py provider` asks for them: created, changed or left
+alone."""
 
 from __future__ import annotations
 
@@ -22,15 +23,15 @@ from realtime.sealing import SealBroken
 
 
 class Wrong(Exception):
-    """What was asked for cannot be; one line for the operator, without any secret."""
+    """The wish cannot be fulfilled; one line for the operator, without any secret."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What to have afterwards. None: as it is, or the default for what is new.
+    """What to have afterwards. None: unchanged, or the default of a new row.
 
     `fields`: plain columns of the provider. `models`: names, the default first; `model_fields`:
-    columns they all get, `features`: what of their features is set.
+    columns they all get; `features`: features to set on them.
     """
 
     name: str
@@ -63,7 +64,7 @@ def account_of(slug: str | None) -> Account | None:
 
 
 def apply(wish: Wish) -> list[str]:
-    """Bring it about; what was done, a line for each row. Doing it again changes nothing.
+    """Fulfil the wish; returns what was done, a line for each row. Doing it again changes nothing.
 
     Raises Wrong, and then nothing was done.
     """
@@ -81,7 +82,7 @@ def apply(wish: Wish) -> list[str]:
 
 
 def remove(name: str, account: str | None, models: Sequence[str]) -> list[str]:
-    """Remove a provider, or only these models of it; what was done."""
+    """Remove a provider, or only these models of it; returns what was done."""
     provider = find(name, account)
     if provider is None:
         return [f"There is no provider {name!r}."]
@@ -102,13 +103,13 @@ def guess_dialect(url: str) -> str:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-    except ValueError:  # no address at all, which is said elsewhere
+    except ValueError:  # not an address, which is reported elsewhere
         return best
     known = [(name, each.traits.url_hint) for name, each in DIALECTS.items()]
     known += [(preset.dialect, preset.url) for preset in PRESETS]
     for dialect, hint in known:
         told = urlsplit(hint)
-        # Words in capitals stand for what everybody has their own of.
+        # Words in capitals stand for something that everybody has their own of.
         usual = ".".join(part for part in told.netloc.split(".") if not part.isupper())
         if "." in usual and (host == usual or host.endswith(f".{usual}")):
             score = len(told.path) if parts.path.startswith(told.path) else 0
@@ -166,7 +167,7 @@ def _address(url: str) -> tuple[str, dict[str, str]]:
 
 
 def _set_secrets(wish: Wish, provider: Provider) -> list[str]:
-    """Seal what differs from what is there; the names of what did."""
+    """Seal secrets that differ from what is there; returns their names."""
     changed = []
     if wish.key is not None:
         try:
@@ -209,7 +210,7 @@ def _model(wish: Wish, provider: Provider, name: str) -> str:
 
 
 def _known(dialect: str, name: str) -> dict[str, Any]:
-    """What is known of a model of this name, or what most can do."""
+    """What is known about a model of this name, or what most models can do."""
     for preset in PRESETS:
         for model in preset.models:
             if (preset.dialect, model.name) == (dialect, name):
@@ -230,7 +231,7 @@ def _default(wish: Wish, provider: Provider) -> list[str]:
         settings.default_model = model
         settings.save()
         return [f"Calls of {account.slug!r} now take {model.name!r} unless told otherwise."]
-    # Rows of accounts have defaults of their own.
+    # Models of accounts have defaults of their own.
     others = VoiceModel.objects.filter(default=True, provider__account=None).exclude(pk=model.pk)
     changed = others.update(default=False)
     if model.default and not changed:
@@ -241,7 +242,7 @@ def _default(wish: Wish, provider: Provider) -> list[str]:
 
 
 def _set(row: models.Model, fields: Mapping[str, Any]) -> list[str]:
-    """Set the columns that differ; their names."""
+    """Set the columns that differ; returns their names."""
     changed = [name for name, value in fields.items() if getattr(row, name) != value]
     for name in changed:
         setattr(row, name, fields[name])

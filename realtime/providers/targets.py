@@ -1,4 +1,4 @@
-"""The only place where a model's row becomes what an upstream connection needs."""
+"""From a model's row to what an upstream connection needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Refused(Exception):
 def target_for(model: VoiceModel) -> Target:
     """Where and how to reach `model`, with its key in the clear. Raises Refused.
 
-    Blocks: it may ask the database and start the embedded provider.
+    Blocks: it may query the database and start the embedded provider.
     """
     provider = model.provider
     if provider.embedded and provider.own:

@@ -1,8 +1,8 @@
-"""What people paste into a provider's settings, made into what they meant.
+"""Tidies what people paste into a provider's settings.
 
 Keys and names are copied from e-mails, consoles and chat programs, which add spaces, quotes,
-invisible characters and full-width letters. A single leading space in a deployment's name gives an
-answer from the provider that explains nothing, so nothing is kept as it was pasted.
+invisible characters and full-width letters. A single leading space in a deployment's name makes
+providers refuse without an explanation, so nothing is kept as it was pasted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from realtime.bridge.dialects.target import HEADER_NAME
 
 QUOTES = "\"'`“”‘’«»„"
 KEPT = "••••••"
-"""Stands for a value that is not shown; left as it is, the value is kept."""
+"""Stands for a value that is not shown; where it is left, the value is kept."""
 MOST_PAIRS = 20
 LONGEST_VALUE = 4096
 RESERVED_HEADERS = frozenset(
@@ -50,7 +50,7 @@ _BEFORE_A_KEY = re.compile(
 
 
 class Untidy(ValueError):
-    """The text cannot be understood. `code` says why; `what` is a name of it, never a value."""
+    """The text cannot be understood. `code` says why; `what` is a name in it, never a value."""
 
     def __init__(self, code: str, what: str = "") -> None:
         super().__init__(code)
@@ -72,7 +72,7 @@ def tidied(text: str) -> str:
 
 
 def tidied_word(text: str) -> str:
-    """Return one name or number as a header can carry it. Raises Untidy."""
+    """Return one name or number that fits a header. Raises Untidy."""
     word = tidied(text)
     if not fits_header(word) or " " in word:
         raise Untidy("word")
@@ -94,9 +94,9 @@ def tidied_key(text: str) -> str:
 
 
 def tidied_address(text: str) -> tuple[str, dict[str, str]]:
-    """Return the address of an endpoint, as wss: or ws:, and the parameters it had.
+    """Return the address of an endpoint, as wss: or ws:, and its parameters.
 
-    Parameters are given apart because some are secret and an address is shown. Raises Untidy.
+    Parameters are returned apart because some are secret and an address is shown. Raises Untidy.
     """
     address = tidied(text)
     if any(each.isspace() or not each.isprintable() for each in address):
@@ -155,7 +155,7 @@ def shown_pairs(names: Mapping[str, str]) -> str:
 
 
 def names_of(text: str, separators: str = ":") -> str:
-    """Return the lines of pairs as they may be shown back: dots stay, and no value does."""
+    """Return the lines of pairs as they may be shown back: dots stay, values do not."""
     names = []
     for number, line in enumerate(text.splitlines(), start=1):
         try:
@@ -168,8 +168,8 @@ def names_of(text: str, separators: str = ":") -> str:
 
 
 def address_of(text: str) -> str:
-    """Return an address as it may be shown back: what may be secret in it is left out, which are
-    its parameters and the password before an @."""
+    """Return an address as it may be shown back, without its parameters and the password before an
+    @: these may be secret."""
     whole = tidied(text)
     shown = re.sub(r"(?<=//)[^/]*@", "", re.split(r"[?#]", whole, maxsplit=1)[0])
     return text if shown == whole else shown

@@ -24,27 +24,27 @@ class Item:
     # The transcript as far as it came, or as far as it was heard.
     text: str = ""
     unheard: str = ""
-    # Of an answer, what makes up its text, by content index.
+    # The parts of an answer's text, by content index.
     parts: dict[int, str] = field(default_factory=dict)
     # Playback position the browser reported last, in ms; None before the first report.
     played_ms: int | None = None
     # Where the answer was cut, in ms; None when it was not.
     cut_ms: int | None = None
-    # How much of a turn's track is its own; None for all of it.
+    # How much of a turn's track belongs to it; None for all of it.
     own_ms: int | None = None
     # The provider will send no more audio or text for it.
     complete: bool = False
-    # It was taken out of the conversation.
+    # It was removed from the conversation.
     removed: bool = False
     # Its audio was handed to the encoder.
     recorded: bool = False
     track: Track | None = None
     recording: dict[str, Any] | None = None
-    # What the person attached, as pages are shown it.
+    # What the person attached, as pages show it.
     attachments: list[dict[str, Any]] = field(default_factory=list)
-    # Of a function call: what its message keeps of it.
+    # What the message of a function call keeps of it.
     tool: dict[str, Any] | None = None
-    # Its row waits to be written, with what comes until then.
+    # Its row is about to be written, with everything until then.
     growing: bool = False
     # The columns of its row as the database has them; None before the first write.
     kept: dict[str, Any] | None = None
@@ -60,7 +60,7 @@ class Items:
 
     def __init__(self, last_position: float) -> None:
         self._by_id: dict[str, Item] = {}
-        # Ids of items that were taken out.
+        # Ids of items that were removed.
         self.removed: set[str] = set()
         # Item ids in the order of the conversation.
         self._order: list[str] = []
@@ -75,19 +75,20 @@ class Items:
         return self._by_id.get(item_id) if item_id else None
 
     def add(self, item_id: str, role: str, kind: str, after: str | None) -> Item:
-        """Make an item, after the one named if that is known, else at the end."""
+        """Make an item, after the one named if that is known, otherwise at the end."""
         item = Item(item_id, str(role), str(kind), self._place(item_id, after))
         self._by_id[item_id] = item
         return item
 
     def remove(self, item: Item) -> None:
-        """Take an item out; it does not come back."""
+        """Remove an item; it does not come back."""
         del self._by_id[item.item_id]
         self._order.remove(item.item_id)
         self.removed.add(item.item_id)
 
     def move(self, item: Item, after: str | None) -> bool:
-        """Put a known item after the one named; False when it was there, or that is unknown."""
+        """Move a known item after the one named; False if it was there already, or that is
+        unknown."""
         if after is None or after not in self._by_id or after == self._before(item.item_id):
             return False
         self._order.remove(item.item_id)
@@ -95,7 +96,7 @@ class Items:
         return True
 
     def _place(self, item_id: str, after: str | None) -> float:
-        """Put the id into the order; returns the position that belongs there."""
+        """Put the id into the order; returns the position it gets."""
         if after is not None and after in self._by_id and after != self._order[-1]:
             index = self._order.index(after) + 1
             low = self._by_id[after].position

@@ -20,16 +20,16 @@ from realtime.keeping.tracks import Encoded, Track, recording_columns
 from realtime.recorder.items import Item
 
 MAX_ID = Message._meta.get_field("item_id").max_length
-"""So many letters of an item's id are kept; providers and programs choose it."""
+"""How many characters of an item's id are kept; providers and programs choose it."""
 GROWING = 4000
-"""Letters of an answer that are formatted while more of it comes."""
+"""Answers up to this length are formatted while more of them comes."""
 
 Notify = Callable[[dict[str, Any]], None]
 
 
 class Keeper:
     """Where the items of a call go. `notify` tells the call's own page what is kept of them, `show`
-    whoever else has the conversation open; both must be safe to call from any thread."""
+    everybody else who has the conversation open; both must be safe to call from any thread."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Keeper:
         self._save_conversation(item)
 
     def grow(self, item: Item) -> None:
-        """Write the item's message soon, with what comes until then."""
+        """Write the item's message soon, with everything that comes until then."""
         if item.growing:
             return
         item.growing = True
@@ -86,7 +86,7 @@ class Keeper:
 
     def _columns(self, item: Item) -> dict[str, Any]:
         """The item's row as it stands."""
-        # Before the rest is read: what comes after this look is handed over anew.
+        # Before the rest is read: what comes after this is handed over anew.
         item.growing = False
         columns = {
             "conversation_id": self._conversation_id,
@@ -103,7 +103,7 @@ class Keeper:
         return columns if item.tool is None else columns | {"tool": item.tool}
 
     def remove(self, item: Item) -> None:
-        """Forget the item: nothing of it is worth keeping."""
+        """Drop the item: nothing of it is worth keeping."""
         if item.track is not None:
             item.track.discard()
             self._store.remove("chats.Recording", item.track.recording_id)
@@ -118,14 +118,14 @@ class Keeper:
             return
         event = saved_event(item)
         self._show(event)
-        # Half of an answer is told too where it is shown formatted, which is done here.
+        # Unfinished answers are shown formatted too, which is done here, in the store's thread.
         if columns["status"] != Message.Status.IN_PROGRESS or event["html"] or event["card"]:
             self._notify(event)
 
     def link(self, item: Item) -> None:
-        """Make the item's attachments part of its message, which is saved."""
+        """Attach the item's files to its message, which is saved."""
         for attachment in item.attachments:
-            # One that was deleted meanwhile stays so.
+            # One that was deleted meanwhile stays deleted.
             self._store.put("chats.Attachment", attachment["id"], {"message_id": item.message_id})
 
     def attach(self, item: Item, track: Track) -> None:
@@ -141,7 +141,7 @@ class Keeper:
             self._partial(item, track)
 
     def _partial(self, item: Item, track: Track) -> None:
-        """Some of the track is lost: write so at once, and tell the person once a call."""
+        """Some of the track is lost: write so at once, and tell the person once per call."""
         row = {"message_id": item.message_id, "partial": True}
         self._store.put("chats.Recording", track.recording_id, row)
         if not self._told_partial:
@@ -158,15 +158,15 @@ class Keeper:
             track.finish(keep_ms, lambda encoded: self._recorded(item, track, encoded))
 
     def _recorded(self, item: Item, track: Track, encoded: Encoded | None) -> None:
-        """In the encoder's thread: write the finished recording, then tell the browser. Of an item
-        that was removed meanwhile nothing is written or told; `chats.orphans` finds its file."""
+        """In the encoder's thread: write the finished recording, then tell the browser. If the item
+        was removed meanwhile, nothing is written or told; `chats.orphans` finds its file."""
         if item.removed:
             return
 
         def written() -> None:
             if item.removed:
                 return
-            # Not before: what a page is told of it can ask for.
+            # Only now: a page that is told of it may ask for it.
             if encoded is not None:
                 item.recording = {
                     "url": reverse("recording", args=[track.recording_id]),
@@ -259,7 +259,7 @@ def stored_event(message: Message) -> dict[str, Any]:
 
 
 def card_of(tool: dict[str, Any] | None, status: str) -> str | None:
-    """A function call as safe HTML, as the thread has it; None of anything else."""
+    """A function call as safe HTML, as the thread shows it; None for anything else."""
     if tool is None:
         return None
     state = Message.state_of_tool(tool, status)
@@ -267,8 +267,8 @@ def card_of(tool: dict[str, Any] | None, status: str) -> str | None:
 
 
 def html_of(role: str, kind: str, status: str, text: str) -> str | None:
-    """A text as safe HTML, if it is one that is shown formatted; a long one is not before it is
-    complete, since it would be formatted anew with every piece that comes."""
+    """A text as safe HTML, if it is shown formatted. A long one only when it is complete, since it
+    would be formatted anew with every piece."""
     growing = status == Message.Status.IN_PROGRESS
     if not text or not Message.is_formatted(role, kind) or (growing and len(text) > GROWING):
         return None

@@ -12,14 +12,14 @@ from realtime.bridge.limits import Limits
 from realtime.bridge.session import VAD_NUMBERS
 from realtime.keeping.tracks import Track
 
-# Providers announce that speech has started when they are sure of it, and date it back by their
-# prefix padding: so much later than they hear it, and so much padding where they do not say.
+# Providers announce that speech has started once they are sure of it, and date it back by their
+# prefix padding. How late they are sure, and their padding where they do not say.
 LATE_MS = 2000
 PADDING_MS = 1000
-# So much of a turn that broke off another session is given again.
+# How much of an interrupted turn is given to the next session again.
 REPEATED = int(Limits().recalled_seconds * BYTES_PER_SECOND)
-# So much later another provider may hear the beginning of the same turn; and with so much ahead of
-# its time there may be some of the next turn.
+# Another provider may hear the beginning of the same turn this much later; audio that is this far
+# ahead of its time may contain some of the next turn.
 NEARLY_MS = 500
 
 

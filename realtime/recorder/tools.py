@@ -1,4 +1,4 @@
-"""What a message keeps of a function that the assistant called."""
+"""What a message keeps of a function call of the assistant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from realtime.bridge.shown import MAX_LABEL, MAX_OUTPUT, shown_of
 from realtime.bridge.tools import fitted
 
-# Long enough to see what was asked for; the whole is the model's business.
+# Long enough to see what was asked for; the whole is for the model only.
 MAX_ARGUMENTS = 8_000
 MAX_NAME = 64
 

@@ -1,5 +1,5 @@
-"""What runs once beside the site's pages and calls, however many workers there are: in the process
-of a site that is one, and else in one of its own (`realtime.serving.chores_program`)."""
+"""What runs once for the site, however many workers there are: in the process of a site that has
+only one, otherwise in a process of its own (`realtime.serving.chores_program`)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def chores() -> Iterator[None]:
-    """Sweep after dead processes, tell of budgets and bring files to the object store, where there
-    is one, while the block runs."""
+    """While the block runs: clean up after dead processes, send budget alerts, and upload files to
+    the object store, if there is one."""
     stop = threading.Event()
-    # Loops of their own: mail servers, webhooks and stores may be slow.
+    # Separate loops: mail servers, webhooks and stores may be slow.
     loops: list[tuple[str, Callable[[], object], float]] = [
         ("janitor", janitor.sweep, janitor.PATIENCE_SECONDS),
         ("alerts", alerts.run, alerts.EVERY_SECONDS),

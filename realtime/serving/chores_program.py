@@ -1,10 +1,10 @@
-"""The chores of a site of several workers, in a process of their own.
+"""The chores of a site with several workers, in a process of their own.
 
     python -m realtime.serving.chores_program
 
-The supervisor starts it, and another in its place after SIGHUP, since what it does follows the
-settings: how long conversations are kept, say. Its standard input is the line to the supervisor:
-it says there that it is ready, and ends with it.
+The supervisor starts it, and replaces it after SIGHUP, since it follows the settings: how long
+conversations are kept, for example. Its standard input is its line to the supervisor: there it says
+that it is ready, and it ends when the line does.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Folders for what workers count (see `realtime.metrics`): one for each supervisor that runs, on
-whichever machine, with the same DATA_DIR."""
+"""Folders for the metrics of workers (see `realtime.metrics`): one for each running supervisor that
+has this DATA_DIR, on whichever machine."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 
 from realtime.calls import live
 
-# The supervisor whose folder it is has this file locked.
+# The supervisor that owns a folder keeps this file in it locked.
 LOCK = "lock"
 
 
 @contextmanager
 def own_folder(every: Path) -> Iterator[Path]:
-    """An empty folder in `every` while the block runs; those that dead supervisors left there go.
+    """An empty folder in `every` while the block runs; folders of dead supervisors are removed.
     Raises OSError."""
     every.mkdir(exist_ok=True)
     with (every / LOCK).open("w") as one_at_a_time:
@@ -40,6 +40,6 @@ def _is_left(folder: Path) -> bool:
     try:
         with (folder / LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # somebody has it, or it is not ours at all
+    except OSError:  # its owner lives, or it is none of ours
         return False
     return True

@@ -1,9 +1,9 @@
-"""When this process looks for objects that only hold each other.
+"""When this process collects cyclic garbage.
 
-Whoever has the interpreter lock for that keeps every call waiting, for some microseconds with each
-object that is looked at: where many calls run, Python's own rules come to a tenth of a second at a
-time. So the youngest are looked at often, few at a time. Older ones are parts of calls that run, or
-of calls that are over, and are only worth a look when there are as many of these as of those.
+A collection holds the interpreter lock and keeps every call waiting, some microseconds for each
+object it examines: with many calls, Python's own schedule comes to a tenth of a second at a time.
+So the youngest objects are examined often, few at a time. Older ones belong to running calls or to
+calls that are over, and are examined only when at least as many calls have ended as are running.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import gc
 from realtime.calls import live
 
 YOUNG = 700
-"""So many objects more than before, and the youngest are looked at; some milliseconds."""
+"""The youngest generation is collected after so many new objects; it takes some milliseconds."""
 MIDDLE = 10
-"""After so many such looks those that are left of them are looked at as well."""
+"""After so many of these collections the middle generation is collected as well."""
 OLD = 1_000
-"""After so many of these it is all of them, whatever runs: pages leave something too."""
+"""After so many of those, everything: pages leave garbage too."""
 LOOK_SECONDS = 2.0
 
 
 class Garbage:
-    """Follows what there may be. For the loop of this process's calls."""
+    """Decides when to collect. For the loop of this process's calls."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
-        self._ended = 0  # calls, when it was last looked for
+        self._ended = 0  # calls, at the last full collection
 
     def start(self) -> None:
-        """All is loaded, and stays: it is not to be looked at again."""
+        """All is loaded, and stays: it is never examined again."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG, MIDDLE, OLD)
@@ -42,7 +42,7 @@ class Garbage:
             self.look()
 
     def look(self) -> None:
-        """Look at all, if it is worth it."""
+        """Collect everything, if it is worth it."""
         _, young, middle = gc.get_count()
         if live.ended() - self._ended >= live.count() and young + middle:
             self._ended = live.ended()

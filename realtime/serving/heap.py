@@ -1,4 +1,4 @@
-"""How this process takes memory from the system."""
+"""How this process gets memory from the system."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ ARENA_MAX = -8
 
 
 def have_one_heap() -> None:
-    """Have one heap for all threads that begin from here on.
+    """Use one heap for all threads that start from here on.
 
-    The C library has several, so that threads need not wait for each other, which ours do for the
-    interpreter anyway. A call's audio is made by one thread and set free by another, and each heap
-    keeps what was set free in it: some hundredths more for each call.
+    The C library has several, so that threads need not wait for each other; ours wait for the
+    interpreter anyway. A call's audio is allocated by one thread and freed by another, and each
+    heap keeps what was freed in it: some percent more memory per call.
     """
     with suppress(AttributeError):  # only glibc has several
         ctypes.CDLL(None).mallopt(ARENA_MAX, 1)

@@ -22,33 +22,33 @@ from realtime.serving.worker import RETIRE
 
 log = logging.getLogger(__name__)
 
-# A worker that took connections for so long died of something else than its start. To wait before
-# the next one would then cost more than to start one does.
+# A worker that served for this long did not die of its start. Waiting before the next one would
+# cost more than starting it.
 HEALTHY_SECONDS = 5.0
-# How long to wait before the next try after so many early deaths in a row, from none on.
+# How long to wait before the next attempt after so many early deaths in a row, from none on.
 BACK_OFF_SECONDS = (0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
-# When to try again to have one wait after it has died.
+# When to try again to start a spare after it has died.
 SPARE_SECONDS = 60.0
 
 
 class Spare:
-    """One more process of a program, which is loaded and waits to be let go."""
+    """One more process of a program, loaded and waiting to be let go."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
         self._child: Child | None = None
         self._aside: Child | None = None
         self._closed = False
-        self._filling = asyncio.Lock()  # several places may want one to wait at the same time
+        self._filling = asyncio.Lock()  # several places may want a spare at the same time
         self._watching: set[asyncio.Task[None]] = set()
 
     @property
     def waits(self) -> bool:
-        """Whether one does."""
+        """Whether one is waiting."""
         return self._child is not None and not self._child.ended
 
     async def take(self) -> Child:
-        """A process that is let go: the one that waits, or else a new one."""
+        """A process that is let go: the spare, or else a new one."""
         child, self._child = self._child, None
         if child is not None and child.ended:
             await self._forget(child)
@@ -59,7 +59,7 @@ class Spare:
         return child
 
     async def prepare(self) -> None:
-        """Have one wait, if none does. Without one, who dies is only replaced later."""
+        """Start a spare, if none is waiting. Without one, a dead worker is replaced more slowly."""
         async with self._filling:
             if self._closed or self.waits:
                 return
@@ -75,8 +75,8 @@ class Spare:
         watching.add_done_callback(self._watching.discard)
 
     async def _watch(self, child: Child | None) -> None:
-        """Have another one wait when it could not be started, or dies while it waits, as it does at
-        once over settings that are no good: whoever has the old ones goes on."""
+        """Start another spare when it could not be started, or died while waiting, as it does at
+        once if the settings are bad: the old workers go on."""
         if child is not None:
             how = how_ended(await child.wait())
             if child is not self._child:
@@ -92,13 +92,13 @@ class Spare:
             await self.prepare()
 
     async def set_aside(self) -> None:
-        """Let none wait: it has read code and settings that have changed. Whether the new ones are
-        any good is not known yet."""
+        """Put the spare aside: it has read code and settings that have changed. Whether the new
+        ones work is not known yet."""
         async with self._filling:
             self._aside, self._child = self._child, None
 
     async def take_back(self) -> None:
-        """Let the one that is set aside wait again: the new code or settings are no good."""
+        """Let the spare that was put aside wait again: the new code or settings do not work."""
         async with self._filling:
             if not self.waits:
                 self._child, self._aside = self._aside, self._child
@@ -106,13 +106,13 @@ class Spare:
         await self.prepare()  # it may have died meanwhile
 
     async def drop_aside(self) -> None:
-        """End the one that is set aside, if there is one."""
+        """End the spare that was put aside, if there is one."""
         async with self._filling:
             child, self._aside = self._aside, None
             await self._kill(child)
 
     async def close(self) -> None:
-        """Let none wait, from now on."""
+        """Have no spare from now on."""
         self._closed = True
         for watching in self._watching:
             watching.cancel()
@@ -132,12 +132,12 @@ class Spare:
 
 
 class Place:
-    """Where a program runs. Whoever dies there is replaced, by the spare one where there is one."""
+    """Where a program runs. Whoever dies there is replaced, by the spare if there is one."""
 
     def __init__(self, program: Program, spare: Spare | None = None) -> None:
         self._program = program
         self._spare = spare
-        # Who has the place, and with it everybody who still starts or ends here.
+        # The process that has the place; and with it all that still start or end here.
         self._holder: Child | None = None
         self._children: set[Child] = set()
         self._filling = asyncio.Lock()  # one at a time is started for the place
@@ -162,7 +162,7 @@ class Place:
                 self._holder = None
 
     async def _fill(self) -> bool:
-        """Have somebody in the place; False when a new one does not come up."""
+        """Have a process in the place; False when a new one does not come up."""
         async with self._filling:
             if self._holder is not None:
                 return True
@@ -178,7 +178,7 @@ class Place:
                 if new is not None:
                     await self._end_of(new)
                 return False
-            # Whoever it is by now: the one from before may have died meanwhile.
+            # The current one: the one from before may have died meanwhile.
             old, self._holder = self._holder, new
         if old is not None:
             await old.stop(RETIRE)
@@ -186,7 +186,7 @@ class Place:
         return True
 
     async def stop(self, number: int) -> None:
-        """End it for good, by this signal."""
+        """End the program for good, with this signal."""
         self._stopping.set()
         await asyncio.gather(*(child.stop(number) for child in self._children))
 
@@ -196,7 +196,7 @@ class Place:
             child.send(number)
 
     async def _start(self) -> Child | None:
-        """A new process; None where the system has no room for one."""
+        """A new process; None if the system has no room for one."""
         spare = self._spare
         try:
             child = await (Child.start(self._program) if spare is None else spare.take())
@@ -228,7 +228,8 @@ class Place:
         return status
 
     async def _back_off(self, what: str, *, early: bool) -> None:
-        """Wait before the next start. `what` has happened, `early`: at or soon after the last."""
+        """Wait before the next start. `what` has happened; `early`: when starting, or soon
+        after."""
         self._early_deaths = self._early_deaths + 1 if early else 0
         wait = BACK_OFF_SECONDS[min(self._early_deaths, len(BACK_OFF_SECONDS) - 1)]
         log.error("%s %s; another one starts in %g s", self._program.name, what, wait)

@@ -1,4 +1,4 @@
-"""One process that serves pages and calls on a socket, with a drain at its end."""
+"""A process that serves pages and calls on a socket, and drains before it ends."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ from realtime.serving.heap import have_one_heap
 
 log = logging.getLogger(__name__)
 
-# How long running calls may take to say goodbye before the sockets are closed, and how long open
-# requests may take after that. With what is still to be written all of it is within 30 s.
+# How long running calls may take to end before the sockets are closed, and how long open requests
+# may take after that. With what is still to be written it all takes less than 30 s.
 DRAIN_SECONDS = 8
 REQUEST_SECONDS = 10
 SETTLE_SECONDS = 5
 GRACE_SECONDS = 0.5
 
-# How long a thread may keep the others waiting. Every frame that is sent or received lets go of
-# the interpreter; with Python's 5 ms each one could cost a call that much beside a busy thread.
+# How long a thread may keep the others waiting. Every frame that is sent or received gives the
+# interpreter lock away; with Python's 5 ms each one could cost a call that much beside a busy
+# thread.
 SWITCH_SECONDS = 0.00005
 
 # Stop, and leave new connections to other workers from now on. SIGTERM stops as well, but goes on
@@ -67,7 +68,7 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     def retire(self, sig: int, frame: FrameType | None) -> None:
-        """The handler of `RETIRE`. The site stays ready, so /readyz says nothing of it."""
+        """The handler of `RETIRE`. The site stays up, so /readyz does not change."""
         live.retire()
         self.should_exit = True
 
@@ -83,10 +84,10 @@ class Server(uvicorn.Server):
     async def _accept_no_more(self) -> None:
         for server in self.servers:
             server.close()
-        # Who was accepted a moment ago has yet to say what they want.
+        # Clients that were accepted a moment ago have not sent their requests yet.
         await asyncio.sleep(GRACE_SECONDS)
-        # A proxy's idle connections would bring more requests here. Sockets are closed later,
-        # when their calls have said goodbye.
+        # A proxy's idle connections would bring more requests here. Sockets are closed later, when
+        # their calls have ended.
         for connection in list(self.server_state.connections):
             if not isinstance(connection, Protocol):
                 connection.shutdown()
@@ -99,7 +100,7 @@ def serve(
 ) -> None:
     """Serve on a listening socket until SIGTERM, SIGINT or `RETIRE`; for the main thread.
 
-    Returns when every call is ended and what it left is written, or in the journal.
+    Returns when every call has ended and everything it left is written, or in the journal.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     have_one_heap()
@@ -110,8 +111,8 @@ def serve(
     store.store().write = writer.write
     renew_with(renewer.renew)
     server = Server(config or loaded(), on_started)
-    # Uvicorn raises the signal that stopped it once more when it is done. As an exception it
-    # lets the `finally` below keep what is still to be written.
+    # Uvicorn raises the signal that stopped it once more when it is done. As an exception it lets
+    # the `finally` below save what is still to be written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(RETIRE, server.retire)
     try:
@@ -125,8 +126,8 @@ def serve(
 
 def serve_for_supervisor(fd: int) -> None:
     """Serve on an inherited socket, when the supervisor says so. Standard input is the line to it:
-    it is told there when connections are accepted, and its end is the supervisor's, with which a
-    worker retires."""
+    it is told there when connections are accepted, and when the line ends, because the supervisor
+    did, the worker retires."""
     go = threading.Event()
     threading.Thread(target=_follow_line, args=(go,), name="supervisor", daemon=True).start()
     config = loaded()
@@ -151,7 +152,7 @@ def loaded() -> uvicorn.Config:
     """How uvicorn serves the site, with all of the site loaded."""
     config = config_of_server()
     config.load()
-    # Every view: the first requests would load them while others talk.
+    # Every view: otherwise the first requests would load them while others talk.
     _ = get_resolver().url_patterns
     return config
 

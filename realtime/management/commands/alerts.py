@@ -1,4 +1,4 @@
-"""Tell of budgets, as the serving process does every minute."""
+"""Send budget alerts, as the serving process does every minute."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ class Command(BaseCommand):
         self._tell(made)
 
     def _to_file(self, path: Path, with_keys: bool) -> Manifest:
-        """Aside first, so that a file of that name is always a whole backup."""
+        """Written under another name first, so that a file of that name is always a whole
+        backup."""
         if path.is_dir():
             raise CommandError(f"{path} is a folder: name a file to write.")
         with aside(path.parent, f".{path.name}") as out:

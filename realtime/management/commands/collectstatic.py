@@ -1,4 +1,4 @@
-"""Django's own, which tells in one line where it cannot write."""
+"""Django's own command, which reports in one line where it cannot write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What models cost: list, bring in, set, and ask what the past would have cost."""
+"""What models cost: list, import and set prices, and ask what the past would have cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make, change, test, list and remove providers from a script."""
+"""Create, change, test, list and remove providers from a script."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        # Names are kept without spaces around them, and are looked for as they are kept.
+        # Names are kept stripped, and are looked up as they are kept.
         parser.add_argument("name", nargs="?", type=str.strip, help="the provider's name")
         parser.add_argument("--url", help="wss://… of the endpoint, or embedded:")
         parser.add_argument(
@@ -221,7 +221,7 @@ def _header(text: str) -> tuple[str, str]:
 def _variable(option: str, name: str) -> str:
     value = os.environ.get(name, "")
     if not value.strip():
-        # A key given in its variable's place must not be repeated.
+        # A key given instead of a variable's name must not be repeated.
         told = name if name.isidentifier() and len(name) < 60 and name == name.upper() else "it"
         raise Wrong(f"{option}: {told} is not set in the environment.")
     return value

@@ -1,4 +1,4 @@
-"""Make this site what a backup holds."""
+"""Replace this site by a backup."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Command(BaseCommand):
 
 @contextmanager
 def _given(name: str) -> Iterator[Path]:
-    """Where the backup is. It is read three times, which standard input cannot be: so what comes
-    there is kept meanwhile where all of it is to be put anyway. Raises CommandError."""
+    """The path of the backup. It is read three times, so standard input is first copied to where
+    there must be room for all of it anyway. Raises CommandError."""
     if name != "-":
         yield Path(name)
         return

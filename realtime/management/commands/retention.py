@@ -1,4 +1,4 @@
-"""Remove what need not be kept any more."""
+"""Remove what need not be kept any longer."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Command(BaseCommand):
 
 
 def _stray_folders() -> Iterator[Path]:
-    """Raw audio of calls there is no row of."""
+    """Raw audio of calls that have no row."""
     live, before = Path(settings.DATA_DIR) / "live", time.time() - YOUNG.total_seconds()
     folders = [path for path in live.iterdir() if path.is_dir()] if live.is_dir() else []
     known = {

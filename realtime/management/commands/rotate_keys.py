@@ -1,4 +1,4 @@
-"""Seal every provider key again with the newest key of KEY_RING."""
+"""Seal every secret again with the newest key of KEY_RING."""
 
 from __future__ import annotations
 

@@ -58,14 +58,14 @@ class Command(BaseCommand):
         except CommandError as problem:
             if settings.LOG_FORMAT != "json":
                 raise
-            # For who reads the log, as all that a site writes.
+            # The error is for whoever reads the log, like everything that a site writes.
             sys.exit(last_words(str(problem)))
 
     @private_files()
     def _serve(self, **options: Any) -> None:
         if options["workers"] > 1:
-            # Until there are workers to replace: those that are started later read the settings
-            # then. No SIG_IGN, which they would inherit.
+            # Until there are workers to replace, SIGHUP does nothing: those that are started later
+            # read the settings then. Not SIG_IGN, which they would inherit.
             signal.signal(signal.SIGHUP, lambda *_: None)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         if options["inherit"] is not None:
@@ -93,8 +93,8 @@ class Command(BaseCommand):
                 _serve_with(sock, workers)
 
     def _greet(self, where: str, warning: str) -> None:
-        """Say where the site is: to people, or in the log where machines read that, who may have
-        standard output in the same stream."""
+        """Say where the site is: to people, or in the log where machines read that, since standard
+        output may go to the same stream."""
         if settings.LOG_FORMAT == "json":
             log.info("NextVoice is on %s", where)
             if warning:
@@ -107,7 +107,7 @@ class Command(BaseCommand):
 
 
 def _unanswered(host: str) -> str:
-    """What to do where others come to this address but would not be answered; else nothing."""
+    """What to do when others can reach this address but would get an error; "" when they cannot."""
     if host in LOCAL or public_hosts():
         return ""
     return (
@@ -116,12 +116,12 @@ def _unanswered(host: str) -> str:
     )
 
 
-# Django's: whoever guesses SECRET_KEY can make links that set new passwords.
+# Django's check: whoever guesses SECRET_KEY can make links that set new passwords.
 WEAK_KEY = "security.W009"
 
 
 def _check(workers: int) -> None:
-    """Refuse what cannot go well, and say what is dangerous."""
+    """Refuse what cannot work, and warn of what is dangerous."""
     found = of_workers(workers) + of_static_files()
     found += run_checks(tags=[Tags.security], include_deployment_checks=True)
     for each in found:
@@ -130,7 +130,7 @@ def _check(workers: int) -> None:
             log.warning("%s %s (%s)", each.msg, each.hint or "", each.id)
     if serious := [each for each in found if each.is_serious()]:
         raise CommandError("\n".join(f"{each.msg} {each.hint}" for each in serious))
-    # Others may migrate meanwhile; until then the site is not ready.
+    # Somebody may be migrating meanwhile; until then the site is not ready.
     with suppress(Error):
         if with_connection(is_behind):
             log.warning(BEHIND)
@@ -145,14 +145,14 @@ def listening(host: str, port: int) -> socket.socket:
         raise CommandError(
             f"Cannot listen on {host}, port {port} ({problem.strerror}): choose another with PORT="
         ) from None
-    # What is accepted here has it as well. asyncio would see to that only for sockets it made
-    # itself, and without it audio waits up to 40 ms for the other side's acknowledgement.
+    # Accepted sockets inherit it. asyncio only sets it on sockets it made itself, and without it
+    # audio waits up to 40 ms for the other side's acknowledgement.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
 
 def _serve_alone(sock: socket.socket) -> None:
-    # Of a terminal that is closed, unless it is to be ignored (nohup): calls end properly first.
+    # A terminal was closed, and not with nohup: calls end properly first.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     if _runs_embedded():
@@ -196,21 +196,22 @@ def _supervisor(sock: socket.socket, workers: int, figures: Path) -> Supervisor:
 def worker_program(
     sock: socket.socket, told: Mapping[str, str], on_end: Callable[[int], object]
 ) -> Program:
-    """What a worker is: this command on a listening socket, `told` something in its environment."""
+    """The program of a worker: this command on a listening socket, with `told` added to its
+    environment."""
     serve = [str(settings.BASE_DIR / "manage.py"), "serve", "--inherit", str(sock.fileno())]
     return Program("worker", serve, [sock], {**_given(), **told}, on_end=on_end)
 
 
 def chores_program() -> Program:
-    """What does the chores beside workers."""
+    """The program that does the chores beside workers."""
     run = ["-m", "realtime.serving.chores_program"]
     here = settings.BASE_DIR
     return Program("janitor", run, environment=_given(), folder=here, follows=True)
 
 
 def _given() -> dict[str, str]:
-    """The environment of who is to follow the settings. What came from a file is not passed on: it
-    is read there itself, and may have changed."""
+    """The environment for programs that follow the settings. Variables from a file are left out:
+    the program reads the file itself, and it may have changed."""
     return {name: value for name, value in os.environ.items() if name not in settings.FROM_FILE}
 
 

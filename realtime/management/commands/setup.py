@@ -1,4 +1,4 @@
-"""Make a fresh install ready: tables, the embedded provider, the first admin."""
+"""Prepare a fresh install: tables, the embedded provider, the first admin."""
 
 import secrets
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ from realtime.models.providers import EMBEDDED_URL
 from realtime.money import seeds
 from realtime.money.prices import reporting_currency
 
-# A new site is not to cost its owners more in a night than they would notice.
+# A new site must not cost its owners more in a night than they would notice.
 MONEY_PER_DAY, CALL_MINUTES = Decimal(50), 120
-SETTING_UP = 5_037_411  # PostgreSQL knows locks by numbers; this one is for nothing else
+SETTING_UP = 5_037_411  # PostgreSQL knows locks by numbers; this one is used for nothing else
 DEAF = """\
 The demo voice understands what is typed, but no speech: its recogniser has no package for
   this Python or machine. To make one: apt-get install build-essential python3-dev, then
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             self._admin()
 
     def _quota(self) -> None:
-        # Only a site that is new: limits that appear by themselves would end calls.
+        # Only on a new site: limits that appear by themselves would end calls.
         if Provider.objects.exists() or CallRecord.objects.exists() or Quota.objects.exists():
             return
         Quota.objects.create(
@@ -111,7 +111,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Let the machines of a site, which may all begin at once, set it up one after the other."""
+    """Let the machines of a site, which may all start at once, set it up one after the other."""
     if connection.vendor != "postgresql":
         yield
         return

@@ -1,4 +1,4 @@
-"""Personal tokens from the command line: make one (printed once), list them, revoke one."""
+"""API tokens from the command line: make one (printed once), list them, revoke one."""
 
 from __future__ import annotations
 
