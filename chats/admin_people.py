@@ -17,12 +17,12 @@ ADMIN_FLAGS = ("is_active", "is_staff", "is_superuser")
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 """Rights that only a superuser may grant and revoke."""
 LAST_ADMIN = _(
-    "Nobody else can administer this site: make another active person staff and superuser first."
+    "Nobody else could administer this site: first make another active person staff and superuser."
 )
 
 OWN_ACCOUNT = _(
-    "This is the own account of %(person)s, who manages it as long as it is theirs: all that they "
-    "said there would be lost to them."
+    "%(person)s owns this account and stays its manager: otherwise they would lose everything they "
+    "said there."
 )
 
 
@@ -85,7 +85,7 @@ class _OwnAddress:
         theirs = Q(email__iexact=email) | Q(emailaddress__email__iexact=email)
         others = User.objects.filter(theirs).exclude(pk=self.instance.pk)  # type: ignore[attr-defined]
         if email and "email" in self.changed_data and others.exists():  # type: ignore[attr-defined]
-            raise ValidationError(_("Somebody else has this email address."))
+            raise ValidationError(_("Someone else already uses this email address."))
         return email
 
 

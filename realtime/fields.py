@@ -14,9 +14,11 @@ PROBLEMS = {
     "key": _(
         "A key has no spaces, line breaks or accented letters. Copy it again, and nothing else."
     ),
-    "masked": _("This is a key as it is shown, shortened. Copy the whole key where it was made."),
+    "masked": _(
+        "This is a shortened key, as services show it. Copy the whole key where it was created."
+    ),
     "spaces": _("An address has no spaces in it."),
-    "address": _("This is no address. Write it like wss://api.example.com/v1/realtime."),
+    "address": _("This is not an address. Write it like wss://api.example.com/v1/realtime."),
     "scheme": _("Begin the address with wss:// or https://, such as wss://api.example.com/v1."),
     "user": _("Leave out the user name and password before the @; keys have a field of their own."),
     "fragment": _("Leave out the # and what comes after it."),
@@ -24,8 +26,8 @@ PROBLEMS = {
     "pair_name": _("Line %(what)s: a name has only letters, digits and hyphens."),
     "pair_value": _("“%(what)s”: the value is empty, too long or has accented letters."),
     "reserved": _("“%(what)s” is sent by this site itself. Leave it out."),
-    "twice": _("“%(what)s” is there twice. Leave one of them."),
-    "dots": _("“%(what)s” has dots for a value, but none is kept. Write the value."),
+    "twice": _("“%(what)s” is there twice. Keep one of them."),
+    "dots": _("“%(what)s” has dots for a value, but none is stored. Enter the value."),
     "many": _("That is too much. Leave some out."),
 }
 

@@ -23,14 +23,16 @@ REFUSALS = {
     "too_slow": _("The file took too long to read. Try a smaller one, or a part of it."),
     "too_large": _("The file is larger than %(most)s."),
     "no_file": _("There is no file in this upload. Try again."),
-    "too_many": _("There are too many files here. Delete some, or start another conversation."),
-    "no_room": _("Your files take up all the room you have here. Delete some and try again."),
-    "too_often": _("That were many files in a short time. Wait a minute and try again."),
-    "busy": _("Many files are being read just now. Try again in a moment."),
+    "too_many": _(
+        "This conversation has too many files. Delete some, or start another conversation."
+    ),
+    "no_room": _("Your files have used up all your space. Delete some and try again."),
+    "too_often": _("That was a lot of files in a short time. Wait a minute and try again."),
+    "busy": _("Many files are being read right now. Try again in a moment."),
 }
 
 NOTES = {
     "first_picture": _("Only the first picture of the animation is kept."),
-    "no_text": _("No text was found in it: it may be a scan. The assistant is told its name only."),
-    "cut": _("It is long: the assistant reads the beginning of it."),
+    "no_text": _("No text was found in it: it may be a scan. The assistant only gets its name."),
+    "cut": _("It is long, so the assistant only reads the beginning."),
 }

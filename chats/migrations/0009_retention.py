@@ -30,12 +30,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='account',
             name='keep_audio_days',
-            field=models.PositiveSmallIntegerField(blank=True, help_text="0: for ever. Empty: as the site's setting KEEP_AUDIO_DAYS says.", null=True, verbose_name='keep recordings (days)'),
+            field=models.PositiveSmallIntegerField(blank=True, help_text="0: forever. Empty: as the site's setting KEEP_AUDIO_DAYS says.", null=True, verbose_name='keep recordings (days)'),
         ),
         migrations.AddField(
             model_name='account',
             name='keep_text_days',
-            field=models.PositiveSmallIntegerField(blank=True, help_text="What was said and attached, with its recordings. 0: for ever. Empty: as the site's setting KEEP_TEXT_DAYS says.", null=True, verbose_name='keep conversations (days)'),
+            field=models.PositiveSmallIntegerField(blank=True, help_text="What was said and attached, with its recordings. 0: forever. Empty: as the site's setting KEEP_TEXT_DAYS says.", null=True, verbose_name='keep conversations (days)'),
         ),
         migrations.AddField(
             model_name='recording',
@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='recording',
             name='state',
-            field=models.CharField(choices=[('live', 'Being recorded'), ('ready', 'Ready'), ('failed', 'Failed'), ('expired', 'Removed when its time was over')], default='live', max_length=8, verbose_name='state'),
+            field=models.CharField(choices=[('live', 'Being recorded'), ('ready', 'Ready'), ('failed', 'Failed'), ('expired', 'Removed at the end of its retention time')], default='live', max_length=8, verbose_name='state'),
         ),
         migrations.AddIndex(
             model_name='attachment',

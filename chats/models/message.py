@@ -120,7 +120,7 @@ class Recording(models.Model):
         LIVE = "live", _("Being recorded")
         READY = "ready", _("Ready")
         FAILED = "failed", _("Failed")
-        EXPIRED = "expired", _("Removed when its time was over")
+        EXPIRED = "expired", _("Removed at the end of its retention time")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     message = models.OneToOneField(

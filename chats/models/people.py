@@ -73,14 +73,14 @@ class Account(models.Model):
         _("keep recordings (days)"),
         null=True,
         blank=True,
-        help_text=_("0: for ever. Empty: as the site's setting KEEP_AUDIO_DAYS says."),
+        help_text=_("0: forever. Empty: as the site's setting KEEP_AUDIO_DAYS says."),
     )
     keep_text_days = models.PositiveSmallIntegerField(
         _("keep conversations (days)"),
         null=True,
         blank=True,
         help_text=_(
-            "What was said and attached, with its recordings. 0: for ever. Empty: as the site's "
+            "What was said and attached, with its recordings. 0: forever. Empty: as the site's "
             "setting KEEP_TEXT_DAYS says."
         ),
     )

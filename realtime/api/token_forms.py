@@ -42,7 +42,7 @@ class TokenForm(forms.Form):
         label=_("Models"),
         queryset=VoiceModel.objects.none(),
         required=False,
-        empty_label=_("All you may use"),
+        empty_label=_("All you can use"),
         widget=forms.Select(attrs={"class": "select"}),
     )
     record = forms.BooleanField(
@@ -50,8 +50,8 @@ class TokenForm(forms.Form):
         required=False,
         initial=True,
         help_text=_(
-            "As conversations among yours, with words and audio. Off: nothing of what is said is "
-            "kept. What calls cost is counted either way."
+            "Among your conversations, with words and audio. Off: nothing that is said is kept. "
+            "What calls cost is counted either way."
         ),
     )
 

@@ -34,7 +34,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         if ApiToken.objects.valid().filter(user=person).count() < MOST:
             return _make(request, form)
-        form.add_error(None, _("There is no room for more. Revoke a token first."))
+        form.add_error(None, _("You cannot have more tokens. Revoke one first."))
     mine = person.api_tokens.filter(revoked__isnull=True).select_related("model")
     return render(
         request,

@@ -119,7 +119,7 @@ _ROWS = (
         False,
         True,
         "info",
-        _("The call could not be taken up again."),
+        _("The call could not be resumed."),
         _("Start the call again to go on."),
     ),
     End(
@@ -147,7 +147,7 @@ _ROWS = (
         True,
         "error",
         _("The voice provider cannot be reached."),
-        _("Try again in a moment. If it stays so, tell your administrator."),
+        _("Try again in a moment. If that does not help, tell your administrator."),
     ),
     End(
         "provider_refused_key",
@@ -218,7 +218,7 @@ _ROWS = (
         True,
         True,
         "info",
-        _("The call has reached its longest time."),
+        _("The call has reached its time limit."),
         _("Start the call again to go on."),
     ),
     End(
@@ -227,7 +227,7 @@ _ROWS = (
         True,
         False,
         "warning",
-        _("What may be used here is used up."),
+        _("The usage limit has been reached."),
         _("Ask your administrator if you need more."),
     ),
     End(
@@ -236,7 +236,7 @@ _ROWS = (
         True,
         True,
         "warning",
-        _("As many calls are going on as may be at once."),
+        _("No more calls are allowed at the same time."),
         _("End another call first, or try again in a moment."),
     ),
     End(
@@ -245,7 +245,7 @@ _ROWS = (
         True,
         True,
         "info",
-        _("The call was as long as a call may be."),
+        _("The call lasted as long as a call may."),
         _("Start another one to go on."),
     ),
     End(
@@ -273,7 +273,7 @@ _ROWS = (
         True,
         "error",
         _("Something went wrong on our side."),
-        _("Start the call again. If it stays so, tell your administrator."),
+        _("Start the call again. If that does not help, tell your administrator."),
     ),
 )
 

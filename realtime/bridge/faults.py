@@ -45,11 +45,14 @@ FAULTS: dict[str, Fault] = {
     # Finding and reaching it
     "unknown_host": Fault(
         _("The host's name is not known."),
-        _("Check the host in the address for a slip of the pen. Azure: the resource's own name."),
+        _("Check the host in the address for typing errors. Azure: the resource's own name."),
     ),
     "resolver_away": Fault(
-        _("The name look-up failed for now."),
-        _("Try again. If it stays so, check the DNS settings of the server NextVoice runs on."),
+        _("The name lookup failed for now."),
+        _(
+            "Try again. If that does not help, check the DNS settings of the server NextVoice runs "
+            "on."
+        ),
     ),
     "address_forbidden": Fault(
         _("The host's address is in a private or reserved network."),
@@ -71,12 +74,15 @@ FAULTS: dict[str, Fault] = {
         _("Check the port, and whether the service runs. In a container, localhost is itself."),
     ),
     "no_route": Fault(
-        _("The network has no way to this host."),
+        _("There is no network route to this host."),
         _("Check the server's network, firewall and, for an IPv6 address, its IPv6 connection."),
     ),
     "broken": Fault(
         _("The connection broke."),
-        _("Try again. If it stays so, look for a proxy or firewall between here and the service."),
+        _(
+            "Try again. If that does not help, look for a proxy or firewall between here and the "
+            "service."
+        ),
     ),
     # TLS
     "tls_name": Fault(
@@ -116,7 +122,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "redirect": Fault(
         _("The service sends us to another address, which is not followed."),
-        _("Write the final address, with the right host, scheme and path."),
+        _("Enter the final address, with the right host, scheme and path."),
     ),
     "bad_request": Fault(
         _("The service refused the request."),
@@ -131,14 +137,14 @@ FAULTS: dict[str, Fault] = {
     ),
     "refused_key_azure": Fault(
         _("Azure refused the key."),
-        _("Use key 1 or key 2 of the very resource that the address names."),
+        _("Use key 1 or key 2 of the same resource that the address names."),
     ),
     "no_key": Fault(
         _("The service wants a key, and none is set."),
         _("Add the key of this service."),
     ),
     "not_permitted": Fault(
-        _("The key is known, but may not do this."),
+        _("The key is valid, but not allowed to do this."),
         _(
             "Check that the key's project or plan includes realtime models, that its permissions "
             "are not restricted, and that the service allows this server's address and country."
@@ -155,7 +161,7 @@ FAULTS: dict[str, Fault] = {
     "not_found_azure": Fault(
         _("Azure knows no such path or deployment."),
         _(
-            "Write the deployment's name, which need not be the model's. The address is "
+            "Enter the deployment's name, which need not be the model's. The address is "
             "wss://RESOURCE.openai.azure.com/openai/v1/realtime, or without /v1 for the preview."
         ),
     ),
@@ -165,7 +171,10 @@ FAULTS: dict[str, Fault] = {
     ),
     "unknown_deployment": Fault(
         _("Azure does not know this deployment."),
-        _("Write the deployment's name as the Azure portal shows it; a new one takes minutes."),
+        _(
+            "Enter the deployment's name as the Azure portal shows it; a new one takes a few "
+            "minutes to work."
+        ),
     ),
     "rate": Fault(
         _("The service says there were too many requests."),
@@ -176,7 +185,7 @@ FAULTS: dict[str, Fault] = {
         _("Check the billing page of your account with the service."),
     ),
     "server_error": Fault(
-        _("The service failed on its own side."),
+        _("The service had an error of its own."),
         _("Try again later, and look at the service's status page."),
     ),
     "no_upgrade": Fault(
@@ -212,8 +221,8 @@ FAULTS: dict[str, Fault] = {
         _("Read what the service said, and try again."),
     ),
     "answer_empty": Fault(
-        _("The model answered without a word."),
-        _("Try again. If it stays so, the dialect may not be that of this service."),
+        _("The model's answer was empty."),
+        _("Try again. If that does not help, this may not be the service's dialect."),
     ),
     "answer_closed": Fault(
         _("The service closed the connection before it had answered."),
@@ -221,7 +230,7 @@ FAULTS: dict[str, Fault] = {
     ),
     # Silence
     "timeout_dns": Fault(
-        _("The name look-up took too long."),
+        _("The name lookup took too long."),
         _("Check the DNS settings of the server NextVoice runs on."),
     ),
     "timeout_tcp": Fault(
@@ -242,7 +251,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "timeout_answer": Fault(
         _("The model did not answer in time."),
-        _("Try again. If it stays so, check the dialect, or choose a faster model."),
+        _("Try again. If that does not help, check the dialect, or choose a faster model."),
     ),
     "not_set_up": Fault(
         _("The provider's settings are not complete."),

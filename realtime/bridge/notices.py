@@ -31,7 +31,7 @@ _ROWS = (
     ),
     Notice(
         "turn_lost",
-        _("What you said last was lost when the connection to the voice provider broke."),
+        _("The last thing you said was lost when the connection to the voice provider broke."),
         _("Please say it again."),
     ),
     Notice(
@@ -47,22 +47,22 @@ _ROWS = (
     Notice(
         "answer_filtered",
         _("The voice provider held back its answer, or the rest of it."),
-        _("Its content filter does that. Say it in other words."),
+        _("Its content filter did that. Say it in other words."),
     ),
     Notice(
         "answered_in_text",
         _("The model answered in writing instead of speaking."),
-        _("Ask again, or choose another model if it stays so."),
+        _("Ask again. If that does not help, choose another model."),
     ),
     Notice(
         "rate_limited",
-        _("The voice provider is being asked too often right now."),
+        _("The voice provider is getting too many requests right now."),
         _("Ask again in a moment."),
     ),
     Notice(
         "recording_partial",
-        _("The site has no room for sound, so this call is not recorded whole."),
-        _("You can go on. The words are kept; tell your administrator."),
+        _("The site has no disk space left, so this recording will have gaps."),
+        _("You can go on: the words are kept. Please tell your administrator."),
     ),
     Notice(
         "provider_quota",

@@ -32,7 +32,7 @@ QUESTION = "Say only: OK."
 
 STEPS: dict[StepName, str] = {
     "setup": _("What is set up"),
-    "dns": _("Name look-up"),
+    "dns": _("Name lookup"),
     "tcp": _("Connection"),
     "tls": _("Encryption (TLS)"),
     "handshake": _("WebSocket handshake"),

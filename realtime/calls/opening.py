@@ -183,7 +183,7 @@ def _try(target: Target, provider: Provider) -> None:
     if seconds:
         message = gettext("The voice provider cannot be reached at the moment.")
         remedy = ngettext(
-            "It is tried again in %(n)d second.", "It is tried again in %(n)d seconds.", seconds
+            "The next try is in %(n)d second.", "The next try is in %(n)d seconds.", seconds
         )
         detail = f"{provider.name} is left alone for {seconds} s"
         raise Refused("provider_unreachable", detail, (message, remedy % {"n": seconds}))

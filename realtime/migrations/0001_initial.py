@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
             name='VoiceModel',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='As the provider writes it, such as gpt-realtime.', max_length=120, verbose_name='name')),
+                ('name', models.CharField(help_text='As the provider spells it, such as gpt-realtime.', max_length=120, verbose_name='name')),
                 ('label', models.CharField(blank=True, max_length=120, verbose_name='label')),
                 ('voices', models.JSONField(blank=True, default=list, help_text='Names, the default first.', verbose_name='voices')),
                 ('transcription_model', models.CharField(blank=True, help_text='Writes down what the person says; empty turns it off.', max_length=120, verbose_name='transcription model')),

@@ -19,6 +19,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='voicemodel',
             name='instructions',
-            field=models.TextField(blank=True, help_text='Always in force; what people ask of a voice in its options comes after it.', verbose_name='instructions'),
+            field=models.TextField(blank=True, help_text='Always applied; what people write in their own options comes after it.', verbose_name='instructions'),
         ),
     ]

@@ -77,9 +77,9 @@ class Migration(migrations.Migration):
             name='AccountSettings',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('own_providers', models.BooleanField(default=True, help_text='Whether its people may add providers with keys of their own.', verbose_name='may bring own keys')),
+                ('own_providers', models.BooleanField(default=True, help_text='Whether its members may add providers with keys of their own.', verbose_name='may bring own keys')),
                 ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='chats.account', verbose_name='account')),
-                ('default_model', models.ForeignKey(blank=True, help_text='What a call takes when the person has chosen nothing.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='realtime.voicemodel', verbose_name='default model')),
+                ('default_model', models.ForeignKey(blank=True, help_text='What a call uses when the person has not chosen.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='realtime.voicemodel', verbose_name='default model')),
             ],
             options={
                 'verbose_name': "account's call settings",

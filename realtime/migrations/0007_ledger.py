@@ -35,8 +35,8 @@ class Migration(migrations.Migration):
             name='ExchangeRate',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('currency', models.CharField(max_length=3, validators=[django.core.validators.RegexValidator('\\A[A-Z]{3}\\Z', 'Write three capital letters, such as USD.')], verbose_name='currency')),
-                ('into', models.CharField(help_text='The currency of reports and quotas; see the setting REPORTING_CURRENCY.', max_length=3, validators=[django.core.validators.RegexValidator('\\A[A-Z]{3}\\Z', 'Write three capital letters, such as USD.')], verbose_name='into')),
+                ('currency', models.CharField(max_length=3, validators=[django.core.validators.RegexValidator('\\A[A-Z]{3}\\Z', 'Enter three capital letters, such as USD.')], verbose_name='currency')),
+                ('into', models.CharField(help_text='The currency of reports and quotas; see the setting REPORTING_CURRENCY.', max_length=3, validators=[django.core.validators.RegexValidator('\\A[A-Z]{3}\\Z', 'Enter three capital letters, such as USD.')], verbose_name='into')),
                 ('since', models.DateField(verbose_name='since')),
                 ('rate', realtime.models.exact.ExactField(places=12, validators=[django.core.validators.MinValueValidator(0)], verbose_name='rate')),
             ],
@@ -141,10 +141,10 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('dialect', models.CharField(blank=True, choices=realtime.models.providers.dialect_choices, help_text='Empty: all of them.', max_length=40, verbose_name='dialect')),
-                ('model', models.CharField(help_text='As the provider writes it. A * stands for any letters, such as gemini-3.8-*.', max_length=120, verbose_name='model')),
+                ('model', models.CharField(help_text='As the provider spells it. A * stands for any letters, such as gemini-3.8-*.', max_length=120, verbose_name='model')),
                 ('kind', models.CharField(choices=[('realtime', 'Talking'), ('transcription', 'Transcription')], default='realtime', max_length=13, verbose_name='for')),
                 ('since', models.DateTimeField(default=django.utils.timezone.now, verbose_name='since')),
-                ('currency', models.CharField(default='USD', max_length=3, validators=[django.core.validators.RegexValidator('\\A[A-Z]{3}\\Z', 'Write three capital letters, such as USD.')], verbose_name='currency')),
+                ('currency', models.CharField(default='USD', max_length=3, validators=[django.core.validators.RegexValidator('\\A[A-Z]{3}\\Z', 'Enter three capital letters, such as USD.')], verbose_name='currency')),
                 ('source', models.CharField(choices=[('seed', 'Came with NextVoice'), ('admin', 'Set here')], default='admin', editable=False, max_length=5, verbose_name='source')),
                 ('note', models.CharField(blank=True, max_length=200, verbose_name='note')),
                 ('text_in', realtime.models.exact.ExactField(blank=True, help_text='Rates of tokens are per million.', null=True, places=6, validators=[django.core.validators.MinValueValidator(0)], verbose_name='text in')),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 from realtime import append_only
 
 LABEL = 'over their own provider'
-HELP = "The account's own key was charged: it is no money of the site's."
+HELP = "The account's own key was charged, so it costs the site nothing."
 
 
 def mark(apps, schema_editor):

@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
                 ('parameters', models.JSONField(default=dict, verbose_name='parameters')),
                 ('call', models.JSONField(default=dict, verbose_name='call')),
                 ('fingerprint', models.CharField(max_length=64)),
-                ('state', models.CharField(choices=[('new', 'New'), ('seen', 'Looked at'), ('changed', 'Changed'), ('gone', 'Gone')], default='new', max_length=7, verbose_name='state')),
+                ('state', models.CharField(choices=[('new', 'New'), ('seen', 'Reviewed'), ('changed', 'Changed'), ('gone', 'Gone')], default='new', max_length=7, verbose_name='state')),
                 ('chosen', models.BooleanField(default=False, verbose_name='may be used')),
                 ('ask', models.BooleanField(default=True, help_text='The person agrees to each use.', verbose_name='ask first')),
                 ('last_error', models.CharField(blank=True, max_length=200, verbose_name='last failure')),

@@ -68,8 +68,8 @@ class BudgetAlert(models.Model):
         _("email addresses"),
         blank=True,
         help_text=_(
-            "One a line. Empty: the account's managers, the person, or the site's administrators, "
-            "unless there is a webhook."
+            "One per line. Empty: the account's managers, the person, or the site's "
+            "administrators, unless there is a webhook."
         ),
     )
     webhook_url = models.CharField(
@@ -100,18 +100,18 @@ class BudgetAlert(models.Model):
             self.percents()
         except ValueError:
             raise ValidationError(
-                {"levels": _("Write percentages from 1 to 1000, such as 50, 80, 100.")}
+                {"levels": _("Enter percentages from 1 to 1000, such as 50, 80, 100.")}
             ) from None
         for address in self.addresses():
             try:
                 validate_email(address)
             except ValidationError:
                 raise ValidationError(
-                    {"emails": _("“%(text)s” is no email address.") % {"text": address}}
+                    {"emails": _("“%(text)s” is not an email address.") % {"text": address}}
                 ) from None
         if self.amount == 0:
             raise ValidationError(
-                {"amount": _("Write more than 0, or nothing: what the quota allows.")}
+                {"amount": _("Enter more than 0, or nothing: what the quota allows.")}
             )
         if self.webhook_url:
             self._check_webhook()
@@ -124,7 +124,9 @@ class BudgetAlert(models.Model):
             if not tls or any(sign.isspace() for sign in self.webhook_url):
                 raise Forbidden("not https, or no address", "bad_url")
         except Forbidden:
-            raise ValidationError({"webhook_url": _("Write an address with https://.")}) from None
+            raise ValidationError(
+                {"webhook_url": _("Enter an address that starts with https://.")}
+            ) from None
 
     def percents(self) -> list[int]:
         """The levels in rising order. Raises ValueError."""
@@ -163,7 +165,7 @@ class BudgetNotice(models.Model):
         WEBHOOK = "webhook", _("Webhook")
 
     class State(models.TextChoices):
-        PENDING = "pending", _("To be sent")
+        PENDING = "pending", _("Waiting to be sent")
         SENT = "sent", _("Sent")
         FAILED = "failed", _("Failed")
         SKIPPED = "skipped", _("A higher level was told instead")

@@ -54,7 +54,7 @@ class AllowedEndpoint(models.Model):
         odd = any(sign in host for sign in "/@?#*% ") or not host.isascii()
         if not host or odd or (":" in host and not is_ipv6(host)):
             raise ValidationError(
-                {"host": _("Write a host alone, without a port: voice.example.org or 10.0.0.5.")}
+                {"host": _("Enter a host alone, without a port: voice.example.org or 10.0.0.5.")}
             )
         self.host = host
 

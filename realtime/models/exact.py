@@ -60,7 +60,7 @@ class ExactField(models.Field):  # type: ignore[type-arg]
         try:
             return Decimal(value)
         except (InvalidOperation, TypeError, ValueError):
-            raise ValidationError(_("Write a number."), code="invalid") from None
+            raise ValidationError(_("Enter a number."), code="invalid") from None
 
     def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(value)

@@ -19,7 +19,7 @@ from realtime.models.providers import Provider, dialect_choices
 from realtime.money.pricing import PRICE_PLACES, Prices, lacking
 from realtime.money.usage import MEASURES, Counts
 
-CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", _("Write three capital letters, such as USD."))
+CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", _("Enter three capital letters, such as USD."))
 NOT_NEGATIVE = MinValueValidator(0)
 _measures = attrgetter(*MEASURES)
 
@@ -33,7 +33,7 @@ def check_sane(since: date) -> None:
     """Raise ValidationError for a day that nobody can mean."""
     if since.year not in SANE:
         years = {"first": SANE[0], "last": SANE[-1]}
-        words = _("Write a day of the years %(first)d to %(last)d.") % years
+        words = _("Enter a day of the years %(first)d to %(last)d.") % years
         raise ValidationError({"since": words})
 
 
@@ -71,7 +71,7 @@ class Price(models.Model):
     model = models.CharField(
         _("model"),
         max_length=120,
-        help_text=_("As the provider writes it. A * stands for any letters, such as gemini-3.8-*."),
+        help_text=_("As the provider spells it. A * stands for any letters, such as gemini-3.8-*."),
     )
     kind = models.CharField(_("for"), max_length=13, choices=Kind, default=Kind.REALTIME)
     since = models.DateTimeField(_("since"), default=now)
@@ -130,10 +130,10 @@ class Price(models.Model):
         self._check_since()
         if self.provider is not None and self.dialect not in ("", self.provider.dialect):
             # It would never be used.
-            words = _("This provider speaks another one: choose that, or none.")
+            words = _("This provider uses another dialect: choose that, or none.")
             raise ValidationError({"dialect": words})
         if all(rate is None for rate in self.prices().rates().values()):
-            raise ValidationError(_("Write at least one rate. 0 says that it is free."))
+            raise ValidationError(_("Enter at least one rate. 0 means that it is free."))
 
     def _check_since(self) -> None:
         if not self.since:
@@ -143,7 +143,7 @@ class Price(models.Model):
         same = Price.objects.filter(provider=self.provider, since=self.since, **own)
         if same.exclude(pk=self.pk).exists():
             raise ValidationError(
-                {"since": _("This model has a price from then on already: change that one.")}
+                {"since": _("This model already has a price from then on: change that one.")}
             )
 
     def prices(self) -> Prices:
@@ -156,7 +156,7 @@ class Price(models.Model):
         missing = lacking(self.prices()) if self.kind == self.Kind.REALTIME else ()
         if not missing:
             return ""
-        words = gettext("Usual answers stay without a price: it has no %(rates)s.")
+        words = gettext("Ordinary answers would have no price. Missing: %(rates)s.")
         return words % {"rates": ", ".join(missing)}
 
 
@@ -194,7 +194,7 @@ class ExchangeRate(models.Model):
         if self.since:
             check_sane(self.since)
         if self.rate == 0:
-            raise ValidationError({"rate": _("Write more than 0.")})
+            raise ValidationError({"rate": _("Enter more than 0.")})
         if self.currency == self.into:
             raise ValidationError({"into": _("Choose another currency than the one it is of.")})
 
@@ -211,7 +211,7 @@ class Payer(models.Model):
     own = models.BooleanField(
         _("over their own provider"),
         default=False,
-        help_text=_("The account's own key was charged: it is no money of the site's."),
+        help_text=_("The account's own key was charged, so it costs the site nothing."),
     )
     model = models.CharField(_("model"), max_length=120)
 

@@ -112,7 +112,7 @@ class Provider(models.Model):
         if not self.url:
             return  # missing, or the form has said what is wrong with it
         if self.url != EMBEDDED_URL and not self.url.startswith(("ws://", "wss://")):
-            raise ValidationError({"url": _("Write an address that starts with wss:// or ws://.")})
+            raise ValidationError({"url": _("Enter an address that starts with wss:// or ws://.")})
 
     @property
     def embedded(self) -> bool:
@@ -221,7 +221,7 @@ class VoiceModel(models.Model):
         Provider, on_delete=models.CASCADE, related_name="models", verbose_name=_("provider")
     )
     name = models.CharField(
-        _("name"), max_length=120, help_text=_("As the provider writes it, such as gpt-realtime.")
+        _("name"), max_length=120, help_text=_("As the provider spells it, such as gpt-realtime.")
     )
     label = models.CharField(_("label"), max_length=120, blank=True)
     voices = models.JSONField(
@@ -236,7 +236,7 @@ class VoiceModel(models.Model):
     instructions = models.TextField(
         _("instructions"),
         blank=True,
-        help_text=_("Always in force; what people ask of a voice in its options comes after it."),
+        help_text=_("Always applied; what people write in their own options comes after it."),
     )
     features = models.JSONField(
         _("features"),
@@ -282,7 +282,7 @@ class VoiceModel(models.Model):
     def clean(self) -> None:
         self.name = self.name.strip()
         if not isinstance(self.voices, list) or not all(isinstance(v, str) for v in self.voices):
-            raise ValidationError({"voices": _("Write a list of names, such as [“marin”].")})
+            raise ValidationError({"voices": _("Enter a list of names, such as [“marin”].")})
         if (wrong := check_features(self.features)) is not None:
             raise ValidationError(
                 {"features": _("“%(name)s” is not understood.") % {"name": wrong}}
@@ -315,7 +315,7 @@ class AccountSettings(models.Model):
     own_providers = models.BooleanField(
         _("may bring own keys"),
         default=True,
-        help_text=_("Whether its people may add providers with keys of their own."),
+        help_text=_("Whether its members may add providers with keys of their own."),
     )
     default_model = models.ForeignKey(
         VoiceModel,
@@ -324,7 +324,7 @@ class AccountSettings(models.Model):
         blank=True,
         related_name="+",
         verbose_name=_("default model"),
-        help_text=_("What a call takes when the person has chosen nothing."),
+        help_text=_("What a call uses when the person has not chosen."),
     )
     tools_off = models.JSONField(
         _("functions switched off"), default=list, blank=True, editable=False

@@ -61,14 +61,14 @@ class Quota(models.Model):
         null=True,
         blank=True,
         validators=[AT_LEAST_ONE],
-        help_text=_("A call in which nobody says anything for so long is ended."),
+        help_text=_("A call in which nobody says anything for this long is ended."),
     )
     unpriced_allowed = models.BooleanField(
         _("models without a price"),
         default=False,
         help_text=_(
-            "Allow models whose price nobody wrote down although money is limited. What they cost "
-            "cannot be counted."
+            "Allow models without a price even where money is limited. What they cost cannot be "
+            "counted."
         ),
     )
 
@@ -94,7 +94,7 @@ class Quota(models.Model):
         same = Quota.objects.filter(account=self.account, user=self.user)
         if same.exclude(pk=self.pk).exists():
             field = "user" if self.user_id else "account"
-            raise ValidationError({field: _("There is a quota for this already: change that one.")})
+            raise ValidationError({field: _("There is already a quota for this: change that one.")})
 
     @property
     def scope(self) -> str:

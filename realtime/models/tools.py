@@ -117,7 +117,7 @@ class ToolService(models.Model):
 
     def clean(self) -> None:
         if self.auth in (self.Auth.HEADER, self.Auth.QUERY) and not self.auth_name:
-            raise ValidationError({"auth_name": _("Write the name that it goes by.")})
+            raise ValidationError({"auth_name": _("Enter the name of the header or parameter.")})
 
     def set_secret(self, secret: str) -> None:
         """Seal `secret` for this row; empty removes it."""
@@ -148,7 +148,7 @@ class ToolFunction(models.Model):
 
     class State(models.TextChoices):
         NEW = "new", _("New")
-        SEEN = "seen", _("Looked at")
+        SEEN = "seen", _("Reviewed")
         CHANGED = "changed", _("Changed")
         GONE = "gone", _("Gone")
 

@@ -177,7 +177,7 @@ def _why(problem: Exception) -> str:
         return str(problem)
     # What a mail server says may hold addresses; its kind is enough.
     kind = type(problem.__cause__ or problem).__name__
-    return _("the mail server is away or refuses: %(kind)s") % {"kind": kind}
+    return _("the mail server is unreachable or refused: %(kind)s") % {"kind": kind}
 
 
 def unsent() -> QuerySet[BudgetNotice]:
@@ -219,10 +219,10 @@ def _mail(notice: BudgetNotice, now: datetime) -> None:
     if not to:
         raise NotDelivered("nobody has an email address")
     said = _said(notice)
-    subject = _("%(whose)s: %(level)d %% of the budget is used") % said
+    subject = _("%(whose)s: %(level)d%% of the budget is used") % said
     lines = [
-        _("%(spent)s of %(budget)s %(currency)s are used since %(since)s (UTC).") % said,
-        _("That is the level of %(level)d %%. It is told once a %(period)s.") % said,
+        _("%(spent)s of %(budget)s %(currency)s used since %(since)s (UTC).") % said,
+        _("This notice is for %(level)d%%. It is sent once a %(period)s.") % said,
     ]
     # Those who get it need not know of each other.
     mail = EmailMessage(" ".join(subject.splitlines()), "\n".join(lines) + "\n", bcc=to)

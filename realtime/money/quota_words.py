@@ -44,7 +44,7 @@ def withdrawn_words() -> tuple[str, str]:
 def soon_words() -> tuple[str, str]:
     """That the longest time of a call is nearly over: message and remedy."""
     return (
-        gettext("This call ends in a minute: it has been as long as a call may be."),
+        gettext("This call ends in a minute: it is about to reach its time limit."),
         gettext("You can start another one right after it."),
     )
 
@@ -77,18 +77,18 @@ def _too_many(limit: Limit) -> str:
     most = int(limit.most)
     said = {
         "site": ngettext(
-            "%(most)d call is going on, which is as many as this site allows at once.",
-            "%(most)d calls are going on, which is as many as this site allows at once.",
+            "%(most)d call is going on, the most this site allows at once.",
+            "%(most)d calls are going on, the most this site allows at once.",
             most,
         ),
         "account": ngettext(
-            "Your account already has %(most)d call going on, which is as many as it may have.",
-            "Your account already has %(most)d calls going on, which is as many as it may have.",
+            "Your account already has %(most)d call going on, the most it may have.",
+            "Your account already has %(most)d calls going on, the most it may have.",
             most,
         ),
         "person": ngettext(
-            "You already have %(most)d call going on, which is as many as you may have.",
-            "You already have %(most)d calls going on, which is as many as you may have.",
+            "You already have %(most)d call going on, the most you may have.",
+            "You already have %(most)d calls going on, the most you may have.",
             most,
         ),
     }
@@ -103,7 +103,7 @@ def _remedy(limit: Limit) -> str:
     }[limit.scope]
     if limit.renews is None:
         return who
-    when = gettext("It starts anew on %(day)s at midnight UTC.") % {
+    when = gettext("It resets on %(day)s at midnight UTC.") % {
         "day": limit.renews.strftime("%Y-%m-%d")
     }
     return f"{when} {who}"

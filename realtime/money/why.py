@@ -109,7 +109,7 @@ def why(row: Usage, counts: Counts, parts: Mapping[str, Decimal]) -> str:
         return gettext("Free.")
     said = [_mostly(dear), _read_again(row, counts)]
     if row.kind == Usage.Kind.CORRECTION:
-        said = [gettext("The provider's own count took the place of an estimate.")]
+        said = [gettext("The provider's own count replaced an estimate.")]
     elif row.source == "estimated":
         said.append(gettext("It is an estimate: the provider has not said what it counted."))
     return " ".join(each for each in said if each)

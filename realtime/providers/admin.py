@@ -86,7 +86,7 @@ def _make_default(modeladmin: Any, request: HttpRequest, form: Any) -> None:
         before.default = False
         before.save(update_fields=["default"])
         modeladmin.log_change(request, before, [{"changed": {"fields": ["default"]}}])
-        words = _("Calls take “%(model)s” now unless told otherwise, “%(before)s” no more.")
+        words = _("Calls now use “%(model)s” by default, no longer “%(before)s”.")
         modeladmin.message_user(request, words % {"model": model, "before": before})
 
 
@@ -151,7 +151,7 @@ class ProviderAdmin(Autocompletes, admin.ModelAdmin):
         return [
             (None, {"fields": [*service, "name", "url", "dialect", *key, *chosen]}),
             (
-                _("What else the service asks for"),
+                _("What else the service needs"),
                 {
                     "classes": ["collapse"],
                     "fields": [

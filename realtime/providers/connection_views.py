@@ -67,7 +67,7 @@ def answer(
     try:
         count_for(person)
     except TooOften:
-        text = gettext("That was tested often just now. Wait a minute.")
+        text = gettext("That was tested many times just now. Wait a minute.")
         if lines:
             return JsonResponse({"message": text}, status=429)
         return render(request, template, {**context, "too_often": text}, status=429)

@@ -43,8 +43,8 @@ class ProviderForm(forms.ModelForm):
         label=_("Address"),
         max_length=2000,
         help_text=_(
-            "The endpoint or its base, such as wss://api.example.com/v1. A whole address with "
-            "parameters can be pasted: they are taken apart."
+            "The endpoint or its base, such as wss://api.example.com/v1. You can paste a whole "
+            "address with parameters: it is split up for you."
         ),
         widget=forms.TextInput(
             attrs={"spellcheck": "false", "autocapitalize": "off", "class": "vLargeTextField"}
@@ -56,7 +56,7 @@ class ProviderForm(forms.ModelForm):
         max_length=4096,
         # With any other value browsers fill in the person's password for this site.
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"}),
-        help_text=_("Kept sealed, and never shown again but for its last four characters."),
+        help_text=_("Stored encrypted. Only its last four characters are ever shown again."),
     )
     remove_key = forms.BooleanField(label=_("Remove the key"), required=False)
     organization = WordField(label=_("Organisation"), required=False, max_length=120)
@@ -72,14 +72,14 @@ class ProviderForm(forms.ModelForm):
     extra_headers = PairsField(
         label=_("More headers"),
         help_text=_(
-            "For gateways: one “Name: value” a line. Values are sealed like the key; dots stand "
-            "for one that is kept."
+            "For gateways: one “Name: value” per line. Values are encrypted like the key; dots "
+            "stand for a stored one."
         ),
     )
     extra_query = PairsField(
         label=_("More parameters of the address"),
         separators=":=",
-        help_text=_("One “name: value” a line, sealed as well."),
+        help_text=_("One “name: value” per line, encrypted as well."),
     )
 
     ADMIN_ONLY = ("account", "accounts", "allow_private", "own")
@@ -154,15 +154,13 @@ class ProviderForm(forms.ModelForm):
             return
         replaced = data.get("new_key") or data.get("remove_key")
         if self.instance.sealed_key and not replaced:
-            self.add_error("new_key", _("The address is of another server: write its key."))
+            self.add_error("new_key", _("The address is for another server: enter its key."))
         for field, kept in (
             ("extra_headers", self.kept_headers),
             ("extra_query", self.kept_query),
         ):
             if kept.items() & data[field].items():
-                self.add_error(
-                    field, _("The address is of another server: write the values for it.")
-                )
+                self.add_error(field, _("The address is for another server: enter its values."))
 
     def save(self, commit: bool = True) -> Provider:
         provider, data = self.instance, self.cleaned_data
@@ -230,7 +228,7 @@ class ProviderForm(forms.ModelForm):
         for word in presets.placeholders():
             if word in data["url"]:
                 raise forms.ValidationError(
-                    _("Replace %(word)s in the address by your own."), params={"word": word}
+                    _("Replace %(word)s in the address with your own."), params={"word": word}
                 )
         if len(data["url"]) > 500:
             raise tidy.Untidy("address")
@@ -268,8 +266,8 @@ class ProviderForm(forms.ModelForm):
     def _outside_only(self) -> Any:
         if self.inside:
             return _(
-                "An address with ws://, another port than 443 or in the own network needs “May be "
-                "inside the network” ticked."
+                "An address with ws://, with a port other than 443, or inside your network needs "
+                "“May be inside the network” ticked."
             )
         return _(
             "Only public addresses with wss:// (or https://) on port 443 can be used here. For "
@@ -281,7 +279,7 @@ class ProviderForm(forms.ModelForm):
             pairs: dict[str, str] = getattr(self.instance, what)()
         except SealBroken:
             self.fields[field].help_text = _(
-                "What was set here cannot be opened any more. Write it again."
+                "What was stored here can no longer be decrypted. Enter it again."
             )
             return {}
         self.initial[field] = tidy.shown_pairs(pairs)
@@ -310,7 +308,7 @@ class AdminProviderForm(ProviderForm):
         if self.instance.own and data.get("allow_private"):
             self.add_error(
                 "allow_private",
-                _("This is somebody's own key. Add a provider for the account yourself instead."),
+                _("This is someone's own key. Add a provider for the account yourself instead."),
             )
         if data.get("account") and data.get("accounts"):
             self.add_error(
@@ -332,7 +330,7 @@ class OwnProviderForm(ProviderForm):
         name: str = self.cleaned_data["name"]
         others = Provider.objects.filter(account=self.instance.account, name=name)
         if others.exclude(pk=self.instance.pk).exists():
-            raise forms.ValidationError(_("There is a provider of this name already."))
+            raise forms.ValidationError(_("There is already a provider with this name."))
         return name
 
     def _post_clean(self) -> None:

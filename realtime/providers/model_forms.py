@@ -36,7 +36,7 @@ class VoiceModelForm(forms.ModelForm):
     name = WordField(
         label=_("Name"),
         max_length=120,
-        help_text=_("As the provider writes it, such as gpt-realtime-2.1."),
+        help_text=_("As the provider spells it, such as gpt-realtime-2.1."),
     )
     label = TidyField(
         label=_("Shown as"), required=False, max_length=120, help_text=_("Empty: the name.")
@@ -45,7 +45,7 @@ class VoiceModelForm(forms.ModelForm):
         label=_("Voices"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
-        help_text=_("With commas between them, the usual one first. Empty: the provider's own."),
+        help_text=_("Separated by commas, the default first. Empty: the provider's own."),
     )
     transcription_model = WordField(
         label=_("Writes down what people say"),
@@ -142,7 +142,7 @@ class VoiceModelForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
         if (data.get("slowest") is None) != (data.get("fastest") is None):
-            self.add_error("fastest", _("Write both speeds, or none of them."))
+            self.add_error("fastest", _("Enter both speeds, or neither."))
         return data
 
     def _post_clean(self) -> None:

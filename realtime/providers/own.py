@@ -90,7 +90,7 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
     if not may_bring_keys(account):
         raise Http404
     if Provider.objects.filter(account=account, own=True).count() >= MOST_PER_ACCOUNT:
-        messages.error(request, _("There is no room for more. Delete a provider first."))
+        messages.error(request, _("You cannot have more providers. Delete one first."))
         return redirect("providers")
     preset = preset_of(request.GET.get("preset", ""), inside=False)
     return _edit(request, Provider(account=account, own=True), preset.initial() if preset else {})
@@ -143,7 +143,7 @@ def default(request: HttpRequest, slug: str) -> HttpResponse:
         target=model,
         request=request,
     )
-    messages.success(request, _("New calls take it where nobody chose another."))
+    messages.success(request, _("New calls use it unless another one is chosen."))
     return redirect("providers")
 
 
@@ -182,7 +182,7 @@ def _tell_saved(request: HttpRequest, provider: Provider) -> None:
         messages.success(request, _("“%(name)s” was saved.") % name)
     else:
         messages.warning(
-            request, _("“%(name)s” was saved, but nobody can use it before it has a model.") % name
+            request, _("“%(name)s” was saved, but nobody can use it until it has a model.") % name
         )
 
 

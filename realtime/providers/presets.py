@@ -110,7 +110,7 @@ PRESETS = (
         label="OpenAI",
         dialect="openai_ga",
         url="wss://api.openai.com/v1/realtime",
-        note=_("Make a key under platform.openai.com, API keys."),
+        note=_("Create a key at platform.openai.com, under API keys."),
         models=(
             _openai("gpt-realtime-2.1", "GPT Realtime 2.1", 128_000),
             _openai("gpt-realtime-2.1-mini", "GPT Realtime 2.1 mini", 128_000),
@@ -127,8 +127,8 @@ PRESETS = (
         url="wss://RESOURCE.openai.azure.com/openai/v1/realtime",
         replace="RESOURCE",
         note=_(
-            "Replace RESOURCE by the name of your resource. A model's name is that of your "
-            "deployment; rename it below if yours is called otherwise."
+            "Replace RESOURCE with the name of your resource. A model's name is that of your "
+            "deployment; rename it below if yours is called something else."
         ),
         models=(
             _azure("gpt-realtime-2.1", "GPT Realtime 2.1", 128_000, date(2027, 6, 25)),
@@ -148,7 +148,7 @@ PRESETS = (
         api_version="2025-04-01-preview",
         note=_(
             "Microsoft ended this API on 30 April 2026; use the one above where you can. Replace "
-            "RESOURCE by the name of your resource and write your deployment below."
+            "RESOURCE with the name of your resource and enter your deployment below."
         ),
         models=(
             PresetModel(
@@ -169,7 +169,7 @@ PRESETS = (
         url="wss://RESOURCE.services.ai.azure.com/voice-live/realtime",
         replace="RESOURCE",
         api_version="2026-07-15",
-        note=_("Replace RESOURCE by the name of your Azure AI resource."),
+        note=_("Replace RESOURCE with the name of your Azure AI resource."),
         models=(
             PresetModel(
                 name="gpt-realtime-2.1",
@@ -186,7 +186,7 @@ PRESETS = (
         label="Google Gemini Live",
         dialect="gemini",
         url=f"wss://generativelanguage.googleapis.com/ws/{GEMINI}",
-        note=_("Make a key in Google AI Studio."),
+        note=_("Create a key in Google AI Studio."),
         models=tuple(
             PresetModel(
                 name=name,
@@ -212,7 +212,7 @@ PRESETS = (
         label="xAI Grok Voice",
         dialect="xai",
         url="wss://api.x.ai/v1/realtime",
-        note=_("Make a key under console.x.ai."),
+        note=_("Create a key at console.x.ai."),
         models=(
             PresetModel(
                 name="grok-voice-latest",
@@ -228,7 +228,7 @@ PRESETS = (
         label="MiniMax",
         dialect="minimax",
         url="wss://api.minimax.chat/ws/v1/realtime",
-        note=_("This service does not notice when you stop speaking; this site does it instead."),
+        note=_("This service does not notice when you stop speaking, so this site does."),
         models=(
             PresetModel(
                 name="abab6.5s-chat",
@@ -302,7 +302,7 @@ PRESETS = (
         url="wss://HOST/v1/realtime",
         replace="HOST",
         needs_key=False,
-        note=_("Any server that speaks OpenAI Realtime, such as LocalAI. Write its model below."),
+        note=_("Any server that speaks OpenAI Realtime, such as LocalAI. Enter its model below."),
     ),
     Preset(
         id="self_hosted_beta",
@@ -311,7 +311,7 @@ PRESETS = (
         url="wss://HOST/v1/realtime",
         replace="HOST",
         needs_key=False,
-        note=_("For servers with the events of the beta, such as Speaches. Write its model below."),
+        note=_("For servers with the events of the beta, such as Speaches. Enter its model below."),
     ),
     Preset(
         id="embedded",

@@ -35,7 +35,7 @@ async def keep(where: Where, files: Sequence[Produced]) -> Kept:
         except Refused as problem:
             log.info("a file of a tool was not kept: %s", problem.code)
             words = {"name": name[:80], "why": why(problem.code)}
-            refused.append(gettext("“%(name)s” was not kept. %(why)s") % words)
+            refused.append(gettext("“%(name)s” could not be saved. %(why)s") % words)
     return Kept(tuple(attachments), tuple(refused))
 
 

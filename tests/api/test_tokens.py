@@ -100,7 +100,7 @@ def test_tokens_that_have_expired_take_no_room(
     assert browser.post("/tokens/", asked).status_code == 302
     answer = browser.post("/tokens/", asked)
     assert answer.context["form"].non_field_errors() == [
-        "There is no room for more. Revoke a token first."
+        "You cannot have more tokens. Revoke one first."
     ]
     assert ApiToken.objects.count() == 2
 

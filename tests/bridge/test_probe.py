@@ -225,7 +225,7 @@ async def run_closed():
 
 
 def vars_of(step):
-    """All that is shown of a step but how long the name look-up took."""
+    """All that is shown of a step but how long the name lookup took."""
     return (
         step.name,
         step.ok,

@@ -174,7 +174,7 @@ def test_what_is_pasted_and_does_not_fit_is_told(visit: Open) -> None:
             box.press("End")
             box.press("Control+v")
             expect(told).to_have_count(cut)
-        expect(told).to_contain_text("Only 8,000 characters fit")
+        expect(told).to_contain_text("A message holds at most 8,000 characters")
         assert len(box.input_value()) == 8000
         # What takes the place of other words fits.
         page.get_by_role("button", name="Dismiss").click()

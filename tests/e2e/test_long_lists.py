@@ -357,7 +357,7 @@ def test_what_is_deleted_during_a_call_does_not_come_back_with_the_list(
             page.get_by_role("button", name="Delete").click()
             undo = page.get_by_role("button", name="Undo")
             expect(undo).to_be_visible()
-            told = page.get_by_text("It is not there any more.")
+            told = page.get_by_text("It is no longer there.")
             expect(told).to_have_count(0)
             # Another tab, or device, deletes as well.
             site.run(

@@ -105,9 +105,7 @@ def test_money_counts_up_and_each_turn_says_why(visit: Open, site: Site) -> None
         expect(sum_).to_have_text("$0.0364", timeout=ANSWER_MS)
         ask(page)
         expect(sum_).to_have_text("$0.0627", timeout=ANSWER_MS)
-        expect(sum_).to_have_attribute(
-            "aria-label", "Cost so far: $0.0627. Show what it is made of"
-        )
+        expect(sum_).to_have_attribute("aria-label", "Cost so far: $0.0627. Show the details")
         sum_.focus()
         page.keyboard.press("Enter")
         panel = page.get_by_test_id("cost")
@@ -168,7 +166,7 @@ def test_four_fifths_are_told_and_the_end_says_what_to_do(visit: Open, site: Sit
         expect(error).to_contain_text(
             re.compile(r"This site's budget for today \(0\.\d+ USD\) is used up\.")
         )
-        expect(error).to_contain_text(re.compile(r"It starts anew on \d{4}-\d\d-\d\d"))
+        expect(error).to_contain_text(re.compile(r"It resets on \d{4}-\d\d-\d\d"))
         expect(error).to_contain_text("Ask your administrator if you need more.")
         picture(page, "money-end")
         page.get_by_test_id("call-dismiss").click()

@@ -67,7 +67,7 @@ def add(page: Page, url: str, name: str) -> None:
     page.get_by_test_id("providers").get_by_role("link", name="Add a provider").first.click()
     page.get_by_label("Address", exact=True).fill(url)
     page.get_by_label("Key", exact=True).fill(KEY)
-    page.get_by_text("What else the service asks for").click()
+    page.get_by_text("What else the service needs").click()
     page.get_by_label("More headers").fill("X-Team: hidden-1")
     page.get_by_text("A model that is not in the list").click()
     page.get_by_label("Name").nth(1).fill("scripted-1")

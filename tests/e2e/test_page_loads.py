@@ -74,7 +74,7 @@ def test_all_that_a_page_looks_like_is_one_file(visit: Open) -> None:
 
 def test_a_page_that_lacks_a_script_says_so(visit: Open) -> None:
     with visit(None, expected=("ERR_FAILED",)) as page:
-        told = page.get_by_role("alert").filter(has_text="A part of this page did not arrive.")
+        told = page.get_by_role("alert").filter(has_text="A part of this page did not load.")
         expect(told).to_be_hidden()
         page.route("**/js/panels/frame*.js", lambda route: route.abort())
         page.reload()
@@ -89,7 +89,7 @@ def test_a_part_that_comes_later_and_does_not_arrive_is_told_and_asked_for_again
 ) -> None:
     with visit(None, script=SILENT, expected=("ERR_FAILED",)) as page:
         new_conversation(page)
-        told = page.get_by_role("alert").filter(has_text="A part of this page did not arrive.")
+        told = page.get_by_role("alert").filter(has_text="A part of this page did not load.")
         talk, panel = page.get_by_test_id("start-call"), page.get_by_test_id("call-panel")
         for name in ("call/sound", "panels/options-drawer"):
             page.route(f"**/js/{name}*.js", lambda route: route.abort())

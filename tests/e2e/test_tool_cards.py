@@ -200,7 +200,7 @@ rows = [[f"Town {n}", n * 1000, "a longer cell that needs some room", n / 7] for
 states = [
     ("completed", "", {"table": {"columns": ["Town", "People", "Remark", "Share"], "rows": rows}}),
     ("completed", "", {"text": "16", "links": [{"url": "/", "title": "Home", "text": "Said"}]}),
-    ("failed", "", {"notes": ["“plan.zip” was not kept. The file is larger than 20 MB."]}),
+    ("failed", "", {"notes": ["“plan.zip” could not be saved. The file is larger than 20 MB."]}),
     ("in_progress", "in_progress", {}),
     ("in_progress", "awaiting_approval", {}),
     ("interrupted", "interrupted", {}),
@@ -232,7 +232,7 @@ def test_every_state_of_a_card_is_told_in_words_and_fits(
             "Done",
             "Failed",
             "Running…",
-            "Waits for you",
+            "Waiting for you",
             "Stopped",
             "Not allowed",
         ]

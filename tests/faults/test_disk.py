@@ -58,7 +58,7 @@ async def test_a_disk_that_takes_nothing_costs_sound_and_nothing_else(
 
 async def _was_told(call: Caller) -> None:
     notice = await call.event("nextvoice.notice", TOLD_SECONDS, code="recording_partial")
-    assert notice["remedy"] == "You can go on. The words are kept; tell your administrator."
+    assert notice["remedy"] == "You can go on: the words are kept. Please tell your administrator."
 
 
 async def test_a_cut_off_file_is_a_recording_up_to_there(site: Site, shell: Shell) -> None:

@@ -162,7 +162,7 @@ def test_a_quota_is_set_for_one_of_three(boss: Client, ann: User) -> None:
     assert both.context["errors"] == [["Choose an account or a person, not both."]]
     for whose in ({}, {"user": ann.pk}, {"account": ann.own_account.pk}):
         again = boss.post(add, {**whose, **limits})
-        assert again.context["errors"] == [["There is a quota for this already: change that one."]]
+        assert again.context["errors"] == [["There is already a quota for this: change that one."]]
     mine = reverse("admin:realtime_quota_change", args=[Quota.objects.get(user=ann).pk])
     assert boss.post(mine, {"user": ann.pk, **limits}).status_code == 302
     assert sorted(quota.scope for quota in Quota.objects.all()) == ["account", "person", "site"]

@@ -114,7 +114,7 @@ class Command(BaseCommand):
         groups = [each for each in found if prices is None or each.model in prices]
         self.stdout.write("provider\tmodel\tkind\trows\tunpriced\twas\twould_be\tdifference")
         if not found:
-            self.stderr.write("Nothing was used in this time.")
+            self.stderr.write("Nothing was used in this period.")
         elif not groups:
             used = ", ".join(sorted({each.model for each in found}))
             self.stderr.write(f"{options['what_if'][0]} was not used in this time, but {used}.")

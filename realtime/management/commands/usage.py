@@ -68,7 +68,7 @@ class Command(BaseCommand):
             )
             self.stdout.write("  ".join(shown).rstrip())
         if not rows:
-            self.stderr.write("Nothing was used in this time.")
+            self.stderr.write("Nothing was used in this period.")
 
 
 def _filters(options: dict[str, Any]) -> Filters:

@@ -123,13 +123,13 @@ class BudgetAlertAdmin(Autocompletes, admin.ModelAdmin):
 def _in_vain(alert: BudgetAlert) -> Iterator[Any]:
     """Why nobody would hear of it as things are, in words."""
     if not budget_of(alert):
-        yield _("It has no budget yet: write one here, or limit its money in a quota.")
+        yield _("It has no budget yet: enter one here, or set a money limit in a quota.")
     if alert.webhook_url and not alert.emails.strip():
         return  # nothing is mailed
     if not settings.SENDS_MAIL:
-        yield _("No email reaches anybody before EMAIL_URL names a mail server.")
+        yield _("No email is sent until EMAIL_URL names a mail server.")
     elif not recipients(alert):
-        yield _("Nobody whom it is for has an email address: write one here, or a webhook.")
+        yield _("Nobody it is for has an email address: enter one here, or a webhook.")
 
 
 @admin.register(BudgetNotice)
@@ -143,9 +143,7 @@ class BudgetNoticeAdmin(ReadOnly):
     def has_send_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("realtime.change_budgetalert")
 
-    @admin.action(
-        description=_("Send again the selected ones that were not sent"), permissions=["send"]
-    )
+    @admin.action(description=_("Send the selected unsent notices again"), permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[BudgetNotice]) -> None:
         count = {"count": send_again(queryset, timezone.now())}
         self.message_user(request, _("%(count)d are tried again within a minute.") % count)

@@ -57,8 +57,8 @@ class QuotaAdmin(Autocompletes, admin.ModelAdmin):
             {
                 "fields": ["minutes_per_day", "calls_at_once", "call_minutes", "idle_minutes"],
                 "description": _(
-                    "People are warned a minute before their longest call is over. Idle minutes "
-                    "take the place of the site's setting CALL_IDLE_SECONDS."
+                    "People are warned a minute before a call reaches its time limit. Idle minutes "
+                    "override the site's setting CALL_IDLE_SECONDS."
                 ),
             },
         ),

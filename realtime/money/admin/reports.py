@@ -141,11 +141,11 @@ def asked(query: Any) -> tuple[str, Filters, list[str]]:
     if text := query.get("provider", "").strip():
         given["provider"] = "" if text == NOBODY else text if _uuid(text) else None
         if given["provider"] is None:
-            problems.append(_("“%(text)s” is no provider's id.") % {"text": text})
+            problems.append(_("“%(text)s” is not a provider's id.") % {"text": text})
     if text := query.get("call", "").strip():
         given["call"] = _uuid(text)
         if given["call"] is None:
-            problems.append(_("“%(text)s” is no call's id.") % {"text": text})
+            problems.append(_("“%(text)s” is not a call's id.") % {"text": text})
     return by, Filters(**given), problems
 
 
@@ -164,13 +164,13 @@ def _day(text: str | None, problems: list[str]) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        problems.append(_("“%(text)s” is no day: write it as 2026-11-30.") % {"text": text})
+        problems.append(_("“%(text)s” is not a day: write it as 2026-11-30.") % {"text": text})
         return None
 
 
 def _chosen(text: str | None, allowed: Sequence[str], problems: list[str]) -> str | None:
     if text and text not in allowed:
-        problems.append(_("“%(text)s” is nothing to choose.") % {"text": text})
+        problems.append(_("“%(text)s” is not one of the choices.") % {"text": text})
         return None
     return text or None
 

@@ -163,7 +163,7 @@ class ToolServiceAdmin(Autocompletes, admin.ModelAdmin):
                 count_for(request.user)  # type: ignore[arg-type]
                 context |= _tried(request, service, **form.cleaned_data)
             except TooOften:
-                context["problem"] = gettext("That was tested often just now. Wait a minute.")
+                context["problem"] = gettext("That was tested many times just now. Wait a minute.")
         return render(request, "admin/realtime/toolservice/test.html", context)
 
     def use_view(self, request: HttpRequest) -> HttpResponse:

@@ -54,7 +54,7 @@ class ToolServiceForm(forms.ModelForm):
         required=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"}),
-        help_text=_("Kept sealed, and never shown again."),
+        help_text=_("Stored encrypted, and never shown again."),
     )
     remove_secret = forms.BooleanField(label=_("Remove the secret"), required=False)
 
@@ -161,7 +161,7 @@ class ToolServiceForm(forms.ModelForm):
             return
         if not address and not data["document"].strip():
             self.add_error(
-                "document", _("Paste the document here, or write above where it is fetched from.")
+                "document", _("Paste the document here, or enter above where to fetch it.")
             )
             return
         try:
@@ -184,7 +184,9 @@ class ToolServiceForm(forms.ModelForm):
             self.add_error("document", forms.ValidationError(words, params={"why": first}))
         data["url"] = data.get("url") or document.server
         if not data["url"]:
-            self.add_error("url", _("The document does not say where the service is: write it."))
+            self.add_error(
+                "url", _("The document does not say where the service is: enter its address.")
+            )
 
     def _clean_address(self, data: dict[str, Any]) -> None:
         url = data["url"] = tidy.tidied(data["url"]).rstrip("/")
@@ -202,9 +204,7 @@ class ToolServiceForm(forms.ModelForm):
         before = self.instance.sealed_secret and self.initial.get("url")
         replaced = data.get("new_secret") or data.get("remove_secret")
         if before and not replaced and origin_of(before) != origin_of(data["url"]):
-            self.add_error(
-                "new_secret", _("The address is of another server: write the secret for it.")
-            )
+            self.add_error("new_secret", _("The address is for another server: enter its secret."))
 
 
 def _why_not(url: str) -> str:
@@ -216,7 +216,7 @@ def _why_not(url: str) -> str:
             endpoints.check_outside(url, SCHEMES)
     except Forbidden as problem:
         if problem.fault != "url_not_public":
-            return gettext("Write an address like https://api.example.org/v1.")
+            return gettext("Enter an address like https://api.example.org/v1.")
         return gettext(
             "Only public addresses with https:// on port 443 can be used. Add the host and "
             "port of another one under Allowed endpoints first."
@@ -258,5 +258,5 @@ class TryForm(forms.Form):
     def clean_arguments(self) -> dict[str, Any]:
         value = self.cleaned_data["arguments"]
         if value is not None and not isinstance(value, dict):
-            raise forms.ValidationError(_("Write an object, such as {“name”: “Rex”}."))
+            raise forms.ValidationError(_("Enter an object, such as {“name”: “Rex”}."))
         return value or {}

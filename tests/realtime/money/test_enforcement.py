@@ -109,7 +109,7 @@ async def test_an_answer_ends_within_a_second_of_what_may_be_used(
     ended = call.of("nextvoice.ended")[0]
     assert ended["message"] == "This site's budget for today (0.05 USD) is used up."
     assert ended["remedy"] == (
-        f"It starts anew on {tomorrow} at midnight UTC. Ask your administrator if you need more."
+        f"It resets on {tomorrow} at midnight UTC. Ask your administrator if you need more."
     )
     over = [event["over"] for event in call.of("nextvoice.quota") if event["over"]]
     assert [(each["scope"], each["what"]) for each in over] == [("site", "money_day")]

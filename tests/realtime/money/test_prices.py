@@ -223,7 +223,7 @@ def test_the_command_sets_a_price_of_one_s_own(provider: Provider) -> None:
 def test_the_command_says_which_rate_answers_will_lack(provider: Provider) -> None:
     for name in ("gpt-x", "gpt-y", "gpt-z"):
         VoiceModel.objects.create(provider=provider, name=name, transcription_model="w")
-    lacking = "Usual answers stay without a price: it has no text_out."
+    lacking = "Ordinary answers would have no price. Missing: text_out."
     rates = ["text_in=2", "audio_in=10", "audio_out=40"]
     assert prices("--set", "gpt-x", *rates)[1:] == [lacking]
     assert prices("--set", "gpt-y", *rates, "text_out=8")[1:] == []
@@ -356,7 +356,7 @@ def test_what_if_says_of_a_model_that_was_not_used_which_were(provider: Provider
         call_command("prices", "--what-if", *words, stdout=io.StringIO(), stderr=out)
         return out.getvalue()
 
-    assert said() == said("gpt-x", "text_in=3") == "Nothing was used in this time.\n"
+    assert said() == said("gpt-x", "text_in=3") == "Nothing was used in this period.\n"
     used(provider, "a")
     used(provider, "b", model="gpt-1")
     assert said("gpt-y", "text_in=3") == "gpt-y was not used in this time, but gpt-1, gpt-x.\n"
@@ -394,7 +394,7 @@ def test_admins_set_prices_exactly(admin: Client) -> None:
     answer = admin.post(reverse("admin:realtime_price_add"), form)
     assert answer.status_code == 302
     told = [each.message for each in get_messages(answer.wsgi_request)]
-    assert told[0] == "Usual answers stay without a price: it has no text_out, audio_out."
+    assert told[0] == "Ordinary answers would have no price. Missing: text_out, audio_out."
     assert told[1] == "No model “gpt-x” is known here: the price is kept for when there is one."
     row = Price.objects.get()
     assert (row.text_in, row.source) == (D("0.123456"), "admin")
@@ -425,7 +425,7 @@ def test_a_rate_has_as_many_digits_as_every_database_keeps(admin: Client) -> Non
 def test_a_second_price_from_the_same_time_on_is_refused_in_words(
     admin: Client, provider: Provider
 ) -> None:
-    add, words = reverse("admin:realtime_price_add"), "has a price from then on already"
+    add, words = reverse("admin:realtime_price_add"), "already has a price from then on"
     for whose in ({}, {"provider": str(provider.pk)}, {"dialect": "openai_ga"}):
         form = price_form(**whose)
         assert admin.post(add, form).status_code == 302
@@ -448,11 +448,11 @@ def test_a_day_that_nobody_means_is_refused(
 ) -> None:
     settings.TIME_ZONE = zone
     page = admin.post(reverse("admin:realtime_price_add"), price_form(since_0=day))
-    assert "Write a day of the years 2000 to 2199." in page.content.decode()
+    assert "Enter a day of the years 2000 to 2199." in page.content.decode()
     rate = {"currency": "EUR", "into": "USD", "since": day, "rate": "1.1"}
     page = admin.post(reverse("admin:realtime_exchangerate_add"), rate)
-    assert "Write a day of the years 2000 to 2199." in page.content.decode()
-    with pytest.raises(CommandError, match="Write a day"):
+    assert "Enter a day of the years 2000 to 2199." in page.content.decode()
+    with pytest.raises(CommandError, match="Enter a day"):
         prices("--set", "gpt-x", "text_in=1", "--since", day)
     assert not Price.objects.exists()
     assert admin.get(reverse("admin:realtime_price_changelist")).status_code == 200
@@ -496,8 +496,8 @@ def test_the_what_if_page(admin: Client, provider: Provider) -> None:
 @pytest.mark.parametrize(
     ("span", "told"),
     [
-        ({"from": "2026-11-31"}, "“2026-11-31” is no day: write it as 2026-11-30."),
-        ({"to": "<b>"}, "“&lt;b&gt;” is no day: write it as 2026-11-30."),
+        ({"from": "2026-11-31"}, "“2026-11-31” is not a day: write it as 2026-11-30."),
+        ({"to": "<b>"}, "“&lt;b&gt;” is not a day: write it as 2026-11-30."),
         ({"from": "2026-11-30", "to": "2026-11-01"}, "The last day is before the first one."),
         ({"from": "2026-11-01", "to": ""}, None),
     ],

@@ -98,7 +98,7 @@ def test_admins_see_what_is_used_and_who_takes_a_place(ann: User, eve: User) -> 
         ("site", 0, "This site allows no calls at the moment."),
         ("account", 0, "Your account may have no calls at the moment."),
         ("person", 0, "You may have no calls at the moment."),
-        ("person", 1, "You already have 1 call going on, which is as many as you may have."),
+        ("person", 1, "You already have 1 call going on, the most you may have."),
     ],
 )
 def test_where_no_calls_are_allowed_nobody_is_told_of_any(

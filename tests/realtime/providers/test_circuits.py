@@ -97,7 +97,7 @@ async def test_a_call_is_told_at_once_while_its_provider_is_left_alone(
         first = await ends(here, conversation, cookie)
         second = await ends(here, conversation, cookie)
         assert (first["reason"], second["reason"]) == ("provider_unreachable",) * 2
-        assert second["remedy"] in [f"It is tried again in {n} seconds." for n in (18, 19, 20)]
+        assert second["remedy"] in [f"The next try is in {n} seconds." for n in (18, 19, 20)]
         assert (len(provider.refused), provider.visits) == (1, [])
 
 

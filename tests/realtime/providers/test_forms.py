@@ -157,7 +157,7 @@ def test_a_seal_of_another_field_does_not_open() -> None:
     provider.sealed_query = provider.sealed_headers
     provider.save()
     form = AdminProviderForm(instance=Provider.objects.get())
-    assert "cannot be opened" in str(form.fields["extra_query"].help_text)
+    assert "can no longer be decrypted" in str(form.fields["extra_query"].help_text)
 
 
 @pytest.mark.parametrize("url", ["ws://voice.internal:8000/v1", "wss://10.0.0.5/v1"])

@@ -327,7 +327,7 @@ def test_admins_decide_whose_own_keys_count(
         assert enabled == (302 if name in usable else 404)
         # What is forbidden can still be taken away.
         assert client.get(reverse("provider-delete", args=[row.pk])).status_code == 200
-    said = "do not allow own keys here" in client.get(reverse("providers")).content.decode()
+    said = "do not allow people" in client.get(reverse("providers")).content.decode()
     assert said is (allowed != "all")
 
 

@@ -88,7 +88,7 @@ def test_what_is_made_the_default_takes_the_place_of_the_one_before(
     answer = boss.post(reverse(f"admin:realtime_{page}_change", args=[pk]), fields, follow=True)
     defaults = VoiceModel.objects.filter(default=True).order_by("name")
     assert list(defaults) == ([made, theirs] if for_all else [before, made, theirs])
-    words = "Calls take “b” now unless told otherwise, “a” no more."
+    words = "Calls now use “b” by default, no longer “a”."
     assert (words in answer.content.decode()) == for_all
 
 

@@ -242,7 +242,7 @@ def test_a_test_prints_each_step() -> None:
     assert [line.split("  ")[0] for line in lines] == [
         f"Created provider 'P': openai_ga, {provider.url}.",
         "Created model 'm'.",
-        "✓ Name look-up",
+        "✓ Name lookup",
         "✓ Connection",
         "✓ WebSocket handshake",
         "✓ Session",
@@ -260,7 +260,7 @@ def test_a_test_of_gemini_prints_the_same_steps() -> None:
         run("G", "--dialect", "gemini", "--url", provider.url, "--model", "m")
         lines = run("G", "--test").splitlines()
     assert [line.split("  ")[0] for line in lines] == [
-        "✓ Name look-up",
+        "✓ Name lookup",
         "✓ Connection",
         "✓ WebSocket handshake",
         "✓ Session",

@@ -111,32 +111,32 @@ def test_a_document_is_fetched_without_the_secret(admin_client: Client, server: 
             "Only public addresses with https:// on port 443 can be used. Add the host and port",
         ),
         ({"document_url": "http://x.org:8080/api.json"}, "document_url", "Only public addresses"),
-        ({"document_url": "nonsense"}, "document_url", "Write an address like https://"),
+        ({"document_url": "nonsense"}, "document_url", "Enter an address like https://"),
         (
             {"document": " "},
             "document",
-            "Paste the document here, or write above where it is fetched from.",
+            "Paste the document here, or enter above where to fetch it.",
         ),
         (
             {"document": document("")},
             "url",
-            "The document does not say where the service is: write it.",
+            "The document does not say where the service is: enter its address.",
         ),
         ({"document": document("http://10.0.0.1")}, "url", "Only public addresses with https://"),
         ({"document": document("https://10.0.0.1")}, "url", "Only public addresses with https://"),
         ({"kind": "mcp", "url": "https://localhost/mcp"}, "url", "Only public addresses with"),
         ({"kind": "mcp", "url": "https://[fd00::1]/mcp"}, "url", "Only public addresses with"),
-        ({"kind": "mcp"}, "url", "Write an address like https://api.example.org/v1."),
-        ({"kind": "mcp", "url": "https://x .org"}, "url", "Write an address like https://"),
+        ({"kind": "mcp"}, "url", "Enter an address like https://api.example.org/v1."),
+        ({"kind": "mcp", "url": "https://x .org"}, "url", "Enter an address like https://"),
         (
             {"document": document("https://x.org"), "url": "http://[::1"},
             "url",
-            "Write an address like https://",
+            "Enter an address like https://",
         ),
         (
             {"document": document("http://[::1")},
             "url",
-            "The document does not say where the service is: write it.",
+            "The document does not say where the service is: enter its address.",
         ),
         ({"kind": "mcp", "url": "https://x.org/?a=1"}, "url", "Leave out the ?"),
         (
@@ -157,7 +157,7 @@ def test_a_document_is_fetched_without_the_secret(admin_client: Client, server: 
         (
             {"kind": "mcp", "url": "https://x.org", "auth": "header"},
             "auth_name",
-            "Write the name that it goes by.",
+            "Enter the name of the header or parameter.",
         ),
         (
             {"kind": "images", "url": "https://x.org", "passed_on": "on"},
@@ -190,7 +190,7 @@ def test_another_server_is_not_told_the_secret(admin_client: Client) -> None:
     made = service("https://one.example.org/v1", kind="images")
     answer = admin_client.post(page_of(made), fields(new_secret="", url="https://two.example.org"))
     assert errors(answer) == {
-        "new_secret": ["The address is of another server: write the secret for it."]
+        "new_secret": ["The address is for another server: enter its secret."]
     }
     moved = fields(new_secret="", url="https://one.example.org/v2")
     assert admin_client.post(page_of(made), moved).status_code == 302

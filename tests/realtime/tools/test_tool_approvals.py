@@ -107,7 +107,7 @@ async def test_the_persons_word_is_done_shown_and_recorded(
             await call.send({"type": "nextvoice.hang_up"})
             await finalised("hang_up", await provider.visit())
     assert 'data-state="awaiting_approval"' in asked["card"]
-    assert "Waits for you" in asked["card"] and "Sends a letter." in asked["card"]
+    assert "Waiting for you" in asked["card"] and "Sends a letter." in asked["card"]
     assert f'data-state="{state}"' in saved["card"]
     (message,) = await messages()
     assert (message.status, message.tool_state) == (status, state)

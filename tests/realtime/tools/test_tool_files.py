@@ -152,8 +152,8 @@ async def test_files_are_refused_one_by_one_with_a_reason(
     kept = await box(ann, conversation).keep(files)
     assert [each["name"] for each in kept.attachments] == ["small.txt"]
     assert kept.refused == (
-        "“file.png” was not kept. The file is empty.",
-        "“big” was not kept. The file is larger than 104\xa0bytes.",
+        "“file.png” could not be saved. The file is empty.",
+        "“big” could not be saved. The file is larger than 104\xa0bytes.",
     )
 
 
