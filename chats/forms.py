@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account import forms
+from django.utils.translation import gettext_lazy as _
 
 
 class LoginForm(forms.LoginForm):  # type: ignore[misc]
@@ -10,4 +11,8 @@ class LoginForm(forms.LoginForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["login"].widget.attrs["autocomplete"] = "username"
+        login = self.fields["login"]
+        login.label = _("Username or email")
+        login.widget.attrs["autocomplete"] = "username"
+        del login.widget.attrs["placeholder"]  # which says the same
+        self.fields["remember"].label = _("Remember me")

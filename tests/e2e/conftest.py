@@ -204,7 +204,7 @@ def _tidy(tab: BrowserContext, page: Page, url: str) -> None:
 def sign_in(page: Page, url: str, name: str = "ann") -> None:
     """Through the sign-in page, as a person does."""
     page.goto(url)
-    page.get_by_label("Login", exact=False).first.fill(name)
+    page.get_by_label("Username or email").first.fill(name)
     page.locator("input[name=password]").fill("ann-password")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{url}/")

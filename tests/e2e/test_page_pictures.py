@@ -108,7 +108,7 @@ def test_pages_for_strangers(site: Site, launch: Launch, form: str) -> None:
         page.goto(site.url)
         camera = Camera(page, form)
         camera.take("30_sign_in")
-        page.get_by_label("Login", exact=False).first.fill("nobody")
+        page.get_by_label("Username or email").first.fill("nobody")
         page.locator("input[name=password]").fill("wrong")
         page.keyboard.press("Enter")
         page.wait_for_load_state()
