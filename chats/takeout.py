@@ -20,6 +20,7 @@ from chats.downloads import sent
 from chats.models import Account, Attachment, Conversation, Message, User
 from chats.paging import every
 from chats.signals import takeout
+from chats.transcript import transcript
 
 READ = 256 * 1024
 ROWS_AT_A_TIME = 200
@@ -47,6 +48,7 @@ def entries(person: User) -> Iterator[Entry]:
     for conversation in every(mine, ("created", "pk"), ROWS_AT_A_TIME):
         folder = f"conversations/{conversation.created:%Y-%m-%d}-{conversation.pk}"
         yield f"{folder}/conversation.json", _conversation(conversation), True
+        yield f"{folder}/conversation.md", transcript(conversation), True
         messages = conversation.messages.filter(recording__state="ready")
         for name in list(messages.values_list("recording__file", flat=True)):
             yield f"{folder}/{_place(name)}", _stored(name), False

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chats import media, takeout, views
+from chats import media, takeout, transcript, views
 from chats.attachments import serving, upload
 
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("c/attachments/<uuid:pk>/delete/", serving.delete, name="attachment-delete"),
     path("c/<uuid:pk>/attachments/", upload.upload, name="attachment-upload"),
     path("c/<uuid:pk>/", views.conversation, name="conversation"),
+    path("c/<uuid:pk>/transcript/", transcript.download, name="conversation-transcript"),
     path("c/<uuid:pk>/rename/", views.rename, name="conversation-rename"),
     path("c/<uuid:pk>/delete/", views.delete, name="conversation-delete"),
     path("c/<uuid:pk>/restore/", views.restore, name="conversation-restore"),

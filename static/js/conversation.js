@@ -51,6 +51,7 @@ export class ConversationPage {
     this.composer.ondraft = (text) => keepDraft(this.id, text);
     this.composer.onsend = (text, attachments) => this.write(text, attachments);
     find("[data-take-over]", root).addEventListener("click", () => this.talk());
+    this.#connectTranscript();
     this.#connectRename();
     this.#follow();
     if (this.isHere) this.#catchUp();
@@ -244,6 +245,12 @@ export class ConversationPage {
     if (this.#call.active) return;
     this.composer.status(t("press_talk"));
     this.composer.focusTalk();
+  }
+
+  /** Times in a transcript are those of this device, as on the page. */
+  #connectTranscript() {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    find("[data-transcript]", this.#root).search = new URLSearchParams({ zone });
   }
 
   #connectRename() {

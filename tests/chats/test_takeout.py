@@ -52,7 +52,8 @@ def test_it_holds_words_audio_files_and_usage(client: Client, conversation: Conv
     (used,) = csv.DictReader(io.StringIO(archive.read("usage.csv").decode("utf-8-sig")))
     assert (used["model"], used["user_name"]) == ("some-model", "ann")
     assert json.loads(archive.read("you.json"))["email"] == "ann@example.org"
-    assert len(archive.namelist()) == 1 + 3 + 3 + 1
+    assert archive.read(f"{folder}/conversation.md").startswith(b"# Rome\n")
+    assert len(archive.namelist()) == 1 + 4 + 4 + 1
     event = AuditEvent.objects.get(action="person.data_downloaded")
     assert (event.actor, event.actor_name) == (ann, "ann")
 

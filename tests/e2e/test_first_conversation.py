@@ -155,6 +155,12 @@ def test_what_was_said_is_copied_from_the_thread(visit: Open) -> None:
         messages.nth(0).get_by_label("Copy text").click()
         expect(page.locator(".toast")).to_contain_text("Copied")
         assert page.evaluate("navigator.clipboard.readText()") == "What is 4 plus 4?"
+        page.get_by_label("Conversation menu").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download as text").click()
+        zone = page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+        told = download.value.path().read_text()
+        assert f"Times: {zone}\n" in told and "What is 4 plus 4?" in told and "8" in told
 
 
 def rename_to(page: Page, title: str) -> None:
