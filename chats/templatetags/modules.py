@@ -22,25 +22,31 @@ register = template.Library()
 IMPORT = re.compile(r"""^(?:import|export)\b[^;"'(]*["'](\.{1,2}/[^"']+)["']""", re.MULTILINE)
 IMPORT_LATER = re.compile(r"""\bimport\(["'](\.{1,2}/[^"']+)["']\)""")
 LINK = '<link rel="modulepreload" href="{}">'
-LINK_LATER = '<link rel="modulepreload" href="{}" fetchpriority="low">'
+# Not as modules: Firefox never asks again for a module that did not arrive once.
+LINK_LATER = '<link rel="preload" as="fetch" crossorigin href="{}" fetchpriority="low">'
+LINK_NEXT = '<link rel="modulepreload" href="{}" fetchpriority="low">'
 
 
 @register.simple_tag
-def preloaded(name: str, *later: str) -> SafeString:
+def preloaded(name: str, *later: str, behind: str = "") -> SafeString:
     """Links that preload all that a module imports statically; then `later`, and its dynamic
     imports.
 
     A browser learns of imports only once it has the module: without these links, each level of
     imports costs another round trip, a third of a second on a phone. Dynamic imports come last, and
-    are there when needed even if the site is away by then.
+    are there when needed even if the site is away by then. `behind` is the module of the page that
+    follows, of which all is fetched.
     """
-    return _links(name, *later) if settings.DEBUG else _kept_links(name, *later)
+    return _links(name, later, behind) if settings.DEBUG else _kept_links(name, later, behind)
 
 
-def _links(name: str, *later: str) -> SafeString:
+def _links(name: str, later: tuple[str, ...], behind: str) -> SafeString:
     first, last = imported(name, *later)
     links = [format_html(LINK, static(each)) for each in first]
     links += [format_html(LINK_LATER, static(each)) for each in last]
+    if behind:
+        after = imported(name, behind)[1]
+        links += [format_html(LINK_NEXT, static(each)) for each in after]
     return format_html_join("\n  ", "{}", ((link,) for link in links))
 
 

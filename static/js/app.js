@@ -21,6 +21,7 @@ const WRITTEN_IDLE_MS = 180_000; // a written call holds a connection, but not f
 const { captureWorklet, playerWorklet } = document.body.dataset;
 const call = new Call({ capture: captureWorklet, player: playerWorklet });
 const visits = new Visits(arrive, () => !call.active);
+let fetching = null; // promise of all that comes later
 let panel = null; // the CallPanel, once its modules are there
 let panelComes = null; // promise of it
 let approval = null; // the ApprovalPanel, which comes with it
@@ -31,7 +32,7 @@ let writtenTimer;
 
 function arrive() {
   const root = find("#page") ?? document.body;
-  delete document.documentElement.dataset.incomplete;
+  sayComplete();
   showTimes(document);
   connectThemeToggles(root);
   connectDrawer(root);
@@ -63,6 +64,7 @@ function thePanel() {
 }
 
 async function connectPanel() {
+  await later();
   const [{ CallPanel }, { ApprovalPanel }] = await Promise.all([
     import("./panels/call-panel.js"),
     import("./panels/approval-panel.js"),
@@ -80,11 +82,11 @@ async function connectPanel() {
   };
   panel.arrived(page?.isHere ?? false);
   approval.show();
-  delete document.documentElement.dataset.incomplete;
   return panel;
 }
 
 async function openOptions(choice) {
+  await later();
   const { OptionsDrawer } = await import("./panels/options-drawer.js");
   drawer ??= new OptionsDrawer(find("[data-options]"), call);
   drawer.open(choice);
@@ -92,18 +94,44 @@ async function openOptions(choice) {
 
 /** What few pages have, and works in some way without its scripts. */
 async function connectParts(root) {
-  if (find("[data-connection-test]", root)) await import("./panels/connection-test.js");
-  if (find("#provider-presets", root)) (await import("./panels/provider-form.js")).connectProviderForm(root);
-  if (find("[data-picker-model]", root)) (await import("./panels/model-picker.js")).connectPicker(root);
-  const canvas = find("[data-strings]", root);
+  const [test, presets, picker, canvas] = ["[data-connection-test]", "#provider-presets", "[data-picker-model]", "[data-strings]"].map(
+    (part) => find(part, root),
+  );
+  if (test ?? presets ?? picker ?? canvas) await later();
+  if (test) await import("./panels/connection-test.js");
+  if (presets) (await import("./panels/provider-form.js")).connectProviderForm(root);
+  if (picker) (await import("./panels/model-picker.js")).connectPicker(root);
   if (!canvas) return;
   const { LevelMeter } = await import("./panels/level-meter.js");
   new LevelMeter(canvas, () => ({ user: 0, assistant: 0 }));
 }
 
+/**
+ * What comes later has been fetched, all of it. Wait for it before any is imported: Firefox never
+ * asks again for a module that did not arrive once, which would be missing until the call is over.
+ */
+function later() {
+  fetching ??= Promise.all(findAll("link[as=fetch]").map(fetched)).then(sayComplete, (problem) => {
+    fetching = null;
+    throw problem;
+  });
+  return fetching;
+}
+
+/** It lies in the browser's cache. What the site has no more is for the import to say. */
+async function fetched({ href }) {
+  const answer = await fetch(href);
+  if (answer.status >= 500) throw new Error(`${answer.status} ${href}`);
+  await answer.arrayBuffer();
+}
+
 /** What comes later did not arrive: the page says so. Whoever needs it asks for it again. */
 function sayIncomplete() {
   document.documentElement.dataset.incomplete = "";
+}
+
+function sayComplete() {
+  delete document.documentElement.dataset.incomplete;
 }
 
 /** The page when it shows the conversation that the call is about. */
@@ -292,6 +320,7 @@ connectMenus();
 connectCall();
 connectVisits();
 exposeCounters();
+later().catch(() => {}); // who needs it asks again
 visits.begin();
 setInterval(() => showTimes(document), TIMES_MS);
 window.addEventListener("pagehide", ({ persisted }) => {

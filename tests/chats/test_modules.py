@@ -54,9 +54,20 @@ def test_a_page_is_given_a_link_for_each() -> None:
     )
 
 
-def test_what_is_imported_later_is_fetched_last() -> None:
+def test_what_is_imported_later_is_fetched_last_and_not_as_a_module() -> None:
     *first, link = preloaded("js/page.js").split("\n  ")
+    link_to = '<link rel="preload" as="fetch" crossorigin href="/static/js/parts/{}" '
+    link_to += 'fetchpriority="low">'
+    assert [each for each in first if "low" in each] == [link_to.format("later.js")]
+    assert link == link_to.format("last.js")
+
+
+def test_of_the_page_behind_all_is_fetched_last() -> None:
+    *first, link = preloaded("js/parts/later.js", behind="js/parts/three.js").split("\n  ")
     assert [each for each in first if "low" in each] == [
-        '<link rel="modulepreload" href="/static/js/parts/later.js" fetchpriority="low">'
+        '<link rel="modulepreload" href="/static/js/parts/three.js" fetchpriority="low">',
+        '<link rel="modulepreload" href="/static/js/page.js" fetchpriority="low">',
     ]
-    assert link == '<link rel="modulepreload" href="/static/js/parts/last.js" fetchpriority="low">'
+    assert link == (
+        '<link rel="modulepreload" href="/static/js/parts/alone.js" fetchpriority="low">'
+    )

@@ -172,3 +172,18 @@ def test_typed_words_are_answered_in_a_call_of_either_size_and_without_one(visit
         page.get_by_test_id("composer-text").fill("What is 3 plus 4?")
         page.keyboard.press("Enter")
         expect(wording(messages.nth(1))).to_contain_text("7", timeout=ANSWER_MS)
+
+
+def test_what_did_not_arrive_once_is_there_when_it_is_asked_for_again(visit: Open) -> None:
+    with visit(expected=("ERR_FAILED", "NetworkError", "NS_ERROR")) as page:
+        new_conversation(page)
+        for name in ("options-drawer", "device-check"):
+            page.route(f"**/js/panels/{name}*.js", lambda route: route.abort())
+        page.reload()
+        page.get_by_test_id("open-options").click()
+        told = page.get_by_role("alert").filter(has_text="A part of this page did not arrive.")
+        expect(told).to_be_visible()
+        page.unroute_all()
+        page.get_by_test_id("open-options").click()
+        expect(page.locator("[data-options]")).to_be_visible()
+        expect(told).to_be_hidden()
