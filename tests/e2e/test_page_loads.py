@@ -136,6 +136,29 @@ def test_a_tap_on_talk_before_what_a_call_needs_is_there_begins_one_call(visit: 
         expect(panel).to_be_hidden()
 
 
+# The browser asks the person, who answers when the test does.
+ASKING = """
+  const devices = navigator.mediaDevices;
+  const open = devices.getUserMedia.bind(devices);
+  const answer = new Promise((resolve) => { window.allow = resolve; });
+  devices.getUserMedia = async (wish) => (await answer, open(wish));
+"""
+
+
+def test_the_line_is_there_when_the_person_has_allowed_the_microphone(visit: Open) -> None:
+    with visit(None, script=SILENT + ASKING) as page:
+        new_conversation(page)
+        panel = page.get_by_test_id("call-panel")
+        with page.expect_websocket(lambda socket: "/ws/call/" in socket.url) as opened:
+            page.get_by_test_id("start-call").click()
+        expect(panel).to_have_attribute("data-state", "checking")
+        with opened.value.expect_event("framereceived", timeout=ANSWER_MS):
+            page.evaluate("allow()")
+        expect(panel).to_have_attribute("data-state", "listening", timeout=ANSWER_MS)
+        page.get_by_test_id("hang-up").click()
+        expect(panel).to_be_hidden()
+
+
 @contextmanager
 def before_scripts(page: Page) -> Iterator[None]:
     """The page is loaded again, and its scripts come only afterwards."""

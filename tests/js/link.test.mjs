@@ -62,6 +62,7 @@ function dial({ resume } = {}) {
   link.onaudio = (id, pcm) => told.push(`${id}:${pcm.byteLength}`);
   for (const name of ["lost", "resumed", "restart"]) link[`on${name}`] = () => told.push(name);
   link.onfailed = (reason) => told.push(`failed:${reason}`);
+  link.begin();
   const socket = WebSocketDouble.made.at(-1);
   socket.opens();
   socket.says(resume ? { ...READY, resume } : READY);
@@ -82,6 +83,39 @@ test("a call begins with its start and then sends what it is given", () => {
   link.sendAudio(PCM);
   assert.deepEqual(socket.sent, [{ type: "nextvoice.start", voice: "marin" }, { type: "response.create" }, PCM]);
   assert.deepEqual(told, ["nextvoice.ready"]);
+});
+
+test("a socket that is open before the call begins says nothing until it does", () => {
+  const link = new CallLink("/ws/call/1/", () => ({ voice: "marin" }));
+  const [socket] = WebSocketDouble.made;
+  socket.opens();
+  assert.deepEqual(socket.sent, []);
+  link.begin();
+  assert.deepEqual(socket.sent, [{ type: "nextvoice.start", voice: "marin" }]);
+});
+
+test("a call begins over another socket where the one that was open before it is closed", () => {
+  const ways = {
+    "in time": () => mock.timers.tick(8000),
+    "by itself": (socket) => socket.breaks(1000),
+    "with a word": (socket) => socket.says({ type: "nextvoice.ended", reason: "no_start" }),
+  };
+  for (const [how, closes] of Object.entries(ways)) {
+    WebSocketDouble.made = [];
+    const told = [];
+    const link = new CallLink("/ws/call/1/", () => ({ voice: "marin" }));
+    link.onevent = (event) => told.push(event.type);
+    link.onfailed = (reason) => told.push(reason);
+    const [first] = WebSocketDouble.made;
+    first.opens();
+    closes(first);
+    assert.deepEqual([first.readyState, told], [3, []], how);
+    link.begin();
+    const second = WebSocketDouble.made.at(-1);
+    second.opens();
+    assert.deepEqual(second.sent, [{ type: "nextvoice.start", voice: "marin" }], how);
+    assert.equal(WebSocketDouble.made.length, 2, how);
+  }
 });
 
 test("a lost socket is followed at once by one that says what arrived", () => {
@@ -192,6 +226,7 @@ test("a new call that there is no room for is told so", () => {
   const link = new CallLink("/ws/call/1/", () => ({}));
   const told = [];
   link.onevent = (event) => told.push(event.reason);
+  link.begin();
   WebSocketDouble.made.at(-1).opens();
   WebSocketDouble.made.at(-1).says({ type: "nextvoice.ended", reason: "server_busy" });
   assert.deepEqual(told, ["server_busy"]);

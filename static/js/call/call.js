@@ -139,6 +139,7 @@ export class Call extends EventTarget {
     this.costs.clear();
     this.#emit("cost");
     this.#state.apply("start");
+    const link = this.#newLink();
     const reason = options.mode === "voice" ? await this.#openSound(attempt) : null;
     if (attempt !== this.#attempt) return;
     if (reason) {
@@ -146,7 +147,7 @@ export class Call extends EventTarget {
       return;
     }
     this.#state.apply("checked");
-    this.#connect();
+    link.begin();
   }
 
   /** Begin again as before. Call inside a tap. */
@@ -267,7 +268,7 @@ export class Call extends EventTarget {
     if (attempt !== this.#attempt) return;
     this.#sound?.reportTo();
     this.#sound?.follow(this.options.choice);
-    this.#connect();
+    this.#newLink().begin();
   }
 
   /** Listen through the microphone that is chosen now. */
@@ -318,7 +319,7 @@ export class Call extends EventTarget {
     this.#emit("state", { name: this.state });
   }
 
-  #connect() {
+  #newLink() {
     const link = new CallLink(this.options.url, () => this.#startFields());
     link.onevent = (event) => this.#take(event);
     link.onaudio = (id, pcm) => this.#sound?.play(id, pcm);
@@ -331,6 +332,7 @@ export class Call extends EventTarget {
     link.onspeechlost = () => this.#emit("notice", { code: "speech_lost" });
     link.onfailed = (reason) => this.#end(reason);
     this.#link = link;
+    return link;
   }
 
   #startFields() {

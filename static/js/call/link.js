@@ -36,6 +36,7 @@ export class CallLink {
   onfailed = null;
   #url;
   #start;
+  #begun = false; // a socket that is open before is only ready, and may close
   #outbox = new Outbox();
   #socket = null;
   #received = 0; // frames of the call that arrived
@@ -55,6 +56,7 @@ export class CallLink {
   #onOnline = () => this.#phase === "lost" && !this.#socket && this.#connect();
 
   /**
+   * Open a socket, which takes three ways there and back: time enough to open the sound.
    * @param {string} url of the call
    * @param {() => object} start the fields of `nextvoice.start`, asked for at each start
    */
@@ -62,7 +64,14 @@ export class CallLink {
     this.#url = url;
     this.#start = start;
     globalThis.addEventListener?.("online", this.#onOnline);
-    this.#connect();
+    this.#socket = this.#open(FIRST);
+  }
+
+  /** Begin the call. */
+  begin() {
+    this.#begun = true;
+    if (this.#socket) this.#socket.begin(this.#first());
+    else this.#connect();
   }
 
   /** What tests may see. */
@@ -118,19 +127,32 @@ export class CallLink {
 
   #connect() {
     clearTimeout(this.#timer);
-    const resume = this.#resume;
-    const first = resume
-      ? { type: "nextvoice.resume", call_id: resume.call_id, token: resume.token, received: this.#received }
-      : { type: "nextvoice.start", ...this.#start() };
-    const waits = resume ? RESUME : this.#phase === "opening" ? FIRST : AGAIN;
-    const socket = new CallSocket(this.#url, first, waits);
+    this.#socket = this.#open(this.#resume ? RESUME : this.#phase === "opening" ? FIRST : AGAIN);
+    this.#socket.begin(this.#first());
+  }
+
+  #open(waits) {
+    const socket = new CallSocket(this.#url, waits);
     socket.onframe = (frame) => this.#take(frame);
     socket.onclose = (how) => this.#onClose(how);
-    this.#socket = socket;
+    return socket;
+  }
+
+  #first() {
+    const resume = this.#resume;
+    return resume
+      ? { type: "nextvoice.resume", call_id: resume.call_id, token: resume.token, received: this.#received }
+      : { type: "nextvoice.start", ...this.#start() };
   }
 
   #take(frame) {
     clearTimeout(this.#silence);
+    if (!this.#begun) {
+      // It says why it closes. Where that holds then, the next one says so too.
+      this.#socket.abandon();
+      this.#socket = null;
+      return;
+    }
     if (typeof frame !== "string") {
       this.#count(frame.byteLength);
       if (this.#item !== null) this.onaudio?.(this.#item, frame);
@@ -198,7 +220,7 @@ export class CallLink {
 
   async #onClose({ code, timedOut }) {
     this.#socket = null;
-    if (this.#phase === "closed") return;
+    if (this.#phase === "closed" || !this.#begun) return;
     if (this.#phase === "opening") {
       const broke = mayReconnect(code);
       const reason = timedOut ? "provider_timeout" : broke ? await diagnose() : reasonForClose(code);

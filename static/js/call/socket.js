@@ -1,5 +1,7 @@
 // One WebSocket of the browser leg, from its first frame to its close, and what waits to go over it.
 
+const IDLE_MS = 8000; // with nothing to say; the server waits for ten seconds
+
 /**
  * One connection. Callbacks: `onframe(string|ArrayBuffer)`, `onclose({code, timedOut})`, which
  * comes exactly once.
@@ -8,24 +10,29 @@ export class CallSocket {
   onframe = null;
   onclose = null;
   #socket;
+  #first = null; // the event to begin with
+  #waits;
   #timer;
   #closed = false;
 
   /**
    * @param {string} url of the call; a path is enough
-   * @param {object} first the event to begin with
    * @param {{openMs: number, answerMs: number}} waits how long opening, then the answer may take
    */
-  constructor(url, first, { openMs, answerMs }) {
+  constructor(url, waits) {
+    this.#waits = waits;
     this.#socket = new WebSocket(socketUrl(url, location));
     this.#socket.binaryType = "arraybuffer";
-    this.#socket.onopen = () => {
-      this.#wait(answerMs);
-      this.#socket.send(JSON.stringify(first));
-    };
+    this.#socket.onopen = () => (this.#first ? this.#ask() : this.#wait(IDLE_MS));
     this.#socket.onmessage = ({ data }) => this.#closed || this.onframe?.(data);
     this.#socket.onclose = ({ code }) => this.#finish({ code, timedOut: false });
-    this.#wait(openMs);
+    this.#wait(waits.openMs);
+  }
+
+  /** Say what the line begins with, as soon as it is open. @param {object} first */
+  begin(first) {
+    this.#first = first;
+    if (this.open) this.#ask();
   }
 
   get open() {
@@ -61,6 +68,11 @@ export class CallSocket {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#socket.close();
+  }
+
+  #ask() {
+    this.#wait(this.#waits.answerMs);
+    this.#socket.send(JSON.stringify(this.#first));
   }
 
   #wait(milliseconds) {
