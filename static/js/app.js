@@ -274,7 +274,7 @@ function showAgain() {
   } else if (find("[data-page=home]")) {
     // What was begun since, or deleted, is what people come back from.
     visits.again();
-  }
+  } else page?.renew();
 }
 
 /** One tap on the front page: a new conversation, and a call in it. */

@@ -4,12 +4,12 @@ import { leaveAudio, switchOnSound } from "./audio/context.js";
 import { CallChoice } from "./call/choice.js";
 import { Watch } from "./call/watch.js";
 import { find, isComposing, jsonOf, setText, show } from "./helpers/dom.js";
-import { post, whyNot } from "./helpers/http.js";
+import { fetchPage, post, whyNot } from "./helpers/http.js";
 import { draftOf, keepDraft } from "./helpers/storage.js";
 import { t } from "./helpers/strings.js";
 import { connectAttachments } from "./panels/attachments.js";
 import { Composer } from "./panels/composer.js";
-import { retitle } from "./panels/conversation-list.js";
+import { renewList, retitle } from "./panels/conversation-list.js";
 import { stopRecordings } from "./panels/message-view.js";
 import { Thread } from "./panels/thread.js";
 import { toast } from "./panels/toasts.js";
@@ -129,6 +129,15 @@ export class ConversationPage {
     const begun = this.#callIsHere || this.#begin("text");
     if (begun) this.#call.say(text, attachments);
     else this.composer.restore(text, attachments);
+  }
+
+  /** The browser kept the page: bring in what it was not told of meanwhile, titles and the list. */
+  async renew() {
+    const { page } = await fetchPage(location.href).catch(() => ({ page: null }));
+    const title = page && find("[data-conversation-title]", page)?.textContent.trim();
+    if (!title || this.#left) return;
+    if (title !== this.title) this.retitle(title);
+    renewList(this.#root, page);
   }
 
   /** The page is left. */

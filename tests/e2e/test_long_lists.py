@@ -390,3 +390,36 @@ def down(page: Page) -> bool:
         "const main = document.querySelector('#main'); main.scrollTop = main.scrollHeight"
     )
     return True
+
+
+def test_who_comes_back_to_a_conversation_sees_the_list_as_it_is_and_finds_their_place(
+    visit: Open, site: Site, thread: str
+) -> None:
+    with visit(None) as page:
+        page.locator("main .conversation-item__link").nth(1).click()
+        box = page.get_by_test_id("composer-text")
+        box.fill("half a thought")
+        titles = page.locator(".sidebar .conversation-item__title")
+        page.locator(".sidebar__list").evaluate("list => { list.scrollTop = list.scrollHeight }")
+        until(page, lambda: titles.count() > 30)
+        link = page.locator(".sidebar").get_by_role("link", name="Conversation 34 ")
+        link.focus()
+        own = page.url.rstrip("/").rpartition("/")[2]
+        site.run(
+            "from chats.models import Conversation\n"
+            "from django.utils import timezone\n"
+            f"Conversation.objects.filter(pk={own!r}).update(title='Its new name')\n"
+            "Conversation.objects.filter(title='Conversation 20').update(title='Another one')\n"
+            "Conversation.objects.filter(title='Conversation 21').update(deleted=timezone.now())"
+        )
+        gone = titles.filter(has_text=re.compile("^Conversation 2[01]$"))
+        expect(gone).to_have_count(2)
+        page.evaluate(KEPT)
+        expect(page.locator("[data-conversation-title]")).to_have_text("Its new name")
+        expect(page).to_have_title(re.compile("^Its new name · "))
+        expect(page.locator(".sidebar [aria-current]")).to_contain_text("Its new name")
+        expect(titles.filter(has_text="Another one")).to_have_count(1)
+        expect(gone).to_have_count(0)
+        expect(link).to_be_focused()
+        expect(link).to_be_in_viewport()
+        expect(box).to_have_value("half a thought")

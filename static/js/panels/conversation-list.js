@@ -65,6 +65,23 @@ export function goOn(root, { entries, more }) {
   moveOn(link, more);
 }
 
+/** Bring the list of a page that the browser kept to what it is in `fresh`, the same page anew. */
+export function renewList(root, fresh) {
+  const place = find(".sidebar__list", root);
+  const anew = find(".sidebar__list", fresh);
+  if (!place || !anew) return;
+  const { scrollTop } = place;
+  const before = reach(place);
+  const followed = place.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  place.replaceChildren(...[...anew.childNodes].map((one) => document.adoptNode(one)));
+  goOn(place, before);
+  showTimes(place);
+  connectConversationList(place);
+  place.scrollTop = scrollTop;
+  // The keyboard is where it left.
+  if (followed) find(`a[href="${CSS.escape(followed)}"]`, place)?.focus({ preventScroll: true });
+}
+
 /** Something was posted: it may be that a conversation is deleted, or brought back. */
 export function posted(address) {
   const [, id, done] = /\/c\/([^/]+)\/(delete|restore)\/$/.exec(address) ?? [];
