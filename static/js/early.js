@@ -13,25 +13,28 @@
 
 {
   const needScripts = "button[type=button], [data-composer-send], [data-start-talking] [name=call]";
-  // The buttons that were pressed, in this order, each once, with the box that one sends and what
-  // stood there: {box, text}.
+  // The buttons that were pressed, in this order, each once, with the box that one sends, what
+  // stood there, and whether most of that was taken out since: {box, text, left}.
   const tapped = new Map();
 
   const keep = (event, button) => {
     event.preventDefault();
     event.stopImmediatePropagation();
     const box = button.matches("[data-composer-send]") ? button.form.querySelector("[data-composer-text]") : null;
-    tapped.set(button, { box, text: box?.value });
+    const tap = { box, text: box?.value, left: false };
+    box?.addEventListener("input", () => (tap.left ||= box.value.length < tap.text.length / 2));
+    tapped.set(button, tap);
     button.setAttribute("aria-busy", "true");
   };
   const put = (box, text) => {
     box.value = text;
     box.dispatchEvent(new Event("input", { bubbles: true }));
   };
-  // What was typed after the tap stays in the box.
-  const send = (button, box, text) => {
-    const typed = box.value.startsWith(text) ? box.value.slice(text.length).trim() : box.value;
-    put(box, text);
+  // What was typed after the tap stays in the box, but for what was put right in it: that is sent.
+  const send = (button, { box, text, left }) => {
+    const goesOn = box.value.startsWith(text);
+    const typed = goesOn ? box.value.slice(text.length).trim() : left ? box.value : "";
+    put(box, goesOn || left ? text : box.value);
     button.click();
     // What could not be sent stands there again.
     if (typed) put(box, [box.value, typed].filter(Boolean).join("\n"));
@@ -52,9 +55,9 @@
   addEventListener("DOMContentLoaded", () => {
     removeEventListener("click", onClick, true);
     removeEventListener("keydown", onKey, true);
-    for (const [button, { box, text }] of tapped) {
+    for (const [button, tap] of tapped) {
       button.removeAttribute("aria-busy");
-      if (box) send(button, box, text);
+      if (tap.box) send(button, tap);
       else button.click();
     }
   });

@@ -210,6 +210,27 @@ def test_what_is_typed_after_sending_before_the_scripts_are_there_stays(
         expect(box).to_have_value("and more")
 
 
+def test_what_is_put_right_after_sending_before_the_scripts_are_there_is_sent(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        box, messages = page.get_by_test_id("composer-text"), page.get_by_test_id("message")
+        with before_scripts(page):
+            box.fill("helo there")
+            page.keyboard.press("Enter")
+            for key in ("Home", "ArrowRight", "ArrowRight", "l"):
+                box.press(key)
+        expect(wording(messages.first)).to_have_text("hello there")
+        expect(box).to_have_value("")
+        # Another message is one of its own, however it begins.
+        with before_scripts(page):
+            box.fill("What is 2 plus 3?")
+            page.keyboard.press("Enter")
+            box.press("ControlOrMeta+a")
+            box.press_sequentially("What is 4 plus 4?")
+        expect(wording(messages.nth(2))).to_have_text("What is 2 plus 3?", timeout=ANSWER_MS)
+        expect(box).to_have_value("What is 4 plus 4?")
+
+
 def test_a_tap_on_talk_before_the_scripts_are_there_begins_a_call(visit: Open) -> None:
     with visit() as page:
         new_conversation(page)
