@@ -106,8 +106,9 @@ def test_markdown_is_formatted_as_it_is_written_and_the_same_afterwards(
 
 
 BOTH_WAYS = "مرحبا:\n\n```\nprint(1);\n```\n\nIn English (too).\n\nشكرا (جدا)."
+BOTH_WAYS += "\n- In English (too).\n- شكرا (جدا)."
 # Whether the first letter of each part of an answer stands before its last one, from the left.
-FROM_LEFT = """(answer) => [...answer.querySelectorAll("p, pre")].map((part) => {
+FROM_LEFT = """(answer) => [...answer.querySelectorAll("p, pre, li")].map((part) => {
   const words = document.createTreeWalker(part, NodeFilter.SHOW_TEXT).nextNode();
   const left = (at) => {
     const range = document.createRange();
@@ -131,7 +132,7 @@ def test_each_part_of_an_answer_is_written_in_its_own_direction(visit: Open, sit
     with visit(None) as page:
         page.goto(f"{site.url}/c/{thread}/")
         answer = wording(page.get_by_test_id("message"))
-        assert answer.evaluate(FROM_LEFT) == [False, True, True, False]
+        assert answer.evaluate(FROM_LEFT) == [False, True, True, False, True, False]
 
 
 def test_an_answer_that_is_being_written_can_be_stopped(visit: Open, site: Site) -> None:
