@@ -56,7 +56,8 @@ def _without_pictures(tokens: list[Token]) -> Iterator[Token]:
         if linked:
             yield from words
         else:
-            yield Token("link_open", "a", 1, attrs={"href": source})
+            titled = {name: value for name, value in token.attrs.items() if name == "title"}
+            yield Token("link_open", "a", 1, attrs={"href": source, **titled})
             yield from words
             yield Token("link_close", "a", -1)
 

@@ -89,6 +89,11 @@ def test_a_picture_is_a_link_to_it(text: str, shown: str, leads_to: str) -> None
     assert as_html(text) == as_html(f"[x]({leads_to})").replace(">x<", f">{shown}<")
 
 
+def test_a_picture_with_a_title_is_a_link_with_one() -> None:
+    html = as_html('![cat](https://a.org/b.png "A \\"cat\\"") ![](https://a.org/ "")')
+    assert [a for a in found(html).attributes if a[0] == "title"] == [("title", 'A "cat"')]
+
+
 def test_what_is_no_picture_stays_as_it_is() -> None:
     assert as_html("Wow![1] and ![a](javascript:b)") == ("<p>Wow![1] and ![a](javascript:b)</p>\n")
 
