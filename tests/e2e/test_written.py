@@ -135,6 +135,29 @@ def test_each_part_of_an_answer_is_written_in_its_own_direction(visit: Open, sit
         assert answer.evaluate(FROM_LEFT) == [False, True, True, False, True, False]
 
 
+WIDE = "wide " * 60
+ON_PAPER = f"```\n{WIDE}\n```\n\n| a | b |\n|---|---|\n| {'wide' * 60} | {WIDE} |"
+
+
+def test_on_paper_code_tables_and_a_long_title_are_whole(visit: Open, site: Site) -> None:
+    thread = site.run(
+        "from chats.models import User\n"
+        "ann = User.objects.get(username='ann')\n"
+        "thread = ann.conversations.create(account=ann.own_account, title='wide' * 30)\n"
+        "thread.messages.create(position=1, role='assistant', kind='typed', status='completed',"
+        f" text={ON_PAPER!r})\n"
+        "tell(str(thread.pk))"
+    )
+    cut = "all => all.map((one) => one.scrollWidth > one.clientWidth)"
+    with visit(None, viewport={"width": 600, "height": 800}) as page:
+        page.goto(f"{site.url}/c/{thread}/")
+        parts = page.locator("[data-message-text] pre, .table, [data-conversation-title]")
+        assert parts.evaluate_all(cut) == [True] * 3
+        page.emulate_media(media="print")
+        assert parts.evaluate_all(cut) == [False] * 3
+        assert page.evaluate("document.documentElement.scrollWidth") <= 600
+
+
 def test_an_answer_that_is_being_written_can_be_stopped(visit: Open, site: Site) -> None:
     place = {"response_id": "resp_1", "item_id": "item_a", "output_index": 0, "content_index": 0}
     begun = opened(
