@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from functools import reduce
@@ -80,17 +81,27 @@ def words_of(text: str) -> list[str]:
     return sorted(words.values(), key=len, reverse=True)[:MOST_WORDS]
 
 
+def _forms(word: str) -> list[str]:
+    """A word, and how else it is written: an accent may be a sign of its own or in its letter."""
+    return list(dict.fromkeys([word, *(unicodedata.normalize(to, word) for to in ("NFC", "NFD"))]))
+
+
+def _held(field: str, word: str) -> Q:
+    """Whether a field holds a word, however its accents are written."""
+    return reduce(or_, (Q((f"{field}__holds", form)) for form in _forms(word)))
+
+
 def matching(conversations: QuerySet[Conversation], words: Sequence[str]) -> QuerySet[Conversation]:
     """Those of `conversations` whose title and messages together contain all of `words`."""
     for word in words:
-        said = Message.objects.filter(conversation=OuterRef("pk"), text__holds=word)
-        conversations = conversations.filter(Q(title__holds=word) | Exists(said))
+        said = Message.objects.filter(_held("text", word), conversation=OuterRef("pk"))
+        conversations = conversations.filter(_held("title", word) | Exists(said))
     return conversations
 
 
 def hits(words: Sequence[str]) -> QuerySet[Message]:
     """Messages with any of `words`: those with most of them first, then the newest."""
-    each = [Q(text__holds=word) for word in words]
+    each = [_held("text", word) for word in words]
     held: Combinable = Value(0, output_field=IntegerField())
     for holds in each:
         held = held + Case(When(holds, then=Value(1)), default=Value(0))
@@ -99,7 +110,8 @@ def hits(words: Sequence[str]) -> QuerySet[Message]:
 
 def around(text: str, words: Sequence[str]) -> str:
     """The part of a text around the first of `words`, cut at both ends."""
-    places = (re.search(re.escape(word), text, re.IGNORECASE) for word in words)
+    forms = ("|".join(map(re.escape, _forms(word))) for word in words)
+    places = (re.search(form, text, re.IGNORECASE) for form in forms)
     found = next((place for place in places if place), None)
     at, length = (found.start(), len(found[0])) if found else (0, 0)
     begin, end = max(0, at - AROUND), at + length + AROUND

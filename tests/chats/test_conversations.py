@@ -217,7 +217,7 @@ def talks(ann: User) -> None:
     said(
         "Trip", "By train to Zürich", "A table at the CAFÉ", "x " * 400 + "around noon" + " y" * 400
     )
-    said("Москва", "Ο ΗΛΙΟΣ λάμπει", "Die Straße", "100% sure", "a_b")
+    said("Москва", "Ο ΗΛΙΟΣ λάμπει", "Die Straße", "100% sure", "a_b", "Cre\u0300me")
 
 
 @pytest.mark.parametrize(
@@ -230,6 +230,9 @@ def talks(ann: User) -> None:
         ("ήλιος", []),  # an accent is a letter of its own
         ("ΛΆΜΠΕΙ", ["Москва"]),
         ("STRAßE", ["Москва"]),
+        # Accents as signs of their own, and in their letters, look the same.
+        ("cafe\u0301", ["Trip"]),
+        ("CRÈME", ["Москва"]),
         # Each word, wherever it is.
         ("train café", ["Trip"]),
         ("noon zürich TRIP", ["Trip"]),
@@ -259,6 +262,7 @@ def test_a_search_shows_what_was_said_around_the_words(
     (long,) = shown("noon")
     assert ("around noon y" in long, long[0], long[-1], len(long) < 260) == (True, "…", "…", True)
     assert shown("trip") == []
+    assert shown("crème") == ["Cre\u0300me"]
 
 
 def test_what_a_search_found_is_opened_where_it_was_said(
