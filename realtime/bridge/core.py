@@ -65,6 +65,7 @@ class Core:
         "own_turns",
         "packed",
         "playing_until",
+        "proven",
         "ready_at",
         "received",
         "reconnecting",
@@ -112,6 +113,8 @@ class Core:
         self.samples_before = 0  # microphone samples sent before this upstream session
         self.tail = Tail(self._repeated)
         self.unsure_until = 0.0  # the sample; see `unsure`
+        # The sample up to which the provider is known to have been there, where anybody looks.
+        self.proven = math.inf
         self.playing_until = 0.0  # when what was received of answers has been heard, at the latest
         self.replayed: set[str] = set()  # items the provider knows as text, and everybody else
         # What browser and taps are shown of an item in place of what the provider got, by its id.
@@ -243,13 +246,25 @@ class Core:
     def _repeated(self) -> int:
         """How many bytes of what was said another session is given again."""
         limits = self.limits
+        seconds = limits.repeated_seconds if self.tail.recall is None else limits.recalled_seconds
+        most = int(seconds * BYTES_PER_SECOND)
         if self.speaking is None and not (self.unsure or self.settings.manual):
-            seconds = limits.onset_seconds
-        elif self.tail.recall is None:
-            seconds = limits.repeated_seconds
-        else:
-            seconds = limits.recalled_seconds
-        return int(seconds * BYTES_PER_SECOND)
+            onset = int(limits.onset_seconds * BYTES_PER_SECOND)
+            most = min(most, onset + self._unproven)
+        return most
+
+    @property
+    def _unproven(self) -> int:
+        """Bytes sent since the provider was last known to be there: who was heard in them, and
+        whether at all, it may have had no way to say."""
+        return (self.samples - int(min(self.proven, self.samples))) * SAMPLE_BYTES
+
+    @property
+    def awaits(self) -> bool:
+        """Whether the provider has something to do but listen."""
+        answering = self.answering
+        answers = answering.active is not None or answering.owed
+        return answers or self.tail.commit is not None or self.settings.asks
 
     def to_upstream(self, event: Event, **fields: Any) -> None:
         """Send on a client event with these fields only, under its own id or a new one."""
@@ -319,8 +334,9 @@ class Core:
         """Forget the provider, while who keeps what it heard of a turn takes that for under way."""
         if self.ended is None:
             self.taps.catch_up()
-            self.unsure_until = math.inf if self.speaking or self.unsure else 0
+            unsure = self.speaking is not None or self.unsure or self._unproven > 0
             self.tail.gather(self.samples * SAMPLE_BYTES)
+            self.unsure_until = math.inf if unsure else 0
         if self.dialect is not None:
             self._skipped += self.dialect.skipped
         self.upstream = self.dialect = None

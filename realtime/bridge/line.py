@@ -149,7 +149,7 @@ class Line:
         relief = Relief(self._call, self._limits, lambda: self._open(self._hurried()))
         self._call.on_renew = relief.hurry
         self._call.attach(upstream, upstream.dialect, upstream.first, self._history)
-        reading = asyncio.create_task(upstream.read(self._take))
+        reading = asyncio.create_task(upstream.read(self._take, self._call))
         watching = asyncio.create_task(relief.come(upstream.expires_at))
         try:
             await asyncio.wait({reading, watching}, return_when=asyncio.FIRST_COMPLETED)

@@ -259,8 +259,10 @@ class ProviderSide:
         self._core.tail.begins(ms_to_bytes(event["audio_start_ms"]))
 
     def _speech_stopped(self, event: Event) -> None:
-        self._core.speaking = None
-        self._core.unsure_until = 0
+        core = self._core
+        core.speaking = None
+        core.unsure_until = 0
+        core.proven = max(core.proven, core.samples)
         self._speech(event)
 
     def _output_item(self, event: Event) -> None:

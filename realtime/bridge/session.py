@@ -114,6 +114,11 @@ class Settings:
         audio_in = (self.session.get("audio") or {}).get("input") or {}
         return "turn_detection" in audio_in and audio_in["turn_detection"] is None
 
+    @property
+    def asks(self) -> bool:
+        """Whether the provider has not yet said what it thinks of all it was asked for."""
+        return bool(self._asked)
+
     def change(self, changes: list[Change], event_id: str) -> Event:
         """Make the changes; returns the partial session to tell the provider under `event_id`.
 

@@ -8,6 +8,8 @@ no queue and no task.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -30,6 +32,9 @@ MUCH_BYTES, REST_SECONDS = 64_000, 0.001
 """After so much at once, a second of speech and more, nothing is read for so long: it is all to be
 kept as well, by threads that have to get a word in."""
 DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+TCP_INFO, INFO_BYTES = getattr(socket, "TCP_INFO", None), 148
+BYTES_ACKED, BYTES_NOT_SENT = struct.Struct("=120xQ"), struct.Struct("=144xI")
+"""Where Linux has them in `struct tcp_info`."""
 
 
 class Stream(ClientConnection):
@@ -50,10 +55,16 @@ class Stream(ClientConnection):
         "_to",
         "_turn_ends",
         "_waiting",
+        "answers_pings",
+        "arrivals",
     )
 
     def __init__(self, protocol: ClientProtocol, **options: Any) -> None:
         super().__init__(protocol, **options)
+        self.arrivals = 0
+        """How often something came: messages, parts of them, pongs."""
+        self.answers_pings = False
+        """Whether it ever did."""
         self._head: bytes | None = b""  # the end of what came of the handshake's answer
         self._splitter: Splitter | None = None
         self._waiting: list[Frame] = []
@@ -108,7 +119,27 @@ class Stream(ClientConnection):
         self.transport.write(framed(frame, True))
         return True
 
+    def ping_now(self) -> None:
+        """Ask the other side for a sign of life, which `arrivals` counts."""
+        if self.protocol.state is OPEN and not self.transport.is_closing():
+            self.protocol.send_ping(b"ping")
+            self.send_data()
+
+    def backlog(self) -> tuple[int, int]:
+        """Bytes that still wait to be sent, and bytes that have reached the other side in all, as
+        far as the system tells."""
+        waits = self.transport.get_write_buffer_size()
+        if TCP_INFO is None or self.transport.is_closing():
+            return waits, 0
+        info = self.transport.get_extra_info("socket").getsockopt(
+            socket.IPPROTO_TCP, TCP_INFO, INFO_BYTES
+        )
+        if len(info) < INFO_BYTES:
+            return waits, 0
+        return waits + BYTES_NOT_SENT.unpack(info)[0], BYTES_ACKED.unpack_from(info)[0]
+
     def data_received(self, data: bytes) -> None:
+        self.arrivals += 1
         self._turn_ends = monotonic() + TURN_SECONDS
         if self._head is not None:
             data = self._shake(self._head, data)
@@ -124,6 +155,8 @@ class Stream(ClientConnection):
         if isinstance(event, WireFrame) and event.opcode in DATA:
             self._part(event)
         else:
+            if isinstance(event, WireFrame) and event.opcode is Opcode.PONG:
+                self.answers_pings = True
             super().process_event(event)
 
     def _shake(self, before: bytes, data: bytes) -> bytes:

@@ -18,6 +18,7 @@ from .errors import judge_close, judge_opening
 from .events import Event
 from .faults import close_fault, error_fault
 from .progress import Progress
+from .pulse import Listening, Pulse
 from .redact import hide_in_frame, shown_message
 from .stream import Stream
 from .writer import HIGH_WATER, Frame, Writer
@@ -55,7 +56,6 @@ class Upstream:
         self._secrets = target.secrets()
         self._running = asyncio.Event()
         self._running.set()
-        self._heard = 0  # frames received, for the keepalive
         self._silent = False  # given up for not answering
         self._writer = Writer(
             socket.send, at_once=socket.send_now, on_stuck=self._give_up, max_queued=MAX_QUEUED
@@ -90,20 +90,22 @@ class Upstream:
         self._running.set()
         self._socket.resume()
 
-    async def read(self, on_frame: Callable[[Frame], None]) -> Closed:
-        """Hand on every frame until the connection ends, and say how it did."""
+    async def read(
+        self, on_frame: Callable[[Frame], None], call: Listening | None = None
+    ) -> Closed:
+        """Hand on every frame until the connection ends, and say how it did. A provider that gives
+        no sign of life is given up; see `Pulse`, which `call` is for."""
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         secrets = self._secrets
 
         def take(frame: Frame) -> None:
             if not broken.done():
-                self._heard += 1
                 try:
                     on_frame(hide_in_frame(frame, secrets))
                 except Exception as error:
                     broken.set_exception(error)
 
-        keepalive = asyncio.create_task(self._keep_alive())
+        keepalive = asyncio.create_task(self._keep_alive(call))
         try:
             self._socket.hand_to(take)
             await asyncio.wait({broken, self._socket.lost}, return_when=asyncio.FIRST_COMPLETED)
@@ -179,24 +181,10 @@ class Upstream:
         self._silent = True
         self.abort()
 
-    async def _keep_alive(self) -> None:
-        """Give up a provider that sends nothing, not even a pong.
-
-        Not left to the library: while the browser is slow we do not read, and a pong behind
-        unread audio must not count as silence.
-        """
-        while True:
-            await asyncio.sleep(self._timeouts.ping_every)
-            heard = self._heard
-            try:
-                pong = asyncio.ensure_future(await self._socket.ping())
-            except ConnectionClosed:
-                return
-            await asyncio.wait({pong}, timeout=self._timeouts.ping_wait)
-            alive = pong.done() or self._heard != heard or not self._running.is_set()
-            if not alive:
-                self._give_up()
-                return
+    async def _keep_alive(self, call: Listening | None) -> None:
+        await Pulse(self._socket, self._timeouts, self._running).watch(call)
+        if not self._socket.lost.done():
+            self._give_up()
 
 
 async def open_upstream(

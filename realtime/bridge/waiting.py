@@ -97,6 +97,11 @@ class Tail:
             while self.size > most:
                 self.size -= len(self._kept.popleft())
 
+    @property
+    def wanted(self) -> int:
+        """Bytes of what was sent last that another session would be given."""
+        return min(self.size, self._most())
+
     def begins(self, start: int) -> None:
         """The turn under way begins at this byte of the call; what came before is kept by nobody
         else."""
@@ -106,7 +111,7 @@ class Tail:
         """Have all of it here. `end`: how many bytes were sent in the whole call."""
         if self.recall is None:
             return
-        start = max(end - min(self.size, self._most()), self._begins)
+        start = max(end - self.wanted, self._begins)
         pcm = self.recall(start, end - start)
         if len(pcm) < end - start:
             pcm = b""  # they have lost some of it

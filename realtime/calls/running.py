@@ -323,7 +323,7 @@ class RunningCall:
         call.on_received = self._browser.arrived
         call.memory.elsewhere = self._opening.taken
         if self._recorder is not None:
-            call.tail.recall = self._recorder.recall
+            self._recorder.keep_for(call.tail)
         keeper().join(uuid.UUID(self._opening.call_id), self._allowance)
         live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
         metrics.started.inc()

@@ -39,6 +39,8 @@ class Microphone:
         # after a break. A provider is no sooner sure of that.
         self._pre_roll = ms_to_bytes(LATE_MS + PADDING_MS)
         self._ahead = self._heard_at = 0.0
+        self.wanted: Callable[[], int] = lambda: 0
+        """How many bytes of what was sent last somebody else may ask for."""
         # The turn that is being spoken, when speech has started.
         self._turn: Track | None = None
         self._began = 0  # the byte its audio begins at, or that of the turn by hand
@@ -67,7 +69,7 @@ class Microphone:
             self._turn.append(pcm)
         # While somebody speaks, what came before is in the turn's file.
         speaks = self._turn is not None or self._manual
-        most = 0 if speaks else self._back
+        most = 0 if speaks else max(self._back, self.wanted())
         while len(self._newest) > 1 and self._size - len(self._newest[0]) >= most:
             gone = len(self._newest.popleft())
             self._from += gone

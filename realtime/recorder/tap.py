@@ -8,6 +8,7 @@ from typing import Any
 from chats.models import Message
 from realtime.bridge.heard import split_heard
 from realtime.bridge.taps import EndRecord, Tap
+from realtime.bridge.waiting import Tail
 from realtime.keeping.store import Store
 from realtime.recorder.items import Item, Items
 from realtime.recorder.keeper import Keeper, Notify
@@ -47,6 +48,11 @@ class Recorder(Tap):
     def is_empty(self) -> bool:
         """Whether nothing was said or written, or all of it was taken out again."""
         return not any(self._items)
+
+    def keep_for(self, tail: Tail) -> None:
+        """Keep what another session of the call's provider would be given again."""
+        tail.recall = self.recall
+        self._microphone.wanted = lambda: tail.wanted
 
     def recall(self, start: int, count: int) -> bytes:
         """What the person said a while ago in the turn that is not over: see `Microphone`."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.bridge import Limits, Tap, line
+from realtime.bridge import Limits, Tap, line, pulse
 from realtime.bridge.dialects import DIALECTS, Timeouts
 from realtime.bridge.upstream import open_upstream
 from tests.bridge.doubles import Rig
@@ -152,9 +152,38 @@ async def test_a_provider_that_falls_silent_in_an_answer_is_replaced():
     assert (done["status"], done["status_details"]["reason"]) == ("incomplete", "connection_lost")
 
 
-def test_silence_is_noticed_within_half_a_minute():
+def test_silence_is_noticed_within_seconds_and_from_anybody_within_half_a_minute():
     usual = Timeouts()
-    assert usual.ping_every + usual.ping_wait <= 30
+    assert usual.ping_every + usual.ping_wait <= 7
+    assert usual.ping_every + usual.ping_wait * pulse.IGNORANT <= 30
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_what_is_said_to_a_provider_that_has_gone_silent_reaches_the_next_whole(kept):
+    quick = Timeouts(ping_every=0.02, ping_wait=0.4, close=0.1)
+    gate = asyncio.Event()
+    first = [Send(session_created()), Expect("session.update"), Hear(1920)]
+    first += [Send({"type": "session.updated", "session": {}}), Until(gate), StopReading()]
+    pieces = [bytes([1 + n]) * 1920 for n in range(80)]
+    whole = b"".join(pieces)
+    async with ScriptedProvider(first, [Send(session_created("sess_2"))]) as provider:
+        running = Running(provider, limits=SOON, target={"timeouts": quick})
+        await running.page.until("nextvoice.ready")
+        if kept:
+            # Somebody who keeps what was sent; see `Recorder.keep_for`.
+            running.call.tail.recall = lambda start, count: whole[start : start + count]
+        running.page.say(pieces[0])
+        await running.page.until("session.updated")
+        await _until(lambda: running.call.proven == 960)
+        gate.set()
+        for pcm in pieces[1:]:
+            running.page.say(pcm)
+        await running.page.until("nextvoice.reconnected")
+        await provider.visits[1].hear(len(whole))
+        running.page.say(HANG_UP)
+        await running.record()
+    # Nobody was said to speak, and it is more than the half second a word may take to be found.
+    assert bytes(provider.visits[1].audio) == whole
 
 
 async def test_what_is_said_meanwhile_reaches_the_next_session():

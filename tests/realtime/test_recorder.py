@@ -359,7 +359,7 @@ def test_the_turn_that_is_spoken_can_be_had_again_and_no_other(call: Call) -> No
 def recorded(call: Call) -> Rig:
     """A call of the bridge that is recorded."""
     rig = Rig(taps=[call.recorder])
-    rig.call.tail.recall = call.recorder.recall
+    call.recorder.keep_for(rig.call.tail)
     return rig
 
 
@@ -384,6 +384,22 @@ def test_a_word_that_may_just_have_begun_is_heard_again(call: Call) -> None:
     assert heard_again(rig) == 500
     speak(rig, 1000)
     assert heard_again(rig) == 500
+
+
+def test_what_a_silent_provider_was_told_is_heard_again_and_kept_whole(call: Call) -> None:
+    rig = recorded(call)
+    rig.call.proven = 0
+    speak(rig, 5000)
+    rig.call.proven = rig.call.samples
+    speak(rig, 9000)
+    assert heard_again(rig) == 9500
+    speak(rig, 1000)
+    at = {"item_id": "u1", "previous_item_id": None, "audio_start_ms": 800, "audio_end_ms": 9800}
+    for kind in ("speech_started", "speech_stopped", "committed"):
+        rig.provider({**at, "type": f"input_audio_buffer.{kind}"})
+    rig.call.finish()
+    call.wait()
+    assert lengths() == [9000]
 
 
 def test_a_turn_by_hand_is_kept_whole_over_a_break(call: Call) -> None:

@@ -33,8 +33,10 @@ class Timeouts:
     tcp: float = 5.0
     total: float = 10.0
     close: float = 1.0
-    ping_every: float = 20.0
-    ping_wait: float = 10.0
+    ping_every: float = 2.0
+    """So long nothing may come before the provider is asked whether it is there."""
+    ping_wait: float = 5.0
+    """So long it may take to say so; longer for good reasons, see `pulse`."""
 
 
 @dataclass(frozen=True, slots=True)
