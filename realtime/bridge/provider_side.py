@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from .answers import STOPPED, answers_turns, take_audio
-from .audio import BYTES_PER_SECOND, ms_to_bytes, samples_to_ms
+from .audio import BYTES_PER_SECOND, SAMPLE_BYTES, ms_to_bytes, samples_to_ms
 from .core import Core
 from .dialects.base import AUDIO_DELTA, OPENING, OPENING_IDS, RENEW, SPENT, TAKEN_BACK
 from .errors import FATAL_CODES, is_busy, is_no_commit, judge
@@ -221,8 +221,10 @@ class ProviderSide:
         # Otherwise the next turn has begun in the meantime.
         if core.speaking in (None, event["item_id"]):
             core.speaking = None
-            if core.tail.commit is not None or not core.settings.manual:
+            if core.tail.commit is not None:
                 core.tail.clear()
+            elif not core.settings.manual:
+                core.tail.over(core.samples * SAMPLE_BYTES)
         silent = core.memory.is_silent(event["item_id"])
         if answers_turns(core.settings.session) and not silent:
             core.answering.owed = True
@@ -256,14 +258,19 @@ class ProviderSide:
             return  # some say so again and again, each time later
         self._core.speaking = self._core.items.touch(event["item_id"]).id
         self._speech(event)
-        self._core.tail.begins(ms_to_bytes(event["audio_start_ms"]))
+        now = self._core.samples * SAMPLE_BYTES
+        self._core.tail.begins(ms_to_bytes(event["audio_start_ms"]), now)
 
     def _speech_stopped(self, event: Event) -> None:
         core = self._core
         core.speaking = None
-        core.unsure_until = 0
         core.proven = max(core.proven, core.samples)
         self._speech(event)
+        end, now = ms_to_bytes(event["audio_end_ms"]), core.samples * SAMPLE_BYTES
+        if now - end <= core.limits.onset_seconds * BYTES_PER_SECOND:
+            core.unsure_until = 0
+        elif core.unsure:
+            core.tail.ends(end)  # there may be another turn in what was given at once
 
     def _output_item(self, event: Event) -> None:
         if event["item"].get("type") == "message":

@@ -76,6 +76,7 @@ class Tail:
         self._most = most
         self._kept: deque[bytes] = deque()
         self._begins = 0  # the byte of the call that the turn begins at
+        self._ends = 0  # the same of its end, as far as it is known
         self.size = 0
         """Bytes sent since the turn before was over; of those that are kept here, if they are."""
         self.recall: Recall | None = None
@@ -102,10 +103,21 @@ class Tail:
         """Bytes of what was sent last that another session would be given."""
         return min(self.size, self._most())
 
-    def begins(self, start: int) -> None:
+    def begins(self, start: int, now: int) -> None:
         """The turn under way begins at this byte of the call; what came before is kept by nobody
-        else."""
+        else. `now`: how many bytes were sent in the whole call."""
         self._begins = start
+        if self.recall is not None and now - start <= self.size + PIECE:
+            # It may have begun a moment before the turn before was said to be over.
+            self.size = max(self.size, now - start)
+
+    def ends(self, end: int) -> None:
+        """The turn under way ended at this byte of the call, and more came after it at once."""
+        self._ends = end
+
+    def over(self, now: int) -> None:
+        """The turn is over. `now`: how many bytes were sent in the whole call."""
+        self.clear(now - self._ends if self._begins < self._ends <= now else 0)
 
     def gather(self, end: int) -> None:
         """Have all of it here. `end`: how many bytes were sent in the whole call."""
@@ -119,8 +131,12 @@ class Tail:
         self._kept.extend(pcm[at : at + PIECE] for at in range(0, len(pcm), PIECE))
         self.size = len(pcm)
 
-    def clear(self) -> None:
-        """The turn is over."""
-        self._kept.clear()
-        self._begins = self.size = 0
+    def clear(self, rest: int = 0) -> None:
+        """The turn is over, with all that was sent but for about so many bytes."""
+        self._begins = self._ends = 0
         self.commit = None
+        if self.recall is not None:
+            self._kept.clear()
+            self.size = min(self.size, rest)
+        while self._kept and self.size - len(self._kept[0]) >= rest:
+            self.size -= len(self._kept.popleft())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from time import monotonic
@@ -47,6 +48,7 @@ class Microphone:
         # The turn before, and the byte its audio begins at.
         self._before: tuple[Track, int] | None = None
         self._whole = False  # that one was committed
+        self._ended = math.inf  # the byte that the newest turn ended at, when it is known
         self._manual = False
         self._manual_track: Track | None = None
 
@@ -100,6 +102,7 @@ class Microphone:
         audio, first = earlier + b"".join(self._newest), self._from - len(earlier)
         skip = min(max(0, start - first), len(audio))
         self._turn, self._began = self._new_track(), first + skip
+        self._ended = math.inf
         self._turn.append(memoryview(audio)[skip:])
         return self._turn
 
@@ -116,12 +119,15 @@ class Microphone:
 
     def recall(self, start: int, count: int) -> bytes:
         """So many bytes of the turn that is spoken, or while nobody is found to speak of what was
-        heard last, from byte `start` of all that was sent on; fewer, or none, when there are not
-        so many."""
+        heard last and of a turn that broke off, from byte `start` of all that was sent on; fewer,
+        or none, when there are not so many."""
         track = self._manual_track if self._manual else self._turn
         if track is None:
-            at = start - self._from
-            return b"".join(self._newest)[at : at + count] if at >= 0 else b""
+            # A turn that was committed is nobody's any more, but what comes after its end.
+            gone = self._whole and start < self._ended
+            earlier = b"" if gone else self._earlier(start)
+            at = start - (self._from - len(earlier))
+            return (earlier + b"".join(self._newest))[at : at + count] if at >= 0 else b""
         if start < self._began:
             return b""
         return track.read(start - self._began, count)
@@ -137,6 +143,8 @@ class Microphone:
     def own_ms(self, track: Track | None, end_ms: int) -> int | None:
         """How much of the turn's track is its own when it ended there, if what follows came ahead
         of its time and is in it too; None: all of it."""
+        if track is self._turn:
+            self._ended = ms_to_bytes(end_ms)
         own = ms_to_bytes(end_ms) - self._began
         ahead = self._ahead > ms_to_bytes(NEARLY_MS)
         if track is None or track is not self._turn or not ahead or not 0 < own < track.size:

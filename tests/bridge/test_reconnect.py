@@ -636,7 +636,7 @@ class Hearing:
     def __init__(self, rig, name, late):
         self.rig, self.name, self.late = rig, name, late
         self.heard = []
-        self.turn = None
+        self.turn, self.turns = None, 0
         self.coming = []
 
     def send(self, frame):
@@ -651,6 +651,7 @@ class Hearing:
         ms = 40 * len(self.heard)
         if self.turn is None and self.heard[-3:] == [1, 1, 1]:
             self.turn = ms - 120
+            self.turns += 1
             self.say("speech_started", audio_start_ms=self.turn)
         elif self.turn is not None and not any(self.heard[-12:]):
             spoken = sum(self.heard[self.turn // 40 :])
@@ -659,7 +660,8 @@ class Hearing:
             self.say("committed", previous_item_id=None, spoken=spoken)
 
     def say(self, kind, **fields):
-        event = {"type": f"input_audio_buffer.{kind}", "item_id": self.name, **fields}
+        event = {"type": f"input_audio_buffer.{kind}", "item_id": f"{self.name}_{self.turns}"}
+        event |= fields
         self.coming.append((self.late, event))
 
     def pass_by(self):
@@ -704,3 +706,44 @@ def test_wherever_a_session_breaks_what_is_said_is_one_whole_turn(frames, breaks
         rig.upstream.pass_by()
     turns = [event["spoken"] for event in rig.tap.events if "spoken" in event]
     assert turns == [frames]
+
+
+@settings(max_examples=examples(25), deadline=None)
+@given(
+    turns=st.lists(st.tuples(st.integers(6, 90), st.sampled_from([13, 30, 70])), max_size=3),
+    breaks=st.lists(st.tuples(st.integers(0, 90), st.integers(1, 90)), max_size=3),
+    late=st.integers(0, 5),
+    kept=st.booleans(),
+)
+def test_however_often_sessions_break_each_turn_is_heard_once(turns, breaks, late, kept):
+    rig = Rig(attached=False)
+    if kept:
+        rig.call.tail.recall = lambda start, count: b"".join(pcm for pcm, _ in rig.tap.user_audio)[
+            start : start + count
+        ]
+    frames = [0] * 10
+    for loud, quiet in turns:
+        frames += [1] * loud + [0] * quiet
+    there = []
+    for after, away in breaks:
+        there += [True] * after + [False] * away
+    frames += [0] * max(60, len(there) - len(frames))
+    there += [True] * (len(frames) - len(there))
+    sessions = 0
+    for loud, here in zip([*frames, 0], [*there, True], strict=True):
+        rig.clock.now += 0.04
+        if not here:
+            rig.call.detach()
+        elif rig.call.upstream is None:
+            sessions += 1
+            rig.upstream = Hearing(rig, f"turn_{sessions}", late)
+            rig.attach(f"sess_{sessions}")
+        rig.call.from_browser(bytes([loud]) * FRAME)
+        if here:
+            rig.upstream.pass_by()
+    for _ in range(10):
+        rig.upstream.pass_by()
+    heard = [event["spoken"] for event in rig.tap.events if "spoken" in event]
+    assert len(heard) == len(turns)
+    # What began while the turn before was about to be committed is cut short by so much.
+    assert all(loud - 8 <= got <= loud for got, (loud, _) in zip(heard, turns, strict=True))

@@ -468,6 +468,24 @@ def test_a_turn_that_breaks_off_is_heard_again_from_its_beginning(call: Call) ->
     assert lengths() == [4300]
 
 
+def test_a_turn_is_whole_though_the_next_provider_breaks_before_it_says_a_word(call: Call) -> None:
+    rig = recorded(call)
+    at = {"item_id": "u1", "previous_item_id": None, "audio_end_ms": 0, "audio_start_ms": 0}
+    speak(rig, 3000)
+    rig.provider({**at, "type": "input_audio_buffer.speech_started", "audio_start_ms": 2700})
+    speak(rig, 3000)
+    assert heard_again(rig) == 3300
+    speak(rig, 400)
+    assert heard_again(rig) == 3700
+    at["item_id"] = "u2"
+    rig.provider({**at, "type": "input_audio_buffer.speech_started"})
+    rig.provider({**at, "type": "input_audio_buffer.speech_stopped", "audio_end_ms": 3700})
+    rig.provider({**at, "type": "input_audio_buffer.committed"})
+    rig.call.finish()
+    call.wait()
+    assert [(m.item_id, m.recording.duration_ms) for m in Message.objects.all()] == [("u2", 3700)]
+
+
 def test_what_is_said_without_a_provider_is_kept_from_its_beginning(call: Call) -> None:
     rig = recorded(call)
     rig.call.detach()
