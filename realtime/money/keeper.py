@@ -16,6 +16,7 @@ from realtime.db import in_database
 from realtime.members import Members
 from realtime.money.quotas import release, renew
 from realtime.money.terms import Terms, Wish
+from realtime.unawaited import begin
 
 log = logging.getLogger(__name__)
 
@@ -44,17 +45,11 @@ class Keeper(Members[Member]):
     def __init__(self) -> None:
         super().__init__()
         self._failures = 0
-        self._releasing: set[asyncio.Task[None]] = set()
 
     def leave(self, call_id: uuid.UUID) -> None:
         """Give a call's place back, soon. When the database is away, it falls free by itself."""
         self._members.pop(call_id, None)
-        self._give_back(call_id)
-
-    def _give_back(self, call_id: uuid.UUID) -> None:
-        task = asyncio.create_task(self._release(call_id))
-        self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
+        begin(self._release(call_id))
 
     async def _release(self, call_id: uuid.UUID) -> None:
         try:
@@ -80,7 +75,7 @@ class Keeper(Members[Member]):
             # It may have left meanwhile; then the place that was kept is given back again.
             member = self._members.get(call_id)
             if member is None:
-                self._give_back(call_id)
+                begin(self._release(call_id))
                 continue
             try:
                 member.told(each)

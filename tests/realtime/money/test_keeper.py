@@ -10,6 +10,7 @@ from datetime import datetime
 import pytest
 from django.db import OperationalError
 
+from realtime import unawaited
 from realtime.money import keeper
 from realtime.money.keeper import Keeper
 from realtime.money.terms import Terms, Wish
@@ -55,7 +56,7 @@ async def test_one_call_that_fails_sets_no_other_free(
     finally:
         for member in members:
             ours.leave(member.call_id)
-        await asyncio.wait(ours._releasing)
+        await asyncio.wait(unawaited._tasks)
 
 
 async def test_one_call_that_fails_in_an_outage_sets_no_other_free(
@@ -80,4 +81,4 @@ async def test_one_call_that_fails_in_an_outage_sets_no_other_free(
     finally:
         for member in members:
             ours.leave(member.call_id)
-        await asyncio.wait(ours._releasing)
+        await asyncio.wait(unawaited._tasks)
