@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +26,7 @@ class ConnectedTime:
         self._estimates = estimates
         self._clock = clock
         self._since: float | None = None  # it is in the ledger up to here
+        self._since_then = datetime.now(UTC)  # the same moment, of which prices are asked
         self._reported = Decimal(0)  # by this session
         self._slices: list[Entry] = []  # of which nothing was reported yet
         self._slice = 0
@@ -37,14 +39,16 @@ class ConnectedTime:
         return Decimal(int((self._clock() - self._since) * 1000)) / 1000
 
     def estimates_now(self, estimates: bool) -> None:
-        """Its price may have changed, and what was before was not billed by time."""
+        """Its price may have changed, and what was before is billed as it was."""
         if estimates and not self._estimates and self._since is not None:
-            self._since = self._clock()
+            self.begin()
+        elif not estimates:
+            self.tick(last=True)
         self._estimates = estimates
 
     def begin(self) -> None:
-        """An upstream session is there."""
-        self._since = self._clock()
+        """An upstream session is there, or time counts anew."""
+        self._since, self._since_then = self._clock(), datetime.now(UTC)
 
     def end(self) -> None:
         """It is gone."""
@@ -57,16 +61,16 @@ class ConnectedTime:
         """Write a slice, if one is due. To be called every few seconds."""
         seconds = self.open_seconds
         if seconds and (last or seconds >= SLICE_SECONDS):
-            self._since = self._clock()
             self._slice += 1
-            counts = Counts(seconds=seconds)
-            self._slices.append(self._put(f"time {self._slice}", Usage.Kind.TIME, counts=counts))
+            given = {"counts": Counts(seconds=seconds), "created": self._since_then}
+            self._slices.append(self._put(f"time {self._slice}", Usage.Kind.TIME, **given))
+            self.begin()
 
     def billed(self) -> None:
         """The provider has billed what there was up to now: take back what was estimated."""
         slices, self._slices = self._slices, []
         if self._since is not None:
-            self._since = self._clock()
+            self.begin()
         for entry in slices:
             assert entry.counts is not None
             back = Counts() - entry.counts

@@ -615,6 +615,25 @@ async def test_what_was_before_its_price_was_set_is_not_billed_by_time(
     assert await balanced() == Decimal("0.02")
 
 
+async def test_what_was_before_its_price_was_by_tokens_is_billed_by_time(
+    transactional_db: None,
+) -> None:
+    async def costs(**rate: Decimal) -> None:
+        price = {"model": "clock", "since": datetime.now(UTC), **rate}
+        await in_database(lambda: Price.objects.create(**price))
+
+    await costs(per_minute=Decimal("0.06"))
+    rig = Rig(by_time=True, model="clock")
+    rig.now = 10
+    await costs(text_in=Decimal(4), text_out=Decimal(16))
+    for _ in range(2):
+        rig.meter.bills_time(False)
+        rig.now = 40
+        rig.meter.tick()
+    assert [(row.seconds, row.cost) for row in await rig.settle()] == [(10, Decimal("0.01"))]
+    assert await balanced() == Decimal("0.01")
+
+
 async def test_time_is_taken_back_at_the_price_it_had(transactional_db: None) -> None:
     async def costs(rate: str) -> None:
         price = {"model": "clock", "per_minute": Decimal(rate), "since": datetime.now(UTC)}
