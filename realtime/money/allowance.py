@@ -216,7 +216,7 @@ class Allowance(Tap):
 
     def _look(self) -> None:
         """Stop at what is known here."""
-        if self._over or self._tightest is None or self._tariff.prices is None:
+        if self._over or self._tightest is None:
             return
         used = self._running() + self._in_ledger
         if used and used >= self._tightest.left:
@@ -256,7 +256,8 @@ class Allowance(Tap):
         """Tell the page what is left, if that is news to it; warn once of each limit."""
         terms, limits = self._terms, totals(self._terms.limits)
         about = (self._tariff, terms.longest, terms.began, limits.keys())
-        told = (_is_as_told(limit, self._limits.get(what)) for what, limit in limits.items())
+        # Asked only when the page knows of a limit of each of these kinds.
+        told = (_is_as_told(limit, self._limits[what]) for what, limit in limits.items())
         if about != self._about or not all(told):
             self._about, self._limits = about, limits
             self._tell(self.quota_event())
@@ -297,11 +298,10 @@ def _shown(limit: Limit) -> dict[str, Any]:
     }
 
 
-def _is_as_told(limit: Limit, told: Limit | None) -> bool:
+def _is_as_told(limit: Limit, told: Limit) -> bool:
     """Whether the page, which was told of the other one, knows enough of this one."""
     return (
-        told is not None
-        and (limit.scope, limit.most, limit.renews) == (told.scope, told.most, told.renews)
+        (limit.scope, limit.most, limit.renews) == (told.scope, told.most, told.renews)
         and limit.nearly_used_up == told.nearly_used_up
         and abs(limit.left - told.left) * NEWS <= told.left
     )

@@ -783,6 +783,7 @@ async def test_an_answer_that_is_told_again_without_usage_costs_what_was_reporte
     async with locked():
         rig.meter.on_event(response_done(usage=USAGE))
         rig.meter.on_event(response_done())
+        assert len(rig.meter.settling.names()) == 2
     rig.meter.settling.when_settled(safe.set)
     (row,) = await rig.settle()
     assert (row.source, row.cost) == ("reported", COST)

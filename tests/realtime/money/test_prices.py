@@ -19,8 +19,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chats.models import User
-from realtime.models import Price, Provider, ToolService, Usage, VoiceModel
+from realtime.models import ExchangeRate, Price, Provider, ToolService, Usage, VoiceModel
 from realtime.money import seeds
+from realtime.money.allowance import Tariff, tariff_at
 from realtime.money.ledger import Entry, Payer, record
 from realtime.money.prices import Begun, price_for, without_price
 from realtime.money.pricing import Prices
@@ -101,6 +102,16 @@ def test_a_price_holds_from_its_date_on(provider: Provider) -> None:
     assert chosen(provider, at=NOW) == 2
     assert chosen(provider, at=NOW + timedelta(days=2)) == 3
     assert chosen(provider, at=JANUARY - timedelta(days=1)) is None
+
+
+def test_without_an_exchange_rate_nobody_knows_what_a_call_costs(settings: Any) -> None:
+    settings.REPORTING_CURRENCY = "EUR"
+    assert tariff_at(None, NOW) == Tariff(currency="EUR")
+    timed = price(per_minute=D(1), currency="CNY")
+    assert tariff_at(timed, NOW) == Tariff(currency="EUR", by_time=True)
+    ExchangeRate.objects.create(currency="CNY", into="EUR", rate=D("0.12"), since=NOW.date())
+    assert tariff_at(timed, NOW) == Tariff(timed.prices(), D("0.12"), "EUR", by_time=True)
+    assert tariff_at(price("other", currency="EUR"), NOW).by_time is False
 
 
 def test_another_dialect_s_price_is_another_model_s(provider: Provider) -> None:
