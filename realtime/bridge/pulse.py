@@ -16,8 +16,8 @@ STEP, STEPS = 0.5, 4
 """Seconds between two looks, and so many looks at least before anybody is given up."""
 BUSY = 2
 """So many times as long is waited for who has something to do, which may keep it from answering."""
-IGNORANT = 5
-"""The same for who never answered a ping, which is told to answer every one."""
+IGNORANT = 2.5
+"""The same for who never answered a ping, although every server has to."""
 BEHIND = 64_000
 """With so many bytes still to be sent, a second of speech, the line is slow, and the ping late."""
 
@@ -83,7 +83,7 @@ class Pulse:
 
     def _patience(self, call: Listening | None) -> float:
         """Seconds to wait for an answer."""
-        times = 1
+        times = 1.0
         if not self._socket.answers_pings:
             times = IGNORANT
         elif call is None or call.awaits:

@@ -152,9 +152,9 @@ async def test_a_provider_that_falls_silent_in_an_answer_is_replaced():
     assert (done["status"], done["status_details"]["reason"]) == ("incomplete", "connection_lost")
 
 
-def test_silence_is_noticed_within_seconds_and_from_anybody_within_half_a_minute():
+def test_silence_is_noticed_soon_and_from_anybody_within_half_a_minute():
     usual = Timeouts()
-    assert usual.ping_every + usual.ping_wait <= 7
+    assert usual.ping_every + usual.ping_wait <= 12
     assert usual.ping_every + usual.ping_wait * pulse.IGNORANT <= 30
 
 

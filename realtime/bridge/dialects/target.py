@@ -35,8 +35,9 @@ class Timeouts:
     close: float = 1.0
     ping_every: float = 2.0
     """So long nothing may come before the provider is asked whether it is there."""
-    ping_wait: float = 5.0
-    """So long it may take to say so; longer for good reasons, see `pulse`."""
+    ping_wait: float = 10.0
+    """So long it may take to say so; longer for good reasons, see `pulse`. A server that runs its
+    own models may answer nobody while it transcribes."""
 
 
 @dataclass(frozen=True, slots=True)
