@@ -1,7 +1,7 @@
-"""Takes the names of people who are gone out of the books. What was used and paid stays.
+"""Removes the names of deleted people from the ledger. What was used and paid stays.
 
-The ledger is append-only, so this lifts its triggers: within one transaction, in which nobody else
-reaches the table. Ids stay, or the sums of a person who is gone could not be told apart.
+The ledger is append-only, so its triggers are lifted within one transaction, in which nobody else
+reaches the table. Ids stay: otherwise the sums of deleted people could not be told apart.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from realtime.models import Usage, UsageDay
 log = logging.getLogger(__name__)
 
 AT_ONCE = 50
-# Readers of the ledger may hold it for a while; nobody who deletes a person waits longer.
+# Readers may lock the ledger for a while; nobody who deletes a person waits longer than this.
 PATIENCE = "5s"
 
 
 @receiver(post_delete, sender=User)
 def person_deleted(sender: type[User], instance: User, **_: Any) -> None:
-    """Forget the name, once the deletion stands."""
+    """Forget the name, once the deletion is committed."""
     transaction.on_commit(partial(_try_to_forget, "user", instance.pk), robust=True)
 
 
 @receiver(post_delete, sender=Account)
 def account_deleted(sender: type[Account], instance: Account, **_: Any) -> None:
-    """A person's own account has the person's name; a team's name says nothing of anybody."""
+    """A person's own account has the person's name; a team's name tells nothing about anybody."""
     if instance.owner_id:
         transaction.on_commit(partial(_try_to_forget, "account", instance.pk), robust=True)
 
 
 def finish() -> int:
-    """Forget whom a crash or a busy ledger left over; returns how many."""
+    """Forget those whom a crash or a busy ledger left over; returns how many."""
     person = User.objects.filter(pk=OuterRef("user_id"))
     named = UsageDay.objects.exclude(user_name="").filter(~Exists(person), user_id__gt=0)
     account = Account.objects.filter(pk=OuterRef("account_id"))
     own = named.filter(~Exists(account), account_name=F("user_name"))
     accounts = set(own.order_by().values_list("account_id", flat=True).distinct()[:AT_ONCE])
     people = set(named.order_by().values_list("user_id", flat=True).distinct()[:AT_ONCE])
-    # Accounts first: they are known by the names of their people.
+    # Accounts first: they are found by the names of their people.
     for pk in accounts:
         forget("account", pk)
     for pk in people:
@@ -56,7 +56,7 @@ def finish() -> int:
 
 
 def forget(whose: str, pk: int) -> None:
-    """Take the name of a `user` or an `account` out of the ledger and its sums.
+    """Remove the name of a `user` or an `account` from the ledger and its sums.
 
     Raises OperationalError when the ledger stays busy.
     """

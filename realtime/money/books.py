@@ -1,4 +1,4 @@
-"""What is used of the quotas: read under the lock of one step of `quotas`, or to be shown."""
+"""What is used of the quotas: read under the lock of one step of `quotas`, or only to be shown."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from realtime.money.terms import NOTHING, Limit, OverQuota, Terms, Wish
 from realtime.prepared import Given, Prepared
 
 DEAD_AFTER = timedelta(seconds=60)
-"""A lease without a sign of life for so long is of a process that died."""
+"""A lease without a heartbeat for so long belongs to a dead process."""
 MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a quota's account, person or site uses: money (reporting currency) of today and of the
-    month, what running calls have reserved included; minutes of today; calls that run."""
+    """What the account, person or site of a quota uses: money (reporting currency) of today and of
+    the month, including reservations of running calls; minutes of today; running calls."""
 
     money_day: Decimal
     money_month: Decimal
@@ -68,8 +68,8 @@ def _ended_today(names: tuple[str, ...]) -> QuerySet[CallRecord]:
 
 @cache
 def _talked(*scope: str) -> Prepared[tuple[int]]:
-    """The milliseconds of calls that began and ended today; by the columns of a scope. One row, or
-    none without any call."""
+    """The milliseconds of calls that began and ended today, by the columns of a scope. One row, or
+    none without calls."""
     today = _ended_today(scope).filter(started__gte=Given("day", DateTimeField()))
     of_state = today.values("state").annotate(ms=Sum("duration_ms"))
     return Prepared(lambda: of_state.values_list("ms"))
@@ -77,19 +77,19 @@ def _talked(*scope: str) -> Prepared[tuple[int]]:
 
 @cache
 def _through_midnight(*scope: str) -> Prepared[tuple[datetime | None, int]]:
-    """End and milliseconds of those that ended today and began before."""
+    """End and milliseconds of calls that ended today but began before."""
     calls = _ended_today(scope).filter(started__lt=Given("day", DateTimeField()))
     return Prepared(lambda: calls.values_list("ended", "duration_ms"))
 
 
 Holder = tuple[str, int]
-"""Whose limits they are: the site, an account or a person, with its id."""
+"""What limits apply to: the site, an account or a person, with its id."""
 SITE: Holder = ("site", 0)
 
 
 @dataclass(slots=True)
 class Running:
-    """How many calls take a place, and how long they have run today."""
+    """How many calls have a place, and how long they have run today."""
 
     calls: int = 0
     milliseconds: int = 0
@@ -97,10 +97,8 @@ class Running:
 
 @dataclass
 class Books:
-    """What is used while the quota rows that matter are locked. Lives inside a transaction.
-
-    Not `locking` it is for who only looks, and lives anywhere.
-    """
+    """What is used, while the quota rows that matter are locked. Lives inside a transaction;
+    without `locking`, for those who only look, it may live anywhere."""
 
     wishes: Collection[Wish]
     now: datetime
@@ -127,11 +125,11 @@ class Books:
 
     @cached_property
     def over(self) -> set[uuid.UUID]:
-        """Calls that are over but for what they cost: they take no place and no time."""
+        """Calls that are over except for their cost: they take no place and no time."""
         return {*(pk for (pk,) in _ended.all(calls=list(self.leases))), *self.ending}
 
-    # Sums over all leases are made once and kept, or each of a thousand calls would walk a
-    # thousand leases.
+    # Sums over all leases are cached: otherwise each of a thousand calls would walk a thousand
+    # leases.
 
     @cached_property
     def _reserved(self) -> dict[Holder, Decimal]:
@@ -144,7 +142,7 @@ class Books:
 
     @cached_property
     def _running(self) -> dict[Holder, Running]:
-        """The calls that take a place, by whose limits hold for them."""
+        """The calls that have a place, by whose limits apply to them."""
         sums: dict[Holder, Running] = defaultdict(Running)
         for lease in self.leases.values():
             if lease.call_id not in self.over:
@@ -155,7 +153,7 @@ class Books:
         return sums
 
     def used(self, quota: Quota) -> Used:
-        """What is used of what a quota is about, whether it limits it or not."""
+        """What is used of everything a quota can limit."""
         scope, holder = _scope(quota), _holder(quota)
         reserved = self._reserved.get(holder, NOTHING)
         return Used(
@@ -186,8 +184,8 @@ class Books:
         )
 
     def lease_of(self, wish: Wish, limits: Iterable[Limit], began: datetime) -> Lease:
-        """The call's lease, with what it reserves now: what it needs, or what is left of it by
-        these limits, which are those that it was judged by."""
+        """The call's lease, with what it reserves now: what it needs, or what these limits, by
+        which it was judged, leave of it."""
         lease = self.leases.get(wish.call_id) or self._enter(wish, began)
         needs = (wish.running or NOTHING) + (wish.ahead or NOTHING)
         lefts = [limit.left for limit in limits if limit.of_money]
@@ -198,7 +196,7 @@ class Books:
         return lease
 
     def _enter(self, wish: Wish, began: datetime) -> Lease:
-        """A place for a call that has none. Sums that are made already learn of it."""
+        """A place for a call that has none. Cached sums are updated."""
         lease = Lease(
             call_id=wish.call_id,
             account_id=wish.account_id,
@@ -214,13 +212,13 @@ class Books:
         return lease
 
     def _quotas_of(self, wish: Wish) -> list[Quota]:
-        """The quotas that hold for a call, in the order in which they were made."""
+        """The quotas that apply to a call, in the order in which they were made."""
         found = [self.quotas[each] for each in _holders(wish) if each in self.quotas]
         return sorted(found, key=lambda quota: quota.pk)
 
     def _is_over(self, limit: Limit, wish: Wish, starting: bool) -> bool:
         if limit.what == "calls":
-            # Who has a place keeps it, though the limit may have become smaller.
+            # A call that has a place keeps it, though the limit may have been lowered.
             return starting and limit.used >= limit.most
         if limit.of_money:
             if wish.free or wish.ahead is None:
@@ -229,7 +227,7 @@ class Books:
         return limit.used >= limit.most
 
     def _limits(self, quota: Quota, wish: Wish) -> list[Limit]:
-        """What a quota limits, and what others than this call use of it."""
+        """What a quota limits, and how much calls other than this one use of it."""
         scope, holder, mine = _scope(quota), _holder(quota), self.leases.get(wish.call_id)
         next_month = (self.month + timedelta(days=32)).replace(day=1)
         tomorrow = self.day + timedelta(days=1)
@@ -297,11 +295,11 @@ def _holder(quota: Quota) -> Holder:
 
 
 def _holders(who: Wish | Lease, money: bool = False) -> list[Holder]:
-    """Whose quotas hold for a call; of `money`: whose money it costs."""
+    """Whose quotas apply to a call; with `money`: those whose money it costs."""
     mine: list[Holder] = [("account", who.account_id), ("person", who.user_id)]
     return mine if money and who.own else [SITE, *mine]
 
 
 def _is_paid_by(quota: Quota, wish: Wish) -> bool:
-    """Whether the money that a quota is about pays for the call."""
+    """Whether the money that a quota limits pays for the call."""
     return _holder(quota) in _holders(wish, money=True)

@@ -1,4 +1,5 @@
-"""Bars for reports, drawn by the server: as SVG with attributes, since styles may not be inline."""
+"""Bar charts for reports, drawn by the server: as SVG with attributes, since inline styles are
+forbidden."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ MOST_BARS = 400
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar. `x`, `y`, `width`, `height`: in a picture 100 high and 10 wide for each bar."""
+    """One bar. `x`, `y`, `width`, `height`: in a picture that is 100 high, and 10 wide for each
+    bar."""
 
     label: str
     amount: Decimal
@@ -29,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Bars of one currency; `words` say what is to be seen."""
+    """Bars of one currency; `words` describe the picture."""
 
     bars: Sequence[Bar]
     width: int
@@ -37,7 +39,7 @@ class Chart:
 
 
 def every_day(lines: Iterable[Line], since: date, until: date, currency: str) -> Chart | None:
-    """A bar for each day from `since` to `until`; None when there is nothing to be seen."""
+    """A bar for each day from `since` to `until`; None when there is nothing to show."""
     costs = {line.key: line.cost for line in lines if line.currency == currency and line.cost}
     days = [since + timedelta(days=n) for n in range(min((until - since).days + 1, MOST_BARS))]
     return _chart([(day.isoformat(), costs.get(day) or NOTHING) for day in days], currency)
@@ -67,7 +69,7 @@ def _chart(costs: Sequence[tuple[str, Decimal]], currency: str) -> Chart | None:
 
 
 def shares(lines: Sequence[Line]) -> list[tuple[Line, str]]:
-    """Each line with its share of the dearest of its currency, in percent, for a bar beside it."""
+    """Each line with its share of its currency's largest line, in percent, for a bar beside it."""
     most: dict[str, Decimal] = {}
     for line in lines:
         most[line.currency] = max(most.get(line.currency, NOTHING), line.cost or NOTHING)

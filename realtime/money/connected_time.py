@@ -1,4 +1,4 @@
-"""Connected time, where a provider bills it: estimated slice by slice, until it says so itself."""
+"""Connected time, where a provider bills it: estimated in slices, until the provider reports it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from realtime.money.ledger import Entry
 from realtime.money.usage import Counts, counts_of
 
 SLICE_SECONDS = 15
-"""How much time a row has."""
+"""The length of a slice, which is one row."""
 
 
 class ConnectedTime:
-    """That of one call. `estimates`: whether its model is billed by time. `put(key, kind, ...)`
-    puts a row into the ledger, and returns it."""
+    """The connected time of one call. `estimates`: whether its model is billed by time. `put(key,
+    kind, ...)` puts a row into the ledger, and returns it."""
 
     def __init__(
         self, put: Callable[..., Entry], *, estimates: bool, clock: Callable[[], float]
@@ -33,13 +33,13 @@ class ConnectedTime:
 
     @property
     def open_seconds(self) -> Decimal:
-        """What is to be estimated and has no row yet."""
+        """Time to be estimated that has no row yet."""
         if not self._estimates or self._since is None:
             return Decimal(0)
         return Decimal(int((self._clock() - self._since) * 1000)) / 1000
 
     def estimates_now(self, estimates: bool) -> None:
-        """Its price may have changed, and what was before is billed as it was."""
+        """Its price may have changed; earlier time is billed as it was."""
         if estimates and not self._estimates and self._since is not None:
             self.begin()
         elif not estimates:
@@ -47,11 +47,11 @@ class ConnectedTime:
         self._estimates = estimates
 
     def begin(self) -> None:
-        """An upstream session is there, or time counts anew."""
+        """An upstream session has begun, or time is counted anew."""
         self._since, self._since_then = self._clock(), datetime.now(UTC)
 
     def end(self) -> None:
-        """It is gone."""
+        """The session has ended."""
         self.tick(last=True)
         self._since = None
         self._reported = Decimal(0)
@@ -67,18 +67,18 @@ class ConnectedTime:
             self.begin()
 
     def billed(self) -> None:
-        """The provider has billed what there was up to now: take back what was estimated."""
+        """The provider has billed everything up to now: take the estimates back."""
         slices, self._slices = self._slices, []
         if self._since is not None:
             self.begin()
         for entry in slices:
             assert entry.counts is not None
             back = Counts() - entry.counts
-            # From that day; the ledger takes the price that the estimate had.
+            # With the estimate's date; the ledger also takes its price.
             self._put(entry.key, Usage.Kind.CORRECTION, counts=back, created=entry.created)
 
     def told(self, usage: Any) -> None:
-        """How much there was since the session began, as GPT-Live tells it."""
+        """How much there was since the session began, as GPT-Live reports it."""
         more = counts_of(usage).seconds - self._reported
         if more > 0:
             self._reported += more

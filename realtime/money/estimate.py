@@ -1,7 +1,7 @@
-"""What an answer used, when its provider does not say: from what was heard, said and written.
+"""Estimates of what an answer used, when its provider does not say, from its audio and text.
 
-Pure. Assumed, as OpenAI bills it: a token per 100 ms of audio read, one per 50 ms made, one per
-four letters of text; and all of the conversation is read again for each answer.
+Pure. Assumes OpenAI's tokens: one per 100 ms of audio in, one per 50 ms of audio out, one per four
+characters of text; and that the whole conversation is read again for each answer.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def made_tokens(ms: int) -> int:
 
 @dataclass(slots=True)
 class Context:
-    """What a model reads for an answer, as far as is known."""
+    """What a model reads for an answer, as far as it is known."""
 
     text: int = 0
     audio: int = 0
-    cached: Counts = field(default_factory=Counts)  # of the last answer whose usage was told
+    cached: Counts = field(default_factory=Counts)  # of the last answer with reported usage
     heard_ms: int = 0  # of the person's last turn
     made: Counts = field(default_factory=Counts)  # by the last answer
 
@@ -65,7 +65,7 @@ class Context:
         self.heard_ms = ms
 
     def told(self, counts: Counts) -> None:
-        """What an answer really read and made is what the next one reads, and what comes."""
+        """What an answer really read and made: the next one reads it again, and makes as much."""
         made = Counts(text_out=counts.text_out, audio_out=counts.audio_out)
         self.made = made if counts.text_out or counts.audio_out else self.made
         if counts.tokens_in:
@@ -74,14 +74,14 @@ class Context:
             self.cached = counts
 
     def starts_again(self) -> None:
-        """Another session was told the conversation, in writing."""
+        """Another session was told the conversation, as text."""
         self.text += self.audio // 2
         self.audio = 0
         self.cached = Counts()
 
     def ahead(self) -> Counts:
-        """About what the next turn uses: all that there is is read again, and somebody says, and
-        is answered, as much as the last time."""
+        """Roughly what the next turn uses: everything is read again, and people say, and are
+        answered, as much as the last time."""
         return self.read() + Counts(audio_in=read_tokens(self.heard_ms)) + self.made
 
     def read(self) -> Counts:
@@ -96,8 +96,8 @@ class Context:
 
 @dataclass(slots=True)
 class Answer:
-    """An answer under way: what it read, and what was received of it. `owed`: its ledger row, for
-    who finds this process dead, which changes in its counts only."""
+    """An answer under way: what it read, and what was received of it. `owed`: its ledger row in
+    case this process dies; only its counts change."""
 
     key: str
     read: Counts
@@ -117,14 +117,14 @@ class Answer:
 
 @dataclass(slots=True)
 class Turn:
-    """A person's turn that is to be written down, once it is `committed`."""
+    """A person's turn that is to be transcribed, once it is `committed`."""
 
     started_ms: int | None = None
     ms: int = 0
     committed: bool = False
 
     def counts(self, words: str = "") -> Counts:
-        """What writing it down used: tokens and time, of which the price says what counts."""
+        """What transcribing it used: tokens and time; the price says which of them count."""
         return Counts(
             audio_in=read_tokens(self.ms),
             text_out=text_tokens(len(words)),

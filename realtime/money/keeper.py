@@ -1,4 +1,4 @@
-"""Keeps the places of this process's calls, once a second and in one step for all of them."""
+"""Renews the places of this process's calls, once a second and in one step for all of them."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class Member(Protocol):
         """What it asks for now."""
 
     def told(self, terms: Terms) -> None:
-        """How it may go on."""
+        """The answer: how it may go on."""
 
     def unheard(self) -> None:
         """The database is away: nobody can say how it may go on."""
 
 
 class Keeper(Members[Member]):
-    """Keeps the places of the calls of one event loop."""
+    """Renews the places of the calls of one event loop."""
 
     def __init__(self) -> None:
         super().__init__()
         self._failures = 0
 
     def leave(self, call_id: uuid.UUID) -> None:
-        """Give a call's place back, soon. When the database is away, it falls free by itself."""
+        """Give a call's place back, soon. When the database is away, it expires by itself."""
         self._members.pop(call_id, None)
         begin(self._release(call_id))
 
@@ -72,7 +72,7 @@ class Keeper(Members[Member]):
         self._failures = 0
         for number, (call_id, each) in enumerate(terms.items(), 1):
             await _let_others(number)
-            # It may have left meanwhile; then the place that was kept is given back again.
+            # It may have left meanwhile; then the renewed place is given back again.
             member = self._members.get(call_id)
             if member is None:
                 begin(self._release(call_id))
@@ -84,7 +84,7 @@ class Keeper(Members[Member]):
 
     async def _wishes(self) -> list[Wish]:
         wishes = []
-        # What goes wrong with one call must not set the others free.
+        # An error with one call must not leave the others unchecked.
         for number, (call_id, member) in enumerate(list(self._members.items()), 1):
             await _let_others(number)
             try:
@@ -94,7 +94,7 @@ class Keeper(Members[Member]):
         return wishes
 
     def _failed(self, problem: Exception) -> None:
-        # It is asked once a second: say it on the 1st, 2nd, 4th, 8th, ... time.
+        # Tried once a second: logged the 1st, 2nd, 4th, 8th, ... time.
         self._failures += 1
         if self._failures & (self._failures - 1) == 0:
             log.warning("quotas cannot be checked (%d times): %s", self._failures, problem)
@@ -106,7 +106,7 @@ class Keeper(Members[Member]):
 
 
 async def _let_others(number: int) -> None:
-    """Let the loop do other things after every few calls: audio is not to wait for all of them."""
+    """Let the loop do other things after every few calls: audio must not wait for all of them."""
     if number % TOGETHER == 0:
         await asyncio.sleep(0)
 
@@ -115,7 +115,7 @@ _renews_with: Renew = renew
 
 
 def renew_with(work: Renew) -> None:
-    """Have places renewed by this, which is to do as `quotas.renew` does."""
+    """Have places renewed by this function, which must do the same as `quotas.renew`."""
     global _renews_with
     _renews_with = work
 

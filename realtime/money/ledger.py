@@ -1,9 +1,8 @@
 """The ledger: what each answer and transcription used and cost, written exactly once.
 
-`record` is the only way in. It may be told the same thing any number of times, by several
-processes at once and in any order: a response is counted once, and what a provider reports takes
-the place of what was estimated, by a row of the difference. The daily sums change in the same
-transaction.
+`record` is the only way in. It may be called for the same thing any number of times, by several
+processes at once and in any order: a response is counted once, and reported usage replaces an
+estimate by a further row with the difference. The daily sums change in the same transaction.
 """
 
 from __future__ import annotations
@@ -32,21 +31,21 @@ from realtime.money.usage import MEASURES, NOTHING, Counts, counts_of, tame
 from realtime.prepared import Given, Prepared
 
 ONCE = ("upstream_session", "key", "kind")
-"""There is one row of these."""
+"""The unique key of a row."""
 DAY_PLACE = ("day", "provider_key", *(name for name in PLACE if name != "provider_id"))
-"""There is one sum of these; all but the first two are the ledger row's own."""
+"""The unique key of a daily sum; all but the first two are columns of the ledger row."""
 DAY_NAMES = (*NAMES, "provider_id")
 DAY_SUMS = (*MEASURES, "cost", "rows")
 LONGEST = 200
-"""So many letters there are in a session's or a response's name."""
+"""Characters in the name of a session or a response."""
 IMAGES = "images"
 """The dialect, in the ledger, of services that make pictures."""
 
 
 @dataclass(frozen=True)
 class Payer:
-    """Whose usage it is, as it is called now: a ledger row outlives all of it. `own`: the provider
-    is the account's own, and its key is charged."""
+    """Whose usage it is. Names are copied, because a ledger row outlives what it names. `own`: the
+    provider is the account's own, and its key is charged."""
 
     account_id: int = 0
     account_name: str = ""
@@ -62,8 +61,8 @@ class Payer:
 class Entry:
     """One thing that was used.
 
-    `key`: the response's or item's id, unique within `upstream_session` for the kind; both are
-    made to `fit`. `raw`: the provider's own usage object. `counts`: an estimate, when there is no
+    `key`: the response's or item's id, unique within `upstream_session` for the kind; both are made
+    to `fit`. `raw`: the provider's own usage object. `counts`: an estimate, for when there is no
     usable `raw`. An entry of kind correction takes back connected time that was estimated.
     """
 
@@ -96,8 +95,8 @@ class Entry:
 
 
 def fit(name: str) -> str:
-    """The name as a column takes it: without NUL, and at most `LONGEST` letters. One that has to
-    be changed ends in a hash of what it was, so that no two become the same."""
+    """The name as a column takes it: without NUL, and at most `LONGEST` characters. A name that has
+    to be changed ends in a hash of the original, so that no two become the same."""
     plain = str(tame(name))
     if plain == name:
         return name
@@ -130,8 +129,8 @@ def _uuid(value: str | None) -> uuid.UUID | None:
 
 
 def record(entry: Entry) -> list[Usage]:
-    """Write what was used, once. Returns the rows that are new: one; a correction, when what was
-    estimated before is now reported; none, when all of it was known.
+    """Write what was used, once. Returns the new rows: one; a correction, when what was estimated
+    before is now reported; none, when all of it was known.
 
     Raises DatabaseError like any query. Runs in a transaction of its own, or in the caller's.
     """
@@ -142,8 +141,8 @@ def record(entry: Entry) -> list[Usage]:
 
 
 def append(entries: list[dict[str, Any]]) -> list[list[Usage]]:
-    """Record entries that `Entry.fields` made plain, for `realtime.keeping.store`. Returns
-    the rows that say what each cost, whether they are new or not."""
+    """Record entries that `Entry.fields` made plain, for `realtime.keeping.store`. Returns the rows
+    that say what each cost, whether they are new or not."""
     read = [entry_of(fields) for fields in entries]
     new = [_new_row(entry) for entry in read]
     _add_up([row for rows in new for row in rows])
@@ -154,7 +153,7 @@ ADDED["realtime.Usage"] = append
 
 
 def rows_of(entry: Entry) -> list[Usage]:
-    """The rows there are of an entry: itself and its correction."""
+    """The existing rows of an entry: itself and its correction."""
     keys = [entry.key, _second(entry.key, entry.kind)]
     itself = Q(key=entry.key, kind=entry.kind)
     correction = Q(key__in=keys, kind=Usage.Kind.CORRECTION, corrects=entry.kind)
@@ -163,8 +162,8 @@ def rows_of(entry: Entry) -> list[Usage]:
 
 
 def _new_row(entry: Entry) -> list[Usage]:
-    """Write the row of an entry, or the correction of what is known of it, unless it is there.
-    Returns what is new, which the daily sums have not yet."""
+    """Write the row of an entry, or a correction of its row, unless that exists. Returns new rows,
+    which are not in the daily sums yet."""
     row = _row(entry)
     if row.corrects:
         _take_back(row)
@@ -178,7 +177,7 @@ def _new_row(entry: Entry) -> list[Usage]:
         return [correction]
     if Usage.objects.filter(**_once(correction), corrects=correction.corrects).exists():
         return []
-    # A provider gave an answer and a turn the same name, and that of the other is there.
+    # A provider gave an answer and a turn the same id, and the other one's correction exists.
     correction.key = _second(correction.key, correction.corrects)
     return [correction] if insert_new(correction, ONCE) else []
 
@@ -224,7 +223,7 @@ ESTIMATED = "estimated"
 
 
 def _counted(entry: Entry) -> tuple[Counts, bool]:
-    """The counts to believe, and whether they are an estimate."""
+    """The counts to use, and whether they are an estimate."""
     told = counts_of(entry.raw)
     if "missing" not in told.doubts:
         return told, False
@@ -262,7 +261,7 @@ def _set_price(row: Usage, counts: Counts, price: Price | None, estimated: bool)
 
 
 def _correction(known: Usage, truth: Usage) -> Usage:
-    """The row that turns an estimate into the truth, at the price the estimate had."""
+    """The row that corrects an estimate, at the price of the estimate."""
     row = replace_row(truth, kind=Usage.Kind.CORRECTION, corrects=known.kind)
     if known.cost is not None:
         for name in ("price_id", "rates", "currency", "source"):
@@ -279,8 +278,8 @@ def _correction(known: Usage, truth: Usage) -> Usage:
 
 
 def _take_back(row: Usage) -> None:
-    """Make a row the opposite of the estimate that it corrects, at whose price it is: another may
-    hold by now, for a while ago."""
+    """Make a row the negative of the estimate that it corrects, at the estimate's price: by now
+    another price may apply to that time."""
     named = {"upstream_session": row.upstream_session, "key": row.key, "kind": row.corrects}
     known = Usage.objects.filter(**named).first()
     if known is None:
@@ -300,13 +299,13 @@ def replace_row(row: Usage, **changes: Any) -> Usage:
 
 def _add_up(rows: list[Usage]) -> None:
     """Add new rows to their days' sums."""
-    # All processes in the same order: else two could wait for each other's sums for ever.
+    # All processes in the same order, or two could deadlock over each other's sums.
     sums = sorted((_summands(row) for row in rows), key=itemgetter(slice(len(DAY_PLACE))))
     add_up(UsageDay, DAY_PLACE, DAY_NAMES, DAY_SUMS, sums)
 
 
 def _summands(row: Usage) -> list[Any]:
-    """What a row gives the daily sums: the values of DAY_PLACE, DAY_NAMES and DAY_SUMS."""
+    """What a row adds to the daily sums: the values of DAY_PLACE, DAY_NAMES and DAY_SUMS."""
     own = [getattr(row, name) for name in (*DAY_PLACE[2:], *DAY_NAMES, *MEASURES)]
     day = row.created.astimezone(UTC).date()
     return [day, _text(row.provider_id) or "", *own, row.cost or NOTHING, 1]
@@ -314,7 +313,8 @@ def _summands(row: Usage) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose spending: of an account, a person, both together, or (neither) the site's."""
+    """Whose spending: an account's, a person's, a person's in an account, or (with neither) the
+    site's."""
 
     account_id: int | None = None
     user_id: int | None = None
@@ -327,8 +327,8 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """`amount`: in the reporting currency, to the last digit. `unconverted`: by currency, what no
-    exchange rate is known for. `unpriced`: how many rows have no price."""
+    """`amount`: in the reporting currency, exact. `unconverted`: by currency, amounts without an
+    exchange rate. `unpriced`: how many rows have no price."""
 
     amount: Decimal = NOTHING
     unconverted: Mapping[str, Decimal] = field(default_factory=dict)
@@ -337,7 +337,7 @@ class Spent:
 
 @cache
 def _sums(*scope: str) -> Prepared[tuple[date, str, str, Decimal, int]]:
-    """The daily sums, by day, currency and source; by the columns of a scope."""
+    """The daily sums, by day, currency and source; for the columns of a scope."""
     filters: dict[str, Any] = {name: Given(name, BigIntegerField()) for name in scope}
     since, until = Given("since", DateField()), Given("until", DateField())
     days = UsageDay.objects.filter(**filters or {"own": False}, day__gte=since, day__lte=until)
@@ -348,8 +348,8 @@ def _sums(*scope: str) -> Prepared[tuple[date, str, str, Decimal, int]]:
 def spent(scope: Scope, since: date, until: date | None = None) -> Spent:
     """What was spent from the UTC day `since` to `until` (both included; None: up to now).
 
-    The site does not pay for what goes over providers of accounts' own: only they do. From the
-    daily sums, so it takes a few indexed rows however long the ledger is.
+    The site's spending leaves out providers of accounts' own, which only those pay for. From the
+    daily sums, so it reads a few indexed rows however long the ledger is.
     """
     filters = scope.filters()
     sums = _sums(*filters).all(**filters, since=since, until=until or date.max)

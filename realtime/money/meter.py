@@ -1,11 +1,11 @@
 """The meter: the tap that writes what a call uses into the ledger.
 
 A row per answer and per transcription goes to the store at once, and an answer's last event waits
-until its row is safe (`settling`). Frames are numbered in the order in which they are told, so
-audio of the next answer waits with it; no other does.
+until its row is safe (`settling`). The browser gets frames in order, so audio of the next answer
+waits with it; no other does.
 
-What is under way is kept in the call's own row (`owing`), so that whoever finds this process dead
-can write down what it cost.
+What is under way is kept in the call's own row (`owing`), so that its cost is known if this process
+dies.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from realtime.money.why import Sum, cost_event
 
 OWING_BYTES = BYTES_PER_SECOND
 OWING_LETTERS = 200
-"""How much more may be received of an answer than is kept of it."""
+"""How much more may be received of an answer before `owing` is updated."""
 
 Event = Mapping[str, Any]
 WORDS = (
@@ -80,15 +80,15 @@ class Meter(Tap):
         self._session = f"{call_id}/0"
         self._answer: Answer | None = None
         self._asides: dict[str, Answer] = {}  # outside the conversation, under way
-        self._done: dict[str, int] = {}  # answers that have ended, and how often
-        self._kept_bytes = self._kept_letters = 0  # of the answer under way
+        self._done: dict[str, int] = {}  # finished answers, and how often they finished
+        self._kept_bytes = self._kept_letters = 0  # what `owing` says of the answer under way
         self._owes = False
         self._time = ConnectedTime(self._put_new, estimates=by_time, clock=clock)
         self._sum = Sum()
         _meters[call_id] = self
 
     def under_way(self, without: Collection[str] = ()) -> list[Counts]:
-        """What this call's model used that is not yet in the ledger, as far as is known; without
+        """What this call's model used that is not in the ledger yet, as far as is known; without
         the unsettled rows of these names."""
         used = [
             counts_of(entry.raw) if entry.raw else entry.counts or Counts()
@@ -105,7 +105,7 @@ class Meter(Tap):
         return used
 
     def charge(self, entry: Entry) -> None:
-        """Count what the call used of a service besides its model. On the loop."""
+        """Count what the call used of another service than its model. On the loop."""
         self._put(entry)
 
     # What the tap is told
@@ -143,7 +143,7 @@ class Meter(Tap):
             self._turns.on_event(event)
 
     def on_end(self, record: EndRecord) -> None:
-        """Write down, as estimates, what nobody will report any more."""
+        """Estimate everything that nobody will report any more."""
         self._give_up_answer()
         for aside in self._asides.values():
             self._put(self._entry_of_answer(aside, status=Usage.Status.INCOMPLETE))
@@ -177,7 +177,7 @@ class Meter(Tap):
     def _response_created(self, event: Event) -> None:
         response_id = event["response"]["id"]
         times = self._done.get(response_id, 0)
-        # A provider that numbers its answers badly is paid for each all the same.
+        # A provider that reuses ids is paid for each answer all the same.
         key = f"{response_id}#{times + 1}" if times else response_id
         if self._answer is not None and self._answer.key == key:
             return  # it was told before
@@ -186,7 +186,7 @@ class Meter(Tap):
         self._keep_owing()
 
     def _give_up_answer(self) -> None:
-        """Write down the answer under way, whose end may never be told; if it is, that is what
+        """Estimate the answer under way, whose end may never come; if it does, that is what
         counts."""
         answer, self._answer = self._answer, None
         if answer is not None:
@@ -216,14 +216,14 @@ class Meter(Tap):
             self._time.billed()
 
     def _spent(self, event: Event) -> None:
-        """What an answer used that has ended, and was estimated then."""
+        """Usage of an answer that has ended and was estimated then."""
         response_id = event["response_id"]
         fields = {"raw": event["raw_usage"], "status": event["status"]}
         entry = self._entry(response_id, Usage.Kind.RESPONSE, **fields)
         self._put(entry, response_id=response_id)
 
     def _ended(self, response_id: str) -> tuple[Answer, Answer | None]:
-        """The answer that has ended, and what is under way now."""
+        """The answer that has ended, and the one that is under way now."""
         times = self._done.get(response_id, 0)
         answer = self._answer
         if answer is not None and answer.key in (response_id, f"{response_id}#{times + 1}"):
@@ -237,7 +237,7 @@ class Meter(Tap):
         return Answer(response_id, Counts() if times else self._context.read()), answer
 
     def bills_time(self, by_time: bool) -> None:
-        """Whether connected time is billed by now: its price may have changed."""
+        """Whether connected time is billed from now on: its price may have changed."""
         self._time.estimates_now(by_time)
 
     def tick(self) -> None:
@@ -275,12 +275,12 @@ class Meter(Tap):
 
     def _settled(self, name: str, about: dict[str, str], rows: list[Usage]) -> None:
         for row in rows:
-            # One that was there has been told of: a correction would be added to it again.
+            # A row that was there has been told of: a correction would be added to it again.
             if self._sum.add(row):
                 self._on_row(name, row)
                 self._tell(cost_event(row, self._sum, about, self._context.ahead()))
 
-    # What is under way, for who finds this process dead
+    # What is under way, in case this process dies
 
     def _keep_owing(self) -> None:
         self._kept_bytes = self._answer.audio_bytes if self._answer else 0
@@ -314,8 +314,8 @@ _meters: WeakValueDictionary[str, Meter] = WeakValueDictionary()
 
 
 async def charge(entry: Entry) -> None:
-    """Write down what a service was used for: with all else of its call while that runs, so that
-    it is in what the call costs so far; else at once. On the call's loop."""
+    """Write down what a service was used for: through the meter of its call while that runs, so
+    that it is part of what the call costs so far; otherwise directly. On the call's loop."""
     meter = _meters.get(str(entry.call_id))
     if meter is not None:
         meter.charge(entry)

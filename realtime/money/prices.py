@@ -1,4 +1,4 @@
-"""Which price holds for a model, and what a currency is worth."""
+"""Which price applies to a model, and what a currency is worth."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _begun = Prepared(
 
 
 class Begun:
-    """All prices that have begun by a moment, read once: for who asks about many models."""
+    """All prices that have begun by a moment, read once: for asking about many models."""
 
     def __init__(self, at: datetime) -> None:
         self._named: dict[tuple[str, str], list[Price]] = {}
@@ -57,7 +57,7 @@ class Begun:
     def price_for(
         self, provider_id: uuid.UUID | None, dialect: str, model: str, kind: str
     ) -> Price | None:
-        """As the function of this name, at that moment."""
+        """Like the function of this name, at that moment."""
         rows = [*self._named.get((kind, model), []), *self._patterns.get(kind, [])]
         fitting = (
             row
@@ -74,7 +74,7 @@ def best(rows: Iterable[Price], model: str) -> Price | None:
 
 
 def matches(pattern: str, model: str) -> bool:
-    """Whether a price's model, perhaps with *, is that of a model."""
+    """Whether a price's model, which may contain *, matches a model."""
     # Only * is special.
     literal = pattern.replace("[", "[[]").replace("?", "[?]")
     return fnmatchcase(model, literal)
@@ -95,7 +95,7 @@ def _rank(row: Price) -> tuple[bool, bool, bool, bool, int, datetime, int]:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A model that can be used, or was of late, and has no price. `rows`: of the last 30 days."""
+    """A model that can be used, or was lately, and has no price. `rows`: of the last 30 days."""
 
     provider: Provider
     model: str
@@ -108,8 +108,8 @@ class Missing:
 
 
 def without_price() -> list[Missing]:
-    """What admins should give a price: every enabled model that has none, and the models that
-    write down what people say to them."""
+    """What admins should price: enabled models without a price, and the transcription models that
+    they use."""
     now = timezone.now()
     unpriced = UsageDay.objects.filter(
         source=Source.UNPRICED, day__gte=now.date() - timedelta(days=30)
@@ -166,8 +166,8 @@ class Rates:
         return sorted(found, key=lambda each: each[1], reverse=True)
 
     def at(self, currency: str, day: date) -> Decimal | None:
-        """What one unit is worth that day; before the first rate, what it was worth then. None:
-        nobody said."""
+        """What one unit is worth that day; before the first rate, what it was worth then. None
+        without any rate."""
         if currency == self.into:
             return Decimal(1)
         rates = self._rates.get(currency)
@@ -176,6 +176,6 @@ class Rates:
         return next((rate for since, rate in reversed(rates) if since <= day), rates[0][1])
 
     def convert(self, amount: Decimal, currency: str, day: date) -> Decimal | None:
-        """The amount in the reporting currency, to its last digit; None without a rate."""
+        """The amount in the reporting currency, exact; None without a rate."""
         rate = self.at(currency, day)
         return None if rate is None else EXACT.multiply(amount, rate)

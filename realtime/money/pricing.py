@@ -1,8 +1,8 @@
 """Usage times price, in exact decimals.
 
-Pure: no Django, no I/O, no float. A price of tokens has a finite product, which is kept to its
-last digit. Only time may not divide (a minute has 60 seconds): that one product is rounded, half
-to even, at `PLACES` digits after the point, which is what the ledger's column holds.
+Pure: no Django, no I/O, no float. A price of tokens has a finite product, which is kept to its last
+digit. Only time may not divide (a minute has 60 seconds): that one product is rounded, half to
+even, at `PLACES` digits after the point, which is what the ledger's column holds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PRICE_PLACES = 6
 MILLION = Decimal(1_000_000)
 MINUTE = Decimal(60)
 SMALLEST = Decimal(1).scaleb(-PLACES)
-# Far more digits than any product here has, so that nothing is rounded unseen.
+# Far more digits than any product here has, so that nothing is rounded unnoticed.
 EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN)
 
 
@@ -38,10 +38,10 @@ class Unpriced(Exception):
 class Prices:
     """What one model costs. None: no such rate; 0: free.
 
-    `text_*`, `audio_*`, `image_*`: per million tokens. Without a rate of its own audio and images
-    cost what text does, and what is cached costs what is not.
-    `per_minute`: of connected time, or of transcribed audio. `per_million_characters`: of what was
-    spoken. `per_message`: each text message in.
+    `text_*`, `audio_*`, `image_*`: per million tokens. Without rates of their own, audio and images
+    cost what text does, and cached tokens what others cost. `per_minute`: of connected time, or of
+    transcribed audio. `per_million_characters`: of speech made. `per_message`: each text message
+    in.
     """
 
     text_in: Decimal | None = None
@@ -68,18 +68,20 @@ class Prices:
 
     @cached_property
     def by_token(self) -> bool:
-        """Whether tokens cost something, or are said to be free."""
+        """Whether tokens have a price, which may be 0."""
         return any(getattr(self, name) is not None for name in TOKEN_RATES)
 
     @property
     def by_time(self) -> bool:
-        """Whether time is what costs."""
+        """Whether it is time that is billed."""
         return self.per_minute is not None and not self.by_token
 
     @cached_property
     def of_one(self) -> dict[str, Decimal]:
         """What one of each part costs, by the names of `costs`; of seconds, what a minute costs.
-        Parts that there is no rate for are left out."""
+
+        Parts without a rate are left out.
+        """
         rates = {part: _rate(part, self) for part in _parts(Counts())}
         return {
             part: rate if part in ("seconds", "messages") else EXACT.divide(rate, MILLION)
@@ -113,7 +115,7 @@ def cost(counts: Counts, prices: Prices) -> Decimal:
 
 def costs(counts: Counts, prices: Prices) -> dict[str, Decimal]:
     """What each part of `counts` costs: text_in (without what was cached), text_cached, ...,
-    seconds, characters, messages. Parts that were not used are left out. Raises Unpriced."""
+    seconds, characters, messages. Unused parts are left out. Raises Unpriced."""
     used, of_one = _used(counts, prices), prices.of_one
     if not used.keys() <= of_one.keys():
         raise Unpriced(*(part for part in used if part not in of_one))
@@ -125,14 +127,15 @@ def costs(counts: Counts, prices: Prices) -> dict[str, Decimal]:
 
 
 def priced_part(counts: Counts, prices: Prices) -> Counts:
-    """Of an estimate, which measures the same thing in several ways, what the price speaks of."""
+    """The measures of an estimate that the price is for: it measures the same thing in several
+    ways."""
     if not (counts.seconds or counts.characters or counts.messages) and prices.by_token:
         return counts
     tokens = counts._replace(seconds=Decimal(0), characters=0, messages=0)
     if prices.by_token and tokens:
         return tokens
     if prices.per_minute is not None:
-        # Of an answer nothing is left: connected time has rows of its own.
+        # Nothing is left of an answer: connected time has rows of its own.
         return Counts(seconds=counts.seconds, messages=counts.messages, doubts=counts.doubts)
     return counts
 
@@ -152,7 +155,7 @@ def per_minute(prices: Prices) -> Decimal | None:
 
 
 def lacking(prices: Prices) -> tuple[str, ...]:
-    """The rates that are missing for a usual spoken answer, some of whose tokens are text."""
+    """Missing rates for a usual spoken answer, some of whose tokens are text."""
     try:
         if prices.by_token:
             cost(TYPICAL_TURN, prices)
@@ -178,13 +181,13 @@ def _used(counts: Counts, prices: Prices) -> dict[str, int | Decimal]:
     """The parts that were used and are billed."""
     used = {part: amount for part, amount in _parts(counts).items() if amount}
     if not prices.by_token and (counts.seconds or counts.messages):
-        # Who bills by time may count tokens all the same; they are for information.
+        # Providers that bill by time may count tokens all the same, for information.
         return {part: amount for part, amount in used.items() if part in UNITS}
     return used
 
 
 def _parts(counts: Counts) -> dict[str, int | Decimal]:
-    """What there is to bill, by the rate it has."""
+    """The rate for a part, or the one in its place."""
     return {
         "text_in": counts.text_in - counts.text_cached,
         "text_cached": counts.text_cached,
@@ -209,7 +212,7 @@ def _rate(part: str, prices: Prices) -> Decimal | None:
         return rate
     kind, _, way = part.partition("_")
     if kind == "other":
-        # Nobody knows what they were: the dearest that they can have been.
+        # Tokens of an unknown kind: priced as the dearest that they can be.
         rates = [_rate(f"{each}_{way}", prices) for each in ("text", "audio")]
         return max((rate for rate in rates if rate is not None), default=None)
     if way == "out":

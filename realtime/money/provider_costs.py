@@ -1,7 +1,7 @@
-"""What a provider says that was to be paid, beside what the ledger says.
+"""What a provider charged, beside what the ledger says.
 
-Reads the answer of OpenAI's costs API (`data[].results[].amount`) and the CSV of its usage page.
-A provider's figures are rounded and late, so a difference is something to look at, not an error.
+Reads the answer of OpenAI's costs API (`data[].results[].amount`) and the CSV of its usage page. A
+provider's figures are rounded and late, so a difference is something to look at, not an error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DAY = ("start_time_iso", "date", "start_time", "timestamp")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An amount of a provider's file. `model` is "" when it does not say for what."""
+    """An amount in a provider's file. `model` is "" when the file does not say."""
 
     day: date
     model: str
@@ -39,7 +39,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """One day and model: what we have and what they say. `model` "": the whole day."""
+    """One day and model: our amount and theirs. `model` "": the whole day."""
 
     day: date
     model: str
@@ -49,7 +49,7 @@ class Beside:
 
     @property
     def difference(self) -> Decimal:
-        """How much more they say."""
+        """How much more they charge."""
         return self.theirs - self.ours
 
 
@@ -110,8 +110,8 @@ def model_of(item: str | None) -> str:
 
 
 def beside(told: list[Told], provider_ids: Collection[str]) -> list[Beside]:
-    """Each day and model of the file beside the ledger's sums of these providers; also what we
-    have on the days of the file and they do not name."""
+    """Each day and model of the file beside the ledger's sums of these providers; also our sums of
+    the file's days that they do not name."""
     theirs: dict[tuple[date, str, str], Decimal] = {}
     for each in told:
         key = (each.day, each.model, each.currency)

@@ -1,4 +1,4 @@
-"""What is left of the quotas of a person or an account, for pages that show it to them.
+"""What is left of the quotas of a person or an account, for their pages.
 
 context["quota"] = quota_summary(user=person)
 {% include "realtime/_quota.html" %}
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The limits that hold, how long one call may be, and how many run (None: any number may)."""
+    """The limits that apply, how long one call may be, and how many run (None: any number may)."""
 
     lines: Sequence[Line]
     longest: timedelta | None

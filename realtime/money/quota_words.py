@@ -110,7 +110,7 @@ def _remedy(limit: Limit) -> str:
 
 
 def amount_words(what: str, amount: Decimal, currency: str) -> str:
-    """So much of what a limit is about: "12 minutes", "0.25 USD"."""
+    """An amount of what a limit is about: "12 minutes", "0.25 USD"."""
     if what == "minutes_day":
         minutes = int(amount)
         return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}

@@ -1,15 +1,15 @@
-"""What calls may still use: places, money and minutes, taken and kept by one atomic step.
+"""What calls may still use: places, money and minutes, reserved in one atomic step.
 
-Every step locks the quota rows that hold for its calls, always in the same order, before it reads
-what is used; so two steps that share a limit come one after the other, in whichever process
-(SQLite locks the whole database instead: its transactions begin IMMEDIATE). Used money is what the
-ledger has, and what every running call has reserved beyond that. Nobody is let in when nothing is
-left; who is let in reserves what the next seconds cost, or all that is left if that is less.
+Every step locks the quota rows that apply to its calls, always in the same order, before it reads
+what is used; so steps that share a limit happen one after the other, in whichever process. (SQLite
+locks the whole database instead: its transactions begin IMMEDIATE.) Used money is what the ledger
+has, and what every running call has reserved beyond that. A call is refused when nothing is left;
+otherwise it reserves what its next seconds cost, or all that is left if that is less.
 
-What is free is not stopped by limits of money. The site's limits of money are about its own
-providers: what goes over an account's own is that account's to pay, and counts in its limits and
-its people's. Money in a currency without an exchange rate counts as if it were the reporting
-currency, rather than as nothing.
+Money limits do not stop what is free. The site's money limits are about its own providers: what
+goes over an account's own provider is paid by that account, and counts in its limits and its
+people's. Money in a currency without an exchange rate counts as if it were the reporting currency,
+rather than as nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from realtime.money.books import DEAD_AFTER, Books
 from realtime.money.terms import Terms, Wish
 
 HEARTBEAT = timedelta(seconds=10)
-"""How old the sign of life of a call may become that has nothing new to write."""
+"""How old the heartbeat of a call may become that has nothing new to write."""
 
 
 def admit(
@@ -37,9 +37,9 @@ def admit(
 ) -> Terms:
     """Take a place for a call and reserve what its first seconds cost. Raises OverQuota.
 
-    `leaving`: ids of calls that end when this one begins; their places are free for it.
-    `ending`: of calls that have been ended and wait for what they cost; their places are free, but
-    what they have reserved is not.
+    `leaving`: ids of calls that end when this one begins; their places are free for it. `ending`:
+    ids of calls that have ended and wait for their cost; their places are free, but what they have
+    reserved is not.
     """
     with transaction.atomic():
         books = Books([wish], now, ending, leaving)
@@ -53,18 +53,18 @@ def admit(
 
 
 def look(wish: Wish, now: datetime) -> None:
-    """Raise OverQuota when there is nothing left for what a call, or a person without one, wishes
-    to buy at once. Nothing is reserved for it."""
+    """Raise OverQuota when nothing is left for a purchase of a call, or of a person without one.
+    Nothing is reserved for it."""
     over = Books([wish], now, locking=False).judge(wish).over
     if over is not None:
         raise over
 
 
 def renew(wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
-    """Keep the places of running calls, reserve anew, and say how each may go on.
+    """Renew the places of running calls, reserve anew, and say how each may go on.
 
     A lease that others took for dead is made again. One step for all calls of a process, so that
-    its cost does not grow with the square of them.
+    its cost does not grow with their square.
     """
     told: dict[uuid.UUID, Terms] = {}
     with transaction.atomic():
@@ -79,7 +79,7 @@ def renew(wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
 
 
 def _is_news(lease: Lease, kept: tuple[Decimal, datetime] | None) -> bool:
-    """Whether a lease has to be written: what it says changed, or its last sign of life is old."""
+    """Whether a lease must be written: it changed, or its last heartbeat is old."""
     if kept is None or lease.reserved != kept[0]:
         return True
     return lease.heartbeat - kept[1] >= HEARTBEAT
@@ -100,5 +100,5 @@ def release(call_id: uuid.UUID) -> None:
 
 
 def release_dead(now: datetime) -> int:
-    """Remove the leases of processes that died; returns how many. They count no more anyway."""
+    """Remove the leases of dead processes, which count no more anyway; returns how many."""
     return Lease.objects.filter(heartbeat__lt=now - DEAD_AFTER).delete()[0]

@@ -1,4 +1,4 @@
-"""Whether everything that speaks of money agrees: ledger, daily sums, calls, and their places."""
+"""Whether all records of money agree: ledger, daily sums, calls, and their places."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTLING = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to be said. `wrong`: our books do not agree; otherwise worth knowing only."""
+    """A finding. `wrong`: our books do not agree; otherwise only worth knowing."""
 
     text: str
     wrong: bool

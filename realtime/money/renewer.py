@@ -1,9 +1,9 @@
-"""The renewer: keeps the places of a process's calls, in a process of its own.
+"""The renewer: renews the places of a process's calls, in a process of its own.
 
     python -m realtime.money.renewer
 
-Asked once a second: the calls' wishes and the time. Answered: the terms of each. For a hundred
-calls that is some ten milliseconds of a processor, which their audio would wait for.
+Asked once a second with the calls' wishes and the time, it answers the terms of each. For a hundred
+calls that takes some ten milliseconds of a processor, which their audio would wait for.
 `realtime.money.renewing` starts it.
 """
 

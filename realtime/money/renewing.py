@@ -1,4 +1,4 @@
-"""The renewer beside this process: see `realtime.money.renewer`."""
+"""Renews places in the process of `realtime.money.renewer`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from realtime.programs.beside import DatabaseBeside
 
 
 class Renewer(DatabaseBeside):
-    """Renews as `quotas.renew` does, in a process of its own."""
+    """Does the same as `quotas.renew`, in a process of its own."""
 
     def __init__(self) -> None:
         super().__init__("realtime.money.renewer")
 
     def renew(self, wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
-        """As `quotas.renew`. Raises OperationalError while the database is away, or there is no
-        such process."""
+        """As `quotas.renew`. Raises OperationalError while the database is away, or the process is
+        gone."""
         terms: dict[uuid.UUID, Terms] = self.answer((wishes, now))
         return terms

@@ -1,7 +1,7 @@
-"""Reports as text and files: the columns' names, and CSV that no spreadsheet runs.
+"""Reports as text and files: the columns' names, and CSV without formulas.
 
-Amounts keep all their digits. Everything is made piece by piece, so a long report takes no more
-memory than a short one.
+Amounts keep all their digits. Everything is generated piece by piece, so a long report takes no
+more memory than a short one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ROW = tuple(
 PIECE = 200
 
 INNER = re.compile(r"([;\t\r\n][\s\"']*)([=+\-@])")
-"""Where a formula may begin within a cell, for who takes other separators than commas."""
+"""Where a formula may begin within a cell, for programs with other separators than commas."""
 
 Cell = str | int | Decimal | date | None
 """A datetime is a date too."""
@@ -88,14 +88,14 @@ def safe(cell: Cell) -> str:
 
 
 def _apart(cell: Cell) -> str:
-    """The cell as `safe` text for a CSV file, which half of the world's spreadsheets read with
-    semicolons: what such a one would take for a cell of its own is no formula either."""
+    """The cell as `safe` text for a CSV file. Half of the world's spreadsheets split such files at
+    semicolons: parts that would then be cells of their own are no formulas either."""
     text = safe(cell)
     return INNER.sub(r"\1'\2", text) if isinstance(cell, str) else text
 
 
 class _Echo:
-    """What `csv` writes to, to have it back at once."""
+    """What `csv` writes to; gives the text back at once."""
 
     def write(self, text: str) -> str:
         return text

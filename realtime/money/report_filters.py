@@ -13,10 +13,10 @@ from realtime.models import CallRecord, Usage, UsageDay
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which usage to look at; what is not given is not asked. Both days are included.
+    """Which usage to look at; None means any. Both days are included.
 
-    `kind` also finds the corrections of that kind. `provider` is its id as text, "" what names
-    none; `call` likewise.
+    `kind` also finds the corrections of that kind. `provider` is its id as text, "" for rows that
+    name none; `call` likewise.
     """
 
     since: date | None = None
@@ -32,7 +32,7 @@ class Filters:
 
     @property
     def of_rows(self) -> bool:
-        """Whether only some of a call's rows are asked for, so that calls cannot be counted."""
+        """Whether only some of a call's rows are wanted, so that calls cannot be counted."""
         return bool(self.kind or self.status or self.source)
 
     def days(self) -> QuerySet[UsageDay]:
@@ -97,7 +97,7 @@ def midnight(day: date) -> datetime:
 
 
 def day_after(day: date) -> datetime:
-    """The first moment after a UTC day; of the last day that there can be, its last moment."""
+    """The first moment after a UTC day; of the last possible day, its last moment."""
     if day == date.max:
         return datetime.max.replace(tzinfo=UTC)
     return midnight(day + timedelta(days=1))

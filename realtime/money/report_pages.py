@@ -1,4 +1,4 @@
-"""Usage pages: a person's own, and an account's for its managers. What one may not see is 404."""
+"""Usage pages: a person's own, and an account's for its managers. Everything else is 404."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OF_ACCOUNT = ("day", "user", "model", "provider", "call")
 @require_safe
 @login_required
 def usage(request: HttpRequest) -> HttpResponse:
-    """What the person used in a month, by any account."""
+    """What the person used in a month, through any account."""
     person = person_of(request)
     filters = _month(request, Filters(user=person.pk))
     calls = _latest(filters, Filters(user=person.pk))

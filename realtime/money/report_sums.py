@@ -30,14 +30,14 @@ AMOUNTS = (
     "cost",
 )
 """In the line's currency. `reported` + `estimated` + `corrections` = `cost`; the others are parts
-of it. `corrections` is what turned estimates into what providers later reported."""
+of it. `corrections` turned estimates into what providers reported later."""
 MOST_PERIODS = 60
-"""With more exchange rates than these, converted sums are made day by day."""
+"""With more exchange rates than this, converted sums are made day by day."""
 
 
 @dataclass(slots=True)
 class Sums:
-    """What is added up for one group in one currency."""
+    """The sums of one group in one currency."""
 
     figures: dict[str, Any] = field(default_factory=dict)
     priced: bool = False
@@ -54,7 +54,7 @@ class Sums:
         self.priced = self.priced or bool(row["currency"])
 
     def add_call(self, calls: int, milliseconds: int) -> None:
-        """So many calls, and how long they were."""
+        """How many calls, and how long they were."""
         self.calls += calls
         self.milliseconds += milliseconds
 
@@ -64,7 +64,7 @@ Found = dict[Any, dict[str, Sums]]
 
 
 def home_of(sums: Mapping[str, Sums] | None) -> str:
-    """The currency of a group's first line, which what has no currency is shown on."""
+    """The currency of a group's first line, which also shows what has no currency."""
     into = reporting_currency()
     return into if not sums or into in sums else sorted(sums)[0]
 
@@ -98,7 +98,7 @@ def add_up(by: str | None, rows: QuerySet[Any, Any], fine: bool) -> Found:
 
 
 def _rated(rates: Rates, fine: bool) -> Case:
-    """The day whose rate holds for a row; None for what needs none, or has the first one."""
+    """The day whose rate applies to a row; None if it needs none, or has the first one."""
     periods = rates.periods()
     if len(periods) > MOST_PERIODS:
         day: Any = TruncDate("created", tzinfo=UTC) if fine else F("day")

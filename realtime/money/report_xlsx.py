@@ -1,4 +1,4 @@
-"""Reports as spreadsheets. To be imported where one is made: not every process makes one."""
+"""Reports as spreadsheets. Imported only when one is made: not every process makes one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from realtime.calls import live
 from realtime.money.report_files import Cell, safe
 
 MOST_DIGITS = 15
-"""More than these a spreadsheet's numbers do not keep."""
+"""Digits that a spreadsheet's numbers keep."""
 MOST_LETTERS = 32_767
-"""More than these a spreadsheet's cells do not keep."""
+"""Characters that a spreadsheet's cells keep."""
 SHEET_ROWS = 500_000
 WIDTH = 20
-"""Of a column, in letters."""
+"""Of a column, in characters."""
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 DAYS = {date: "yyyy-mm-dd", datetime: "yyyy-mm-dd hh:mm:ss"}
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
@@ -32,13 +32,13 @@ class Stopped(Exception):
 
 
 def xlsx_pieces(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
-    """An XLSX file, piece by piece, made as a whole when the first is asked for; more rows than a
-    sheet holds go on in another.
+    """An XLSX file, made as a whole when its first piece is asked for; rows beyond what a sheet
+    holds go on in another.
 
-    Amounts are cells of numbers, though a spreadsheet keeps only so many of their digits: one that
-    adds up a column leaves text out without a word. Longer whole numbers are text. Days and times
-    (of UTC) are such cells; text is never a formula. Raises Stopped when this process is to end: a
-    thread that goes on for half a minute would keep it from it.
+    Amounts are number cells, though a spreadsheet keeps only so many of their digits: sums of a
+    column silently leave text out. Longer whole numbers are text. Days and times (UTC) are date
+    cells; text is never a formula. Raises Stopped when this process is about to end, which a thread
+    that goes on for half a minute would delay.
     """
     with TemporaryFile() as file, TemporaryDirectory() as rows_folder:
         book = Workbook(file, {"constant_memory": True, "tmpdir": rows_folder})

@@ -1,11 +1,11 @@
-"""What was used and what it cost: the one place of all figures on pages, in files and commands.
+"""What was used and what it cost: the one source of all figures on pages, in files and commands.
 
 Figures come from the daily sums wherever days are fine enough, and from the ledger where single
 calls are asked for. Days, weeks (from Monday) and months are UTC's.
 
-Amounts are in the reporting currency, exact. What is in a currency that nobody gave an exchange
-rate for is on a line of its own, in that currency, never left out and never a 0; usage without a
-price is counted in `unpriced`, and a line of nothing else has no cost at all.
+Amounts are in the reporting currency, exact. Amounts in a currency without an exchange rate are on
+a line of their own, in that currency, never left out and never a 0; usage without a price is
+counted in `unpriced`, and a line of nothing else has no cost at all.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Line:
     cost: Decimal | None
     about: Mapping[str, Any] = field(default_factory=dict)
     gone: bool = False
-    """Whether who or what it was is deleted; `label` is what it was called then."""
+    """Whether who or what it was is deleted; `label` is the name of that time."""
 
     @property
     def tokens(self) -> int:
@@ -62,7 +62,7 @@ class Line:
 
 
 def lines(by: str, filters: Filters) -> list[Line]:
-    """A line for each group: times in their order, other groups the dearest first.
+    """A line for each group: times in order, other groups with the dearest first.
 
     `by`: one of `BY`. Calls are better listed with `call_lines`.
     """
@@ -82,7 +82,7 @@ def lines(by: str, filters: Filters) -> list[Line]:
 
 
 def totals(filters: Filters) -> list[Line]:
-    """All of it: a line for each currency, at least one."""
+    """The totals: a line for each currency, at least one."""
     fine = filters.call is not None
     found = add_up(None, filters.ledger() if fine else filters.days(), fine)
     sums = found.setdefault(None, {})
@@ -94,13 +94,13 @@ def totals(filters: Filters) -> list[Line]:
 
 
 def call_ids(filters: Filters) -> QuerySet[Usage, Any]:
-    """The ids of calls with usage, the latest first; None stands for what belongs to no call."""
+    """The ids of calls with usage, the latest first; None stands for usage outside of calls."""
     grouped = filters.ledger().values("call_id").annotate(last=Max("created"))
     return grouped.order_by("-last", "call_id").values_list("call_id", flat=True)
 
 
 def call_lines(filters: Filters, ids: Iterable[uuid.UUID | None] | None = None) -> Iterator[Line]:
-    """A line for each call, in the order of `ids`; without them all, the latest first.
+    """A line for each call, in the order of `ids`; without these all calls, the latest first.
 
     Takes the memory of a few hundred calls, and of an id of each. The query for these is over
     before the first line: see `chats.paging.every`.
@@ -149,7 +149,7 @@ def _made(found: Found, names: Names, counts_calls: bool) -> list[Line]:
 
 
 def _names(by: str, found: Found) -> dict[Any, tuple[str, Mapping[str, Any]]]:
-    """What groups are called now, or were when they were there."""
+    """What groups are called now, or were called while they existed."""
     if by in TIMES:
         return {key: (_time(by, key), {}) for key in found}
     if by == "model":

@@ -21,9 +21,9 @@ from realtime.money.usage import MEASURES, NOTHING, Counts
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """One provider's model: what it cost (`was`, by what the ledger says) and would have cost.
+    """One provider's model: what it cost (`was`, according to the ledger) and would have cost.
 
-    `would` is None where the other price has no rate for something that was used. `unpriced`: how
+    `would` is None where the other price lacks a rate for something that was used. `unpriced`: how
     many of its `rows` had no price, and so are not in `was`.
     """
 
@@ -52,8 +52,8 @@ def what_if(
 ) -> list[WhatIf]:
     """Re-price the ledger from the UTC day `since` to `until`, both included.
 
-    `prices`: by model; without it, at the prices that hold now. Costs are linear, so sums of
-    counts are priced, one for each provider, model, kind and currency.
+    `prices`: by model; without it, today's prices. Costs are linear, so sums of counts are priced,
+    one for each provider, model, kind and currency.
     """
     rows = Usage.objects.all()
     if since is not None:

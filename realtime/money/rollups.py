@@ -1,4 +1,4 @@
-"""Proof that the daily sums are those of the ledger, and a way to make them anew."""
+"""Proves that the daily sums are those of the ledger, and makes them anew."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Place = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A column of a day's sums that is not what the ledger says."""
+    """A column of a day's sums that differs from the ledger."""
 
     place: Place
     column: str
@@ -91,7 +91,7 @@ def rebuild() -> int:
 
 
 def _rebuild_inside() -> int:
-    """The same within PostgreSQL, where a million rows need not travel."""
+    """The same within PostgreSQL, so that a million rows need not travel."""
     place, measures = ", ".join(PLACE), ", ".join(MEASURES)
     sums = ", ".join(f"sum({name})" for name in MEASURES)
     with connection.cursor() as cursor:

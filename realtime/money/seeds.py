@@ -1,7 +1,7 @@
-"""The prices that NextVoice comes with, as rows of their own below whatever an admin sets.
+"""The prices that come with NextVoice, as rows of their own below whatever an admin sets.
 
-`data/prices.json` is made from the data of genai-prices (MIT, see NOTICE) by
-`manage.py prices --from-genai`; nothing is fetched from a network.
+`data/prices.json` is made from the data of genai-prices (MIT, see NOTICE) by `manage.py prices
+--from-genai`; nothing is fetched from a network.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DIALECTS = {
     "x-ai": ("xai",),
     "elevenlabs": ("openai_ga",),
 }
-"""Services of the data set whose models talk, and the dialects they are reached in."""
+"""Services of the data set whose models talk, and the dialects they are reached by."""
 TALKING = ("realtime", "live", "grok-voice")
 WRITING = ("transcribe", "whisper")
 NEITHER = ("translate",)
@@ -78,8 +78,8 @@ def _price(entry: Mapping[str, Any], model: str, dialect: str) -> Price:
 
 @transaction.atomic
 def seed(prices: list[Price]) -> int:
-    """Add what is new in `prices`; returns how many rows. One that differs from the row there is
-    holds from now on: what was billed at the old one was billed."""
+    """Add what is new in `prices`; returns how many rows. A changed price counts from now on: what
+    was billed at the old one stays."""
     added = 0
     for price in prices:
         same = Price.objects.filter(
@@ -101,7 +101,7 @@ def seed(prices: list[Price]) -> int:
 
 
 def seed_embedded() -> int:
-    """Say that the embedded provider is free; returns how many rows that took."""
+    """Record that the embedded provider is free; returns how many rows that took."""
     added = 0
     for provider in Provider.objects.filter(url=EMBEDDED_URL):
         for kind in Price.Kind.values:

@@ -1,4 +1,4 @@
-"""What a call asks of the quotas, and what it is told: limits, and how it may go on. Pure."""
+"""What a call asks of the quotas, and the answer: limits, and how it may go on. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTHING = Decimal(0)
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit that holds for a call.
+    """One limit that applies to a call.
 
     `scope`: site, account or person. `what`: money_day, money_month (reporting currency),
     minutes_day, calls. `used` includes what other running calls have reserved. `renews`: when it
@@ -36,7 +36,7 @@ class Limit:
 
     @cached_property
     def nearly_used_up(self) -> bool:
-        """Whether people should be warned. Places are not used up, they are taken."""
+        """Whether people should be warned. Places are not used up, only taken."""
         return self.what != "calls" and self.used >= self.most * WARN_AT
 
     @property
@@ -53,14 +53,14 @@ class OverQuota(Exception):
         self.limit = limit
 
     def __reduce__(self) -> tuple[type[OverQuota], tuple[Limit | None]]:
-        return type(self), (self.limit,)  # of its text it could not be made again
+        return type(self), (self.limit,)  # pickle could not recreate it from its text
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a call asks for. `running`: what it has used beyond the ledger, and `ahead`: what its
     next seconds cost, both in the reporting currency; both None when it has no price. `own`: it
-    goes over a provider of its account's own, which costs the site nothing."""
+    uses a provider of its account's own, which costs the site nothing."""
 
     call_id: uuid.UUID
     account_id: int
@@ -77,9 +77,9 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a call may go on. `limits`: what others have used of each, this call's own reservation
-    left out; `over`: the one that is reached; `longest` and `idle`: of the call, None without a
-    limit; `began`: when it took its place."""
+    """How a call may go on. `limits`: what others have used of each, without this call's own
+    reservation; `over`: the limit that is reached; `longest` and `idle`: limits of the call's time,
+    or None; `began`: when it took its place."""
 
     limits: Sequence[Limit] = ()
     over: OverQuota | None = None

@@ -1,4 +1,4 @@
-"""What to say of a price that no model here has: meant for one to come, or mistyped."""
+"""Warnings about a price that no model has: meant for a future one, or mistyped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from realtime.models import Price, ToolService, UsageDay, VoiceModel
 from realtime.money.prices import matches
 
 CLOSE = 3
-"""So many names are offered for one that is not known."""
+"""How many names are suggested for an unknown one."""
 
 
 def waits(price: Price) -> str:
-    """What people should know of a price without a model; "" when there is one."""
+    """What people should know of a price without a model; "" when it has one."""
     known = _names(price, price.kind)
     if _has(price, known):
         return ""
@@ -36,7 +36,7 @@ def _has(price: Price, names: set[str]) -> bool:
 
 
 def _names(price: Price, kind: str) -> set[str]:
-    """The models that there are where the price is to hold, and those that were used."""
+    """The models that the price could be for, and those that were used."""
     models, used = VoiceModel.objects.all(), UsageDay.objects.all()
     if price.provider is not None:
         models = models.filter(provider=price.provider)

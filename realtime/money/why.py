@@ -57,8 +57,9 @@ class Sum:
 
 
 def cost_event(row: Usage, total: Sum, about: Mapping[str, str], ahead: Counts) -> dict[str, Any]:
-    """The `nextvoice.cost` event of a ledger row. Amounts are exact decimals as strings; `about`
-    says which response or item, and by its `key` what rows are of one thing: their own may differ.
+    """The `nextvoice.cost` event of a ledger row. Amounts are exact decimals as strings. `about`
+    says which response or item it is; its `key` is the same for all rows of one thing, whose own
+    keys may differ.
 
     `total`: of the call so far, in the row's currency; `totals`: by currency. `context`: how many
     tokens there are to read, and about what the next turn costs (None: no price, or by time).
@@ -91,7 +92,7 @@ def _read_conversation(row: Usage) -> bool:
 
 
 def _context(row: Usage, counts: Counts, ahead: Counts) -> dict[str, Any]:
-    """The size of the conversation, and about what going on with it costs."""
+    """The size of the conversation, and about what the next turn costs."""
     next_turn = _cost_at(row, ahead)
     return {
         "tokens": counts.tokens_in + counts.tokens_out,
@@ -155,8 +156,8 @@ def _costs_of(row: Usage) -> dict[str, Decimal]:
 
 
 def _cost_at(row: Usage, counts: Counts) -> Decimal | None:
-    """What `counts` would cost at the rates of a row, in its currency; None without a price for
-    them, and where time is what costs."""
+    """What `counts` would cost at the rates of a row, in its currency; None if there is no price
+    for them, and where time is billed."""
     if row.cost is None or not row.rates:
         return None
     prices = read_prices(row.rates)

@@ -33,7 +33,7 @@ class Usable(Protocol):
 
 
 class SiteToolbox:
-    """Functions for a person in a conversation, and servers whose tools the provider calls."""
+    """Functions for a person in a conversation, and MCP servers that the provider calls itself."""
 
     def __init__(
         self, where: Where, tools: Iterable[Usable], servers: Sequence[Server] = ()
@@ -44,13 +44,13 @@ class SiteToolbox:
 
     @property
     def offered(self) -> Sequence[dict[str, Any]]:
-        """They as GA tools."""
+        """Them as GA tools."""
         functions = [tool.offer for tool in self._tools.values()]
         return functions + [server.offer for server in self._servers]
 
     @property
     def authorizations(self) -> dict[str, str]:
-        """What the servers are told, by their label. For the provider only."""
+        """The servers' secrets, by their labels. For the provider only."""
         return {each.label: each.authorization for each in self._servers if each.authorization}
 
     def policy(self, name: str) -> Policy:
@@ -64,7 +64,7 @@ class SiteToolbox:
         return label, str(tool.about)
 
     def seconds(self, name: str) -> float | None:
-        """How long it may take, where that is longer than usual."""
+        """How long it may take, if that is longer than usual."""
         return self._tools[name].seconds
 
     async def run(self, name: str, arguments: dict[str, Any]) -> Result:

@@ -1,4 +1,4 @@
-"""Exact arithmetic. What is asked is read as Python's grammar has it, and nothing is executed."""
+"""Exact arithmetic. Expressions are parsed with Python's grammar, but never executed."""
 
 from __future__ import annotations
 

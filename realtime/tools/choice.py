@@ -1,4 +1,4 @@
-"""Which functions a call offers: what an account allows, less what the person switched off."""
+"""Which functions a call offers: what its account allows, without what the person switched off."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from realtime.tools.services.run import offered_to
 
 
 def uses_tools(model: VoiceModel) -> bool:
-    """Whether a model can call functions, and its dialect say so."""
+    """Whether a model can call functions: both it and its dialect must say so."""
     return bool(model.features.get("tools")) and traits_of(model.provider.dialect).tools
 
 
 def usable(account: Account | None) -> list[Usable]:
-    """The site's own functions, then the services' that are for an account; None: for any."""
+    """The site's own functions, then those of services for an account; None: for any."""
     return [*TOOLS.values(), *offered_to(account)]
 
 
 def allowed(account: Account) -> list[Usable]:
-    """What the account's admins have left on."""
+    """Those that the account's admins have left on."""
     off = account_settings(account).tools_off
     return [tool for tool in usable(account) if tool.name not in off]
 
 
 def shown(account: Account) -> list[dict[str, Any]]:
-    """They as the options of a call list them; `group`: the service's name, empty for our own."""
+    """The functions as the options of a call list them; `group`: the service's name, empty for
+    ours."""
     return [
         {
             "name": tool.name,
@@ -53,14 +54,14 @@ def toolbox_for(
     call_id: uuid.UUID | None = None,
     time_zone: str = "",
 ) -> SiteToolbox | None:
-    """What a call of the person in the conversation may use; None when that is nothing.
-    `time_zone` as of `Where`."""
+    """The functions for a call of the person in the conversation; None if there are none.
+    `time_zone` as in `Where`."""
     if not uses_tools(model):
         return None
     off = settings_of(user, conversation).get("tools_off", [])
     tools = [tool for tool in allowed(account) if tool.name not in off]
     provider = model.provider
-    # A key of somebody's own may go to a server of their own, which is to learn no secret of ours.
+    # Somebody's own key may lead to a server of their own, which must not get our secrets.
     passes_on = traits_of(provider.dialect).mcp and not (provider.own or provider.embedded)
     passed_on = [tool for tool in tools if passes_on and is_passed_on(tool)]
     own = [tool for tool in tools if tool not in passed_on]

@@ -34,12 +34,12 @@ def current_time(where: Where, timezone: str = "") -> Result:
 
 
 def zone_at(where: Where) -> ZoneInfo:
-    """The time zone of the person, or the site's when theirs is not known."""
+    """The person's time zone, or the site's if theirs is unknown."""
     return ZoneInfo(_zones().get(where.time_zone.lower(), settings.TIME_ZONE))
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """The time zone of this name, or the one that is named after this city. Raises ToolFailed."""
+    """The time zone of this name, or the one named after this city. Raises ToolFailed."""
     wanted = "_".join(name.split()).lower()
     known = _zones()
     found = known.get(wanted) or known.get(f"/{wanted}")

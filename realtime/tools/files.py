@@ -1,4 +1,4 @@
-"""Keeps the files that tools make, as attachments of the conversation."""
+"""Stores the files that tools make as attachments of the conversation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from realtime.tools.registry import Where
 log = logging.getLogger(__name__)
 
 ENDINGS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "text/csv": ".csv"}
-"""For files to which their maker gave no name."""
+"""For files whose maker gave them no name."""
 
 
 async def keep(where: Where, files: Sequence[Produced]) -> Kept:
-    """Keep files for the person in their conversation, in order, each as far as it may be."""
+    """Store files for the person in their conversation, in order, each if it is allowed."""
     place = await in_database(_place, where)
     attachments: list[dict[str, Any]] = []
     refused: list[str] = []

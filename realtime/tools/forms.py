@@ -13,7 +13,7 @@ from realtime.tools.choice import usable
 
 
 class AccountSettingsForm(forms.ModelForm):
-    """What is kept is what was switched off: a new function is on until somebody says no."""
+    """Stores which functions were switched off, so that a new one is on until somebody says no."""
 
     tools = forms.MultipleChoiceField(
         label=_("functions the assistant may use"),
@@ -43,7 +43,7 @@ class AccountSettingsForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any] | None:
         on, before = self.cleaned_data.get("tools", []), self.instance.tools_off
-        # What is not offered just now stays off for when it is again.
+        # What is not offered right now stays off for when it is again.
         others = [name for name in before if name not in self.known]
         self.instance.tools_off = [name for name in self.known if name not in on] + others
         return super().clean()

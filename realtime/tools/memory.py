@@ -1,4 +1,4 @@
-"""What the person said elsewhere, and what they want to be written down."""
+"""Searching the person's other conversations, and notes."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@
 
 The name is what models call; the first paragraph of the docstring tells them what for, the lines
 `name: text` what the parameters mean. Type hints become JSON Schema; a parameter without a default
-is required. The first parameter is no model's business: it says for whom the function works.
+is required. The first parameter is hidden from models: it says for whom the function works.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_TEXT = 4_000
 @dataclass(frozen=True, slots=True)
 class Where:
     """For whom, in which conversation and in which call a function works. `time_zone`: where the
-    person says to be, "" or a name that need not be known."""
+    person says they are, "" or a name that may be unknown."""
 
     user_pk: int
     conversation_id: uuid.UUID | None = None
@@ -69,7 +69,7 @@ class Tool:
 
     @property
     def seconds(self) -> float | None:
-        """They take no longer than is usual."""
+        """They take no longer than usual."""
         return None
 
     async def answer(self, where: Where, arguments: dict[str, Any]) -> Result:
@@ -77,10 +77,8 @@ class Tool:
         return await in_database(self.run, where, **self.values(arguments))
 
     def values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """A model's arguments as the function takes them; ones it does not know are left out.
-
-        Raises ToolFailed.
-        """
+        """A model's arguments as the function takes them; unknown ones are left out. Raises
+        ToolFailed."""
         shapes = self.parameters["properties"]
         missing = [name for name in self.parameters["required"] if arguments.get(name) is None]
         if missing:
@@ -99,7 +97,7 @@ TOOLS: dict[str, Tool] = {}
 def tool(
     name: str, label: Any, about: Any, *, ask: bool = False
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """Register a function under this name. `ask`: as of `Tool`."""
+    """Register a function under this name. `ask`: as in `Tool`."""
 
     def register(function: Callable[..., Result]) -> Callable[..., Result]:
         description, parameters = described(function)
@@ -111,7 +109,7 @@ def tool(
 
 def described(function: Callable[..., Result]) -> tuple[str, dict[str, Any]]:
     """What a function is for and the JSON Schema of its parameters. Raises TypeError for hints
-    that have no JSON type."""
+    without a JSON type."""
     text = inspect.getdoc(function) or ""
     description = " ".join(text.split("\n\n")[0].split())
     meanings = dict(re.findall(r"^(\w+): (.+)$", text, re.MULTILINE))

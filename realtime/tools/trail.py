@@ -1,4 +1,4 @@
-"""The audit trail of tools: one row for each that was called, and how often each was of late."""
+"""The audit trail of tools: an event for each one called, and how they did lately."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_SERVER = 200
 
 
 class Trail(Tap):
-    """Notes, once each, which tools were called in a call and what the person said to it; not what
+    """Audits, once each, which tools were called in a call and what the person decided; not what
     was asked and found. Make it on the call's loop."""
 
     def __init__(self, user: User, conversation_id: str) -> None:
@@ -64,7 +64,7 @@ class Trail(Tap):
 
 @dataclass(slots=True)
 class Use:
-    """How a tool did. `median_ms`: of the calls that ended of themselves."""
+    """How a tool did. `median_ms`: of the calls that ended by themselves."""
 
     calls: int = 0
     failures: int = 0

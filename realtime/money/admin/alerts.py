@@ -1,4 +1,4 @@
-"""Budget alerts and what came of them, in Django's admin. Secrets go in and never come out."""
+"""Budget alerts and the notices they gave, in Django's admin. Secrets go in and never come out."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class BudgetAlertAdmin(Autocompletes, admin.ModelAdmin):
 
 
 def _in_vain(alert: BudgetAlert) -> Iterator[Any]:
-    """Why nobody would hear of it as things are, in words."""
+    """Why nobody would be told as things are, in words."""
     if not budget_of(alert):
         yield _("It has no budget yet: enter one here, or set a money limit in a quota.")
     if alert.webhook_url and not alert.emails.strip():

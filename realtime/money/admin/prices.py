@@ -31,13 +31,13 @@ GROUPS = [
     (_("a million characters"), ("per_million_characters",)),
     (_("a message"), ("per_message",)),
 ]
-"""How rates are listed: read, read again from a cache, made."""
+"""The order in which rates are listed: read, read again from a cache, written."""
 
 
 @admin.register(Price)
 class PriceAdmin(Autocompletes, admin.ModelAdmin):
-    """Prices are added, not changed: a new row holds from its date on, and the ledger keeps what
-    it was priced with in any case. What came with NextVoice may be looked at."""
+    """Prices are added, not changed: a new row counts from its date on, and the ledger keeps the
+    price of each row in any case. Prices that come with NextVoice are read-only."""
 
     change_list_template = "admin/realtime/price/change_list.html"
     list_display = ["model", "rates", "where", "day", "kind", "source"]
@@ -112,7 +112,7 @@ class PriceAdmin(Autocompletes, admin.ModelAdmin):
         return [path("what-if/", view, name="realtime_price_what_if"), *super().get_urls()]
 
     def what_if_view(self, request: HttpRequest) -> TemplateResponse:
-        """What the ledger's rows would have cost at the prices of now."""
+        """What the ledger's rows would have cost at today's prices."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         problems: list[str] = []

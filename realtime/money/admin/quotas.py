@@ -99,7 +99,7 @@ def _columns(used: Callable[[Quota], Used]) -> list[Callable[[Quota], str]]:
 
 
 def _bar(used: Decimal, most: Decimal | int | None, unit: str = "") -> str:
-    """So much of so much, with a bar where there is a limit."""
+    """How much of how much, with a bar where there is a limit."""
     shown = plain(used.quantize(CENT)) if unit else str(int(used))
     if most is None:
         return f"{shown} {unit}".strip()
@@ -112,7 +112,7 @@ def _bar(used: Decimal, most: Decimal | int | None, unit: str = "") -> str:
 
 @admin.register(Lease)
 class LeaseAdmin(Kept):
-    """To be looked at: a call gives its place back itself, and one that died is forgotten."""
+    """Read-only: a call gives its place back itself, and a dead one's expires."""
 
     list_display = ["call_id", "person", "account", "began", "amount", "heartbeat"]
     search_fields = ["=call_id"]

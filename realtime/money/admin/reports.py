@@ -41,9 +41,9 @@ NEXT = {
     "model": "call",
     "call": ROWS,
 }
-"""What a click on a line leads to."""
+"""The grouping that a click on a line leads to."""
 AT_ONCE = 2000
-"""Ledger rows that are read together for a file."""
+"""Ledger rows that are read at a time for a file."""
 NAMED = 300
 """How many names are offered while one is typed."""
 
@@ -80,7 +80,7 @@ class CostReport:
         return TemplateResponse(request, "admin/realtime/usage/report.html", context)
 
     def file_view(self, request: HttpRequest) -> Any:
-        """The whole report as `?format=csv` or xlsx; 400 where not all of the query is understood:
+        """The whole report as `?format=csv` or xlsx; 400 where part of the query is not understood:
         a file of everything would be taken for the one that was asked for."""
         self._check(request)
         by, filters, problems = asked(request.GET)
@@ -118,7 +118,7 @@ def groupings() -> list[tuple[str, str]]:
 
 
 def asked(query: Any) -> tuple[str, Filters, list[str]]:
-    """Grouping and filters of a query, and what of it cannot be. Without days: this month."""
+    """Grouping and filters of a query, and what is wrong with it. Without days: this month."""
     by = query.get("by", "day")
     by = by if by in (*BY, ROWS) else "day"
     problems: list[str] = []
@@ -153,7 +153,8 @@ NOBODY = "none"
 
 
 def asked_span(query: Any, problems: list[str]) -> tuple[date | None, date | None]:
-    """The first and the last day that a query asks for; `problems` gets what of it cannot be."""
+    """The first and the last day that a query asks for; adds to `problems` what is wrong with
+    them."""
     since, until = (_day(query.get(name), problems) for name in ("from", "to"))
     if since and until and until < since:
         problems.append(_("The last day is before the first one."))
@@ -183,7 +184,7 @@ def _uuid(text: str) -> uuid.UUID | None:
 
 
 def _found(named: Any, text: str, problems: list[str]) -> int:
-    """The id that is meant by a name, or by `#id`, as links have it."""
+    """The id for a name, or for `#id`, as links have it."""
     if text.startswith("#") and text[1:].isascii() and text[1:].isdigit() and len(text) < 19:
         return int(text[1:])
     found: list[int] = list(named.values_list("pk", flat=True)[:2])
@@ -193,7 +194,7 @@ def _found(named: Any, text: str, problems: list[str]) -> int:
         problems.append(_("Several are called “%(text)s”; follow a link instead.") % {"text": text})
     else:
         problems.append(_("Nobody is called “%(text)s”.") % {"text": text})
-    return -1  # nobody's: an answer about everybody would look like one about them
+    return -1  # matches nobody: an answer about everybody would look like one about them
 
 
 def query_of(by: str, filters: Filters) -> str:
@@ -216,7 +217,7 @@ def query_of(by: str, filters: Filters) -> str:
 
 
 def spans(by: str, filters: Filters) -> list[tuple[str, str, bool]]:
-    """Usual spans of days: label, query, and whether it is the one that is shown."""
+    """The usual periods: label, query, and whether it is the one that is shown."""
     today = datetime.now(UTC).date()
     month = today.replace(day=1)
     before = month - timedelta(days=1)
@@ -236,7 +237,7 @@ def spans(by: str, filters: Filters) -> list[tuple[str, str, bool]]:
 
 
 def choices(filters: Filters) -> dict[str, Any]:
-    """What the filters' fields offer and have."""
+    """What the filters' fields offer and contain."""
     account = Account.objects.filter(pk=filters.account).first() if filters.account else None
     user = User.objects.filter(pk=filters.user).first() if filters.user else None
     return {
@@ -283,7 +284,7 @@ def _json(value: Any) -> str:
 
 
 def _linked(by: str, filters: Filters, found: Sequence[Line]) -> list[tuple[Line, str, str]]:
-    """Each line with its bar's width in percent, and the query that looks into it."""
+    """Each line with its bar's width in percent, and the query that shows its details."""
     return [
         (line, share, query_of(NEXT[by], _into(by, filters, line)) if _opens(by, line) else "")
         for line, share in shares(found)
@@ -295,7 +296,7 @@ def _opens(by: str, line: Line) -> bool:
 
 
 def _into(by: str, filters: Filters, line: Line) -> Filters:
-    """The filters that find only what is in a line."""
+    """The filters that find only the usage of a line."""
     if by not in TIMES:
         return replace(filters, **{by: line.key})
     last = line.key

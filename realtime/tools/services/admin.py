@@ -1,4 +1,4 @@
-"""Services in the admin: their functions, a test that really calls one, and how they do."""
+"""Services in the admin: their functions, a test that really calls one, and statistics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from realtime.tools.services.results import ServiceFailed
 from realtime.tools.services.run import Plan, Trace, destination, run, seconds_of
 from realtime.tools.trail import Use, use_of_tools
 
-# What, when it changes, makes a service offer something else.
+# Fields that, when they change, make a service offer something else.
 TELLING = {"kind", "url", "document", "document_url", "auth", "auth_name", "new_secret", "model"}
 
 
@@ -120,7 +120,7 @@ class ToolServiceAdmin(Autocompletes, admin.ModelAdmin):
             self._refresh(request, form.instance)
 
     def response_add(self, request: HttpRequest, obj: ToolService, *args: Any) -> HttpResponse:
-        """The functions are chosen next."""
+        """Functions are chosen next."""
         answer: HttpResponse = super().response_add(request, obj, *args)
         if "_addanother" in request.POST or "_popup" in request.POST:
             return answer
@@ -142,12 +142,12 @@ class ToolServiceAdmin(Autocompletes, admin.ModelAdmin):
         ]
 
     def refresh_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Look again what the service offers, and say what changed."""
+        """Read again what the service offers, and say what changed."""
         self._refresh(request, self._service(request, pk))
         return redirect("admin:realtime_toolservice_change", pk)
 
     def test_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Really call a function, chosen or not, and show what came of it."""
+        """Really call a function, chosen or not, and show the result."""
         service = self._service(request, pk)
         form = TryForm(service, request.POST or None, initial={"function": request.GET.get("f")})
         context = {
@@ -167,7 +167,7 @@ class ToolServiceAdmin(Autocompletes, admin.ModelAdmin):
         return render(request, "admin/realtime/toolservice/test.html", context)
 
     def use_view(self, request: HttpRequest) -> HttpResponse:
-        """How every tool did of late, the site's own ones too."""
+        """How every tool did lately, the site's own ones included."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         rows = sorted(use_of_tools().items(), key=lambda row: (-row[1].calls, row[0]))
@@ -180,7 +180,7 @@ class ToolServiceAdmin(Autocompletes, admin.ModelAdmin):
         return render(request, "admin/realtime/toolservice/use.html", context)
 
     def _service(self, request: HttpRequest, pk: Any) -> ToolService:
-        # First, so that who may not look does not learn which services there are.
+        # First, so that somebody who may not look does not learn which services there are.
         if not self.has_change_permission(request):
             raise PermissionDenied
         service = self.get_queryset(request).filter(pk=pk).first()
@@ -214,7 +214,7 @@ async def _listed(service: ToolService, to: Destination) -> Any:
 def _tried(
     request: HttpRequest, service: ToolService, function: ToolFunction, arguments: dict[str, Any]
 ) -> dict[str, Any]:
-    """What came of a call, for the page."""
+    """The result of a call, for the page."""
     user: Any = request.user
     trace, told = Trace(), dict[str, Any]()
     try:
@@ -238,7 +238,7 @@ async def _run(plan: Plan, arguments: dict[str, Any], trace: Trace) -> Any:
 
 
 def _note(request: HttpRequest, service: ToolService, verb: str, **detail: Any) -> None:
-    """Write into the audit trail what Django's log of the admin does not tell it."""
+    """Audit what Django's own log of the admin does not."""
     audit.record(
         f"toolservice.{verb}",
         actor=request.user,
@@ -250,7 +250,7 @@ def _note(request: HttpRequest, service: ToolService, verb: str, **detail: Any) 
 
 
 def change_words(changes: Changes) -> str:
-    """What became of a service's functions, for people."""
+    """What happened to a service's functions, for people."""
     if not changes:
         return gettext("It offers what it did before.")
     parts = [

@@ -1,4 +1,4 @@
-"""A document of JSON or YAML that a stranger may have written, as plain values."""
+"""JSON or YAML documents from strangers, as plain values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class BadDocument(Exception):
-    """It cannot be read. The text says where, and what is wrong."""
+    """The document cannot be read. The text says where, and what is wrong."""
 
 
 def loaded(text: str) -> dict[str, Any]:
-    """The document as JSON values with text for keys. Raises BadDocument."""
+    """The document as JSON values with strings for keys. Raises BadDocument."""
     if len(text.encode("utf-8", "replace")) > MOST_BYTES:
         raise BadDocument(f"It is larger than {MOST_BYTES // 1024} kB.")
     found = _plain(_json(text) if text.lstrip()[:1] in ("{", "[") else _yaml(text), 0)
@@ -36,7 +36,7 @@ def _json(text: str) -> Any:
 
 
 def _yaml(text: str) -> Any:
-    """Anchors that are used again can make kilobytes into gigabytes, so they are refused."""
+    """Anchors that are referred to can turn kilobytes into gigabytes, so they are refused."""
     try:
         depth = 0
         for event in yaml.parse(text, Loader=Loader):

@@ -1,4 +1,4 @@
-"""The form for services: tidied as it comes in, checked as far as that can be, explained."""
+"""The form for services: tidied as it comes in, checked as far as possible, explained."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ class ToolServiceForm(forms.ModelForm):
         except tidy.Untidy as problem:
             raise explained(problem) from None
         if secret and len(secret) < SHORTEST_SECRET:
-            # A shorter one could not be told from words, and so not be taken out of answers.
+            # A shorter one could not be told from ordinary words, and so not be removed from
+            # answers.
             raise forms.ValidationError(_("A secret has at least 6 characters."))
         return secret
 
@@ -154,7 +155,7 @@ class ToolServiceForm(forms.ModelForm):
             self.add_error("passed_on", _("A provider can send “Authorization: Bearer …” only."))
 
     def _clean_document(self, data: dict[str, Any]) -> None:
-        """Fetch the document where that is wished, read it, and take the address from it."""
+        """Fetch the document if that was asked for, read it, and take the address from it."""
         address = data.get("document_url", "").strip()
         if address and (why := _why_not(address)):
             self.add_error("document_url", why)
@@ -197,9 +198,9 @@ class ToolServiceForm(forms.ModelForm):
             self.add_error("url", _("Leave out the ? and what comes after it."))
 
     def _keep_secret_here(self, data: dict[str, Any]) -> None:
-        """Refuse to send what is sealed to another server than the one it was written for.
+        """Refuse to send secrets to another server than the one they were entered for.
 
-        Nobody may read it, and whoever runs the new server would.
+        Nobody may read them here, but whoever runs the new server could.
         """
         before = self.instance.sealed_secret and self.initial.get("url")
         replaced = data.get("new_secret") or data.get("remove_secret")
@@ -225,7 +226,7 @@ def _why_not(url: str) -> str:
 
 
 class ToolFunctionForm(forms.ModelForm):
-    """Whether a function may be used. Choosing it says that it was looked at."""
+    """Whether a function may be used. Choosing it says that somebody has looked at it."""
 
     class Meta:
         model = ToolFunction
@@ -239,7 +240,7 @@ class ToolFunctionForm(forms.ModelForm):
 
 
 class TryForm(forms.Form):
-    """Which function is tried, with what."""
+    """Which function to try, with which arguments."""
 
     function = forms.ModelChoiceField(label=_("Function"), queryset=ToolFunction.objects.none())
     arguments = forms.JSONField(

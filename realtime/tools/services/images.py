@@ -27,7 +27,7 @@ PICTURES = ("image/png", "image/jpeg", "image/webp")
 MAKE_SECONDS = 70.0
 FETCH_SECONDS = 20.0
 SECONDS = MAKE_SECONDS + FETCH_SECONDS
-# What is square is left to the service, since each has other sizes.
+# The square size is left to the service, since sizes differ.
 SIZES = {"landscape": "1536x1024", "portrait": "1024x1536"}
 MOST_PROMPT = 4_000
 
@@ -58,14 +58,14 @@ FUNCTION = Function(
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A picture, and what the service says it used; None where it says nothing."""
+    """A picture, and the usage that the service reports, or None."""
 
     picture: Produced
     usage: Mapping[str, Any] | None
 
 
 Elsewhere = Callable[[str], Awaitable[Destination]]
-"""How an address that a service names may be reached."""
+"""How to reach an address that a service names."""
 
 
 async def make(

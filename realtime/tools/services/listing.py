@@ -1,4 +1,4 @@
-"""What a service offers by now, compared with what an admin has seen of it."""
+"""What a service offers now, compared with what an admin has seen of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_PROBLEMS = 50
 
 @dataclass(slots=True)
 class Changes:
-    """Names of functions, by what became of them."""
+    """Names of functions, by what happened to them."""
 
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -68,8 +68,8 @@ async def listed(service: ToolService, to: Destination) -> tuple[list[Function],
 
 
 def store(service: ToolService, functions: Sequence[Function], problems: Sequence[str]) -> Changes:
-    """Keep what a service offers. What is new waits to be chosen; what has changed is no longer
-    chosen until somebody has looked at it, and so is what has gone."""
+    """Store what a service offers. New functions wait to be chosen; changed or removed ones are not
+    chosen any more until somebody has looked at them."""
     changes = Changes()
     with transaction.atomic():
         known = {row.name: row for row in service.functions.select_for_update()}
@@ -92,7 +92,7 @@ def _keep(
     printed = fingerprint(function)
     if row is None:
         changes.new.append(function.name)
-        # There is but one way to make pictures, and who adds the service wants it.
+        # There is only one way to make pictures, and whoever adds the service wants it.
         at_once = service.kind == ToolService.Kind.IMAGES
         row = ToolFunction(service=service, name=function.name, chosen=at_once)
         row.ask = not function.read_only
@@ -108,6 +108,6 @@ def _keep(
 
 
 def fingerprint(function: Function) -> str:
-    """Tells one description, schema and way of calling from every other."""
+    """Identifies a description, schema and way of calling."""
     told = [function.description, function.parameters, function.call]
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,11 +1,11 @@
 """MCP servers over streamable HTTP, through the official SDK and our guarded HTTP client.
 
-Importing this takes seconds, because the SDK does: `run.py` does so when it is first needed.
+Importing this takes seconds, because of the SDK: `run.py` does so when it is first needed.
 
-Each call opens a session of its own, so none is kept alive for nobody; where the server has lost
-it meanwhile, it is opened again once. A redirect is followed only within the origin that was
-checked. The SDK's own check of structured results is not used: it would run a stranger's regular
-expressions on the event loop that carries everybody's audio.
+Each call opens a session of its own, so none is kept alive in vain; where the server has lost it
+meanwhile, it is opened again once. A redirect is followed only within the origin that was checked.
+The SDK's own check of structured results is not used: it would run strangers' regular expressions
+on the event loop that carries everybody's audio.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ async def _called(to: Destination, tool: str, arguments: dict[str, Any]) -> Call
 
 @asynccontextmanager
 async def _session(to: Destination) -> AsyncIterator[Client]:
-    """A session with a server, of `SECONDS`. Whatever goes wrong in it is a ServiceFailed, a
-    NoAnswer or _SessionLost."""
+    """A session with a server, limited to `SECONDS`. Whatever goes wrong in it is a ServiceFailed,
+    a NoAnswer or _SessionLost."""
     failed: Exception | None = None
     try:
         async with asyncio.timeout(SECONDS), client(to) as http:
@@ -176,7 +176,7 @@ def _together(
     files: list[Produced],
     hidden: tuple[str, ...],
 ) -> Result:
-    """The parts of a result as one. What is structured repeats the text, by MCP's custom."""
+    """The parts of a result as one. By MCP's custom, structured content repeats the text."""
     said = Result(text, {"text": text} if text else {})
     if structured is not None:
         said = of_json(structured, hidden)

@@ -1,7 +1,7 @@
 """What an OpenAPI 3.0 or 3.1 document offers: its operations as functions that models can call.
 
-Read are path, query and header parameters, JSON bodies, and references into the document itself.
-An operation that needs more is left out, and `problems` says which and why.
+Supported are path, query and header parameters, JSON bodies, and references into the document
+itself. An operation that needs more is left out, and `problems` says which and why.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ MOST_OPERATIONS = 200
 MOST_PARAMETERS = 50
 MOST_NAME = 46
 MOST_DESCRIPTION = 1_000
-# What OpenAPI says is described elsewhere.
+# OpenAPI describes these elsewhere.
 NOT_PARAMETERS = frozenset(["accept", "content-type", "authorization"])
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """Something of a service that models can call. `call`: how, for whoever calls it."""
+    """A function of a service for models. `call`: what `request` needs to call it."""
 
     name: str
     description: str
@@ -42,7 +42,7 @@ class Function:
 
 @dataclass(slots=True)
 class Document:
-    """What a document says. `server`: the address of the service, empty where it says none."""
+    """The content of a document. `server`: the service's address, empty if there is none."""
 
     title: str
     server: str
@@ -51,7 +51,7 @@ class Document:
 
 
 def read(text: str, address: str = "") -> Document:
-    """Read a document, which was fetched from `address`. Raises BadDocument."""
+    """Read a document that was fetched from `address`. Raises BadDocument."""
     root = loaded(text)
     version = str(root.get("openapi", ""))
     if not version.startswith(("3.0", "3.1")):
@@ -177,7 +177,7 @@ def _parameters(root: Any, listed: list[Any], path: str, place: str) -> list[dic
 
 
 def _parameter(root: Any, each: Mapping[str, Any], where: str) -> dict[str, Any] | None:
-    """How it is sent; None for one that can be left out."""
+    """How a parameter is sent; None for one that can be left out."""
     kind, name, needed = each.get("in"), str(each["name"]), each.get("required") is True
     skipped = kind == "header" and name.lower() in NOT_PARAMETERS
     forbidden = kind == "header" and (
@@ -207,7 +207,7 @@ def _parameter(root: Any, each: Mapping[str, Any], where: str) -> dict[str, Any]
 
 
 def _body(root: Any, body: Any, place: str) -> tuple[dict[str, Any], bool] | None:
-    """The schema of the JSON body, and whether there has to be one; None: there is none."""
+    """The schema of the JSON body, and whether a body is required; None: there is none."""
     where = f"{place}/requestBody"
     if isinstance(body, Mapping) and "$ref" in body:
         body = pointed(root, body["$ref"], where)
@@ -231,12 +231,12 @@ def _description(operation: Mapping[str, Any], method: str, path: str) -> str:
 
 
 def free_name(wanted: str, taken: set[str]) -> str:
-    """A function's name from what it is called elsewhere; a number tells it from `taken`."""
+    """A function's name made from another name; a number distinguishes it from `taken`."""
     name = plain_name(wanted)[:MOST_NAME] or "function"
     ends = ("", *(f"_{number}" for number in range(2, len(taken) + 3)))
     return next(made for end in ends if (made := name[: MOST_NAME - len(end)] + end) not in taken)
 
 
 def plain_name(text: str) -> str:
-    """`text` with what a function's or an argument's name may have."""
+    """`text` with only the characters that names of functions and arguments may have."""
     return re.sub(r"[^a-zA-Z0-9-]+", "_", text).strip("_")

@@ -1,4 +1,4 @@
-"""MCP servers that the provider calls itself: what it is told of them."""
+"""MCP servers that the provider calls itself: what the provider is told about them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from realtime.tools.services.run import ServiceTool
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server and which of its tools may be called. `authorization` is no part of `offer`: the
-    dialect puts it in on the way to the provider."""
+    """A server and which of its tools may be called. `authorization` is not part of `offer`: the
+    dialect adds it on the way to the provider."""
 
     label: str
     url: str
@@ -43,7 +43,7 @@ class Server:
 
 
 def is_passed_on(tool: object) -> bool:
-    """Whether the provider is to call a function, where it can."""
+    """Whether the provider is to call a function itself, if it can."""
     if not isinstance(tool, ServiceTool):
         return False
     service = tool.function.service
@@ -51,7 +51,7 @@ def is_passed_on(tool: object) -> bool:
 
 
 def servers_of(tools: Iterable[object]) -> list[Server]:
-    """The servers of functions that are passed on; the functions of one stand together."""
+    """The servers of functions that are passed on; the functions of one server stand together."""
     rows = [tool.function for tool in tools if isinstance(tool, ServiceTool)]
     servers = []
     for _pk, members in groupby(rows, key=lambda row: row.service_id):

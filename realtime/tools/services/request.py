@@ -1,4 +1,4 @@
-"""A model's arguments as an HTTP request: each value stays in the place that it is for."""
+"""A model's arguments as an HTTP request: each value stays in its own place."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def request_for(base: str, call: Mapping[str, Any], arguments: Mapping[str, Any]
 
 
 def _segment(parameter: Mapping[str, Any], value: Any) -> str:
-    """A value within its segment of the path, whatever a server between makes of %2F."""
+    """A value that stays within its path segment, whatever a server on the way makes of %2F."""
     text = _joined(value)
     pieces = re.split(r"[/\\]", text)
     if not text or not text.isprintable() or any(piece in (".", "..") for piece in pieces):

@@ -1,6 +1,6 @@
-"""What a service answered, as a result: data for the model, something to see for people, files.
+"""A service's answer as a result: data for the model, something for people to see, files.
 
-Everything here was written by a stranger. It is passed on as text, cells and files, never as HTML,
+Everything here was written by strangers. It is passed on as text, cells and files, never as HTML,
 and never with the secret that the service was called with.
 """
 
@@ -22,7 +22,7 @@ from realtime.outbound import Answer
 MOST_ROWS = 200
 MOST_COLUMNS = 20
 MOST_TEXT = 1024 * 1024
-"""Characters of text that are looked at; the model is given less of it."""
+"""Characters of text that are looked at; the model gets less of it."""
 
 MAGIC = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -32,7 +32,7 @@ MAGIC = {
     b"%PDF-": "application/pdf",
 }
 TEXTUAL = ("xml", "yaml", "javascript", "ndjson")
-"""How the names of types end that are text too, and written for programs."""
+"""Endings of content types that are text too, and written for programs."""
 ENDINGS = {
     "image/png": "png",
     "image/jpeg": "jpg",
@@ -47,7 +47,7 @@ ENDINGS = {
 
 
 class ServiceFailed(ToolFailed):
-    """A service could not do it. `reason`: why, in words for operators that hold nothing of what
+    """A service could not do it. `reason`: why, in words for operators that contain nothing of what
     was asked or answered."""
 
     def __init__(self, reason: str, words: str = "") -> None:
@@ -56,7 +56,7 @@ class ServiceFailed(ToolFailed):
 
 
 def result_of(answer: Answer, secrets: Iterable[str]) -> Result:
-    """An HTTP answer as a result. Raises ServiceFailed for what is no success."""
+    """An HTTP answer as a result. Raises ServiceFailed for an error."""
     hidden = forms_of(secrets)
     if not 200 <= answer.status < 300:
         raise _refused(answer, hidden)
@@ -70,7 +70,7 @@ def result_of(answer: Answer, secrets: Iterable[str]) -> Result:
 
 
 def forms_of(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Secrets, and the ways in which an answer may write them, longest first."""
+    """Secrets, and the forms in which an answer may repeat them, longest first."""
     found = set[str]()
     for each in secrets:
         if len(each) >= SECRET_LENGTH:
@@ -105,8 +105,8 @@ def of_files(files: list[Produced]) -> Result:
 
 
 def file_of(data: bytes, content_type: str, hidden: tuple[str, ...], name: str = "") -> Produced:
-    """A file of the type that its beginning shows, else of the one that was said. Raises
-    ServiceFailed where it holds a secret."""
+    """A file of the type that its first bytes show, otherwise of the declared one. Raises
+    ServiceFailed if it contains a secret."""
     if any(form.encode() in data for form in hidden):
         raise ServiceFailed("the answer held the service's own secret")
     kind = type_of(data) or content_type or "application/octet-stream"
@@ -114,7 +114,7 @@ def file_of(data: bytes, content_type: str, hidden: tuple[str, ...], name: str =
 
 
 def type_of(data: bytes) -> str:
-    """The type that the first bytes show; empty for what is not known by them."""
+    """The type that the first bytes show; empty if they do not tell."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for start, kind in MAGIC.items() if data.startswith(start)), "")
@@ -156,7 +156,7 @@ def _refused(answer: Answer, hidden: tuple[str, ...]) -> ServiceFailed:
 
 
 def _said(answer: Answer) -> str:
-    """The text of an error. JSON is written anew, because it can spell a secret in many ways."""
+    """The text of an error. JSON is rewritten, because it can spell a secret in many ways."""
     if answer.content_type.startswith("text/"):
         return answer.data.decode("utf-8", "replace")
     if not _is_json(answer.content_type):

@@ -37,14 +37,14 @@ from realtime.tools.services.results import ServiceFailed, of_files, result_of
 from realtime.tools.services.schema import check
 
 A_PICTURE = Counts(text_in=100, other_out=1_000)
-"""About what a picture takes: for asking quotas before one is made."""
+"""Roughly what a picture costs: for asking quotas before one is made."""
 UNREACHABLE = "The service could not be reached."
-"""One text for whatever is in the way, so that nobody learns of our network by it."""
+"""One text for whatever is in the way, so that nobody learns about our network from it."""
 
 
 @dataclass(slots=True)
 class Trace:
-    """What an admin's test may see of a call besides its result. `status`: in a few words."""
+    """What an admin's test shows of a call besides its result. `status`: in a few words."""
 
     target: str = ""
     status: str = ""
@@ -74,8 +74,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTool:
-    """A service's function as a call offers it. Its row is read again for each call, so what an
-    admin switches off ends at once."""
+    """A service's function as a call offers it. Its row is read again for each call, so that admins
+    can switch it off at once."""
 
     function: ToolFunction
     account_pk: int | None
@@ -137,13 +137,13 @@ def offered_to(account: Account | None) -> list[ServiceTool]:
 
 
 def seconds_of(service: ToolService) -> float | None:
-    """How long a call may take, where that is longer than usual."""
+    """How long a call may take, if that is longer than usual."""
     return images.SECONDS if service.kind == ToolService.Kind.IMAGES else None
 
 
 def plan_for(function_pk: int, account_pk: int, where: Where) -> Plan:
-    """The plan of a chosen function for a person in an account. Raises ServiceFailed when there is
-    none by now."""
+    """The plan of a chosen function for a person in an account. Raises ServiceFailed when it is
+    gone."""
     account, user = Account.objects.get(pk=account_pk), User.objects.get(pk=where.user_pk)
     chosen = ToolFunction.objects.filter(
         pk=function_pk, chosen=True, service__in=ToolService.objects.of(account)
@@ -164,7 +164,8 @@ def destination(service: ToolService) -> Destination:
 
 
 async def run(plan: Plan, arguments: Mapping[str, Any], trace: Trace | None = None) -> Result:
-    """Call the function. Raises ToolFailed for arguments that do not fit, else ServiceFailed."""
+    """Call the function. Raises ToolFailed for arguments that do not fit, otherwise
+    ServiceFailed."""
     trace = trace or Trace()
     given = {name: value for name, value in arguments.items() if value is not None}
     if plan.service.kind == ToolService.Kind.OPENAPI:
@@ -235,7 +236,7 @@ async def mcp_client() -> Any:
 
 
 async def _elsewhere(url: str) -> Destination:
-    """Where a service says that its picture is: without the service's secret."""
+    """How to fetch a picture from where a service says it is: without the service's secret."""
     return Destination(url, await in_database(endpoints.vouched_url, url))
 
 
@@ -264,11 +265,11 @@ def _payer(plan: Plan) -> Payer:
 
 
 def _model(plan: Plan) -> str:
-    """What the ledger calls the model that makes pictures."""
+    """The ledger's name for the model that makes pictures."""
     return plan.service.model or plan.service.name
 
 
 def note_failure(function_pk: int, reason: str) -> None:
-    """Keep why a function failed last: for the admin."""
+    """Keep why a function failed last, for the admin."""
     row = ToolFunction.objects.filter(pk=function_pk)
     row.update(last_error=reason[:200], last_failed=timezone.now())

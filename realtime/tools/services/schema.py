@@ -1,4 +1,4 @@
-"""JSON Schema as models are given it: of a few words, without references, of bounded size."""
+"""JSON Schema for models: a small vocabulary, without references, of limited size."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class BadSchema(Exception):
 
 
 def pointed(root: Any, reference: object, place: str) -> Any:
-    """What a local reference such as `#/components/schemas/Pet` is of. Raises BadSchema."""
+    """The target of a local reference such as `#/components/schemas/Pet`. Raises BadSchema."""
     if not isinstance(reference, str) or not f"{reference}/".startswith("#/"):
         raise BadSchema(place, "only references into this document (#/…) can be followed")
     found = root
@@ -55,7 +55,8 @@ def pointed(root: Any, reference: object, place: str) -> Any:
 
 
 def _in_reach(value: Any) -> Any:
-    """A value of JSON whose whole numbers everybody can write: larger ones are not exact."""
+    """A JSON value whose integers every program can represent exactly; larger ones become
+    inexact."""
     if isinstance(value, dict):
         return {name: _in_reach(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -66,10 +67,9 @@ def _in_reach(value: Any) -> Any:
 
 
 def portable(schema: Any, root: Any, place: str = "#") -> dict[str, Any]:
-    """A schema with its references written out; one that contains itself is anything, there.
+    """A schema with its references resolved; one that contains itself accepts anything, there.
 
-    Words of OpenAPI 3.0 become JSON Schema's, and what no model needs is left out. Raises
-    BadSchema.
+    OpenAPI 3.0's words become JSON Schema's, and what no model needs is left out. Raises BadSchema.
     """
     whole = _Portable(root).of(schema, place, ())
     try:
@@ -134,7 +134,7 @@ class _Portable:
 
 
 def _of_today(made: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """What OpenAPI 3.0 says otherwise than JSON Schema does by now."""
+    """What OpenAPI 3.0 says differently from JSON Schema today."""
     if schema.get("nullable") is True and isinstance(made.get("type"), str):
         made["type"] = [made["type"], "null"]
         if isinstance(made.get("enum"), list) and None not in made["enum"]:
@@ -154,8 +154,8 @@ def _of_today(made: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]
 def check(arguments: dict[str, Any], schema: Mapping[str, Any]) -> None:
     """Raise ToolFailed, in words for the model, unless the arguments fit.
 
-    Patterns are left to the service: a stranger's regular expression can take for ever. Nothing
-    is ever fetched for a schema.
+    Patterns are left to the service: strangers' regular expressions can take for ever. Nothing is
+    ever fetched for a schema.
     """
     validator = Draft202012Validator(_without_patterns(schema), registry=Registry())
     problem = best_match(validator.iter_errors(arguments))
