@@ -57,21 +57,21 @@ def answers_turns(session: Mapping[str, Any]) -> bool:
 class Answering:
     """The response under way, and a request for the next one that has to wait for its end.
 
-    A provider makes one response at a time and refuses a second request, which would leave a
-    typed message unanswered.
+    A provider makes one response at a time and refuses a second request, which would leave a typed
+    message unanswered.
     """
 
     def __init__(self) -> None:
         self.active: str | None = None
         self.items: list[str] = []  # of the active response
-        self.owed = False  # somebody was asked something, and nothing of an answer has come
+        self.owed = False  # an answer was asked for, and nothing of it has come
         self.wanted: object = None  # output modalities of the answer asked for last
         self.on_held: Callable[[], None] = lambda: None
         """Called when a request begins to wait."""
         self._held: Event | None = None
         self._asked: Event | None = None
-        self._ended = False  # another response has, since then
-        self._cancel: str | None = None  # the event that asked first for the active one's end
+        self._ended = False  # another response began meanwhile
+        self._cancel: str | None = None  # the event that first asked the active one to end
 
     def ask(self, event: Event) -> Event | None:
         """A `response.create` to send now, or None when it is held."""
@@ -91,11 +91,11 @@ class Answering:
         self.on_held()
 
     def refused(self, client_event_id: str | None) -> Event | None:
-        """The provider was already answering: hold what it refused. Returns the `response.create`
-        to send now, when that other answer has ended in the meantime."""
+        """The provider was already answering: hold the request that it refused. Returns the
+        `response.create` to send now, if that other answer has ended in the meantime."""
         if self._asked is None:
             return None
-        # Where it does not say what, it can be what was asked for and has not begun.
+        # If the provider does not say which, it may be what was asked for and has not begun.
         unnamed = client_event_id is None and self.wanted is not None
         if not unnamed and self._asked.get("event_id") != client_event_id:
             return None
@@ -118,8 +118,9 @@ class Answering:
             self._cancel = client_event_id
 
     def nothing_to_stop(self, client_event_id: str | None) -> str | None:
-        """The provider had none to stop for this event. Returns the response that must be over,
-        without a word, if there is one; after the first such event its end may be on its way."""
+        """The provider had nothing to stop for this event. Returns the response that must then be
+        over, though its end was never told, if there is one; after the first such event its end may
+        be on its way."""
         first = client_event_id is not None and client_event_id == self._cancel
         return self.active if first else None
 
@@ -138,7 +139,7 @@ class Answering:
         return self.next()
 
     def interrupted(self) -> None:
-        """The provider is gone, and what it was making with it; what is held stays held."""
+        """The provider is gone, and with it the answer it was making; what is held stays held."""
         self.active = None
         self.items = []
 
@@ -154,5 +155,5 @@ class Answering:
 
     @property
     def waits(self) -> bool:
-        """Whether a request does."""
+        """Whether a request waits."""
         return self._held is not None

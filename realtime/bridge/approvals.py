@@ -1,4 +1,5 @@
-"""The person's word on what a model wants to do: each call is decided once, or not at all."""
+"""The person's decisions about what a model wants to do: each call is decided once, or not at
+all."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from .ids import new_id
 
 APPROVED, DECLINED, UNANSWERED = "approved", "declined", "unanswered"
 REMEMBERED = 512
-"""So many ids of calls are not used for another one."""
+"""How many ids of calls are remembered, so that none is used twice."""
 
 
 def nothing_waits(event: Event) -> None:
@@ -19,7 +20,7 @@ def nothing_waits(event: Event) -> None:
 
 
 class Approvals:
-    """Calls that wait for the person. No word within `seconds` is none."""
+    """Calls that wait for the person. No decision within `seconds` means none."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -28,19 +29,19 @@ class Approvals:
         self._used: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
 
     def shown_id(self, theirs: str, kind: str = "call") -> str:
-        """What people know a call, or the item it is, by: its id, or one of ours where the provider
-        had used that before. Their word is for what they were shown, and for nothing that comes
-        later; and what was kept of one call stays."""
+        """The id by which people know a call, or its item: the provider's, or one of ours if the
+        provider had used that before. A decision is about the call that was shown, not about later
+        ones, and what was kept of one call stays."""
         shown = new_id(kind) if (kind, theirs) in self._used else theirs
         self._used.append((kind, shown))
         return shown
 
     def needless(self, what: str) -> bool:
-        """Whether the person wishes to be asked no more, in this call, before `what` is done."""
+        """Whether the person wants to be asked no more, in this call, before `what` is done."""
         return what in self._always
 
     async def ask(self, call_id: str, what: str) -> str:
-        """The person's word on this call, once it is there."""
+        """Wait for the person's decision on this call."""
         decided: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting[call_id] = (what, decided)
         try:

@@ -31,7 +31,7 @@ def samples_to_ms(samples: int) -> int:
     return samples * 1000 // RATE
 
 
-# The library's are seven times as fast as Python's own, and the audio of every call passes here.
+# The library is seven times as fast as Python's own, and the audio of every call passes here.
 
 
 def decode_base64(text: str) -> bytes:

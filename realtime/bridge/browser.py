@@ -1,4 +1,5 @@
-"""The browser leg as the bridge sees it, and the frame a call starts or is resumed with."""
+"""The browser's side of a call as the bridge sees it, and the frame a call starts or resumes
+with."""
 
 from __future__ import annotations
 
@@ -30,10 +31,10 @@ Take = Callable[[Frame], bool]
 
 
 class Browser(Protocol):
-    """The browser leg's socket. `send` raises when it cannot send any more.
+    """The browser's socket. `send` raises when it cannot send any more.
 
-    A socket that can do so has a short way too (`Quick`). Closing is left to whoever owns the
-    socket, with `EndRecord.close_code`, after `run_call` has returned; bound that in time, since a
+    A socket that can do so also has a fast path (`Quick`). Closing is left to the owner of the
+    socket, with `EndRecord.close_code`, after `run_call` has returned; limit its time, since a
     stuck browser blocks a close as it blocks any send.
     """
 
@@ -49,7 +50,7 @@ class Quick(Protocol):
     """A `Browser` that frames pass without a queue or a task on their way."""
 
     def send_now(self, frame: Frame, /) -> bool:
-        """Send a frame at once; False, and nothing is done, when only `send` can tell how."""
+        """Send a frame at once; False, and nothing is done, if it has to go by `send`."""
 
     def offer_to(self, take: Take | None, /) -> None:
         """Offer frames to `take` while somebody waits in `receive`, and nothing that came
@@ -57,19 +58,19 @@ class Quick(Protocol):
 
 
 def send_now_of(browser: Browser) -> Callable[[Frame], bool]:
-    """The short way to send, which a browser without one never takes."""
+    """`send_now` of a browser, which never sends if the browser has no fast path."""
     return browser.send_now if isinstance(browser, Quick) else never
 
 
 def offer(browser: Browser, take: Take | None) -> None:
-    """Offer what comes to `take`, where the browser can do so."""
+    """Offer frames to `take`, if the browser can do so."""
     if isinstance(browser, Quick):
         browser.offer_to(take)
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """A browser's wish to go on with a call it has lost; `received`: frames it has of it."""
+    """A browser's request to resume a call it has lost; `received`: frames it has of it."""
 
     call_id: str
     token: str = field(repr=False)

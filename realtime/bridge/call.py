@@ -22,7 +22,8 @@ from .provider_side import ProviderSide
 from .writer import Frame
 
 UNSURE_SAMPLES = 3 * RATE
-"""So much later a provider has said whether it heard somebody in what it was given at once."""
+"""How long a provider may take to say whether it heard anybody in audio that it was given at
+once."""
 
 
 class Call(Core):
@@ -51,7 +52,7 @@ class Call(Core):
 
     def listen_with(self, vad: Vad) -> None:
         """Find the ends of turns here, because the provider does not."""
-        # What is sent then is not all that is heard, and nobody else keeps just that.
+        # Only turns are sent then, and nobody else keeps just these.
         self.tail.recall = None
         provider = self._provider
         self.own_turns = OwnTurns(self, vad, provider.make, provider.take_no_more)
@@ -88,7 +89,8 @@ class Call(Core):
             self.unsure_until = self.samples + UNSURE_SAMPLES
 
     def _conversation(self) -> list[Event]:
-        """What to open a session with. The turn to be answered is never packed away."""
+        """The history for opening a session. The turn to be answered is never packed into a
+        message."""
         items, last = self.memory.conversation(), self.memory.last()
         known = [item for item in items if self.memory.is_known(item["id"])]
         if self.packed:
@@ -100,7 +102,7 @@ class Call(Core):
         return items
 
     def _commit_again(self) -> bool:
-        """End the turn again whose end the last session may not have had; False when there is
+        """End again the turn whose end the last session may not have received; False if there is
         none."""
         commit = self.tail.commit
         if commit is not None:
@@ -109,7 +111,7 @@ class Call(Core):
 
     def _ask_again(self, again: bool, committed: bool) -> None:
         """Ask for the answer that waits, or that the last session owed when it broke; `committed`:
-        to a turn that this one has been given."""
+        to a turn that this session has been given."""
         if (held := self.answering.next()) is not None:
             self.ask(held)
         elif again and self.answering.owed:
@@ -122,7 +124,8 @@ class Call(Core):
                 self.notice("turn_lost")
 
     def reconnect(self) -> int:
-        """Another try for an upstream session begins; the browser is told. Its number, from 1."""
+        """Another attempt at an upstream session begins; the browser is told. Returns its number,
+        from 1."""
         self.reconnecting += 1
         self.tell({"type": "nextvoice.reconnecting", "attempt": self.reconnecting})
         return self.reconnecting
@@ -150,7 +153,7 @@ class Call(Core):
         self._client.put(event, shown)
 
     def announce(self, kind: str, **fields: Any) -> None:
-        """Tell page and taps an event of our own, as if it came with the provider's."""
+        """Tell page and taps an event of our own, as if it came from the provider."""
         self._provider.make(kind, **fields)
 
     def from_upstream(self, frame: Frame) -> None:

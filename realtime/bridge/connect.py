@@ -1,4 +1,5 @@
-"""Opening a WebSocket to a provider: resolve once, check the address, connect to that very one."""
+"""Opening a WebSocket to a provider: resolve the name once, check the addresses, connect to one of
+those."""
 
 from __future__ import annotations
 
@@ -76,8 +77,8 @@ async def resolve(host: str, port: int) -> list[str]:
 class Connecting:
     """One attempt to open a connection. `progress` says how far it has come.
 
-    Raises `UpstreamFailed` only; nothing of what the library raised is kept with it, because that
-    may hold headers.
+    Raises `UpstreamFailed` only, with nothing of the library's errors, because those may contain
+    headers.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class Connecting:
     async def _addresses(self, host: str, port: int) -> list[str]:
         async with asyncio.timeout(self._target.timeouts.dns):
             addresses = await self._resolve(host, port)
-        # Every answer must be fine: one bad among them is how a rebinding host looks.
+        # All addresses must be fine: one bad one among them is what DNS rebinding looks like.
         if not addresses or not all(
             is_allowed(address, self._target.allow_private) for address in addresses
         ):
@@ -159,7 +160,7 @@ class Connecting:
         options: dict[str, Any] = {"sock": sock}
         try:
             if secure:
-                # Others' audio is not to wait while certificates are read, the first time.
+                # Others' audio must not wait while certificates are read for the first time.
                 tls = self._tls or await asyncio.to_thread(trusted, "socket")
                 options |= {"ssl": tls, "server_hostname": host}
             connection = await ws_connect(
@@ -193,7 +194,7 @@ class Connecting:
         fault = transport_fault(step, error)
         if isinstance(error, TimeoutError):
             return UpstreamFailed(step, "provider_timeout", "no answer in time", fault=fault)
-        # A forbidden one is told apart by operators only: people get the text of a closed port.
+        # Only operators learn that it is forbidden: people get the text for a closed port.
         detail = str(error) if isinstance(error, Forbidden) else type(error).__name__
         return UpstreamFailed(step, "provider_unreachable", detail, fault=fault)
 
@@ -217,7 +218,7 @@ def _peer(sock: socket.socket) -> str:
 
 
 def _error_in(body: bytes | bytearray | memoryview | None) -> Mapping[str, Any]:
-    """The error object of a JSON body, in the shapes providers use; empty when there is none."""
+    """The error object of a JSON body, in the shapes that providers use; empty if there is none."""
     try:
         told = orjson.loads(bytes(body or b"")[:MAX_BODY])
     except ValueError:

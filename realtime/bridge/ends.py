@@ -15,10 +15,10 @@ Severity = Literal["info", "warning", "error"]
 class End:
     """One way for a call to end.
 
-    `close_code`: WebSocket close code for the browser. `cancels`: whether an answer still being
-    made is cancelled and its usage waited for before the provider is let go (pointless when the
-    provider is what failed). `retryable`: the same call may work if simply started again.
-    `message` and `remedy` are marked English for the person.
+    `close_code`: WebSocket close code for the browser. `cancels`: whether an answer under way is
+    cancelled and its usage waited for before the provider is let go (pointless when the provider is
+    what failed). `retryable`: the same call may work if simply started again. `message` and
+    `remedy` are marked English for the person.
     """
 
     reason: str
@@ -286,8 +286,8 @@ def ended_event(
     provider_message: str | None = None,
     words: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The `nextvoice.ended` frame. A provider's own words follow ours. `words`: message and
-    remedy, already translated, where there are better ones than those of the table."""
+    """The `nextvoice.ended` frame. A provider's own words follow ours. `words`: message and remedy,
+    already translated, where there are better ones than those of the table."""
     message, remedy = words or (translate(end.message), translate(end.remedy) if end.remedy else "")
     if provider_message:
         message = f"{message} ({provider_message})"
@@ -301,7 +301,7 @@ def ended_event(
 
 
 def goes_on_after(end: End) -> bool:
-    """Whether a page that lost its call when it ended so goes on with another one."""
+    """Whether a page that lost its call goes on with another one if it ended so."""
     return end.retryable and end.reason not in ("hang_up", "idle")
 
 

@@ -113,7 +113,7 @@ CLOSE_CODES: dict[int, str] = {
     4404: "provider_unknown_model",
     4429: "provider_quota",
 }
-"""End reasons by the provider's close code; a telling close reason goes first."""
+"""End reasons by the provider's close code; a close reason that says more takes precedence."""
 
 
 def is_busy(error: Mapping[str, Any]) -> bool:
@@ -140,7 +140,7 @@ def judge(error: Mapping[str, Any]) -> Verdict:
     message = _lower(error.get("message"))
     if any(words in message for words in BENIGN_WORDS):
         return Verdict("benign")
-    # A code we do not list keeps its provider's judgement that the session goes on.
+    # An unknown code: the provider itself judges that the session goes on.
     if not code and (reason := _by_words(message)):
         return Verdict("fatal", reason)
     return Verdict("recoverable")
@@ -185,7 +185,7 @@ def _by_words(message: str) -> str | None:
 
 
 def _unlisted(code: int) -> str:
-    # The application range says the provider decided; anything else says the line broke.
+    # The application range says that the provider decided; anything else that the connection broke.
     return "provider_error" if 3000 <= code <= 4999 else "provider_gone"
 
 

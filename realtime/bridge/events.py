@@ -1,7 +1,7 @@
 """What a browser may send in a text frame, and how a wrong one is answered.
 
-`parse` either returns the event or raises `Problem`, which `error_event` turns into a GA `error`
-that names it. Fields are checked as far as the call relies on them; the provider checks the rest.
+`parse` either returns the event or raises `Problem`, which `error_event` turns into a GA `error`.
+Fields are checked as far as the call relies on them; the provider checks the rest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What can be wrong with a provider's settings, and what to change: one table.
 
-An end reason of `ends.ENDS` says what a call's person should do; a fault says what exactly happened
-to whoever set the provider up.
+An end reason of `ends.ENDS` says what the person in a call should do; a fault tells whoever set the
+provider up what exactly happened.
 """
 
 from __future__ import annotations
@@ -309,7 +309,7 @@ def transport_fault(step: StepName, error: Exception) -> str:
 
 
 def refusal_fault(status: int, told: Mapping[str, Any]) -> str:
-    """The fault behind an upgrade answered with HTTP `status` and this error object."""
+    """The fault behind an upgrade that was answered with HTTP `status` and this error object."""
     if told and (fault := error_fault(told)) != "session_refused":
         # 403 is worded as "unauthorized" too; only a word about the key is about the key.
         about_key = "key" in f"{told.get('code')} {told.get('message')}".lower()
@@ -334,14 +334,15 @@ def error_fault(error: Mapping[str, Any]) -> str:
 
 
 def close_fault(reason: str, end_reason: str) -> str:
-    """The fault behind a connection closed with these words, which ended for `end_reason`."""
+    """The fault behind a connection that was closed with these words, and ended for
+    `end_reason`."""
     if "beta_api_shape_disabled" in reason.lower():
         return "wrong_dialect"
     return BY_REASON.get(end_reason, "session_closed")
 
 
 def advice(name: str, target: Target) -> Fault:
-    """What to tell of a fault, in the light of how the target is written."""
+    """What to say about a fault, considering how the target is written."""
     azure = target.dialect.startswith("azure")
     if name == "refused_key" and not target.key:
         name = "no_key"

@@ -1,10 +1,10 @@
-"""Keeps a spoken call spoken: an answer that comes in text where audio was asked for is stopped
-and asked for again.
+"""Keeps a spoken call spoken: an answer that comes as text where audio was wanted is stopped and
+asked for again.
 
-After text in the history a model tends to go on in text. So the first time the answer is deleted
-and asked for once more; the second time the conversation is packed into one system message; when
-that does not help either the text is shown, and said so, and so are further ones until the model
-speaks, or another session takes over: each request costs. See protocols.md 11.
+After text in the history a model tends to go on in text. The first time, the answer is deleted and
+asked for once more; the second time, the conversation is packed into one system message. If that
+does not help either, this and further text answers are shown with a notice, until the model speaks
+or another session takes over: each attempt costs. See protocols.md 11.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ TEXT_PARTS = ("text", "output_text")
 
 
 class FlipGuard:
-    """Watches one answer at a time. What it begins with is held back until it shows how it
-    answers, so that nobody sees an answer that is then taken back."""
+    """Watches one answer at a time. Its beginning is held back until it shows how it answers, so
+    that nobody sees an answer that is then taken back."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -38,7 +38,7 @@ class FlipGuard:
 
     @property
     def resting(self) -> bool:
-        """Whether `sift` would only give an event back."""
+        """Whether `sift` would only return an event unchanged."""
         return not (self._undecided or self._stopped or self._unseen)
 
     def begins(self, response_id: str, wanted: object) -> None:
@@ -115,8 +115,8 @@ class FlipGuard:
         return ()
 
     def finished(self, response: Event) -> bool:
-        """A response is done. Whether it was stopped here and is to be asked for again; then
-        nothing is left of it."""
+        """A response is done. Returns whether it was stopped here and is to be asked for again;
+        then nothing is left of it."""
         if self._stopped is None or response["id"] != self._stopped:
             return False
         self._items |= {item["id"] for item in response["output"]}
@@ -134,7 +134,7 @@ class FlipGuard:
         self._core.to_upstream({"type": "conversation.item.delete"}, item_id=item_id)
 
     def _pack(self) -> None:
-        """Turn what went before the last turn into one system message, here and from now on."""
+        """Turn everything before the last turn into one system message, here and from now on."""
         core, memory = self._core, self._core.memory
         core.packed = True
         turns = [each for each in memory.order() if memory.role(each) == "user"]

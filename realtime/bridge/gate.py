@@ -1,4 +1,4 @@
-"""Keeps back, for a moment, what goes to the browser: see `Gate`."""
+"""A gate that holds frames for the browser back for a moment."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Leg(Protocol):
 
 
 class Gate:
-    """A leg that can be shut: from then on frames wait, in order, until whoever shut it opens it.
+    """A side of the call that can be shut: then frames wait, in order, until whoever shut it opens
+    it.
 
-    An answer's last event waits here until what the answer cost is written down. More than `most`
-    bytes do not wait.
+    An answer's last event waits here until its cost is written down. At most `most` bytes wait.
     """
 
     def __init__(self, leg: Leg, most: int) -> None:
@@ -35,7 +35,7 @@ class Gate:
         """Let a frame through, or keep it."""
 
     def shut(self) -> Release:
-        """Let nothing through until the function that is returned is called, once or more."""
+        """Let nothing through until the returned function is called, once or more often."""
         self._number += 1
         number = self._number
         self._shut.add(number)

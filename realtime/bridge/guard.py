@@ -1,4 +1,4 @@
-"""Where an upstream may connect to. Keeps an address typed by somebody off our own network."""
+"""Where connections may go: keeps addresses that somebody typed in off our own network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
 SIX_TO_FOUR = IPv6Network("2002::/16")
 V4_COMPATIBLE = IPv6Network("::/96")
 SHARED = IPv4Network("100.64.0.0/10")
-"""Carrier-grade NAT, and what mesh networks between one's own machines use."""
+"""Carrier-grade NAT, which mesh networks between one's own machines use too."""
 METADATA = frozenset(
     ip_address(each)
     for each in (
@@ -18,7 +18,7 @@ METADATA = frozenset(
         "fd00:ec2::254",
         "100.100.100.200",  # Alibaba Cloud
         "192.0.0.192",  # Oracle Cloud
-        "168.63.129.16",  # Azure's host; a public address that is none
+        "168.63.129.16",  # Azure's host: a public address, but not a public service
     )
 )
 
@@ -59,7 +59,7 @@ def check_url(
 
 
 def plain_host(host: str) -> str:
-    """One spelling for a host: lower case, no dot at its end, an IP address in its short form."""
+    """One spelling per host: lower case, no dot at its end, an IP address in its short form."""
     host = host.lower().removesuffix(".")
     try:
         return ip_address(host).compressed
@@ -71,8 +71,8 @@ def is_allowed(address: str, allow_private: bool) -> bool:
     """Whether to connect to this resolved IP address (an IPv6 zone is ignored).
 
     Public unicast always; loopback, private and mesh networks with `allow_private`; link-local,
-    multicast, unspecified and cloud metadata addresses never. An IPv6 address that carries an
-    IPv4 one is judged by what it carries.
+    multicast, unspecified and cloud metadata addresses never. An IPv6 address that contains an IPv4
+    one is judged by that.
     """
     try:
         ip = _carried(ip_address(address.partition("%")[0]))

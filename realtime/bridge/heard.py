@@ -1,4 +1,4 @@
-"""What of a transcript was heard when playback stopped."""
+"""Which part of a transcript was heard when playback stopped."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from __future__ import annotations
 def split_heard(text: str, heard_ms: int, total_ms: int) -> tuple[str, str]:
     """Split a transcript into what was heard and what was not, at the end of the last word begun.
 
-    Providers say nothing of when each word sounds, so speech is taken to be even. Scripts written
-    without spaces (Chinese, Japanese, Thai) are split between two letters.
+    Providers do not say when each word sounds, so speech is assumed to be even. Scripts written
+    without spaces (Chinese, Japanese, Thai) are split between two characters.
     """
     if total_ms <= 0 or heard_ms >= total_ms:
         return text, ""
@@ -22,7 +22,7 @@ def _inside_word(before: str, after: str) -> bool:
 
 
 def _unspaced(letter: str) -> bool:
-    """Whether the letter's script puts no spaces between words."""
+    """Whether the script puts no spaces between words."""
     return (
         "\u0e00" <= letter <= "\u0eff"
         or "\u2e80" <= letter <= "\u9fff"

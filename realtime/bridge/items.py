@@ -22,7 +22,7 @@ class Item:
     odd_byte: dict[int, bytes] = field(default_factory=dict)
     """Half a sample left over by a provider that cuts frames anywhere."""
     broken: bool = False
-    """Its session broke off while it was heard; where it was cut is perhaps not known yet."""
+    """Its session broke while it was playing; where it was cut may not be known yet."""
     placed: bool = False
     deleted: bool = False
 
@@ -44,7 +44,7 @@ class Items:
         return None if item is None or item.deleted else item
 
     def is_deleted(self, item_id: str) -> bool:
-        """Whether the item was there and is no more."""
+        """Whether the item existed and was deleted."""
         item = self._items.get(item_id)
         return item is not None and item.deleted
 
@@ -53,11 +53,12 @@ class Items:
         return item_id in self._items and self._items[item_id].placed
 
     def ids(self) -> Iterable[str]:
-        """Ids of all items there ever were, and of those that were only said to come before."""
+        """Ids of all items there ever were, and of those that were only named as predecessors."""
         return filter(None, (*self._items, *self._followers))
 
     def touch(self, item_id: str) -> Item:
-        """The item, made on first mention; an item only mentioned has no place yet."""
+        """The item, created when it is first named; an item that was only named has no place
+        yet."""
         item = self._items.get(item_id)
         if item is None:
             item = self._items[item_id] = Item(item_id)
@@ -83,7 +84,7 @@ class Items:
         placed = [item for item in self._items.values() if item.placed]
         lost = [item.id for item in placed if not self.is_placed(item.previous_item_id)]
         ids.extend(self._walk(lost, seen))
-        # What is left follows itself in a circle; it is still shown.
+        # What is left is a circle; it is still shown.
         ids.extend(self._walk([item.id for item in placed], seen))
         return [item_id for item_id in ids if not self._items[item_id].deleted]
 
@@ -95,5 +96,5 @@ class Items:
                 continue
             seen.add(item_id)
             yield item_id
-            # The stack turns arrival order round, which is what an insertion means.
+            # The stack reverses the order of arrival, which is what an insertion means.
             waiting.extend(self._followers.get(item_id, ()))

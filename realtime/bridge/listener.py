@@ -1,4 +1,4 @@
-"""The microphone of a call, listened to by us: which of its audio is somebody's turn."""
+"""Turn detection by us: which audio of a call's microphone is part of a turn."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .resample import Resampler
 
 STEP = ms_to_bytes(40)
 SLACK_MS = 500
-"""What is kept before speech besides the padding: it takes a moment to be found."""
+"""What is kept before speech besides the padding: detecting it takes a moment."""
 
 
 class Listener:
-    """Finds turns in PCM16 of 24 kHz. Times are ms on the call's one timeline, where `start` is
-    the sample that the first audio to come begins at."""
+    """Finds turns in PCM16 at 24 kHz. Times are ms on the call's one timeline, where `start` is the
+    sample that the first audio begins at."""
 
     def __init__(self, vad: Vad, start: int, detection: Mapping[str, Any]) -> None:
         self._vad = vad

@@ -14,12 +14,12 @@ from .items import Item, Items
 from .taps import Tap
 
 PICTURES = 2
-"""So many of the newest pictures are shown again; each costs about as much as a page of text."""
+"""How many of the newest pictures are shown again; each costs about as much as a page of text."""
 SHOWN_EARLIER = "[The person showed a picture here.]"
 MOST_ASKED = 64
-"""So many messages may wait for the provider's word."""
+"""How many messages may wait for the provider to confirm them."""
 MAX_ID = 32
-"""A longer id is not taken by a provider."""
+"""Providers refuse longer ids."""
 ROLES = ("user", "assistant")
 
 
@@ -33,21 +33,21 @@ class Words:
 
 
 class Memory(Tap):
-    """Follows a call and gives its conversation back as GA message items, words only.
+    """Follows a call and returns its conversation as GA message items, words only.
 
-    At most `letters` letters of it, the newest: history is billed with every answer.
+    At most `letters` characters of it, the newest: history is billed with every answer.
     """
 
     def __init__(self, items: Items, letters: int) -> None:
         self._items = items
         self._letters = letters
         self.elsewhere: Collection[str] = ()
-        """Ids that items of other calls have, which no item of this one is to have."""
+        """Ids of items in other calls, which no item of this one may have."""
         self._opening: list[Event] = []
         self._words: dict[str, Words] = {}
         self._pictures: list[tuple[Words, int]] = []  # oldest first
         self._silent: set[str] = set()  # items in which nobody spoke
-        self._so_far: dict[str, str] = {}  # words of turns that are being written down
+        self._so_far: dict[str, str] = {}  # words of turns that are being transcribed
         self._asked: dict[str, str] = {}  # the newest items of a client, by its events' ids
 
     def opens_with(self, history: Sequence[Mapping[str, Any]]) -> None:
@@ -57,7 +57,7 @@ class Memory(Tap):
     def conversation(self) -> list[Event]:
         """Items to open a session with, oldest first, each with an id.
 
-        An answer that was cut ends where it was cut. What nobody has words for is left out.
+        An answer that was cut ends where it was cut. Items without a transcript are left out.
         """
         opening = [item for item in self._opening if not self._items.is_deleted(item["id"])]
         return self._newest([*opening, *self._own(self.order())])
@@ -65,7 +65,7 @@ class Memory(Tap):
     def order(self) -> list[str]:
         """Ids of the call's own items, first to last, with or without words."""
         opening = {item["id"] for item in self._opening}
-        # Some providers speak of items they never placed; those go last.
+        # Some providers name items that they never placed; those go last.
         return [
             each
             for each in dict.fromkeys((*self._items.order(), *self._words))
@@ -86,7 +86,7 @@ class Memory(Tap):
         return self._items.is_placed(item_id) or item_id not in self._words
 
     def role(self, item_id: str) -> str | None:
-        """Who said it; None for what is not the call's own."""
+        """Who said it; None if it is not the call's own."""
         words = self._words.get(item_id)
         return words.role if words else None
 
@@ -99,7 +99,7 @@ class Memory(Tap):
         return bool(words.pictures) or any(part.strip() for part in parts)
 
     def has_all_words(self, item_id: str) -> bool:
-        """Whether the whole of it is."""
+        """Whether all of it is known."""
         return self.has_words(item_id) and item_id not in self._so_far
 
     def is_silent(self, item_id: str | None) -> bool:
@@ -122,7 +122,7 @@ class Memory(Tap):
             self._words.pop(item_id, None)
 
     def spoken(self, item_ids: Iterable[str], status: str) -> list[Event]:
-        """These items of an answer, with what of them was heard."""
+        """These items of an answer, with what was heard of them."""
         return [
             {
                 "id": item_id,
@@ -171,7 +171,7 @@ class Memory(Tap):
                 del self._asked[next(iter(self._asked))]
 
     def _refused(self, event_id: str | None) -> None:
-        """What the provider did not take is no part of the conversation."""
+        """What the provider refused is not part of the conversation."""
         item_id = self._asked.pop(event_id or "", None)
         if item_id is None or self._items.is_placed(item_id):
             return

@@ -1,4 +1,4 @@
-"""The newest of a conversation's items, by their ids, as far as there is room for them."""
+"""The newest of a conversation's items by their ids, within a limit of memory."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from .events import Event
 
 MOST_LETTERS = 8_000_000
-"""In all of them: an image has as many as a hundred thousand words, and a program may show one a
-second."""
+"""In all of them: an image has as many characters as a hundred thousand words, and a program may
+show one per second."""
 
 
 class Newest:
-    """At most `most` items, and no more letters than `MOST_LETTERS` unless it is a single item."""
+    """At most `most` items, and at most `MOST_LETTERS` characters unless it is a single item."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -21,12 +21,12 @@ class Newest:
         self._letters = 0
 
     def get(self, item_id: str) -> Event | None:
-        """The item, if it is still there."""
+        """The item, if it is still kept."""
         found = self._items.get(item_id)
         return found[0] if found is not None else None
 
     def put(self, item_id: str, item: Event) -> None:
-        """Keep an item, at the place that one of this id has already."""
+        """Keep an item, in the place of one that has this id already."""
         size = _letters(item)
         self._letters += size - self._items.get(item_id, (item, 0))[1]
         self._items[item_id] = item, size
@@ -38,7 +38,7 @@ class Newest:
         return len(self._items) > self._most or self._letters > MOST_LETTERS
 
     def pop(self, item_id: str) -> None:
-        """Keep it no more."""
+        """Drop an item."""
         self._letters -= self._items.pop(item_id, ({}, 0))[1]
 
 

@@ -40,8 +40,8 @@ STEPS: dict[StepName, str] = {
     "update": _("Settings"),
     "answer": _("Answer"),
 }
-"""All steps in order, by name, in words for a person (marked English). `setup` is for those who
-make the target: when it cannot be made, that step fails."""
+"""All steps in order, by name, in words for a person (marked English). `setup` fails when the
+target itself cannot be made."""
 
 BEFORE_A_CONNECTION = ("dns", "tcp")
 CLOSED = ("address_forbidden", "refused", "no_route", "broken")
@@ -50,12 +50,12 @@ DELTAS = ("response.output_text.delta", "response.output_audio_transcript.delta"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What came of one step. `detail` is the service's or ours, in its own language.
+    """The result of one step. `detail` is the service's or ours, in its own language.
 
     `seconds`: None where it is not told. When not `ok`: `fault` is a name of `faults.FAULTS`,
     `message` and `remedy` say it in marked English, `said` holds the service's own words with the
-    key removed. `done`: the answer's `response.done`, whose usage costs; `session_id`: in which
-    session of the service.
+    key removed. `done`: the answer's `response.done`, whose usage costs; `session_id`: the
+    service's session.
     """
 
     name: StepName
@@ -88,7 +88,7 @@ async def probe(
     """Try `target` with this GA session configuration; yields each step as it ends, the first that
     fails being the last. Takes `target.timeouts.total` and `answer_seconds` at most.
 
-    `candid`: tell which addresses were found, and a forbidden address from a closed port, which
+    `candid`: say which addresses were found, and tell a forbidden address from a closed port, which
     only people who administer the site may learn.
     """
     steps: asyncio.Queue[Step | None] = asyncio.Queue()
@@ -127,7 +127,7 @@ class Attempt:
         self._audio_bytes = 0
 
     async def run(self, resolve: Resolve, tls: ssl.SSLContext | None) -> None:
-        """Take the steps and put what came of each into the queue."""
+        """Take the steps and put their results into the queue."""
         try:
             upstream = await open_upstream(
                 self._target, self._session, resolve=resolve, tls=tls, progress=self._progress
@@ -165,9 +165,9 @@ class Attempt:
             reading.cancel()
 
     async def _updated(self, upstream: Upstream, events: asyncio.Queue[Event | Closed]) -> bool:
-        """Send the session's settings and wait for the service's word on them."""
+        """Send the session's settings and wait until the service confirms them."""
         if not _send(upstream, upstream.dialect.opening(self._session, ()), events):
-            # It was told everything in its greeting, and began a session all the same.
+            # It got everything in its greeting, and began a session all the same.
             self._progress.begin("answer")
             return True
         with suppress(TimeoutError):
@@ -182,7 +182,7 @@ class Attempt:
         return True
 
     async def _answered(self, upstream: Upstream, events: asyncio.Queue[Event | Closed]) -> None:
-        """Ask for one tiny answer and wait until it is there."""
+        """Ask for one tiny answer and wait for it."""
         for asked in _question(self._target.dialect):
             _send(upstream, upstream.dialect.encode(asked), events)
         while True:
@@ -235,7 +235,7 @@ class Attempt:
         step, seconds = self._progress.step, self._progress.seconds
         told: float | None = seconds
         if not self._candid and step in BEFORE_A_CONNECTION and fault in CLOSED:
-            # A forbidden address looks like a closed port, up to the time that it took.
+            # A forbidden address looks like a closed port, except for the time it took.
             if step == "dns":
                 self._steps.put_nowait(Step("dns", True, seconds))
             step, fault, told = "tcp", "closed", None
@@ -261,7 +261,8 @@ def _question(dialect: str) -> Iterable[Event]:
 def _send(
     upstream: Upstream, frames: Iterable[Frame], events: asyncio.Queue[Event | Closed]
 ) -> int:
-    """Send the frames, and take what the dialect answers itself; how many frames there were."""
+    """Send the frames, and handle what the dialect answers itself; returns how many frames there
+    were."""
     count = 0
     for frame in frames:
         count += 1

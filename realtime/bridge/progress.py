@@ -20,7 +20,7 @@ class Passed:
 
 
 class Progress:
-    """The step under way, since when, and who is told of each that is done."""
+    """The step under way, since when, and whom to tell of finished ones."""
 
     def __init__(self, on_passed: Callable[[Passed], None] | None = None) -> None:
         self.step: StepName = "dns"

@@ -1,4 +1,4 @@
-"""Keeps keys out of everything that is shown, kept or logged."""
+"""Keeps keys out of everything that is shown, stored or logged."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterable
 KEY_LIKE = re.compile(
     r"\b(?:sk|ek|rk|nv|xai|gsk|AIza)[-_][A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{20,}"
 )
-# Where anything may stand: headers as text or as Python shows them, URL parameters, and the names
-# and passwords in URLs. What names the place stays.
+# Places where secrets stand: headers as text or as Python shows them, URL parameters, and the names
+# and passwords in URLs. The name of the place stays.
 PLACES = re.compile(
     r"""
     ( \bBearer\s+
@@ -45,7 +45,7 @@ def hide_in_frame(frame: str | bytes, secrets: Iterable[str]) -> str | bytes:
 
 
 def without_secrets(text: str) -> str:
-    """The text without what looks like a key, or stands where secrets stand."""
+    """The text without anything that looks like a key, or stands where secrets stand."""
     text = PLACES.sub(lambda found: f"{found[1] or ''}{HIDDEN}", text)
     return KEY_LIKE.sub(HIDDEN, text)
 

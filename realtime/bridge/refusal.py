@@ -1,7 +1,8 @@
-"""What is left of a session's configuration that a provider refused.
+"""What can be kept of a session's configuration that a provider refused.
 
-It refuses all of it for one thing, and the model is then without instructions and functions. As a
-rule it names what it does not take: `session.audio.output.voice`, `session.tools[0].name`.
+A provider refuses all of it for one thing, and the model is then without instructions and
+functions. Usually it names what it does not accept: `session.audio.output.voice`,
+`session.tools[0].name`.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ NEEDED = (
     ("tool_choice",),
     ("audio", "input", "turn_detection"),
 )
-"""What a call is not the same without."""
+"""Fields without which it would be another call."""
 
 
 def without(session: Mapping[str, Any], param: object) -> Event | None:
-    """The configuration without what an error's `param` names or, where that is not in it, with no
-    more than is needed. None when nothing is left to be left out."""
+    """The configuration without what an error's `param` names or, if that is not in it, reduced to
+    the minimum. None when there is nothing left to remove."""
     named = NAMED.fullmatch(param) if isinstance(param, str) else None
     path = _place(session, tuple(named[1].split("."))) if named else None
     if named is None or path is None:
@@ -46,8 +47,7 @@ def without(session: Mapping[str, Any], param: object) -> Event | None:
 
 
 def _place(session: Mapping[str, Any], path: Path) -> Path | None:
-    """Where what is named so stands. Other protocols have other places for it, but mostly the same
-    name; of what is not known by its type nothing else is either."""
+    """Where a named field is. Other protocols have it elsewhere, but mostly under the same name."""
     if path[-1] == "type":
         path = path[:-1]
     places = dict(_values(session, ()))

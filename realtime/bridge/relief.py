@@ -1,4 +1,4 @@
-"""Another session in time, before the provider ends the one in use."""
+"""Replaces an upstream session before the provider ends it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Relief:
         self._at = 0.0  # when the session in use should be replaced at the latest, by the loop
 
     def take(self) -> Upstream | None:
-        """The session that takes over, if there is one; it is the caller's from now on."""
+        """The session that takes over, if there is one; it then belongs to the caller."""
         fresh, self._fresh = self._fresh, None
         return fresh
 
@@ -68,7 +68,7 @@ class Relief:
             try:
                 self._fresh = await self._open()
             except UpstreamFailed:
-                # Should none be had, the break itself is mended.
+                # If none can be opened, the later break itself is handled.
                 await asyncio.sleep(min(TRY_AGAIN, left / 8))
         await self._wait_for_quiet(deadline)
 

@@ -1,8 +1,8 @@
 """Tools that the provider itself calls, on MCP servers: followed, shown, and asked about.
 
 The items are GA's: `mcp_list_tools`, `mcp_approval_request` and `mcp_call`. A request and the call
-that follows from it are one call to people. What is of another shape than it should be is left
-out or shown as far as it goes.
+that follows from it are one call to people. Malformed items are left out or shown as far as
+possible.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ STATES = {"in_progress": RUNNING, "completed": COMPLETED, "failed": FAILED}
 LISTING = _("Finding out what the tools can do")
 NOT_LISTED = "The server did not say which tools it has."
 MOST = 200
-"""Items of one upstream session's calls that are followed."""
+"""How many items of one upstream session's calls are followed."""
 
 
 class RemoteTools:
@@ -64,7 +64,7 @@ class RemoteTools:
         self._loop = asyncio.get_running_loop()
 
     def stop(self) -> None:
-        """What is under way comes to nothing: the call is over, or its upstream session."""
+        """What is under way comes to nothing: the call, or its upstream session, is over."""
         for call in list(self._calls.values()):
             if call.open:
                 self._end(call, INTERRUPTED)
@@ -124,7 +124,7 @@ class RemoteTools:
         return call
 
     def _has_room(self) -> bool:
-        """Whether one more can be followed; the oldest of those that are over are forgotten."""
+        """Whether one more can be followed; the oldest finished ones are forgotten."""
         if len(self._calls) >= MOST:
             over = [item_id for item_id, call in self._calls.items() if not call.open]
             for item_id in over[: MOST // 2]:
@@ -196,7 +196,7 @@ class RemoteTools:
         call.began = self._loop.time()
         self._end(call, FAILED)
 
-    # The person's word
+    # Decisions of the person
 
     async def _decided(self, call: ToolCall) -> None:
         what = f"{call.server} {call.name}"
@@ -225,6 +225,6 @@ class RemoteTools:
 
 
 def _words(problem: object) -> str:
-    """What an error of an MCP call says; GA's have a message, and providers say more or less."""
+    """The text of an error of an MCP call; GA's have a message, and providers say more or less."""
     message = problem.get("message") if isinstance(problem, Mapping) else problem
     return message if isinstance(message, str) and message else "The call failed."

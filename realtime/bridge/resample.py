@@ -16,11 +16,11 @@ and aliases at -82 dB, giving up 2 dB at 6.4 of 8 kHz. All cost about 10 us a fr
 
 
 class Resampler:
-    """One stream. Feed it pieces of any size; cut anywhere, the result is the same.
+    """One stream. Feed it pieces of any size; the result does not depend on where they are cut.
 
-    The first sample out stands for the first sample in, and after `flush` there are exactly as
-    many as the time fed needs (rounded to the nearest), so positions in one stream are positions
-    in the other. After `flush` a new stream begins.
+    The first sample out stands for the first sample in, and after `flush` there are exactly as many
+    as the time fed needs (rounded to the nearest), so positions in one stream are positions in the
+    other. After `flush` a new stream begins.
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
@@ -34,7 +34,7 @@ class Resampler:
         self._taken = self._given = 0
 
     def feed(self, pcm: bytes) -> bytes:
-        """The next piece, which may end within a sample; what can be given of the result now.
+        """The next piece, which may end within a sample; returns what is ready of the result.
 
         A few milliseconds stay inside for later pieces.
         """

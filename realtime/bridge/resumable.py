@@ -1,8 +1,8 @@
-"""A browser's leg that outlives its sockets: what one did not deliver, the next one does.
+"""A browser's side that outlives its sockets: what one did not deliver, the next one does.
 
 Both sides count the frames of the call, text and binary alike. The server's begin with
-`nextvoice.ready`, the browser's after `nextvoice.start`. A browser that has lost its socket says
-on the next one how many it has, and is told how many we have; then both go on from there.
+`nextvoice.ready`, the browser's after `nextvoice.start`. A browser that has lost its socket says on
+the next one how many it has, and is told how many we have; then both go on from there.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ UNBOUNDED = 1 << 40
 
 
 class Ring:
-    """The newest frames sent, by their number; older ones go when they have arrived, or when there
-    are too many bytes."""
+    """The newest frames sent, by their number; older ones are dropped once they have arrived, or
+    when there are too many bytes."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -61,7 +61,7 @@ class Ring:
         self._size -= size_of(self._frames.popleft())
 
     def since(self, number: int) -> list[Frame] | None:
-        """Every frame from this number on; None when some of them are gone, or never were."""
+        """Every frame from this number on; None if some of them are gone, or never existed."""
         missing = self.end - number
         if not 0 <= missing <= len(self._frames):
             return None
@@ -71,7 +71,7 @@ class Ring:
 class ResumableBrowser:
     """The bridge's `Browser` over one socket after another. Make and use it on one running loop.
 
-    It ends (`receive` gives `Gone`) when the page leaves, when its socket is lost before the call
+    It ends (`receive` returns `Gone`) when the page leaves, when its socket is lost before the call
     was ready, or when no other comes within `limits.resume_seconds`.
     """
 
@@ -90,7 +90,7 @@ class ResumableBrowser:
         self._reading: asyncio.Timeout | None = None  # of the one who waits in `receive`
         self._take: Take | None = None
         self._attached = asyncio.Event()
-        self._flowing = asyncio.Event()  # what is sent is taken, or kept
+        self._flowing = asyncio.Event()  # sent frames are taken, or kept
         self._lost_at = 0  # bytes that had been sent when the socket was lost
         self._attach(socket)
 
@@ -101,12 +101,12 @@ class ResumableBrowser:
 
     @property
     def over(self) -> bool:
-        """Whether no socket is taken any more."""
+        """Whether no more sockets are accepted."""
         return self._gone is not None
 
     def resume(self, socket: Browser, token: str, received: int) -> bool:
-        """Go on with this socket, if the token is right and nothing the browser lacks is lost;
-        it is sent `nextvoice.resumed` and what it lacks. The socket before it is let go."""
+        """Go on with this socket, if the token is right and everything the browser lacks is still
+        kept; it is sent `nextvoice.resumed` and what it lacks. The socket before it is let go."""
         right = compare_digest(token.encode(), self.token.encode())
         if not right or not self._ready or self._gone is not None:
             return False
@@ -121,18 +121,18 @@ class ResumableBrowser:
         return True
 
     def arrived(self, frames: int) -> None:
-        """The browser has so many frames of the call: no socket will have to send them again."""
+        """The browser has this many frames of the call: no socket will have to send them again."""
         self._ring.forget(frames)
 
     def lose(self, socket: Browser, code: int | None = None) -> None:
-        """This socket is gone; nothing if another has taken its place."""
+        """This socket is gone; does nothing if another has taken its place."""
         if socket is self._socket:
             self._detach()
             if not self._ready or code not in LOST_CODES:
                 self._leave(Gone(code))
 
     async def until_let_go(self, socket: Browser) -> None:
-        """Wait until the call has no more need of this socket: it is lost, or another has taken
+        """Wait until the call does not need this socket any more: it is lost, or another has taken
         its place, or the call is over."""
         if socket is self._socket:
             await self._let_go.wait()
@@ -156,7 +156,7 @@ class ResumableBrowser:
 
     async def send(self, frame: Frame, /) -> None:
         """Hand a frame to the socket, and keep it for the next one. Waits while the socket cannot
-        take more, and a while when too much would have to be kept; never raises."""
+        take more, and for a while when too much would have to be kept; never raises."""
         self._keep(frame)
         if self._writer is not None:
             self._writer.write(frame)
@@ -186,7 +186,7 @@ class ResumableBrowser:
             await self._writer.drain()
 
     async def close(self) -> None:
-        """The call is over: no socket is taken any more, and the last one is let go."""
+        """The call is over: no more sockets are accepted, and the last one is let go."""
         self._leave(Gone())
         self._detach()
         if self._closing:
@@ -206,7 +206,7 @@ class ResumableBrowser:
         return True
 
     async def _wait(self) -> None:
-        """Until there is another socket, or time is up."""
+        """Wait for another socket, or until time is up."""
         try:
             async with asyncio.timeout(self._limits.resume_seconds):
                 await self._attached.wait()

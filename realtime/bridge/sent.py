@@ -1,4 +1,4 @@
-"""The messages of a client that the conversation has, so that each is told once."""
+"""A client's messages that the conversation contains, so that none is told twice."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Sent:
         self._known: dict[str, tuple[str, bytes]] = {}  # event ids and digests, oldest first
 
     def is_new(self, event_id: str, item: Event) -> bool:
-        """Whether the conversation is yet to be told: a client that is not sure sends again, and
-        not every provider would notice. Raises `Problem` when another one has its id."""
+        """Whether the conversation still has to be told: a client that is not sure sends again, and
+        not every provider would notice. Raises `Problem` when another message has its id."""
         digest = sha256(orjson.dumps(item["content"])).digest()
         if (known := self._known.get(item["id"])) is not None:
             if known[1] != digest:
@@ -32,11 +32,11 @@ class Sent:
         return True
 
     def refused(self, event_id: str | None) -> None:
-        """The provider did not take the message of this event."""
+        """The provider refused the message of this event."""
         for item_id, (known, _) in self._known.items():
             if known == event_id:
                 return self.forget(item_id)
 
     def forget(self, item_id: str) -> None:
-        """The conversation does not have it, or not any more."""
+        """The conversation does not contain it, or not any more."""
         self._known.pop(item_id, None)

@@ -13,11 +13,12 @@ Path = tuple[str, ...]
 Change = tuple[Path, Any]
 
 Apply = Callable[[Event], Event]
-"""Makes a configuration of another one."""
+"""Makes a new configuration of another one."""
 
 MAX_NAME = 64
 MOST_ASKED = 64
-"""So many changes may wait for the provider's word; of more the oldest is taken as confirmed."""
+"""How many changes may wait for the provider; if there are more, the oldest is taken as
+confirmed."""
 SHOWN = ("type", "object", "id", "model", "output_modalities", "audio", "expires_at")
 VAD_NUMBERS = {
     "threshold": (0.0, 1.0),
@@ -28,20 +29,21 @@ VAD_NUMBERS = {
 MAX_INSTRUCTIONS = 4_000
 MAX_OUTPUT_TOKENS = 4_096
 PERSON_ASKS = "The person you talk with asks you to follow this:"
-"""Stands between the site's instructions and a person's own, which never take their place."""
+"""Separates the site's instructions from a person's own, which never replace them."""
 FORMATS = (
     {"type": "audio/pcm"},
     {"type": "audio/pcm", "rate": 24_000},
     {"type": "audio/pcmu"},
     {"type": "audio/pcma"},
 )
-"""How a provider may be spoken with; a page's own audio is PCM at 24 kHz whatever it is."""
+"""The audio formats for speaking with a provider; a page's own audio is PCM at 24 kHz in any
+case."""
 VAD_FLAGS = ("create_response", "interrupt_response")
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What the call's model has to choose from; None where that is not known."""
+    """What the call's model offers; None where that is not known."""
 
     voices: Sequence[str] | None = None
     transcription_models: Sequence[str] | None = None
@@ -70,8 +72,8 @@ def shown_session(session: Mapping[str, Any]) -> Event:
 
 
 def changes_of(session: Mapping[str, Any]) -> list[Change]:
-    """A browser's partial session as single changes. Raises `Problem` for anything it may not
-    change or says wrongly; then nothing is changed."""
+    """A browser's partial session as single changes. Raises `Problem` for anything malformed or
+    that it may not change; then nothing is changed."""
     changes = []
     for path, value in _leaves(session, ()):
         CHANGEABLE[path](value, "session." + ".".join(path))
@@ -99,7 +101,7 @@ def with_changes(session: Mapping[str, Any], changes: list[Change]) -> tuple[Eve
 class Settings:
     """The session's configuration during a call; a change the provider refuses is taken back.
 
-    A provider answers what it is asked to change in that order, and an error alone says which one.
+    A provider answers changes in their order, and only an error says which one it is about.
     """
 
     def __init__(self, session: Mapping[str, Any], offered: Offered | None = None) -> None:
@@ -110,7 +112,7 @@ class Settings:
 
     @property
     def manual(self) -> bool:
-        """Whether the page says where turns end."""
+        """Whether the page decides where turns end."""
         audio_in = (self.session.get("audio") or {}).get("input") or {}
         return "turn_detection" in audio_in and audio_in["turn_detection"] is None
 
@@ -137,12 +139,12 @@ class Settings:
             self.accepted()
 
     def opens(self, event_id: str) -> None:
-        """Another session of a provider is asked to be configured so."""
+        """Another upstream session is asked to have this configuration."""
         self._restate(self.session, [(event_id, _as_it_is)])
 
     def opens_without(self, param: object, event_id: str) -> bool:
         """The same without what the provider refuses of it (see `refusal.without`); False, and
-        nothing is changed, where there is nothing to leave out."""
+        nothing is changed, if there is nothing to leave out."""
         left = without(self._sure, param)
         if left is None:
             return False
@@ -154,13 +156,13 @@ class Settings:
         self._restate(self._sure, [each for each in self._asked if each[0] != event_id])
 
     def accepted(self) -> None:
-        """The provider has confirmed the change that was asked for first."""
+        """The provider has confirmed the oldest change."""
         if self._asked:
             _, apply = self._asked.pop(0)
             self._sure = apply(self._sure)
 
     def _restate(self, sure: Event, asked: list[tuple[str, Apply]]) -> None:
-        """The configuration is what is sure, and then what is asked for."""
+        """The configuration is what is confirmed, and then what was asked for."""
         self._sure = self.session = sure
         self._asked = asked
         for _, apply in asked:

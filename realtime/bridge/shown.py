@@ -1,4 +1,4 @@
-"""What people see of a tool's result: text, a table, notes and links, each of a bounded size."""
+"""What people see of a tool's result: text, a table, notes and links, each of a limited size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCHEMES = ("https://", "http://")
 
 
 def shown_of(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """What people are to see of a result, as far as it is of a kind that can be shown."""
+    """What people see of a result, as far as it has a form that can be shown."""
     kept: dict[str, Any] = {}
     if isinstance(text := shown.get("text"), str) and text.strip():
         kept["text"] = fitted(text, MAX_OUTPUT)

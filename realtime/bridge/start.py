@@ -16,8 +16,8 @@ MAX_RATE = 384_000
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What the page asks for. `sample_rate`: what its microphone runs at, 0 when not said.
-    `time_zone`: where the person is, by a name that nobody has looked up; "" when not said."""
+    """What the page asks for. `sample_rate`: its microphone's, 0 if unknown. `time_zone`: where the
+    person is, by a name that was not checked; "" if unknown."""
 
     output_modalities: tuple[str, ...] = ("audio",)
     model: str | None = None
@@ -26,7 +26,7 @@ class Start:
     """Push to talk: the page commits and asks for answers itself."""
     sample_rate: int = 0
     changes: tuple[Change, ...] = ()
-    """The `session` it asks for, as checked changes; they stand over the fields above."""
+    """The `session` it asks for, as checked changes; they take precedence over the fields above."""
     time_zone: str = ""
 
     @property
@@ -46,7 +46,7 @@ class Start:
         return {value["type"] for path, value in self.changes if path[-1] == "format"}
 
     def applied_to(self, session: Mapping[str, Any]) -> Event:
-        """A GA session configuration with these wishes in it."""
+        """A GA session configuration with these wishes applied."""
         changes: list[Change] = [(("output_modalities",), list(self.output_modalities))]
         if self.voice is not None:
             changes.append((VOICE, self.voice))
@@ -58,7 +58,7 @@ class Start:
 
 
 def parse_start(text: str) -> Start:
-    """The start frame. Raises `Problem` on any other or a wrong one."""
+    """The start frame. Raises `Problem` if it is another frame, or malformed."""
     event = parse(text)
     if event["type"] != "nextvoice.start":
         raise Problem(

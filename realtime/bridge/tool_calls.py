@@ -1,4 +1,4 @@
-"""One call of a tool: how it stands, how that is told, and what is kept of its result."""
+"""One call of a tool: its state, how that is told, and what is kept of its result."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class ToolCall:
     allowed: bool = True
     state: str = RUNNING
     approval: str | None = None
-    """What the person said to it, of `approvals`; None when they were not asked, or not yet."""
+    """The person's decision (see `approvals`); None if they were not asked, or have not
+    answered."""
     output: str = ""
     shown: Event = field(default_factory=dict)
     attachments: tuple[Event, ...] = ()
@@ -47,12 +48,12 @@ class ToolCall:
 
     @property
     def open(self) -> bool:
-        """Whether it runs, or waits to be."""
+        """Whether it runs, or waits to run."""
         return self.state in OPEN
 
 
 def announce(core: Call, call: ToolCall) -> None:
-    """Tell page and taps how a call stands."""
+    """Tell page and taps the state of a call."""
     core.announce(
         "nextvoice.tool",
         item_id=call.item_id,
@@ -73,15 +74,15 @@ def announce(core: Call, call: ToolCall) -> None:
 
 
 def _shown(shown: Event) -> Event:
-    """As much of what people see of a result as is told, and the words it stands for."""
+    """What people see of a result, shortened to what is told, and the text in its place."""
     words = shown.get("words")
     return shown_of(shown) | ({"words": fitted(words, MAX_OUTPUT)} if words else {})
 
 
 async def with_files(result: Result, toolbox: Toolbox, limits: Limits) -> tuple[Result, Kept]:
-    """Keep what a result has of files, and all of an output that is too long.
+    """Keep the files of a result, and all of an output that is too long.
 
-    The result that comes back says so, and fits. A file that cannot be kept fails nothing.
+    The returned result says so, and fits. A file that cannot be kept fails nothing.
     """
     files = result.files[: limits.tool_files]
     whole = result.output.encode("utf-8", "replace")

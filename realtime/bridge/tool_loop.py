@@ -1,9 +1,9 @@
 """Functions of our own that a model may call: run beside the audio, answered in its conversation.
 
-A call begins as soon as the model has said all of it; one that the person is asked about first
-waits for their word. When every call of a response is answered and the response is over, the
-outputs are sent and one answer is asked for. What a model may do wrong (unknown names, broken
-arguments, calls without end) comes back to it as the output.
+A call begins as soon as the model has said all of it; one that needs the person's permission waits
+for that. When every call of a response is answered and the response is over, the outputs are sent
+and one answer is asked for. What a model may do wrong (unknown names, broken arguments, calls
+without end) comes back to it as the output.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ from .tools import MAX_NAME, Result, Toolbox, ToolFailed, error, fitted, in_word
 logger = logging.getLogger(__name__)
 
 REMEMBERED = 64
-"""So many answered or cancelled responses are remembered: told again, they ask for nothing."""
+"""How many answered or cancelled responses are remembered, so that repeated events change
+nothing."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
@@ -78,7 +79,7 @@ class Turn:
 
     @property
     def answered(self) -> bool:
-        """Whether all of it can be told to the model."""
+        """Whether all outputs can be told to the model."""
         return self.over and not any(call.open for call in self.calls)
 
     @property
@@ -123,12 +124,12 @@ class ToolLoop(Tap):
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         if self._closed:
-            return  # what comes late would begin anew
+            return  # late events would begin anew
         self._remote.on_event(event)
         match event["type"]:
             case "session.created":
                 self._session += 1
-                # Its responses may have the ids of those before it.
+                # Its responses may have the ids of earlier ones.
                 self._turns = {f"{self._session} {key}": t for key, t in self._turns.items()}
                 self._answered.clear()
                 self._tell_again()
@@ -200,8 +201,8 @@ class ToolLoop(Tap):
             self._loop.call_soon(self._settle_all)
 
     def _interrupt(self, response_id: str | None = None) -> None:
-        """Stop what runs. When an answer was broken off, what an earlier one asked the person for
-        still waits for them: they may have talked about that very thing."""
+        """Stop what runs. When an answer was interrupted, questions of earlier ones still wait for
+        the person: they may have talked about that very thing."""
         for key, turn in self._turns.items():
             if response_id not in (None, key) and turn.waits:
                 continue
@@ -210,7 +211,8 @@ class ToolLoop(Tap):
         self._loop.call_soon(self._settle_all)
 
     def _take_back(self, call_ids: Sequence[str]) -> None:
-        """Stop calls that the model itself wants no more; an answer is due to others at most."""
+        """Stop calls that the model itself does not want any more; at most an answer to others is
+        due."""
         for turn in self._turns.values():
             wanted = [call for call in turn.calls if call.id not in call_ids]
             turn.stopped = turn.stopped or not wanted
@@ -280,7 +282,7 @@ class ToolLoop(Tap):
         return (call.name, call.arguments) in [(each.name, each.arguments) for each in same]
 
     async def _refusal(self, turn: Turn, call: ToolCall) -> str | None:
-        """Ask the person where that is to be done. What the model is told when it may not."""
+        """Ask the person if that is necessary. Returns what the model is told if it may not."""
         free = self._toolbox.policy(call.name) == "free" or self._approvals.needless(call.name)
         if free:
             return None
@@ -295,7 +297,7 @@ class ToolLoop(Tap):
 
     @contextmanager
     def _patient(self, turn: Turn, call: ToolCall) -> Iterator[None]:
-        """Let the assistant say so when this takes long."""
+        """Have the assistant say so when this takes long."""
         seconds = self._limits.tool_slow_seconds
         hurry = self._loop.call_later(seconds, self._say_it_takes_longer, turn, call)
         try:
@@ -317,8 +319,8 @@ class ToolLoop(Tap):
     # Answering
 
     def _tell_again(self) -> None:
-        """Another session that does not know what was found out would find it out again, or do it
-        again: it is told before the answer is asked for that the last one owed."""
+        """Another session that does not know the results would call the functions again: it is told
+        them before it is asked for the answer that the last session owed."""
         core, turn = self._call, self._due
         owed = core.answering.owed or core.answering.waits
         if turn is not None and owed and core.dialect is not None and not core.dialect.recalls:

@@ -1,4 +1,4 @@
-"""What a call may be given to use: functions of our own, what they find and what they make."""
+"""What functions a call offers, what they return and what they make."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ToolFailed(Exception):
 
 
 Policy = Literal["free", "ask"]
-"""Whether a function is run as soon as the model asks for it, or once the person agrees."""
+"""Whether a function runs as soon as the model calls it, or only once the person agrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Produced:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a tool found. `output`: text for the model; `shown`: what people see of it besides,
-    as the site understands it; `files`: what it made, which the conversation keeps."""
+    """The result of a tool. `output`: text for the model; `shown`: what people see of it besides,
+    in the site's own form; `files`: what it made, which the conversation keeps."""
 
     output: str
     shown: Event = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of files. `attachments`: as pages are shown them; `refused`: why others were
+    """What happened to files. `attachments`: as pages are shown them; `refused`: why others were
     not kept, for the model and the person."""
 
     attachments: tuple[Event, ...] = ()
@@ -69,15 +69,15 @@ class Toolbox(Protocol):
         """How long it may take; None: as long as tools usually may."""
 
     async def run(self, name: str, arguments: Event) -> Result:
-        """Do it. Raises `ToolFailed`, or anything else, which is nobody's business but the
-        log's. It may be cancelled at any time."""
+        """Run it. Raises `ToolFailed`, or anything else, which only the log is told. It may be
+        cancelled at any time."""
 
     async def keep(self, files: Sequence[Produced]) -> Kept:
-        """Keep files for the person, where the call's conversation is."""
+        """Keep files for the person, in the call's conversation."""
 
 
 def fitted(text: str, most: int) -> str:
-    """`text` as far as `most` bytes of UTF-8 hold it, with a note where it was cut."""
+    """`text` cut to `most` bytes of UTF-8, with a note where it was cut."""
     data = text.encode("utf-8", "replace")
     if len(data) <= most:
         return data.decode()
@@ -86,8 +86,8 @@ def fitted(text: str, most: int) -> str:
 
 
 def in_words(name: str, arguments: str, output: str, most: int) -> Event:
-    """The output of a function that another session asked for, as the content of a message: this
-    one does not know of the call. At most `most` bytes."""
+    """The output of a function that another session called, as the content of a message, since this
+    session does not know the call. At most `most` bytes."""
     text = f"You called {name[:MAX_NAME]} with {arguments}. The result: {output}"
     content = [{"type": "input_text", "text": fitted(text, most)}]
     return {"type": "message", "role": "system", "content": content}

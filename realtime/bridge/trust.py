@@ -1,4 +1,4 @@
-"""Whom TLS connections believe."""
+"""Which certificates TLS connections trust."""
 
 from __future__ import annotations
 

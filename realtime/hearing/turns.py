@@ -90,8 +90,8 @@ def silence_ms(detection: Mapping[str, Any]) -> int:
 
 def detector_for(detection: Mapping[str, Any]) -> TurnDetector:
     """A detector with GA turn detection settings (`threshold`, `prefix_padding_ms`,
-    `silence_duration_ms` or `eagerness`), each with OpenAI's default, also in place of what is no
-    such setting: programs may send anything."""
+    `silence_duration_ms` or `eagerness`). Missing or invalid ones, since programs may send
+    anything, get OpenAI's defaults."""
     return TurnDetector(
         threshold=_number(detection, "threshold", 0.5, 1),
         prefix_ms=int(_number(detection, "prefix_padding_ms", 300, LONGEST_MS)),

@@ -1,4 +1,4 @@
-"""What every source of answers gets and gives: a Prompt in, pieces of an answer out."""
+"""What every source of answers takes and gives: a Prompt in, pieces of an answer out."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field

@@ -73,8 +73,8 @@ def nullable(inner: Check) -> Check:
 
 
 def either(*checks: Check) -> Check:
-    """The first check that accepts decides. Otherwise the one that found a fault within the value
-    says it, since the value is of its kind; or all of them say what it may be."""
+    """The first check that accepts decides. Otherwise the error comes from the check that found a
+    fault inside the value, which is then of its kind, or else names all that is allowed."""
 
     def check(value: Any, path: str) -> Any:
         refusals: list[Refused] = []

@@ -99,8 +99,8 @@ def _run(items: list[Item], at: int, kind: str) -> tuple[list[Item], int]:
 
 
 def _called(calls: list[Item], outputs: list[Item]) -> Iterator[dict[str, Any]]:
-    """Calls that were made at once, and what came of each. Services refuse a conversation in which
-    that is missing or stands elsewhere, so what comes later is told in another way."""
+    """Parallel tool calls and their outputs. Services refuse a conversation in which an output is
+    missing or in another place, so later outputs are told in another way."""
     made = [
         {
             "id": item.call_id,
@@ -148,8 +148,8 @@ async def _events(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, Any]]:
 
 
 def _pieces(chunk: dict[str, Any], calls: dict[int, object]) -> list[Piece]:
-    """One stream chunk -> pieces; `calls` remembers the ids of the tool calls that have begun, by
-    their index. Ollama gives all of them the same."""
+    """One stream chunk -> pieces; `calls` remembers the ids of tool calls that have begun, by their
+    index. Ollama gives all of them the same."""
     if error := chunk.get("error"):
         message = error.get("message") if isinstance(error, dict) else str(error)
         raise BrainFailed(f"The language model failed. {message}")

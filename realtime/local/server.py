@@ -1,4 +1,4 @@
-"""The shell: WebSocket on /v1/realtime, and two small pages over HTTP."""
+"""The server: WebSocket on /v1/realtime, and two small pages over HTTP."""
 
 import asyncio
 import contextlib
@@ -125,7 +125,7 @@ async def _expire(
     writer: "asyncio.Task[None]",
     session_s: float,
 ) -> None:
-    """The last word of a session that reached its end: an error, then close 1001."""
+    """The last event of a session that reached its end: an error, then close 1001."""
     session.close()
     length = f"{session_s / 60:g} minutes" if session_s >= 60 else f"{session_s:g} seconds"
     message = f"Your session hit the maximum duration of {length}."
@@ -189,7 +189,7 @@ async def serve(
 ) -> AsyncIterator[Provider]:
     """Run the provider while the block runs; workers start at once and end with it.
 
-    `sock`: a listening socket to take instead of `host` and `port`.
+    `sock`: a listening socket to use instead of `host` and `port`.
     """
     provider = Provider(engine or engine_from(), host, port, session_s)
     provider.engine.start()

@@ -101,7 +101,7 @@ class Session:
         return [partial(self._guarded, step, lambda: None) for step in steps]
 
     def _guarded(self, step: Step, event_id: Callable[[], str | None]) -> None:
-        """Run a step; whatever is wrong with it becomes an `error` event."""
+        """Run a step; any problem with it becomes an `error` event."""
         try:
             step()
         except Refused as refused:
@@ -144,7 +144,7 @@ class Session:
         self._send(event("session.updated", session=self.config))
 
     def _parse(self, value: Any, path: str) -> Item:
-        # Audio in an item is whole: it must not mix with the stream of the microphone.
+        # Audio in an item is complete: it must not mix with the stream of the microphone.
         return parse_item(value, Decoder(self.config["audio"]["input"]["format"]), path)
 
     def _create_item(self, given: dict[str, Any]) -> None:

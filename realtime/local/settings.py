@@ -26,8 +26,8 @@ class Engine:
     brain: Brain
     vads: VadPool
     pace: Pace = field(default_factory=Pace)
-    # An answer waits at most this long for the recogniser, which has a limit of its own: words that
-    # come after it are answered as if they were none.
+    # An answer waits at most this long for the recogniser, which has a limit of its own; later
+    # words are treated as if nothing was said.
     recognition_wait_s: float = EARS_LIMIT_S
     # The local time the talker tells.
     now: Callable[[], datetime] = datetime.now

@@ -57,7 +57,7 @@ class _Heard:
 
 
 def plain(text: str) -> str:
-    """Lower case, one space between words, apostrophes kept, other signs dropped."""
+    """Lower case, single spaces, apostrophes kept, other signs dropped."""
     return " ".join(re.findall(r"[a-z0-9']+", text.lower().replace("\u2019", "'")))
 
 
@@ -118,7 +118,7 @@ def _own_words(item: Item) -> str:
 
 
 def _fresh_outputs(items: list[Item]) -> list[tuple[str, str]]:
-    """(tool name, output) of the outputs that follow everything else."""
+    """(tool name, output) of the outputs at the end of the prompt."""
     names = {item.call_id: item.name for item in items if item.kind == "function_call"}
     found: list[tuple[str, str]] = []
     for item in reversed(items):

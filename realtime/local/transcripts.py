@@ -1,4 +1,4 @@
-"""Runs recognition beside everything else and tells the client what came of it."""
+"""Runs recognition in the background and tells the client its results."""
 
 import asyncio
 from typing import Any

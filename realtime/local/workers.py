@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 30.0
-# A worker that could not start this often, and never did, is taken for broken.
+# A worker that failed to start this often, and never did, is taken for broken.
 BROKEN_STARTS = 2
 PASSED_ON = (
     "HOME",
@@ -31,7 +31,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 def worker_environment() -> dict[str, str]:
-    """What a worker needs of ours, and none of our keys."""
+    """The environment that a worker needs, without our keys."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
     return {**kept, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}

@@ -1,4 +1,4 @@
-"""The provider languages we speak, by name."""
+"""The wire languages of providers, by name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Names for the items of a server that gives them all the same, as LocalAI long did.
+"""Names for the items of a server that gives them all the same id, as LocalAI long did.
 
-The first id that stands for a second item is such a one. From then on each turn and each item of an
-answer that comes under it gets a name of ours; all other ids stay what they are.
+An id that turns up for a second item is such an id. From then on each turn and each item of an
+answer that comes under it gets a name of ours; all other ids stay as they are.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ WORDS = "conversation.item.input_audio_transcription."
 
 
 class Aliases:
-    """Those of one session. What it is given may be of any shape."""
+    """The aliases of one session. Events may be of any shape."""
 
     def __init__(self) -> None:
-        # What ids stand for: 0 a turn, else the number of an answer.
+        # What ids stand for: 0 a turn, otherwise the number of an answer.
         self._seen: dict[str, int] = {}
         self._answer = 1
         self._shared: str | None = None
@@ -33,17 +33,17 @@ class Aliases:
         self._told: set[str] = set()  # of the turn
         self._items: dict[Any, str] = {}  # of the answer, by their places in it
         self._ours: set[str] = set()
-        self._asked: str | None = None  # the item that the server was told something of
+        self._asked: str | None = None  # the last item that the server was told something about
 
     def theirs(self, item_id: Any) -> Any:
-        """The server's id of an item that it is told something of."""
+        """The server's id of an item that it is told something about."""
         if not isinstance(item_id, str) or item_id not in self._ours:
             return item_id
         self._asked = item_id
         return self._shared
 
     def rename(self, event: Event) -> bool:
-        """Name what an event is about. False for one that is to be left out."""
+        """Rename the item of an event. False for an event to be left out."""
         kind, item = event["type"], event.get("item")
         item = item if isinstance(item, dict) else {}
         item_id = item.get("id") if "item" in event else event.get("item_id")

@@ -1,6 +1,6 @@
-"""Frames that differ in two strings only, taken apart without reading them as JSON.
+"""Frames that differ only in two strings, taken apart without parsing them as JSON.
 
-An answer's audio comes in hundreds of frames that are alike but for the event's id and the audio.
+An answer's audio comes in hundreds of frames that differ only in the event's id and the audio.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from ..writer import Frame
 
 
 class Alike:
-    """What is the same of one frame with an answer's audio and the next.
+    """What consecutive frames with an answer's audio have in common.
 
     A frame that begins with `head` up to the quote that opens the event's id, and so on, is the
-    same JSON but for what stands between: neither has quotes in it, or it would not fit.
+    same JSON except for what stands between: neither contains quotes, or the frame would not match.
     """
 
     __slots__ = ("_at", "_head", "_left", "_middle", "_tail")
@@ -26,7 +26,7 @@ class Alike:
 
     @classmethod
     def of(cls, frame: Frame, event_id: object, delta: object) -> Self | None:
-        """From one such frame and what stands in it; None where they stand otherwise."""
+        """From one such frame and its values; None if they are in other places."""
         if not isinstance(frame, str):
             return None
         head, _, rest = frame.partition(f'"{event_id}"')
@@ -36,7 +36,7 @@ class Alike:
         return cls(f'{head}"', f'"{middle}"', f'"{tail}')
 
     def delta(self, frame: str) -> str | None:
-        """What such a frame has as its `delta`, as it stands there; None for another frame."""
+        """The `delta` of such a frame, as it stands there; None for another frame."""
         if not frame.startswith(self._head) or not frame.endswith(self._tail):
             return None
         at = frame.find('"', self._at)
@@ -46,6 +46,6 @@ class Alike:
 
 
 def _ends_in(text: str, name: str) -> bool:
-    """Whether what comes next is the value of this name."""
+    """Whether the next value in the text is that of this name."""
     before, colon, after = text.rpartition(":")
     return bool(colon) and not after.strip() and before.rstrip().endswith(f'"{name}"')

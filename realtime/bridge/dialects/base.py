@@ -1,4 +1,4 @@
-"""What a provider's wire language must do for a call."""
+"""The interface of a dialect: what a provider's wire language must do for a call."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ AUDIO_DELTA = "response.output_audio.delta"
 
 RENEW = "nextvoice.renew"
 """Inside the bridge: the session should be replaced within so many `seconds`, at a quiet moment,
-because its provider said so or because settings changed that hold for a session's whole life."""
+because its provider said so or because settings changed that apply to a session's whole life."""
 
 SPENT = "nextvoice.spent"
 """Inside the bridge: what the answer `response_id` used, in the provider's words as `raw_usage`,
-which were said after its end with this `status`. For taps only."""
+reported after its end with this `status`. For taps only."""
 
 TAKEN_BACK = "nextvoice.taken_back"
-"""Inside the bridge: the function calls `call_ids` are wanted no more. For taps only."""
+"""Inside the bridge: the function calls `call_ids` are not wanted any more. For taps only."""
 
 OPENING_IDS = "nextvoice_open_"
-"""Event ids of opening frames start so, which tells an error about one of them."""
+"""Event ids of opening frames start with this, which tells whether an error is about one."""
 OPENING = f"{OPENING_IDS}session"
-"""That of the session's configuration."""
+"""The event id of the session's configuration."""
 
 
 class Dialect(Protocol):
@@ -40,25 +40,25 @@ class Dialect(Protocol):
     name: ClassVar[str]
     traits: ClassVar[Traits]
     history_mode: ClassVar[Literal["items", "packed"]]
-    """How a session is told the conversation before it: as messages of both sides, or as one
-    system message, for models that go on in text after text."""
+    """How a session is told the conversation before it: as messages of both sides, or as one system
+    message, for models that answer in text after text."""
     subprotocols: Sequence[str]
     skipped: int
     """Frames and events dropped so far: unknown, broken or repeated."""
 
     recalls: bool
-    """Whether the provider itself knows what was said in the session before."""
+    """Whether the provider itself remembers the session before."""
 
     waits_for_tools: ClassVar[bool]
-    """Whether it can say nothing while a function it called runs."""
+    """Whether it is silent while a function it called runs."""
 
     def succeed(self, handle: str | None, told: bool) -> None:
-        """Given before all else: the handle of the session before this one, to go on from, and
-        whether `opening` will tell a conversation."""
+        """Called first: the handle of the session before this one, to go on from, and whether
+        `opening` will tell a conversation."""
 
     def handle(self) -> str | None:
-        """With what another session would go on exactly where this one is, if the provider keeps
-        sessions; None while something was said that it would not know."""
+        """A handle with which another session could go on exactly where this one is, if the
+        provider keeps sessions; None while it would miss something that was said."""
 
     def url(self, target: Target) -> str:
         """The WebSocket URL with its query."""
@@ -70,8 +70,8 @@ class Dialect(Protocol):
         """Frames to send at once, for providers that wait for the client to speak first."""
 
     def taken(self, item_ids: Collection[str]) -> None:
-        """Ids that items of earlier sessions and calls have, given before `opening`: no other
-        item is to have one of them, but what the provider is told itself."""
+        """Ids of items in earlier sessions and calls, given before `opening`: no new item may have
+        one of them, except those that the provider is told itself."""
 
     def opening(
         self, session: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
@@ -89,16 +89,16 @@ class Dialect(Protocol):
         """
 
     def more_audio(self, frame: Frame) -> tuple[Event, bytes] | None:
-        """The quick way to read a frame, tried before `decode`: where it is no more than the next
-        audio of the part of an answer that `decode` gave last, that event and the PCM that comes
-        after it. None: `decode` it."""
+        """The fast way to read a frame, tried before `decode`: if it is only the next audio of the
+        part of an answer that `decode` returned last, that event and the following PCM. None:
+        `decode` it."""
 
     def encode(self, event: Mapping[str, Any]) -> Iterable[Frame]:
         """The frames for one GA client event other than an audio append."""
 
     def answers(self) -> Sequence[Event]:
-        """The GA events with which the dialect itself answers what it was last given to encode,
-        in its provider's place; asked for after each `encode` and `audio`. Each is given once."""
+        """GA events with which the dialect itself answers what it was last given to encode, instead
+        of the provider; asked for after each `encode` and `audio`. Each is returned once."""
 
     def audio(self, pcm: bytes) -> Iterable[Frame]:
         """The frames that carry microphone audio; none while a resampler still gathers."""

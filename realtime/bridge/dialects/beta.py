@@ -1,4 +1,4 @@
-"""OpenAI's beta language and GA: how the one says what the other says. Pure functions.
+"""Translation between OpenAI's beta language and GA. Pure functions.
 
 | beta | GA |
 |---|---|
@@ -11,7 +11,7 @@
 | temperature | - |
 | - | include, prompt, reasoning, truncation, parallel_tool_calls, tracing, idle_timeout_ms |
 
-Source: protocols.md 1.2 to 1.4 and 2.2. What comes in may be of any shape; nothing raises.
+Source: protocols.md 1.2 to 1.4 and 2.2. Input may be of any shape; nothing raises.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _common_to_beta(body: Mapping[str, Any]) -> Event:
 
 
 def session_to_ga(session: Mapping[str, Any]) -> Event:
-    """A provider's session, nested; one that is GA already stays what it is."""
+    """A provider's session, nested; one that is GA already stays unchanged."""
     nested: Event = {"type": "realtime", "object": "realtime.session"}
     for name in ("id", "model", "expires_at", "audio", "output_modalities", "max_output_tokens"):
         if session.get(name) is not None:
@@ -155,7 +155,7 @@ def response_to_ga(response: Mapping[str, Any]) -> Event:
 
 
 def item_to_ga(item: object) -> Any:
-    """A provider's item as GA has it; what is no object comes back as it is."""
+    """A provider's item as GA has it; anything but an object is returned unchanged."""
     if not isinstance(item, Mapping):
         return item
     converted = _with_content(item, {"text": "output_text", "audio": "output_audio"})
@@ -192,7 +192,7 @@ def _common_to_ga(body: Mapping[str, Any]) -> Event:
 
 
 def _tidy_session(session: Event) -> Event:
-    """Values that GA's types would not take, left out."""
+    """Values that GA's types do not allow, removed."""
     if not isinstance(session.get("audio", {}), dict):
         del session["audio"]
     if session.get("output_modalities") not in (["audio"], ["text"]):
@@ -232,7 +232,7 @@ def _turns(turns: object) -> Event | None:
 
 
 def _tool(tool: object) -> Event | None:
-    """A tool, flat: some nest what a function is under `function`."""
+    """A tool, flat: some nest the function's fields under `function`."""
     if not isinstance(tool, Mapping):
         return None
     inner = tool.get("function")

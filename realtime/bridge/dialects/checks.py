@@ -32,9 +32,9 @@ ONSET_MS = 1000
 
 
 class Checks:
-    """Those of one session. `completing`: what completes its answers, if anything does. `judged`
-    turns a provider's error into one that the tables of `errors` know. `heard_ms()`: how much of
-    the microphone the provider was given."""
+    """The checks of one session. `completing`: what completes its answers, if anything does.
+    `judged` turns a provider's error into one that the tables of `errors` know. `heard_ms()`: how
+    much of the microphone the provider was given."""
 
     def __init__(
         self,
@@ -73,17 +73,17 @@ class Checks:
         return True
 
     def _correct(self, event: Event, shape: Shape) -> None:
-        """What must not fail the check, however a provider says it."""
+        """Correct what must not fail the check, however a provider says it."""
         kind = event["type"]
         if kind == "error":
             event["error"] = self._judged(error_of(event))
         elif "arguments" in shape.need:
             event["arguments"] = arguments_of(event)
         elif kind == "response.done" and self._under_way is not None:
-            # The end of an answer is waited for, however little it says.
+            # The end of an answer is waited for, so it is accepted however little it says.
             event["response"] = event["response"] if is_a(event.get("response"), dict) else {}
         elif kind == TRANSCRIBED:
-            # So is that of a turn, which may have been billed.
+            # So is the end of a turn, which may have been billed.
             event["transcript"] = text_or(event.get("transcript"), "")
         elif kind in TIMES:
             self._time(event, TIMES[kind])

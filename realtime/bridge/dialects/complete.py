@@ -1,7 +1,7 @@
-"""What providers leave out of an answer, added: every answer comes as complete as OpenAI's.
+"""Adds what providers leave out of an answer: every answer comes as complete as OpenAI's.
 
 Strict clients need each item announced, each part opened and closed, each item done. What a
-provider says itself is passed on; what it omits is made up from what went before, once.
+provider says itself is passed on; what it omits is derived from earlier events, once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .parts import (
 )
 
 FINISHED = 64
-"""So many finished answers are remembered; what still comes for them is dropped."""
+"""How many finished answers are remembered; late events for them are dropped."""
 
 ARGUMENTS = ("response.function_call_arguments.delta", "response.function_call_arguments.done")
 IN_PART = (
@@ -43,8 +43,8 @@ IN_PART = (
 
 
 class Completing:
-    """Follows one session. `take` gets events that are checked and whose missing ids are filled
-    where they are known, else empty."""
+    """Follows one session. `take` gets checked events, in which missing ids are filled where they
+    are known, and empty otherwise."""
 
     def __init__(self) -> None:
         self._answers: dict[str, dict[str, Made]] = {}  # responses under way, their items
@@ -66,7 +66,7 @@ class Completing:
         if kind == "conversation.item.done":
             return self._item_done(event["item"])
         if kind == "input_audio_buffer.committed":
-            # Of a turn that became an item before, its place is known.
+            # The place of a turn that became an item earlier is known.
             last = self._placed.get(event["item_id"], self._last)
             event["previous_item_id"] = event["previous_item_id"] or last
             return [event]
@@ -87,7 +87,7 @@ class Completing:
         self._last = item["id"]
         self._placed[item["id"]] = event["previous_item_id"]
         event["type"] = "conversation.item.added"
-        # An answer's item is done later; of others the older language says no more.
+        # An answer's item is done later; of other items the older language says no more.
         own = item.get("role") == "assistant" or item.get("type") == "function_call"
         if older and not own:
             item["status"] = "completed"
@@ -140,7 +140,7 @@ class Completing:
         response_id = event["response"]["id"]
         if response_id in self._answers:
             return []
-        # Some servers give every answer the same id: said to begin, it is another one.
+        # Some servers give every answer the same id: when it begins again, it is another one.
         self._finished.pop(response_id, None)
         self._answers[response_id] = {}
         return [event]
@@ -167,7 +167,7 @@ class Completing:
         return [event]
 
     def _open(self, items: dict[str, Made], event: Event, item: Event) -> list[Event]:
-        """Announce an item that was not."""
+        """Announce an item that was not announced."""
         if item["id"] in items:
             return self._place(items[item["id"]].item)
         item = {"object": "realtime.item", "status": "in_progress"} | item
@@ -229,7 +229,7 @@ class Completing:
     def _close(
         self, items: dict[str, Made], response_id: str, item: Event, event: Event | None = None
     ) -> list[Event]:
-        """An item is finished, as `event` says or because its answer is."""
+        """Finish an item, because `event` says so or its answer is over."""
         made = items.get(item["id"])
         if made is not None and made.over:
             return []

@@ -1,4 +1,4 @@
-"""Where a dialect's provider is and who we say we are: its URL and headers."""
+"""The connection of a dialect: the provider's URL and our headers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Endpoint:
         self._authorizations: Mapping[str, str] = {}
 
     def succeed(self, handle: str | None, told: bool) -> None:
-        """None of these providers goes on with a session of before."""
+        """None of these providers can go on from an earlier session."""
 
     def handle(self) -> str | None:
-        """Nor has a handle of it."""
+        """So there is no handle of one."""
         return None
 
     def url(self, target: Target) -> str:

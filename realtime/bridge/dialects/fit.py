@@ -1,4 +1,4 @@
-"""A GA configuration cut down to what a dialect's providers have; still in GA's words."""
+"""A GA configuration reduced to what a dialect's providers have; still in GA's words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOOLS = ("tools", "tool_choice")
 def fit_session(session: Mapping[str, Any], traits: Traits) -> Event:
     """A whole or partial session without what the provider would refuse.
 
-    Semantic turn detection falls back to the detection of speech, a format it lacks to PCM.
+    Semantic turn detection becomes server VAD, an unknown format PCM.
     """
     if traits.further == ("*",):
         names = set(session)

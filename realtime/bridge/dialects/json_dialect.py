@@ -1,9 +1,9 @@
-"""What all providers share that speak OpenAI's events or something close, as JSON text frames.
+"""The base of all dialects with OpenAI's events or something close, as JSON text frames.
 
 decode: a frame -> read -> translated (a subclass's words to GA's) -> checked and filled
         -> completed (unless the provider is known to be complete) -> audio as our PCM
         (more of the same part of an answer needs only the last of these: `_more`; audio in a
-        frame like the one before, not even to be read: `more_audio`)
+        frame like the one before need not even be parsed: `more_audio`)
 encode: a GA event -> answered here, or fitted to what the provider has -> told (in its words)
 """
 
@@ -34,9 +34,10 @@ from .traits import Traits
 ENDS_AUDIO = ("response.output_audio.done", "response.content_part.done", "response.done")
 CAPTION = "response.output_audio_transcript.delta"
 CAPTIONS = (CAPTION, "response.audio_transcript.delta")
-"""Words between an answer's audio, in GA's name and the older one: they change nothing about it."""
+"""Words that come between an answer's audio, by GA's name and the older one: they do not
+affect it."""
 Place = tuple[Any, ...]
-"""A provider's own words for what an event is, and of which part of which answer."""
+"""What an event is, and of which part of which answer, in the provider's own words."""
 NOTHING: tuple[Place, Event] = (), {}
 NO_SUCH_ITEM = "item_retrieve_invalid_item_id"
 
@@ -65,8 +66,8 @@ class JsonDialect(Endpoint):
         self._kept = None if self.traits.retrieve else Kept()
         self._names = Names()
         self._samples = 0  # of the microphone, in this session
-        # The places of the answer's audio and captions that came last, in the provider's words, and
-        # what those became. None, once something came that may have changed what they mean.
+        # The places of the last audio and captions of the answer, in the provider's words, and the
+        # events they became. Reset once something came that may have changed their meaning.
         self._more_audio = self._more_words = NOTHING
         self._alike: Alike | None = None  # the frames that audio comes in
         self._audio_event: Event = {}  # the last one's
@@ -122,7 +123,8 @@ class JsonDialect(Endpoint):
         return frames
 
     def _authorized(self, session: Event) -> Event:
-        """A session whose MCP servers are told who asks. Nobody but the provider sees this one."""
+        """A session with the authorizations for its MCP servers. Only the provider sees this
+        one."""
         if not self._authorizations or "tools" not in session:
             return session
         labels = self._authorizations
@@ -149,7 +151,7 @@ class JsonDialect(Endpoint):
         return answers
 
     def answer(self, kind: str, **fields: Any) -> None:
-        """Say something in the provider's place."""
+        """Answer instead of the provider."""
         event = {"type": kind, "event_id": new_id("event"), **fields}
         self._answers += self._checked(event)
 
@@ -203,7 +205,7 @@ class JsonDialect(Endpoint):
         found: list[Event] = []
         if event is not None and not self._repeats.seen(event, frame):
             place = _place(event)
-            # Nothing but what it adds is new about more of the same part of the same answer.
+            # The same part of the same answer: only the delta is new.
             if place == self._more_audio[0]:
                 found = self._more(event, self._more_audio[1])
                 if found:
@@ -240,7 +242,7 @@ class JsonDialect(Endpoint):
             self._more_audio = self._more_words = NOTHING
             self._alike = None
         elif self._completing is None:
-            # Whoever completes what a provider leaves out has to hear every word.
+            # What completes answers has to see every word.
             self._more_words = place, found[0]
         return found
 

@@ -6,7 +6,7 @@ from ..events import Event
 from ..newest import Newest
 
 KEPT = 1_000
-"""So many, the newest."""
+"""How many, the newest."""
 TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
 
 
@@ -22,7 +22,7 @@ class Kept:
         return None if item is None else dict(item)
 
     def follow(self, event: Event) -> None:
-        """Take what a GA event, complete, tells of an item."""
+        """Take what a complete GA event tells about an item."""
         if isinstance(item := event.get("item"), dict):
             self._items.put(item["id"], {**(self._items.get(item["id"]) or {}), **item})
         elif event["type"] == TRANSCRIBED and (item := self._items.get(event["item_id"])):

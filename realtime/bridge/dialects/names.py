@@ -1,7 +1,7 @@
 """Names for the items of a provider that counts them from the beginning in each session.
 
-An id that an item of an earlier session has, or of an earlier call, is no name for another one:
-such an item gets a name of ours, and the provider goes on hearing its own.
+An id of an item in an earlier session or call must not be used for another one: such an item gets a
+name of ours, and the provider keeps its own.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from ..events import Event
 from ..ids import new_id
 
 BEGINS = ("input_audio_buffer.", "response.")
-"""Events about something that happens in this session, never about what it was told of before."""
+"""Events about something that happens in this session, never about earlier items that it was
+told."""
 ID_FIELDS = ("item_id", "previous_item_id")
 REQUEST = "approval_request_id"
-"""Of an item: that of another one, which it follows from."""
+"""Fields with the id of another item, which this one follows."""
 
 
 class Names:
-    """Those of one session. The events it is given may be of any shape."""
+    """The names of one session. Events may be of any shape."""
 
     def __init__(self) -> None:
         self.taken: Collection[str] = ()
@@ -44,7 +45,7 @@ class Names:
         return event | {name: self._as_theirs(event[name]) for name in names}
 
     def ours(self, item_id: str) -> str:
-        """What everybody else calls an item that the provider calls so."""
+        """Our name for an item that the provider calls this."""
         return self._ours.get(item_id, item_id)
 
     def rename(self, event: Event) -> None:
@@ -84,7 +85,7 @@ class Names:
 
     def _as_theirs(self, item_id: Any) -> Any:
         if item_id in self._ours and item_id not in self._theirs:
-            # There is another of this name by now: of this one the provider knows nothing.
+            # Another item has this name by now: the provider does not know this one.
             self._pair(new_id("item"), item_id)
         return self._theirs.get(item_id, item_id)
 

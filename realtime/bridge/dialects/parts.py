@@ -1,4 +1,4 @@
-"""The content parts of an answer's item while it comes, and the events that open and end them."""
+"""The content parts of an answer's item as they arrive, and the events that open and end them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Made:
     index: int
     parts: dict[int, Part] = field(default_factory=dict)
     said: bool = False
-    """Of a function call, whether all its arguments came."""
+    """Whether all arguments of a function call have come."""
     over: bool = False
 
 
@@ -78,7 +78,7 @@ def whole(item: Event, made: Made) -> Event:
 
 
 def words_at(item: Event, index: int) -> str:
-    """What the item, as it was told, has as the words of this part."""
+    """The words of this part in the item as it was told."""
     content = item["content"] if item.get("type") == "message" else []
     part = content[index] if index < len(content) else {}
     return str(part.get("transcript") or part.get("text") or "")

@@ -11,10 +11,10 @@ from ..writer import Frame
 
 
 def read(frame: Frame) -> Any:
-    """What a frame says. Raises `ValueError`.
+    """The JSON value of a frame. Raises `ValueError`.
 
-    Words that end in the middle of a pair of surrogates, and numbers that are none, are read too:
-    most writers of JSON let them through, and an answer's end may have them.
+    Text with half a surrogate pair, and numbers such as NaN, are read too: most writers of JSON let
+    them through, and the end of an answer may contain them.
     """
     try:
         return orjson.loads(frame)

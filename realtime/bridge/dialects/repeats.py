@@ -1,4 +1,4 @@
-"""Telling an event that came twice from a new one."""
+"""Recognises events that come twice."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Repeats:
         self._known: dict[int, None] = {}  # oldest first
 
     def seen(self, event: Event, frame: Frame) -> bool:
-        """Whether this event came before, in the very same frame; one without an id, which gets
-        one, never did."""
+        """Whether this event came before, in the very same frame. An event without an id gets one,
+        and never came before."""
         event_id = event.get("event_id")
         if not isinstance(event_id, str) or not event_id:
             event["event_id"] = new_id("event")
@@ -26,7 +26,7 @@ class Repeats:
 
     def came(self, frame: Frame) -> bool:
         """Whether this very frame, of an event with an id, came before."""
-        # The id alone says little: not every provider counts its events well. A hash is kept
+        # The id alone is not enough: not every provider counts its events well. A hash is kept
         # because it is small, and hashing an answer's audio takes half a microsecond.
         mark = hash(frame)
         if mark in self._known:

@@ -1,4 +1,4 @@
-"""Audio on a provider's wire: our PCM16 at 24 kHz there and back, in its format at its rate."""
+"""Audio on a provider's wire: from and to our PCM16 at 24 kHz, in its format at its rate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RATES = range(4_000, 192_001)
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How one direction sounds on the wire: a GA format name and samples per second."""
+    """The audio of one direction on the wire: a GA format name and samples per second."""
 
     form: str = PCM
     rate: int = RATE
@@ -31,9 +31,9 @@ class Wire:
 class Sound:
     """Both directions of one upstream session.
 
-    Formats are asked for in a session's configuration and told in what the provider says of it;
-    what is told wins. A microphone stream is cut only where the format changes, so that the
-    provider's milliseconds are the call's.
+    A session's configuration asks for formats, and the provider's answer tells them; what is told
+    counts. A microphone stream is cut only where the format changes, so that the provider's
+    milliseconds are the call's.
     """
 
     def __init__(self, traits: Traits) -> None:
@@ -65,7 +65,7 @@ class Sound:
     # Configuration
 
     def asks(self, session: Mapping[str, Any]) -> None:
-        """A configuration is sent: from now on the microphone sounds as it says."""
+        """A configuration is sent: from now on the microphone has its format."""
         audio = _inner(session, "audio")
         if (form := _form(audio, "input")) is not None:
             self._ears_before = self._ears
@@ -133,7 +133,8 @@ class Sound:
 
 
 def ours(session: dict[str, Any]) -> None:
-    """Say a provider's session or response, in GA's form, as it sounds to us: PCM at 24 kHz."""
+    """Describe a provider's session or response, in GA's form, as its audio is to us: PCM at 24
+    kHz."""
     for side in ("input", "output"):
         inner = _inner(_inner(session, "audio"), side)
         if _inner(inner, "format").get("type") == PCM:

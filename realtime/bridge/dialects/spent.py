@@ -16,9 +16,9 @@ SPELLINGS = {
 
 
 def response_usage(event: Event) -> None:
-    """Put right the usage of a `response.done`; what was said instead becomes `raw_usage`.
+    """Correct the usage of a `response.done`; the original becomes `raw_usage`.
 
-    xAI says it at the root of the event, Qwen in the plural, MiniMax adds times and characters.
+    xAI has it at the root of the event, Qwen in the plural, MiniMax adds times and characters.
     """
     response = event["response"]
     raw = response.get("usage")
@@ -33,9 +33,9 @@ def response_usage(event: Event) -> None:
 
 
 def transcription_usage(event: Event, seconds: float) -> None:
-    """Put right the usage of a `...transcription.completed`, which GA demands.
+    """Correct the usage of a `...transcription.completed`, which GA requires.
 
-    Where the provider says nothing it is `seconds` of speech, and `raw_usage` is None.
+    If the provider reports none it is `seconds` of speech, and `raw_usage` is None.
     """
     raw = event.get("usage")
     usage = _transcription(raw) if isinstance(raw, dict) else None

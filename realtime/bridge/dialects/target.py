@@ -22,7 +22,7 @@ IN_THE_HANDSHAKE = (
 )
 
 SECRET_LENGTH = 6
-"""A shorter value is no secret worth hiding, and would blank out ordinary words."""
+"""Shorter values are no secrets worth hiding, and would blank out ordinary words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,11 @@ class Target:
 
     `url`: the endpoint, `wss://host/v1/realtime`; `https:` and a base ending in `/v1` are
     understood too. `key`, `headers` and `query` are kept out of `repr`, since any may be secret.
-    `authorizations`: what MCP servers that the provider calls are told, by their `server_label`;
-    no session's configuration holds them, so that none is shown.
-    `organization` to `api_version` count where a dialect's traits ask for them.
-    `allow_private` admits loopback and private addresses, `ws:` and any port.
+    `authorizations`: secrets for MCP servers that the provider calls, by their `server_label`; no
+    session's configuration holds them, so that none is shown. `organization` to `api_version` are
+    used if a dialect's traits ask for them. `allow_private` admits loopback and private addresses,
+    `ws:` and any port.
+
     Raises `ValueError`, without the value, on characters that do not belong in an HTTP header.
     """
 

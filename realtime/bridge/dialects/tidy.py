@@ -1,8 +1,8 @@
-"""What of a GA event strict clients stumble over, put right: items, responses, limits, errors.
+"""Corrects what strict clients stumble over in GA events: items, responses, limits, errors.
 
 Clients validate events and ignore those with a missing id, a status, role or content type outside
-its enum or a null where they expect a value (protocols.md 5, item 8). All functions change what
-they are given and never raise on JSON of any shape.
+its enum or a null where they expect a value (protocols.md 5, item 8). All functions change their
+argument and never raise on JSON of any shape.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def tidy_item(item: Event, status: str = "completed") -> bool:
 
 
 def arguments_of(told: Event) -> Any:
-    """The `arguments` of a call, which are JSON text: some have the object itself."""
+    """The `arguments` of a call, which are JSON text: some providers send the object itself."""
     arguments = told.get("arguments")
     if not isinstance(arguments, dict):
         return arguments
@@ -173,6 +173,6 @@ def error_of(event: Event) -> Event:
 
 
 def transcription_error(error: Event) -> Event:
-    """The error of a failed transcription: strings only, for a null is not understood."""
+    """The error of a failed transcription: strings only, since clients do not expect null."""
     names = ("type", "code", "message", "param")
     return {name: error[name] for name in names if isinstance(error.get(name), str)}

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 class Traits:
     """What providers that speak a dialect can do.
 
-    What is False or absent is left out of what they are sent, or done by the bridge itself.
-    Strings for people are marked English.
+    What is False or absent is left out of what they are sent, or done by the bridge itself. Strings
+    for people are marked English.
     """
 
     label: str

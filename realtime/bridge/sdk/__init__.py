@@ -1,12 +1,12 @@
-"""The leg for programs: pure OpenAI Realtime GA in and out, for unmodified SDK clients.
+"""The program's side of a call: pure OpenAI Realtime GA in and out, for unmodified SDK clients.
 
-It is the same call as a page's, spoken to in another language::
+It is the same call as a page's, in another language::
 
     run_call(socket, target, session, call_type=partial(SdkCall, terms=Terms(...)),
              limits=SDK_LIMITS, ...)
     ... close with closing(record.end)
 
-What it owes its clients: protocols.md 4 and 5.
+What clients expect: protocols.md 4 and 5.
 """
 
 from .call import SDK_LIMITS, SdkCall, Terms

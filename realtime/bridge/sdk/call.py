@@ -32,7 +32,7 @@ DELTA_BYTES = 24_000
 TOLD_NOTICES = frozenset({"audio_dropped", "event_dropped", "turn_lost"})
 """Notices that a program must know of: something it sent is lost."""
 AUDIO_OVER = frozenset({"response.output_audio.done", "response.output_item.done", "response.done"})
-"""Before these an answer's last audio is told."""
+"""Before these, the rest of an answer's audio is told."""
 PLACES = ("conversation.item.added", "conversation.item.done")
 
 SDK_LIMITS = Limits(
@@ -127,14 +127,14 @@ class SdkCall(Call):
         return ending_event(record.end, told["message"]) or told
 
     def _strict(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What strict clients would otherwise ignore, protocols.md 5.8."""
+        """What strict clients would otherwise ignore, see protocols.md 5.8."""
         kind = event["type"]
         if kind == "error":
             return {**event, "error": without_ours(event["error"], OUR_IDS)}
         if kind in PLACES:
             item_id = event["item"]["id"]
             if event["previous_item_id"] is None and item_id not in self._at_root:
-                # None means "first" to them, and nothing to those providers that leave it out.
+                # To programs None means "first"; to providers that leave it out it means nothing.
                 event = {**event, "previous_item_id": self._before(item_id)}
         if kind == "conversation.item.input_audio_transcription.failed":
             told = {name: each for name, each in event["error"].items() if each is not None}

@@ -1,6 +1,6 @@
 """How a call's end is told to a program: an `error` event and a WebSocket close code.
 
-Programs know no `nextvoice.ended`. The official clients connect again by themselves after 1001,
+Programs do not know `nextvoice.ended`. The official clients reconnect by themselves after 1001,
 1005, 1006, 1011, 1012, 1013 and 1015 only, so anything lasting is closed with 1008.
 """
 
@@ -21,7 +21,7 @@ class Told(NamedTuple):
     type: str = "server_error"
     code: str | None = None
     message: str = ""
-    """Our own words where those for people would not fit a program."""
+    """Our own words where those for people do not fit a program."""
 
 
 REQUEST = "invalid_request_error"
@@ -51,7 +51,7 @@ ENDS: dict[str, Told] = {
     "too_many_calls": Told(1008, REQUEST, "rate_limit_exceeded"),
     "call_too_long": Told(1001, REQUEST, "session_expired"),
 }
-"""By end reason. One that is not listed is told by its own name."""
+"""By end reason. A reason that is not listed is told by its own name."""
 
 
 def closing(end: End) -> int:

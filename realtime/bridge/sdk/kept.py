@@ -28,7 +28,7 @@ class Kept(Tap):
         return self._items.get(item_id)
 
     def asked_before(self, call_id: str) -> Event | None:
-        """The call of a function with this id, if the session that asked for it is gone."""
+        """The function call with this id, if the session that asked for it is gone."""
         asked = None if call_id in self._calls else self._asked.get(call_id)
         return self.get(asked["id"]) if asked is not None else None
 
@@ -48,7 +48,7 @@ class Kept(Tap):
             case "response.output_text.done":
                 self._say(event, "output_text", text=event["text"])
             case "conversation.item.truncated":
-                # Nobody says which words were heard, so a provider forgets them all.
+                # It is unknown which words were heard, so a provider forgets them all.
                 self._say(event, "output_audio", transcript=None)
             case "conversation.item.deleted":
                 self._items.pop(event["item_id"])

@@ -1,4 +1,4 @@
-"""The provider's half of a program's call: GA events passed on, errors and all."""
+"""The provider's half of a program's call: GA events passed on, errors included."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Show = Callable[[Event], Event]
 class SdkProviderSide(ProviderSide):
     """What a page is spared, a program is told: it keeps its own books.
 
-    An answer that comes in text where audio was asked for is left as it is.
+    An answer that comes as text where audio was asked for is left as it is.
     """
 
     def __init__(self, core: Core, side: SdkSide, show: Show) -> None:
@@ -62,7 +62,7 @@ class SdkProviderSide(ProviderSide):
         return event.get("response_id") in self._aside
 
     def _pass_aside(self, event: Event) -> None:
-        """Not part of the conversation, so nobody but the program and the meter is told."""
+        """Not part of the conversation, so only the program and the meter are told."""
         core, kind = self._core, event["type"]
         core.active_at = core.clock()
         if kind == AUDIO_DELTA:
@@ -93,7 +93,7 @@ class SdkProviderSide(ProviderSide):
         core = self._core
         core.taps.on_event(event)
         if event["type"] == "session.created":
-            # Programs were told of a session when they came; another one changes nothing.
+            # Programs were told of a session at the start; another one changes nothing.
             self._opening = True
             return
         core.settings.accepted()
@@ -104,7 +104,7 @@ class SdkProviderSide(ProviderSide):
         core.tell(event | {"session": self._show(event["session"])})
 
     def _response_created(self, event: Event) -> None:
-        # A program does not say how far it has played. What was not cut by now was heard.
+        # A program does not say how far it has played. Whatever was not cut by now was heard.
         for item_id, index in self._spoken.items():
             item = self._core.items.touch(item_id)
             if index not in item.truncated_ms:

@@ -27,8 +27,8 @@ SETTABLE = frozenset(
 )
 """What is passed on to the provider, besides `audio`. A dialect drops what it lacks."""
 DROPPED = frozenset({"type", "model", "tracing", "id", "object", "expires_at", "client_secret"})
-"""What clients say and nobody needs: the model belongs to the connection, and traces would be
-made in the account of whoever pays the provider."""
+"""Fields that clients send and nobody needs: the model belongs to the connection, and traces would
+be made in the account of whoever pays the provider."""
 TURNS = ("server_vad", "semantic_vad")
 INPUT = frozenset({"format", "noise_reduction", "transcription", "turn_detection"})
 OUTPUT = frozenset({"format", "speed", "voice"})
@@ -45,7 +45,7 @@ EMPTY: Event = {
     "prompt": None,
     "include": None,
 }
-"""What a session shows of what nobody has set."""
+"""What a session shows where nothing was set."""
 
 
 class Formats(NamedTuple):
@@ -60,11 +60,11 @@ USUAL = Formats()
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the site decides of a program's call.
+    """What the site decides about a program's call.
 
-    `model`: its name as the program knows it. `transcription`: the models that may write down
-    what is said, the usual one first; none: nothing is written down. `instructions`: the site's,
-    always in force and never shown. `formats`: what the program's audio is to begin with.
+    `model`: its name for the program. `transcription`: the models that may transcribe, the default
+    first; none: nothing is transcribed. `instructions`: the site's, always in force and never
+    shown. `formats`: the program's audio at the beginning.
     """
 
     model: str
@@ -126,8 +126,8 @@ def _audio(given: object, path: str) -> Event:
 
 
 def _check_turns(value: object, path: str) -> None:
-    # Another kind of these two than a service has is fitted to it; a word like "none" is neither,
-    # and whoever says it would be answered hands-free.
+    # A kind that a service lacks is fitted to it; but a word like "none" is no kind, and would be
+    # answered hands-free.
     kind = _object(value, path).get("type", TURNS[0])
     if kind not in TURNS:
         known = " and ".join(f"'{name}'" for name in TURNS)
@@ -198,7 +198,7 @@ def with_site(site: str, own: str) -> str:
 
 
 def _transcription(asked: Mapping[str, Any], models: tuple[str, ...]) -> Event | None:
-    """SDKs ask for OpenAI's models, whoever the provider is: another takes their place."""
+    """SDKs ask for OpenAI's models, whoever the provider is: another one is used instead."""
     if not models:
         return None
     if asked.get("model") in models:
@@ -210,7 +210,7 @@ def _transcription(asked: Mapping[str, Any], models: tuple[str, ...]) -> Event |
 def shown(
     session: Mapping[str, Any], terms: Terms, session_id: str, formats: Formats | None = None
 ) -> Event:
-    """A session as its program sees it. `formats`: what its audio is by now."""
+    """A session as its program sees it. `formats`: its audio now."""
     formats = formats or terms.formats
     known = {name: value for name, value in session.items() if name in SETTABLE}
     own = (session.get("instructions") or "").removeprefix(terms.instructions.strip())
@@ -242,12 +242,12 @@ def shown(
 
 
 def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:
-    """What the provider says over what we asked for."""
+    """What the provider says, over what we asked for."""
     return _laid_over(below, {name: each for name, each in above.items() if each is not None})
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:
-    """GA's rule for changes: what is named takes the place of what was, as a whole, but for the
+    """GA's rule for changes: each named field replaces the old one as a whole, except for the
     branches of `audio`."""
     both = {name: copied(value) for name, value in below.items()} | {
         name: copied(value) for name, value in above.items() if name != "audio"

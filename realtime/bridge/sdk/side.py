@@ -32,8 +32,7 @@ OUR_IDS = "nextvoice_"
 
 
 class SdkSide(ClientSide):
-    """Takes a program's frames. Nothing is answered twice: what the provider will answer is
-    left to it."""
+    """Takes a program's frames. Nothing is answered twice: the provider answers what it can."""
 
     at_once = frozenset({"conversation.item.truncate"})
 
@@ -61,8 +60,9 @@ class SdkSide(ClientSide):
         }
 
     def refused(self, error: Event) -> None:
-        """A request for a response outside the conversation is refused, if this is about one:
-        what begins next is another one. Without an id an error is about what was sent last."""
+        """A request for a response outside the conversation was refused, if this error is about
+        one: the next response to begin is another one. Without an id an error is about what was
+        sent last."""
         about = error["event_id"]
         if about is None and (judge(error).kind != "benign" or is_busy(error)):
             about = self._newest.get("event_id")
@@ -84,7 +84,7 @@ class SdkSide(ClientSide):
         return event
 
     def _sounds(self, event: Event) -> None:
-        """What holds for the audio from here on, whether a provider is there yet or not."""
+        """The audio formats from here on, whether a provider is there yet or not."""
         sound = self.sound
         match event["type"]:
             case "input_audio_buffer.append":
@@ -150,8 +150,8 @@ class SdkSide(ClientSide):
     def _retrieve(self, event: Event) -> None:
         core, item_id = self._core, event["item_id"]
         traits = core.dialect.traits if core.dialect is not None else None
-        # Not from a provider that would send a turn's audio along, which nobody is given here and
-        # which, of a long turn, is more than one frame may have.
+        # Not from a provider that would send a turn's audio along, which is not given to anybody
+        # here and which, for a long turn, is more than one frame may have.
         if (item := self._kept.get(item_id)) is not None:
             told = {"type": "conversation.item.retrieved", "event_id": new_id("event")}
             core.tell(told | {"item": item})
@@ -214,7 +214,7 @@ def _as_ours(items: Iterable[Event], sound: Sound) -> None:
 
 
 def _spoken_as_text(part: Event) -> Event:
-    """No provider takes the audio of an answer back; its words it does."""
+    """No provider takes an answer's audio back, but its words it does."""
     if part["type"] != "output_audio":
         return part
     return {"type": "output_text", "text": part["transcript"]}

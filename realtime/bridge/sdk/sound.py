@@ -1,6 +1,6 @@
-"""Audio as a program sends and wants it, there and back to the core's PCM16 at 24 kHz.
+"""A program's audio, converted from and to the core's PCM16 at 24 kHz.
 
-The provider is spoken with as ever: what a program asks for holds between it and us.
+The provider's side does not change: a program's formats only apply between it and us.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..resample import Resampler
 from .session import PCM, Formats, formats_of
 
 LAW_TIMES = SAMPLE_BYTES * RATE // g711.RATE
-"""So many bytes of ours come out of one byte of telephone sound."""
+"""Bytes of ours for one byte of telephone sound."""
 
 
 class Rest(NamedTuple):
@@ -38,14 +38,14 @@ class Sound:
     # Settings
 
     def ask(self, session: Mapping[str, Any], event_id: str) -> None:
-        """A checked change of the session: it holds for all that is sent after it."""
+        """A checked change of the session: it applies to everything that is sent after it."""
         formats = formats_of(session, self.formats)
         if formats != self.formats:
             self._before, self._asked = self.formats, event_id
             self._set(formats)
 
     def refused(self, event_id: str | None) -> None:
-        """The provider refused the change with this id, so all of it is off."""
+        """The provider refused the change with this id, so all of it is undone."""
         if event_id is not None and event_id == self._asked:
             self._asked = None
             self._set(self._before)
@@ -86,8 +86,8 @@ class Sound:
     # To the program
 
     def give(self, place: Event, pcm: bytes) -> bytes:
-        """A piece of the answer at this place as the program wants it. Ask for `finish` first
-        when the place is another one than before."""
+        """A piece of the answer at this place as the program wants it. Call `finish` first when the
+        place is another one than before."""
         law = self.formats.output["type"]
         if law not in g711.LAWS:
             return pcm
@@ -95,7 +95,7 @@ class Sound:
         return g711.encode(self._mouth.feed(pcm), law)
 
     def finish(self) -> Rest | None:
-        """What is left of the answer given last, if there is something."""
+        """What is left of the last answer, if anything."""
         place, self._place = self._place, {}
         pcm, law = self._mouth.flush(), self.formats.output["type"]
         return Rest(place, g711.encode(pcm, law)) if place and pcm and law in g711.LAWS else None
