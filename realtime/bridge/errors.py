@@ -2,7 +2,7 @@
 
 Three classes: `benign` (a race the provider lost gracefully; the person need not know),
 `recoverable` (shown, the call goes on) and `fatal` (the call ends for `reason`).
-Sources: protocols.md 3.1; providers other than OpenAI word codes their own way, hence messages.
+Codes are OpenAI's; other providers word theirs differently, hence the messages.
 """
 
 from __future__ import annotations

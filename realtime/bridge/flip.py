@@ -1,10 +1,11 @@
 """Keeps a spoken call spoken: an answer that comes as text where audio was wanted is stopped and
 asked for again.
 
-After text in the history a model tends to go on in text. The first time, the answer is deleted and
-asked for once more; the second time, the conversation is packed into one system message. If that
-does not help either, this and further text answers are shown with a notice, until the model speaks
-or another session takes over: each attempt costs. See protocols.md 11.
+After text in the history a model tends to go on in text (see OpenAI's cookbook, “Context
+summarization with the Realtime API”). The first time, the answer is deleted and asked for once
+more; the second time, the conversation is packed into one system message. If that does not help
+either, this and further text answers are shown with a notice, until the model speaks or another
+session takes over: each attempt costs.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ usage            tokens by modality, cached ones too; transcription in tokens or
 asks             deployment
 
 A deployment is named where OpenAI has a model, and so is the model of a transcription.
-Source: protocols.md 6.1.
+Source: Microsoft's documentation.
 """
 
 from __future__ import annotations

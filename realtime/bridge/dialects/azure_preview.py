@@ -22,7 +22,7 @@ usage            tokens by modality; cached ones perhaps not by modality
 asks             deployment, api_version
 
 Deprecated since 30 April 2026; a resource that has the GA form should use it. It wants both
-modalities and takes no `["audio"]`. Source: protocols.md 6.1.
+modalities and takes no `["audio"]`. Source: Microsoft's documentation.
 """
 
 from __future__ import annotations

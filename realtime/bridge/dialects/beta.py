@@ -11,7 +11,8 @@
 | temperature | - |
 | - | include, prompt, reasoning, truncation, parallel_tool_calls, tracing, idle_timeout_ms |
 
-Source: protocols.md 1.2 to 1.4 and 2.2. Input may be of any shape; nothing raises.
+Source: openai-python, types/realtime and types/beta/realtime. Input may be of any shape; nothing
+raises.
 """
 
 from __future__ import annotations

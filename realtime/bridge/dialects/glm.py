@@ -23,7 +23,7 @@ asks             none
 
 The model is in the session, not in the address; `beta_fields` must be there; a change without
 turn detection turns it off, so each change is sent whole. Speech may start without an id.
-Source: protocols.md 6.4, MetaGLM/glm-realtime-sdk.
+Source: MetaGLM/glm-realtime-sdk.
 """
 
 from __future__ import annotations

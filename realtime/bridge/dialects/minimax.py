@@ -23,7 +23,7 @@ asks             none
 
 The words of a person come in the item and not as a transcription. Only one spoken item may be in
 its context, so before the next one is spoken the last is exchanged for its words.
-Source: protocols.md 6.2.
+Source: platform.minimaxi.com/document/Realtime.
 """
 
 from __future__ import annotations

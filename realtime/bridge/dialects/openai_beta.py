@@ -23,7 +23,8 @@ asks             none
 
 A server whose `session.created` is in GA's form (LocalAI, Hugging Face speech-to-speech) is
 answered in it; one that speaks the beta's (Speaches) in that. Either way what it leaves out
-is filled in: items' ends, parts, ids, usage. Source: protocols.md 1 and 6.4.
+is filled in: items' ends, parts, ids, usage. Source: openai-python,
+types/beta/realtime.
 """
 
 from __future__ import annotations

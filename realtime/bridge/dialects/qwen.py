@@ -23,7 +23,7 @@ asks             workspace
 
 What was said before, and what a person writes, goes into the instructions, which are sent anew
 each time they grow. Usage is in the plural. Pictures are JPEG and follow at least one piece of
-audio. Source: protocols.md 6.3.
+audio. Sources: Alibaba Cloud's documentation, dashscope 2.0.2.
 """
 
 from __future__ import annotations

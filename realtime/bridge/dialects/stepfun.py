@@ -21,7 +21,8 @@ further          none
 usage            tokens, spelling not known
 asks             none
 
-Turn detection is off until it is asked for, so it is always said. Source: protocols.md 6.4.
+Turn detection is off until it is asked for, so it is always asked for.
+Source: platform.stepfun.com/docs/api-reference/realtime/chat.
 """
 
 from __future__ import annotations

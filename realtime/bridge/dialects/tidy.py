@@ -1,8 +1,8 @@
 """Corrects what strict clients stumble over in GA events: items, responses, limits, errors.
 
 Clients validate events and ignore those with a missing id, a status, role or content type outside
-its enum or a null where they expect a value (protocols.md 5, item 8). All functions change their
-argument and never raise on JSON of any shape.
+its enum or a null where they expect a value. All functions change their argument and never raise on
+JSON of any shape.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ asks             api_version
 
 Voices of Azure Speech, such as `en-US-Ava:DragonHDLatestNeural`, are objects; those of OpenAI's
 models are names. Its animation, avatar, timestamp and search events are skipped.
-Source: protocols.md 6 and 6.1.
+Source: azure-ai-voicelive 1.3.1.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ usage            seconds of connected audio, messages; no tokens
 asks             none
 
 Transcripts of a person come as the whole so far; a `ping` every now and then; errors have codes
-of their own, so their words count. Source: protocols.md 6 and 6.4.
+of their own, so their words count. Sources: xAI's documentation, livekit-agents 1.8.9.
 """
 
 from __future__ import annotations

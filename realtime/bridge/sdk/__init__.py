@@ -6,7 +6,7 @@ It is the same call as a page's, in another language::
              limits=SDK_LIMITS, ...)
     ... close with closing(record.end)
 
-What clients expect: protocols.md 4 and 5.
+What clients expect is what the official SDKs do (tests/sdk).
 """
 
 from .call import SDK_LIMITS, SdkCall, Terms

@@ -127,7 +127,7 @@ class SdkCall(Call):
         return ending_event(record.end, told["message"]) or told
 
     def _strict(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What strict clients would otherwise ignore, see protocols.md 5.8."""
+        """What strict clients would otherwise ignore."""
         kind = event["type"]
         if kind == "error":
             return {**event, "error": without_ours(event["error"], OUR_IDS)}

@@ -1,7 +1,7 @@
 """What strict clients demand of a server event, on top of OpenAI's own types.
 
 Both at once: every event must be valid by the official `openai` GA types, and must have what
-`@openai/agents-realtime` needs so as not to ignore it (reference protocols 5, item 8).
+`@openai/agents-realtime` needs so as not to ignore it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a Gemini session is told when it opens: its setup, which never changes, and its history.
 
-Sources: google-genai 3.4.0 types.py and _live_converters.py; protocols.md 7.
+Sources: google-genai 3.4.0 types.py and _live_converters.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Gemini's `usageMetadata` in GA's spelling. Source: google-genai 3.4.0 types.py; protocols.md 8.
+"""Gemini's `usageMetadata` in GA's spelling. Source: google-genai 3.4.0 types.py.
 
 Counts are those of one turn (pydantic-ai #7269, measured on two Live models); within a turn the
 newest message has the turn's whole. Thoughts are billed as text output and counted so; results of
