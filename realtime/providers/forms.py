@@ -30,8 +30,7 @@ from realtime.sealing import SealBroken
 class ProviderForm(forms.ModelForm):
     """A provider with a key that can be set or removed but never read.
 
-    Fields for admins only (`ADMIN_ONLY`) are missing from the form for own keys, so whatever is
-    posted there cannot set them.
+    Fields for admins only are missing here, so own keys cannot set them whatever is posted.
     """
 
     preset = forms.ChoiceField(label=_("Service"), required=False)
@@ -82,7 +81,6 @@ class ProviderForm(forms.ModelForm):
         help_text=_("One “name: value” per line, encrypted as well."),
     )
 
-    ADMIN_ONLY = ("account", "accounts", "allow_private", "own")
     hides_values = False  # whether headers or parameters have to be entered again
     inside = False  # whether private addresses and the embedded provider may be entered
 
