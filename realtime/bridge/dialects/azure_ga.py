@@ -1,28 +1,7 @@
 """Azure OpenAI GA: OpenAI's events at `/openai/v1/realtime?model=DEPLOYMENT`, with `api-key`.
 
-url_hint         wss://RESOURCE.openai.azure.com/openai/v1/realtime
-auth             api-key: KEY, or Authorization: Bearer ENTRA_TOKEN
-turn_detection   server_vad, semantic_vad
-input_rate       24000
-output_rate      24000
-formats          audio/pcm, audio/pcmu, audio/pcma
-transcription    yes
-noise_reduction  yes
-speed            yes
-instructions     yes
-text             yes
-images           yes
-tools            yes
-mcp              no
-truncate         yes
-retrieve         yes
-item_create      yes
-further          *
-usage            tokens by modality, cached ones too; transcription in tokens or seconds
-asks             deployment
-
-A deployment is named where OpenAI has a model, and so is the model of a transcription.
-Source: Microsoft's documentation.
+Deployments take the place of models, of transcription models too. Source: Microsoft's
+documentation.
 """
 
 from __future__ import annotations

@@ -1,28 +1,7 @@
 """Azure OpenAI preview: the beta language at `/openai/realtime?api-version=&deployment=`.
 
-url_hint         wss://RESOURCE.openai.azure.com/openai/realtime
-auth             api-key: KEY, or Authorization: Bearer ENTRA_TOKEN
-turn_detection   server_vad, semantic_vad
-input_rate       24000
-output_rate      24000
-formats          audio/pcm, audio/pcmu, audio/pcma
-transcription    yes
-noise_reduction  yes
-speed            yes
-instructions     yes
-text             yes
-images           no
-tools            yes
-mcp              no
-truncate         yes
-retrieve         yes
-item_create      yes
-further          none
-usage            tokens by modality; cached ones perhaps not by modality
-asks             deployment, api_version
-
-Deprecated since 30 April 2026; a resource that has the GA form should use it. It wants both
-modalities and takes no `["audio"]`. Source: Microsoft's documentation.
+Deprecated since 30 April 2026; resources that have the GA form should use that. It requires both
+modalities and refuses `["audio"]`. Source: Microsoft's documentation.
 """
 
 from __future__ import annotations

@@ -1,29 +1,8 @@
 """GLM-Realtime of Zhipu (bigmodel.cn): the beta language with fields of its own.
 
-url_hint         wss://open.bigmodel.cn/api/paas/v4/realtime
-auth             Authorization: Bearer KEY
-turn_detection   server_vad
-input_rate       16000
-output_rate      24000
-formats          audio/pcm
-transcription    no
-noise_reduction  no
-speed            no
-instructions     yes
-text             yes
-images           no
-tools            yes
-mcp              no
-truncate         no
-retrieve         no
-item_create      yes
-further          none
-usage            tokens by modality; transcription not
-asks             none
-
-The model is in the session, not in the address; `beta_fields` must be there; a change without
-turn detection turns it off, so each change is sent whole. Speech may start without an id.
-Source: MetaGLM/glm-realtime-sdk.
+The model is named in the session, not in the address. `beta_fields` is required. A change that
+leaves turn detection out turns it off, so each change is sent whole. `speech_started` may lack an
+id. Source: MetaGLM/glm-realtime-sdk.
 """
 
 from __future__ import annotations

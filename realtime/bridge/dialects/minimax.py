@@ -1,29 +1,8 @@
 """MiniMax Realtime: a part of the beta language, without turn detection and tools. Experimental.
 
-url_hint         wss://api.minimax.chat/ws/v1/realtime
-auth             Authorization: Bearer KEY
-turn_detection   none
-input_rate       24000
-output_rate      24000
-formats          audio/pcm
-transcription    no
-noise_reduction  no
-speed            no
-instructions     yes
-text             yes
-images           no
-tools            no
-mcp              no
-truncate         no
-retrieve         no
-item_create      yes
-further          none
-usage            tokens in all, time of recognition, characters spoken
-asks             none
-
-The words of a person come in the item and not as a transcription. Only one spoken item may be in
-its context, so before the next one is spoken the last is exchanged for its words.
-Source: platform.minimaxi.com/document/Realtime.
+A person's transcript comes in the item and not as a transcription event. Its context may hold only
+one spoken item, so before the next one the last is replaced by its words. Source:
+platform.minimaxi.com/document/Realtime.
 """
 
 from __future__ import annotations

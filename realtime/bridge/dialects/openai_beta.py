@@ -1,29 +1,8 @@
 """OpenAI's beta language, off at OpenAI since May 2026, and self-hosted servers.
 
-url_hint         wss://HOST/v1/realtime
-auth             Authorization: Bearer KEY
-turn_detection   server_vad, semantic_vad
-input_rate       24000
-output_rate      24000
-formats          audio/pcm, audio/pcmu, audio/pcma
-transcription    yes
-noise_reduction  yes
-speed            yes
-instructions     yes
-text             yes
-images           no
-tools            yes
-mcp              no
-truncate         yes
-retrieve         no
-item_create      yes
-further          none
-usage            tokens, where the server counts them
-asks             none
-
 A server whose `session.created` is in GA's form (LocalAI, Hugging Face speech-to-speech) is
-answered in it; one that speaks the beta's (Speaches) in that. Either way what it leaves out
-is filled in: items' ends, parts, ids, usage. Source: openai-python,
+answered in GA; one that speaks the beta language (Speaches) in that. In both cases missing events
+and fields are filled in: items' ends, parts, ids, usage. Source: openai-python,
 types/beta/realtime.
 """
 

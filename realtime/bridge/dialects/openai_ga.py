@@ -1,26 +1,4 @@
-"""OpenAI Realtime GA: the call's own language, so little is translated and much is checked.
-
-url_hint         wss://api.openai.com/v1/realtime
-auth             Authorization: Bearer KEY
-turn_detection   server_vad, semantic_vad
-input_rate       24000
-output_rate      24000
-formats          audio/pcm, audio/pcmu, audio/pcma
-transcription    yes
-noise_reduction  yes
-speed            yes
-instructions     yes
-text             yes
-images           yes
-tools            yes
-mcp              yes
-truncate         yes
-retrieve         yes
-item_create      yes
-further          *
-usage            tokens by modality, cached ones too; transcription in tokens or seconds
-asks             organization, project
-"""
+"""OpenAI Realtime GA: the call's own language, so little is translated and much is checked."""
 
 from __future__ import annotations
 

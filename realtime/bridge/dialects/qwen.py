@@ -1,29 +1,8 @@
 """Qwen-Omni-Realtime of Alibaba Cloud: the beta language, 16 kHz in, and no items from outside.
 
-url_hint         wss://dashscope.aliyuncs.com/api-ws/v1/realtime
-auth             Authorization: Bearer KEY
-turn_detection   server_vad
-input_rate       16000
-output_rate      24000
-formats          audio/pcm
-transcription    yes
-noise_reduction  no
-speed            no
-instructions     yes
-text             yes
-images           yes
-tools            no
-mcp              no
-truncate         no
-retrieve         no
-item_create      no
-further          none
-usage            tokens by modality, in the plural; transcription not
-asks             workspace
-
-What was said before, and what a person writes, goes into the instructions, which are sent anew
-each time they grow. Usage is in the plural. Pictures are JPEG and follow at least one piece of
-audio. Sources: Alibaba Cloud's documentation, dashscope 2.0.2.
+The conversation so far, and text that a person writes, go into the instructions, which are sent
+again each time they grow. Usage is spelled in the plural. Pictures are JPEG and must follow at
+least one piece of audio. Sources: Alibaba Cloud's documentation, dashscope 2.0.2.
 """
 
 from __future__ import annotations

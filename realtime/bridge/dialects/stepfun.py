@@ -1,26 +1,5 @@
 """StepFun: the beta language with nested tools; it always speaks and writes at once.
 
-url_hint         wss://api.stepfun.com/v1/realtime
-auth             Authorization: Bearer KEY
-turn_detection   server_vad
-input_rate       24000
-output_rate      24000
-formats          audio/pcm
-transcription    yes
-noise_reduction  no
-speed            no
-instructions     yes
-text             no
-images           no
-tools            yes
-mcp              no
-truncate         no
-retrieve         no
-item_create      yes
-further          none
-usage            tokens, spelling not known
-asks             none
-
 Turn detection is off until it is asked for, so it is always asked for.
 Source: platform.stepfun.com/docs/api-reference/realtime/chat.
 """

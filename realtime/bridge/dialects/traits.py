@@ -1,8 +1,8 @@
-"""What a dialect can do: one frozen record per dialect class, read by forms, docs and the call."""
+"""What a dialect can do: one frozen record per dialect class, read by forms and the call."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +57,3 @@ class Traits:
     def own_turns(self) -> bool:
         """Whether the bridge has to find the ends of turns."""
         return not self.turn_detection
-
-
-def table(traits: Traits) -> str:
-    """The traits as lines `name  value`, as the docstring of the dialect's module has them."""
-    lines = []
-    for each in fields(traits):
-        value = getattr(traits, each.name)
-        if each.name in ("label", "note"):
-            continue
-        lines.append(f"{each.name:<16} {_words(value)}")
-    return "\n".join(lines)
-
-
-def _words(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return ", ".join(value) or "none"
-    return str(value)

@@ -1,26 +1,5 @@
 """Azure Voice Live: the beta language with Azure's own voices, ears and turn detection.
 
-url_hint         wss://RESOURCE.services.ai.azure.com/voice-live/realtime
-auth             api-key: KEY, or Authorization: Bearer ENTRA_TOKEN
-turn_detection   server_vad, semantic_vad
-input_rate       24000
-output_rate      24000
-formats          audio/pcm, audio/pcmu, audio/pcma
-transcription    yes
-noise_reduction  yes
-speed            no
-instructions     yes
-text             yes
-images           no
-tools            yes
-mcp              no
-truncate         yes
-retrieve         yes
-item_create      yes
-further          none
-usage            tokens by modality, reasoning too; transcription not
-asks             api_version
-
 Voices of Azure Speech, such as `en-US-Ava:DragonHDLatestNeural`, are objects; those of OpenAI's
 models are names. Its animation, avatar, timestamp and search events are skipped.
 Source: azure-ai-voicelive 1.3.1.

@@ -1,28 +1,8 @@
 """xAI Grok Voice: nearly GA. Voice and turn detection at the top of the session, usage at the root.
 
-url_hint         wss://api.x.ai/v1/realtime
-auth             Authorization: Bearer KEY
-turn_detection   server_vad
-input_rate       24000
-output_rate      24000
-formats          audio/pcm, audio/pcmu, audio/pcma
-transcription    yes
-noise_reduction  no
-speed            no
-instructions     yes
-text             yes
-images           no
-tools            yes
-mcp              no
-truncate         yes
-retrieve         no
-item_create      yes
-further          none
-usage            seconds of connected audio, messages; no tokens
-asks             none
-
-Transcripts of a person come as the whole so far; a `ping` every now and then; errors have codes
-of their own, so their words count. Sources: xAI's documentation, livekit-agents 1.8.9.
+Each transcript event of a person's turn has the whole text so far. There is a `ping` now and then.
+Errors have codes of their own, so their messages count. Sources: xAI's documentation,
+livekit-agents 1.8.9.
 """
 
 from __future__ import annotations

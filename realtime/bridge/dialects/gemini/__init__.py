@@ -4,27 +4,6 @@ One object per session: `setup` says what a session is told at its beginning, `t
 comes, with `turn` for the person and `answer` for the model, `usage` counts. What only GA has
 (items to retrieve, cut or delete, settings that change) is answered here.
 
-    url_hint         wss://generativelanguage.googleapis.com
-    auth             x-goog-api-key: KEY
-    turn_detection   server_vad
-    input_rate       16000
-    output_rate      24000
-    formats          audio/pcm
-    transcription    yes
-    noise_reduction  no
-    speed            no
-    instructions     yes
-    text             yes
-    images           yes
-    tools            yes
-    mcp              no
-    truncate         no
-    retrieve         no
-    item_create      yes
-    further          none
-    usage            tokens by modality per turn, cached ones too; thoughts count as text
-    asks             api_version
-
 A setup holds as long as its connection. A change of it asks for another session, which goes on
 where this one is by its resumption handle; so does Gemini's own announcement that it will leave.
 """
