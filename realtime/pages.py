@@ -18,7 +18,7 @@ from realtime.features import turn_settings
 from realtime.models import CallRecord, VoiceModel
 from realtime.models.providers import model_id
 from realtime.providers.availability import default_model
-from realtime.providers.describe import cards
+from realtime.providers.describe import Card, cards
 from realtime.tools.choice import shown, uses_tools
 
 
@@ -45,25 +45,7 @@ def add_call(
         "call_config": {
             "ws_url": f"/ws/call/{conversation.pk}/",
             "watch_url": f"/ws/watch/{conversation.pk}/",
-            "models": [
-                {
-                    "id": str(model.pk),
-                    "name": str(model),
-                    "provider": model.provider.name,
-                    "voices": model.voices,
-                    "features": model.features,
-                    "sees": sees_pictures(model),
-                    "uses_tools": uses_tools(model),
-                    "turn_settings": turn_settings(model.features, model.provider.dialect),
-                    "transcription_models": model.transcription_models,
-                    "default": model.default,
-                    "offers": card.chips,
-                    "cost": card.cost,
-                    "end": card.end_words,
-                    "end_short": card.end_short,
-                }
-                for model, card in zip(models, cards(models), strict=True)
-            ],
+            "models": [_offered(*each) for each in zip(models, cards(models), strict=True)],
             "default_model": str(usual.pk) if usual else None,
             "tools": shown(conversation.account),
             "settings": settings_of(request.user, conversation),
@@ -74,6 +56,26 @@ def add_call(
             "upload_url": reverse("attachment-upload", args=[conversation.pk]),
             "upload_most": settings.ATTACHMENT_MAX_MB * 1024 * 1024,
         }
+    }
+
+
+def _offered(model: VoiceModel, card: Card) -> dict[str, Any]:
+    """What the call panel needs of a model."""
+    return {
+        "id": str(model.pk),
+        "name": str(model),
+        "provider": model.provider.name,
+        "voices": model.voices,
+        "features": model.features,
+        "sees": sees_pictures(model),
+        "uses_tools": uses_tools(model),
+        "turn_settings": turn_settings(model.features, model.provider.dialect),
+        "transcription_models": model.transcription_models,
+        "default": model.default,
+        "offers": card.chips,
+        "cost": card.cost,
+        "end": card.end_words,
+        "end_short": card.end_short,
     }
 
 

@@ -52,22 +52,23 @@ async def run_call(
     resolve: Resolve = resolve,
     tls: ssl.SSLContext | None = None,
 ) -> EndRecord:
-    """Run one call until it ends, and return its account. Raises only `CancelledError`, after
-    winding down all the same.
+    """Run one call until it ends, and return its account. Raises only `CancelledError`, and even
+    then winds the call down first.
 
-    `session`: GA configuration for the provider; `history`: GA items, oldest first, that open the
-    conversation; `ready`: what `nextvoice.ready` tells besides the session;
-    `offered`: what its settings may be changed to. `on_call` gets the
-    live `Call` at once: `call.tell(event)` sends the browser an event, `call.end(reason)` ends it;
-    both on this event loop. `finalise(record)` is awaited after taps have been told of the end
-    and before the browser gets `nextvoice.ended`, so that what it tells still comes first.
-    `on_ended(record)` is called once the browser has been told everything; an answer that nobody
-    hears may be waited for after that, up to `Limits.usage_seconds`, to learn what it cost.
-    `on_failed(failed)` is called for each upstream session that could not be opened.
-    `hold(release)` is called with each answer's end: what the browser is told from then on waits
+    `session`: GA configuration for the provider. `history`: GA items, oldest first, that open the
+    conversation. `ready`: what `nextvoice.ready` tells besides the session. `offered`: what the
+    session's settings may be changed to. `toolbox`: runs the functions that `session` offers of it
+    (see `tools.with_tools`). `call_type`: the class of the call, another one for another language.
+
+    `on_call(call)`: called at once with the live `Call`; use its `tell(event)` and `end(reason)`
+    on this event loop.
+    `on_failed(failed)`: called for each upstream session that could not be opened.
+    `hold(release)`: called with each answer's end; what the browser is told from then on waits
     until `release()`, which must come soon.
-    `toolbox`: runs the functions that `session` offers of it (see `tools.with_tools`).
-    `call_type`: the class of the call, which is how a leg speaks another language to its client.
+    `finalise(record)`: awaited after the taps were told of the end and before the browser gets
+    `nextvoice.ended`, so that events it causes still come first.
+    `on_ended(record)`: called once the browser has been told everything. The cost of an answer
+    that nobody hears may be waited for after that, up to `Limits.usage_seconds`.
     """
     limits = limits or Limits()
     tools = ToolLoop(toolbox, limits) if toolbox is not None and toolbox.offered else None

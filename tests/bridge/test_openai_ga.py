@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from realtime.bridge.audio import decode_base64
 from realtime.bridge.dialects import Target
-from realtime.bridge.dialects.openai_ga import EVENTS, OpenAIGA
+from realtime.bridge.dialects.openai_ga import OpenAIGA
+from realtime.bridge.dialects.shapes import EVENTS
 from tests.examples import examples
 from tests.scripted import (
     audio_delta,

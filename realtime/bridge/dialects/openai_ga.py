@@ -6,11 +6,8 @@ from typing import ClassVar, Literal
 
 from ..words import gettext_noop as _
 from .json_dialect import JsonDialect
-from .shapes import EVENTS
 from .target import Target
 from .traits import Traits
-
-__all__ = ["EVENTS", "OpenAIGA"]
 
 LAWS = ("audio/pcm", "audio/pcmu", "audio/pcma")
 
