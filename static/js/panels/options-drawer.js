@@ -195,7 +195,7 @@ export class OptionsDrawer {
 }
 
 /** Replace the options of a select. @param {{value: string, label: string}[]} options */
-export function fillOptions(select, options) {
+function fillOptions(select, options) {
   select.replaceChildren(
     ...options.map(({ value, label }) => {
       const option = document.createElement("option");

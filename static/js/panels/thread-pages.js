@@ -5,7 +5,7 @@ import { fetchPage, whyNot } from "../helpers/http.js";
 import { toast } from "./toasts.js";
 
 // So many messages are shown at once. Where there are more, the links lead to a page of their own.
-export const MOST_MESSAGES = 600;
+const MOST_MESSAGES = 600;
 const NEAR = "800px 0px 0px 0px";
 
 export class ThreadPages {
