@@ -102,6 +102,7 @@ class RunningCall:
         self._over = asyncio.Event()
         self._user = user
         self._opening = opening
+        self._call_id = uuid.UUID(opening.call_id)
         self._person_pass = person_pass
         self._loop = asyncio.get_running_loop()
         self._call: Call | None = None
@@ -136,7 +137,7 @@ class RunningCall:
     def _new_allowance(self) -> Allowance:
         opening = self._opening
         return Allowance(
-            call_id=uuid.UUID(opening.call_id),
+            call_id=self._call_id,
             account_id=opening.pays.account_id,
             user_id=opening.pays.user_id,
             own=opening.pays.own,
@@ -160,7 +161,7 @@ class RunningCall:
             is_spoken(opening.session),
             self._stop,
             depends_on=depends_on,
-            look=partial(lookout().ask, uuid.UUID(opening.call_id)),
+            look=partial(lookout().ask, self._call_id),
             tell=self._tell,
             left=self._show_last_words,
         )
@@ -249,7 +250,7 @@ class RunningCall:
             finally:
                 live.leave(self._opening.call_id)
                 # Its reservation is kept until the ledger has what it cost.
-                leave = partial(keeper().leave, uuid.UUID(self._opening.call_id))
+                leave = partial(keeper().leave, self._call_id)
                 self._meter.settling.when_settled(leave)
 
     def _ended(self, record: EndRecord | None) -> None:
@@ -277,7 +278,7 @@ class RunningCall:
     async def _call_to_its_end(self) -> EndRecord:
         opening = self._opening
         self._save(state=CallRecord.State.LIVE)
-        lookout().join(uuid.UUID(opening.call_id), self)
+        lookout().join(self._call_id, self)
         try:
             record = await run_call(
                 self._leg(),
@@ -298,7 +299,7 @@ class RunningCall:
                 call_type=self._call_type,
             )
         finally:
-            lookout().leave(uuid.UUID(opening.call_id))
+            lookout().leave(self._call_id)
         metrics.ended.labels(record.reason).inc()
         if record.detail and record.end.severity == "error":
             log.warning("call %s: %s: %s", opening.call_id, record.reason, record.detail)
@@ -324,7 +325,7 @@ class RunningCall:
         call.memory.elsewhere = self._opening.taken
         if self._recorder is not None:
             self._recorder.keep_for(call.tail)
-        keeper().join(uuid.UUID(self._opening.call_id), self._allowance)
+        keeper().join(self._call_id, self._allowance)
         live.enter(self._opening.call_id, self._opening.conversation_id, call.end, self)
         metrics.started.inc()
         metrics.sampler.start()
@@ -359,9 +360,7 @@ class RunningCall:
     def question(self) -> Question:
         """What its going on depends on."""
         opening = self._opening
-        return Question(
-            uuid.UUID(opening.call_id), self._user.pk, opening.model_id, self._person_pass
-        )
+        return Question(self._call_id, self._user.pk, opening.model_id, self._person_pass)
 
     def beat(self) -> None:
         """Count connected time, and show watchers that there is a call."""
@@ -385,7 +384,7 @@ class RunningCall:
     async def _finalise(self, record: EndRecord) -> None:
         """Let the recordings and rows of the call reach disk and database before its last event."""
         # It would write a heartbeat.
-        lookout().leave(uuid.UUID(self._opening.call_id))
+        lookout().leave(self._call_id)
         self._save(
             state=CallRecord.State.ENDED,
             end_reason=record.reason,
