@@ -5,7 +5,7 @@
 - `ledger`, `rollups`, `anonymous`: the rows, their daily sums, and rows of people who are gone
 - `meter`, `turns`, `connected_time`, `settling`: what one call uses, on its way into the ledger
 - `allowance`, `keeper`, `renewing`, `renewer`: what a call may still use, checked while it runs
-- `quotas`, `books`, `terms`: limits, what is used of them, and what they leave to a call
+- `quotas`, `books`, `spending`, `terms`: limits, what is used of them, and what is left to a call
 - `quota_words`, `quota_summary`: limits and what is left of them, in words
 - `prices`, `seeds`, `repricing`, `waiting_prices`: the price at a time, prices that come with the
   site, the past at other prices, models without a price

@@ -25,9 +25,9 @@ from django.utils.translation import gettext as _
 
 from chats.models import Membership, User
 from realtime.models import BudgetAlert, BudgetNotice, Quota
-from realtime.money.ledger import Scope, spent
 from realtime.money.prices import reporting_currency
 from realtime.money.pricing import SMALLEST, plain
+from realtime.money.spending import Scope, spent
 from realtime.money.usage import NOTHING
 from realtime.sealing import SealBroken
 from realtime.webhooks import NotDelivered, deliver

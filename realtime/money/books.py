@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from django.db.models import BigIntegerField, DateTimeField, Q, QuerySet, Sum, UUIDField
 
 from realtime.models import CallRecord, Lease, Quota
-from realtime.money.ledger import Scope, spent
+from realtime.money.spending import Scope, spent
 from realtime.money.terms import NOTHING, Limit, OverQuota, Terms, Wish
 from realtime.prepared import Given, Prepared
 

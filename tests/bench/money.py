@@ -120,9 +120,9 @@ def _time_all() -> int:
     from django.db import connection
 
     from realtime.money import reconciling
-    from realtime.money.ledger import Scope, spent
     from realtime.money.report_filters import Filters
     from realtime.money.reports import BY, call_ids, call_lines, lines, totals
+    from realtime.money.spending import Scope, spent
 
     def ask(statement: str) -> Callable[[], Any]:
         def run() -> None:

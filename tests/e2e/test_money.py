@@ -147,7 +147,7 @@ def test_four_fifths_are_told_and_the_end_says_what_to_do(visit: Open, site: Sit
     steps = asked(answer("1", 200), answer("2", 200))
     # Other tests have used this site today.
     quota = (
-        "from realtime.money.ledger import Scope, spent\n"
+        "from realtime.money.spending import Scope, spent\n"
         "used = spent(Scope(), timezone.now().date()).amount\n"
         "Quota.objects.create(money_per_day=(used + Decimal('0.14')).quantize(Decimal('1e-6')))"
     )

@@ -21,7 +21,7 @@ from chats.models import Account, Conversation, Membership, User
 from realtime.calls import janitor, lookout
 from realtime.db import in_database
 from realtime.models import Lease, Price, Provider, Quota, Usage, VoiceModel
-from realtime.money import keeper, ledger
+from realtime.money import keeper, spending
 from realtime.money.books import DEAD_AFTER
 from tests.api.help import opened as opened_sdk
 from tests.api.help import session_of, token_of
@@ -140,7 +140,7 @@ async def test_a_call_over_an_own_provider_is_not_stopped_by_the_site_s_money(
             await call.send({"type": "nextvoice.hang_up"})
             assert await call.ended() == ("hang_up", 1000)
     today = timezone.now().date()
-    assert (await in_database(lambda: ledger.spent(ledger.Scope(), today))).amount == 0
+    assert (await in_database(lambda: spending.spent(spending.Scope(), today))).amount == 0
 
 
 @pytest.mark.parametrize("told", [True, False])

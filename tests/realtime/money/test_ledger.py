@@ -12,7 +12,8 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Sum
 
 from realtime.models import ExchangeRate, Price, Usage, UsageDay
-from realtime.money.ledger import Entry, Payer, Scope, entry_of, record, rows_of, spent
+from realtime.money.ledger import Entry, Payer, entry_of, record, rows_of
+from realtime.money.spending import Scope, spent
 from realtime.money.usage import MEASURES, Counts
 from tests.at_once import at_once
 

@@ -17,9 +17,9 @@ from chats.models import Account, User
 from realtime.models import ExchangeRate, Price, Usage, UsageDay
 from realtime.models.exact import ExactSum
 from realtime.money import report_sums, reports, rollups
-from realtime.money.ledger import Scope, spent
 from realtime.money.report_filters import Filters
 from realtime.money.reports import BY, call_lines, lines, totals
+from realtime.money.spending import Scope, spent
 from tests.chats.test_takeout import query_is_open
 from tests.realtime.money.spending import OPENAI, at, call, estimated, prices, used
 
