@@ -81,6 +81,9 @@ class Call(Core):
         for pcm in self.tail:
             for frame in dialect.audio(pcm):
                 self.send(frame)
+        if self.tail.asks_again:
+            # For who keeps what is said: a turn that was over begins again.
+            self.taps.on_user_audio(b"".join(self.tail), self.samples_before)
         if self.own_turns is not None:
             self.own_turns.resume()
         self._ask_again(again, self._commit_again())
@@ -121,7 +124,8 @@ class Call(Core):
                 self.ask({"type": "response.create"})
             else:
                 self.answering.forget()
-                self.notice("turn_lost")
+                if not self.tail.asks_again:
+                    self.notice("turn_lost")
 
     def reconnect(self) -> int:
         """Another attempt at an upstream session begins; the browser is told. Returns its number,

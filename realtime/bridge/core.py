@@ -248,7 +248,7 @@ class Core:
         limits = self.limits
         seconds = limits.repeated_seconds if self.tail.recall is None else limits.recalled_seconds
         most = int(seconds * BYTES_PER_SECOND)
-        if self.speaking is None and not (self.unsure or self.settings.manual):
+        if self.speaking is None and not (self.unsure or self.tail.asked or self.settings.manual):
             onset = int(limits.onset_seconds * BYTES_PER_SECOND)
             most = min(most, onset + self._unproven)
         return most
@@ -323,6 +323,14 @@ class Core:
         last = max(self.heard_at, self.playing_until)
         return self.clock() - last >= self.limits.silent_seconds
 
+    @property
+    def _nothing_came(self) -> bool:
+        """Whether a turn is over, was to be answered, and neither its words nor an answer came."""
+        last = self.memory.last()
+        if last is None or self.speaking is not None or not self.answering.owed:
+            return False
+        return self.memory.role(last) == "user" and not self.memory.has_words(last)
+
     def plug(self, upstream: Leg, dialect: Dialect) -> None:
         """Take up a provider."""
         self.upstream, self.dialect = upstream, dialect
@@ -334,9 +342,10 @@ class Core:
         """Forget the provider, while who keeps what it heard of a turn takes that for under way."""
         if self.ended is None:
             self.taps.catch_up()
-            unsure = self.speaking is not None or self.unsure or self._unproven > 0
-            self.tail.gather(self.samples * SAMPLE_BYTES)
-            self.unsure_until = math.inf if unsure else 0
+            now, unsure = self.samples * SAMPLE_BYTES, self.unsure or self._unproven > 0
+            self.tail.gather(now)
+            asks = self._nothing_came and self.tail.ask_again(now)
+            self.unsure_until = math.inf if unsure or asks or self.speaking else 0
         if self.dialect is not None:
             self._skipped += self.dialect.skipped
         self.upstream = self.dialect = None

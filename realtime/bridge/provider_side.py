@@ -49,6 +49,7 @@ class ProviderSide:
             "conversation.item.done": self._item,
             "conversation.item.deleted": self._deleted,
             f"{TRANSCRIPTION}.delta": self._heard,
+            f"{TRANSCRIPTION}.completed": self._written,
             "input_audio_buffer.committed": self._committed,
             "input_audio_buffer.speech_started": self._speech_started,
             "input_audio_buffer.speech_stopped": self._speech_stopped,
@@ -195,7 +196,8 @@ class ProviderSide:
         core.received += size
         now, until = core.clock(), core.playing_until
         core.playing_until = (until if until > now else now) + size / BYTES_PER_SECOND
-        core.answering.owed = False
+        if core.answering.owed:
+            self._comes()
         core.taps.on_assistant_audio(item_id, index, pcm)
         core.send_to_browser(pcm)
 
@@ -224,6 +226,7 @@ class ProviderSide:
             if core.tail.commit is not None:
                 core.tail.clear()
             elif not core.settings.manual:
+                core.taps.catch_up()
                 core.tail.over(core.samples * SAMPLE_BYTES)
         silent = core.memory.is_silent(event["item_id"])
         if answers_turns(core.settings.session) and not silent:
@@ -239,6 +242,10 @@ class ProviderSide:
         # Of a turn whose words have all been told, some that come late would be there twice.
         if not self._core.memory.has_all_words(event["item_id"]):
             self._pass_on(event)
+
+    def _written(self, event: Event) -> None:
+        self._core.tail.asked = b""
+        self._pass_on(event)
 
     def _speech(self, event: Event) -> None:
         # A provider counts from the start of its session, a call from its own.
@@ -277,8 +284,13 @@ class ProviderSide:
             self._core.answering.speaks(event["item"]["id"])
         self._pass_on(event)
 
-    def _text(self, event: Event) -> None:
+    def _comes(self) -> None:
+        """Of the answer that was owed something can be heard or read."""
         self._core.answering.owed = False
+        self._core.tail.asked = b""
+
+    def _text(self, event: Event) -> None:
+        self._comes()
         self._core.answering.speaks(event["item_id"])
         self._words(event)
 
@@ -310,6 +322,7 @@ class ProviderSide:
             # Whoever is told of the end looks here for what it is the end of.
             whole = response.get("status") == "completed"
             response["output"] = self._so_far("completed" if whole else "incomplete")
+        self._core.tail.asked = b""
         held = self._core.answering.done(response["id"])
         if self._flips.finished(response) and held is None and self._core.speaking is None:
             request: Event = {"type": "response.create", "response": {"output_modalities": AUDIO}}

@@ -75,7 +75,7 @@ class Tail:
     def __init__(self, most: Callable[[], int]) -> None:
         self._most = most
         self._kept: deque[bytes] = deque()
-        self._begins = 0  # the byte of the call that the turn begins at
+        self._begins: int | None = None  # the byte of the call that the turn begins at
         self._ends = 0  # the same of its end, as far as it is known
         self.size = 0
         """Bytes sent since the turn before was over; of those that are kept here, if they are."""
@@ -83,6 +83,11 @@ class Tail:
         """Where somebody else keeps what was sent."""
         self.commit: Event | None = None
         """The page's, with which the turn ends; the provider may not have had it."""
+        self.asked = b""
+        """The turn before, while all that came of it is that it is over."""
+        self._asked_until = 0  # the byte of the call that it ends at
+        self.asks_again = False
+        """Whether that one is given again."""
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._kept)
@@ -117,26 +122,63 @@ class Tail:
 
     def over(self, now: int) -> None:
         """The turn is over. `now`: how many bytes were sent in the whole call."""
-        self.clear(now - self._ends if self._begins < self._ends <= now else 0)
+        begins, ends = self._begins, self._ends
+        if begins is None or not begins < ends <= now:
+            ends = now
+        asked = b"" if begins is None else self._held(begins, ends, now)
+        self.clear(now - ends)
+        self.asked, self._asked_until = asked, ends
+
+    def _held(self, start: int, end: int, now: int) -> bytes:
+        """What was sent from one byte of the call to another, but for half a second that nobody
+        spoke yet; nothing when it is not all here."""
+        first = now - self.size
+        if start < first - PIECE // 2:
+            return b""
+        start = max(start, first)
+        if self.recall is not None:
+            pcm = self.recall(start, end - start)
+            return pcm if len(pcm) == end - start else b""
+        return b"".join(self._kept)[start - first : end - first]
 
     def gather(self, end: int) -> None:
         """Have all of it here. `end`: how many bytes were sent in the whole call."""
+        self.asks_again = False
         if self.recall is None:
             return
-        start = max(end - self.wanted, self._begins)
+        start = max(end - self.wanted, self._begins or 0)
         pcm = self.recall(start, end - start)
         if len(pcm) < end - start:
             pcm = b""  # they have lost some of it
         self._kept.clear()
-        self._kept.extend(pcm[at : at + PIECE] for at in range(0, len(pcm), PIECE))
+        self._kept.extend(_pieces(pcm))
         self.size = len(pcm)
 
+    def ask_again(self, end: int) -> bool:
+        """Have the turn before as well; False when something is missing between it and the rest.
+        `end`: how many bytes were sent in the whole call."""
+        self.asks_again = bool(self.asked) and self._asked_until == end - self.size
+        if self.asks_again:
+            self._kept.extendleft(reversed(_pieces(self.asked)))
+            self.size += len(self.asked)
+        self.asked = b""
+        return self.asks_again
+
     def clear(self, rest: int = 0) -> None:
-        """The turn is over, with all that was sent but for about so many bytes."""
-        self._begins = self._ends = 0
+        """The turn is over, with all that was sent but for so many bytes."""
+        self._begins, self._ends = None, 0
         self.commit = None
+        self.asked, self.asks_again = b"", False
         if self.recall is not None:
             self._kept.clear()
             self.size = min(self.size, rest)
-        while self._kept and self.size - len(self._kept[0]) >= rest:
-            self.size -= len(self._kept.popleft())
+        while self._kept and self.size > rest:
+            piece = self._kept.popleft()
+            self.size -= len(piece)
+            if self.size < rest:
+                self._kept.appendleft(piece[self.size - rest :])
+                self.size = rest
+
+
+def _pieces(pcm: bytes) -> list[bytes]:
+    return [pcm[at : at + PIECE] for at in range(0, len(pcm), PIECE)]

@@ -163,6 +163,11 @@ class Microphone:
         if self._before is not None and self._before[0] is track:
             self._whole = True
 
+    def uncommit(self, track: Track | None) -> None:
+        """Nothing came of the turn of this track: another session may be given it again."""
+        if track is not None and self._before is not None and self._before[0] is track:
+            self._whole = False
+
     def take_manual(self) -> Track | None:
         """The turn committed by hand, if turn detection is off and there is one."""
         if not self._manual:

@@ -15,6 +15,8 @@ from realtime.recorder.keeper import Keeper, Notify
 from realtime.recorder.microphone import Microphone
 from realtime.recorder.tools import tool_columns
 
+# Why there are no words of a turn whose provider broke off.
+CONNECTION_LOST = "connection_lost"
 # Playback reports lag a little; an answer heard up to here was heard whole.
 HEARD_WHOLE_MS = 150
 
@@ -205,6 +207,8 @@ class Recorder(Tap):
         """There will be no words; what there is of its sound is kept, whole or not."""
         item = self._items.get(event["item_id"])
         if item is not None:
+            if (event.get("error") or {}).get("code") == CONNECTION_LOST:
+                self._microphone.uncommit(item.track)
             item.status = Message.Status.COMPLETED
             self._keeper.save(item)
 

@@ -732,6 +732,13 @@ def heard_again(rig):
     return sum(len(base64.b64decode(f["audio"])) for f in appends) // 48
 
 
+WRITTEN = {
+    "type": "conversation.item.input_audio_transcription.completed",
+    "item_id": "u",
+    "transcript": "What time is it?",
+}
+
+
 def speak(rig, seconds):
     for _ in range(round(seconds * 25)):
         rig.clock.now += 0.04
@@ -900,8 +907,44 @@ def test_a_turn_the_provider_ended_is_not_heard_again():
     rig.provider(speech("started", audio_start_ms=0))
     speak(rig, 3)
     committed = {"type": "input_audio_buffer.committed", "item_id": "u", "previous_item_id": None}
-    rig.provider(speech("stopped", audio_end_ms=2900), committed)
+    rig.provider(speech("stopped", audio_end_ms=2900), committed, WRITTEN)
     assert heard_again(rig) == 0
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_turn_of_which_nothing_came_is_heard_again(kept):
+    rig = Rig()
+    if kept:
+        sound = PCM * 200
+        rig.call.tail.recall = lambda start, count: sound[start : start + count]
+    speak(rig, 2)
+    rig.provider(speech("started", audio_start_ms=1520))
+    speak(rig, 3)
+    committed = {"type": "input_audio_buffer.committed", "item_id": "u", "previous_item_id": None}
+    rig.provider(speech("stopped", audio_end_ms=4700), committed)
+    speak(rig, 1)
+    # It is told again from its beginning, and with all that was sent since.
+    assert heard_again(rig) == 4480
+    assert "nextvoice.notice" not in rig.browser.types()
+    assert rig.tap.user_audio[-1][1] == 24 * 1520
+    # Until it is over again it is whole, and not asked for: the provider does so by itself.
+    assert "response.create" not in rig.upstream.types()
+    assert heard_again(rig) == 4480
+    rig.provider(speech("started", audio_start_ms=0), speech("stopped", audio_end_ms=3200))
+    rig.provider(committed, WRITTEN)
+    assert heard_again(rig) == 1280
+
+
+def test_a_turn_is_not_heard_again_when_the_next_has_begun():
+    rig = Rig()
+    rig.provider(speech("started", audio_start_ms=0))
+    speak(rig, 2)
+    committed = {"type": "input_audio_buffer.committed", "item_id": "u", "previous_item_id": None}
+    rig.provider(speech("stopped", audio_end_ms=1900), committed)
+    rig.provider({**speech("started", audio_start_ms=2000), "item_id": "v"})
+    speak(rig, 1)
+    assert heard_again(rig) == 1000
+    assert [f["code"] for f in rig.browser.frames if "code" in f] == ["turn_lost"]
 
 
 def test_it_is_quiet_when_nobody_speaks_is_heard_or_is_waited_for():
@@ -1127,6 +1170,7 @@ def test_whatever_happens_a_call_keeps_its_promises(steps):
     received = sum(len(pcm) for _, _, pcm in rig.tap.assistant_audio) // 48
     assert [e for e in rig.tap.client_events if e.get("audio_end_ms", 0) > received] == []
     assert [ms for _, _, ms in rig.tap.played if ms > received] == []
-    starts = [start for _, start in rig.tap.user_audio]
-    assert starts == [960 * n for n in range(len(starts))]
+    # One line of time, told in pieces of any size.
+    told = [start + len(pcm) // 2 for pcm, start in rig.tap.user_audio]
+    assert [start for _, start in rig.tap.user_audio] == [0, *told][: len(told)]
     assert rig.call.ended is None

@@ -658,6 +658,7 @@ class Hearing:
             self.turn = None
             self.say("speech_stopped", audio_end_ms=ms)
             self.say("committed", previous_item_id=None, spoken=spoken)
+            self.coming.append((self.late, said(self.coming[-1][1]["item_id"], "Words.")))
 
     def say(self, kind, **fields):
         event = {"type": f"input_audio_buffer.{kind}", "item_id": f"{self.name}_{self.turns}"}

@@ -486,6 +486,25 @@ def test_a_turn_is_whole_though_the_next_provider_breaks_before_it_says_a_word(c
     assert [(m.item_id, m.recording.duration_ms) for m in Message.objects.all()] == [("u2", 3700)]
 
 
+def test_a_turn_of_which_nothing_came_is_there_once_when_it_is_heard_again(call: Call) -> None:
+    rig = recorded(call)
+    at = {"item_id": "u1", "previous_item_id": None, "audio_start_ms": 2700, "audio_end_ms": 5500}
+    kinds = ("speech_started", "speech_stopped", "committed")
+    speak(rig, 3000)
+    rig.provider({**at, "type": f"input_audio_buffer.{kinds[0]}"})
+    speak(rig, 3000)
+    rig.provider(*({**at, "type": f"input_audio_buffer.{kind}"} for kind in kinds[1:]))
+    call.wait()  # its sound has been encoded
+    speak(rig, 400)
+    assert heard_again(rig) == 3700
+    again = {"item_id": "u2", "audio_start_ms": 0, "audio_end_ms": 3000}
+    rig.provider(*({**at, **again, "type": f"input_audio_buffer.{kind}"} for kind in kinds))
+    call.transcribe("u2", "What time is it?")
+    rig.call.finish()
+    call.wait()
+    assert (thread(), lengths()) == ([("user", "completed", "What time is it?")], [3000])
+
+
 def test_what_is_said_without_a_provider_is_kept_from_its_beginning(call: Call) -> None:
     rig = recorded(call)
     rig.call.detach()
