@@ -275,6 +275,19 @@ test("sound said while away arrives after the resume, the newest 1.8 seconds of 
   assert.equal(link.counters.framesDropped, 15);
 });
 
+test("words that went into a line that was dead already, and are too old, are told as lost", () => {
+  const { link, socket, told } = dial({ resume: RESUME });
+  link.onspeechlost = () => told.push("speech lost");
+  for (let n = 0; n < 100; n++) link.sendAudio(new Int16Array(960).fill(8000).buffer);
+  socket.breaks();
+  mock.timers.tick(0);
+  const next = WebSocketDouble.made.at(-1);
+  next.opens();
+  assert.equal(told.includes("speech lost"), false);
+  next.says({ type: "nextvoice.resumed", received: 30 });
+  assert.deepEqual(told.slice(-2), ["resumed", "speech lost"]);
+});
+
 test("a line that takes nothing for 5 seconds is let go as lost, and another is tried", (context) => {
   let now = 1000;
   context.mock.method(performance, "now", () => now);

@@ -131,3 +131,20 @@ test("into a new call goes only what the person put in and nobody has got", () =
   assert.deepEqual(names(port.sent), [2, "conversation.item.create", "response.create"]);
   assert.equal(outbox.sent, 3);
 });
+
+test("it knows whether somebody spoke in what the server lacks and nobody has any more", () => {
+  const lost = (value, received) => {
+    const { outbox } = filled(Array.from({ length: 100 }, () => sound(value)));
+    const more = Array.from({ length: 100 }, () => sound(value));
+    for (const frame of more) {
+      outbox.push(frame);
+      outbox.pump(new Port());
+    }
+    outbox.lostSpeech = false; // of what never went out
+    outbox.resume(received);
+    return outbox.lostSpeech;
+  };
+  const sent = 145;
+  assert.deepEqual([lost(8000, 20), lost(8000, sent - 46), lost(8000, sent - 45)], [true, true, false]);
+  assert.equal(lost(0, 20), false);
+});

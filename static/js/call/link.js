@@ -194,6 +194,7 @@ export class CallLink {
     this.#found();
     this.onresumed?.();
     this.#pump();
+    this.#tellLoss();
   }
 
   #found() {
@@ -284,6 +285,10 @@ export class CallLink {
     if (this.#phase === "closed" || this.#phase === "opening") return;
     this.#outbox.push(frame);
     this.#pump();
+    this.#tellLoss();
+  }
+
+  #tellLoss() {
     if (!this.#outbox.lostSpeech) return;
     this.#outbox.lostSpeech = false;
     this.onspeechlost?.();

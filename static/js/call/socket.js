@@ -130,6 +130,7 @@ export class Outbox {
   lostSpeech = false;
   #waiting = []; // frames not sent yet
   #kept = []; // {frame, index}: sent, but perhaps never arrived
+  #spokenUntil = 0; // after the newest frame that is kept no more in which somebody spoke
 
   get waiting() {
     return this.#waiting.length;
@@ -156,6 +157,8 @@ export class Outbox {
   /** The server has the first `received` frames of the call: what follows them waits again. */
   resume(received) {
     const missing = this.#kept.filter(({ index }) => index >= received).map(({ frame }) => frame);
+    this.lostSpeech ||= received < this.#spokenUntil;
+    this.#spokenUntil = 0;
     this.#kept = [];
     this.sent = received;
     this.#waiting = this.#newest([...missing, ...this.#waiting]);
@@ -164,6 +167,7 @@ export class Outbox {
   /** A new call takes over: of what was never sent, only what the person put in goes along. */
   restart() {
     this.#kept = [];
+    this.#spokenUntil = 0;
     this.sent = 0;
     this.#waiting = this.#waiting.filter((frame) => isAudio(frame) || INPUT.includes(JSON.parse(frame).type));
   }
@@ -175,10 +179,12 @@ export class Outbox {
     // From the newest backwards; positions are kept with the entries, so gaps do no harm.
     this.#kept = this.#kept
       .reverse()
-      .filter(({ frame }) => {
+      .filter(({ frame, index }) => {
         if (!isAudio(frame)) return ++events <= EVENTS_KEPT;
         audio += frame.byteLength;
-        return audio <= WAITING_BYTES;
+        const keeps = audio <= WAITING_BYTES;
+        if (!keeps && isLoud(frame)) this.#spokenUntil = Math.max(this.#spokenUntil, index + 1);
+        return keeps;
       })
       .reverse();
   }
