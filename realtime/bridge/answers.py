@@ -68,6 +68,8 @@ class Answering:
         self.wanted: object = None  # output modalities of the answer asked for last
         self.on_held: Callable[[], None] = lambda: None
         """Called when a request begins to wait."""
+        self.on_owed: Callable[[], None] = lambda: None
+        """Called when an answer begins to be owed."""
         self._held: Event | None = None
         self._asked: Event | None = None
         self._ended = False  # another response began meanwhile
@@ -83,8 +85,13 @@ class Answering:
     def insist(self, event: Event) -> Event:
         """A `response.create` to send now, whatever else seems to be under way."""
         self._asked, self._ended = event, False
-        self.owed = True
+        self.owe()
         return event
+
+    def owe(self) -> None:
+        """Somebody was asked something."""
+        self.owed = True
+        self.on_owed()
 
     def _hold(self, event: Event) -> None:
         self._held = event

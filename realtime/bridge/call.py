@@ -181,6 +181,12 @@ class Call(Core):
         elif (held := self.answering.next()) is not None:
             self.ask(held)
 
+    def tell_late(self) -> None:
+        """Tell the person if an answer is still owed. To be called some time after
+        `answering.on_owed` was."""
+        if self.ended is None and self.upstream is not None and self.answering.owed:
+            self.notice("answer_late")
+
     def cancel_answer(self) -> bool:
         """Ask the provider to stop an answer under way; False when there is none."""
         if self.upstream is None or self.answering.active is None:

@@ -55,6 +55,8 @@ class Limits:
     silent_seconds: float = 5.0
     """An answer that is silent for so long may have ended without saying so: a request that waits
     for its end is sent."""
+    late_seconds: float = 20.0
+    """An answer of which nothing has come for so long is reported as late."""
     repeated_seconds: float = 30.0
     """How much of a turn under way another session is given again."""
     recalled_seconds: float = 60.0

@@ -40,6 +40,11 @@ _ROWS = (
         _("Choose another voice or model, or tell your administrator."),
     ),
     Notice(
+        "answer_late",
+        _("The model has not answered yet."),
+        _("Wait a little longer, or ask again."),
+    ),
+    Notice(
         "answer_failed",
         _("The voice provider could not finish its answer."),
         _("Ask again in a moment."),

@@ -230,7 +230,7 @@ class ProviderSide:
                 core.tail.over(core.samples * SAMPLE_BYTES)
         silent = core.memory.is_silent(event["item_id"])
         if answers_turns(core.settings.session) and not silent:
-            core.answering.owed = True
+            core.answering.owe()
         self._pass_on(event)
 
     def _deleted(self, event: Event) -> None:

@@ -86,6 +86,7 @@ async def run_call(
         clock=asyncio.get_running_loop().time,
     )
     call.answering.on_held = running.hurry_later
+    call.answering.on_owed = running.tell_late_later
     running.line = Line(
         call,
         target,
@@ -140,6 +141,7 @@ class _Running:
         self._settled = asyncio.Event()  # and nothing more is to be learned of what it cost
         self._record: EndRecord | None = None
         self._hurrying: asyncio.TimerHandle | None = None
+        self._late: asyncio.TimerHandle | None = None
         self._writer = Writer(
             browser.send,
             at_once=send_now_of(browser),
@@ -163,6 +165,16 @@ class _Running:
         self._hurrying = None
         self.call.hurry()
 
+    def tell_late_later(self) -> None:
+        """An answer is owed."""
+        self._forget_late()
+        loop = asyncio.get_running_loop()
+        self._late = loop.call_later(self._limits.late_seconds, self.call.tell_late)
+
+    def _forget_late(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+
     def on_end(self, end: End) -> None:
         self._ended.set()
 
@@ -185,6 +197,7 @@ class _Running:
         finally:
             # Reached without a winding down only when the loop itself is being torn down.
             self._account()
+            self._forget_late()
             self.call.close()
             self.line.abort()
             await self._writer.close()

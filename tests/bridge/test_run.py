@@ -113,6 +113,27 @@ async def test_an_answer_whose_end_never_comes_keeps_nobody_from_asking():
     assert answers[:3] == ["response.created", "response.done", "response.created"]
 
 
+async def test_that_no_answer_has_come_is_told():
+    script = [Expect("response.create"), Send(response_created("r1"))]
+    async with calling(*script, limits=Limits(late_seconds=0.1)) as (running, _):
+        running.page.say({"type": "response.create"})
+        await running.page.until("nextvoice.notice")
+        assert running.page.types()[-2:] == ["response.created", "nextvoice.notice"]
+        assert running.page.frames[-1]["code"] == "answer_late"
+
+
+async def test_of_an_answer_that_comes_in_time_nothing_is_told():
+    answer = [response_created("r1"), audio_delta(PCM), response_done("r1")]
+    gate = asyncio.Event()
+    script = [Expect("response.create"), Send(*answer), Until(gate), Send(response_created("r2"))]
+    async with calling(*script, limits=Limits(late_seconds=0.1)) as (running, _):
+        running.page.say({"type": "response.create"})
+        await running.page.until("response.done")
+        asyncio.get_running_loop().call_later(0.2, gate.set)
+        await running.page.until("response.created", 2)
+    assert "nextvoice.notice" not in running.page.types()
+
+
 async def test_a_recorded_call_reaches_the_page_event_by_event():
     async with ScriptedProvider([*play("ga_call.json", expect=False), Close(1000)]) as provider:
         running = Running(provider)
