@@ -238,6 +238,26 @@ test("a resume is tried no longer than the server keeps the call", () => {
   assert.equal(next().sent[0].type, "nextvoice.start");
 });
 
+test("after a sleep a call that is gone is not begun anew unasked, one that is there goes on", (context) => {
+  const morning = Date.now() + 3_600_000;
+  const asleep = dial({ resume: RESUME });
+  const dozed = dial({ resume: RESUME });
+  const off = dial();
+  context.mock.method(Date, "now", () => morning);
+  for (const { socket } of [asleep, dozed]) socket.breaks();
+  const [first, second] = [next(), WebSocketDouble.made.at(-2)];
+  second.opens();
+  second.breaks(4410);
+  first.says({ type: "nextvoice.resumed", received: 0 });
+  off.socket.breaks();
+  assert.deepEqual(asleep.told, ["nextvoice.ready", "lost", "failed:browser_gone"]);
+  assert.deepEqual(dozed.told, ["nextvoice.ready", "lost", "resumed"]);
+  assert.deepEqual(off.told, ["nextvoice.ready", "lost", "failed:browser_gone"]);
+  const before = WebSocketDouble.made.length;
+  mock.timers.tick(5000);
+  assert.equal(WebSocketDouble.made.length, before);
+});
+
 test("attempts follow each other after 0, 250, 500, 1000 and then every 2000 ms", () => {
   const { socket } = dial({ resume: RESUME });
   socket.breaks();

@@ -9,6 +9,8 @@ import { CallSocket, Outbox } from "./socket.js";
 
 const WAITS_MS = [0, 250, 500, 1000, 2000]; // the last again and again
 const GIVE_UP_MS = 60_000;
+const TICK_MS = 10_000;
+const ASLEEP_MS = 120_000; // timers of a page in the background may be a minute late
 const FIRST = { openMs: 15_000, answerMs: 30_000 };
 const AGAIN = { openMs: 4000, answerMs: 30_000 };
 const RESUME = { openMs: 4000, answerMs: 4000 };
@@ -53,6 +55,9 @@ export class CallLink {
   #movedAt = 0;
   #moved = 0; // bytes the network has taken
   #silence; // timer, since a message was sent and nothing has come
+  #ticking;
+  #awakeAt = Date.now();
+  #wokeAt = -Infinity; // by the clock on the wall: others may stand still while the device sleeps
   #onOnline = () => this.#phase === "lost" && !this.#socket && this.#connect();
 
   /**
@@ -64,6 +69,7 @@ export class CallLink {
     this.#url = url;
     this.#start = start;
     globalThis.addEventListener?.("online", this.#onOnline);
+    this.#tick();
     this.#socket = this.#open(FIRST);
   }
 
@@ -120,9 +126,19 @@ export class CallLink {
     clearTimeout(this.#timer);
     clearTimeout(this.#pumping);
     clearTimeout(this.#silence);
+    clearTimeout(this.#ticking);
     globalThis.removeEventListener?.("online", this.#onOnline);
     this.#socket?.abandon();
     this.#socket = null;
+  }
+
+  /** Notice when the device was asleep. */
+  #tick() {
+    clearTimeout(this.#ticking);
+    const now = Date.now();
+    if (now - this.#awakeAt > ASLEEP_MS) this.#wokeAt = now;
+    this.#awakeAt = now;
+    this.#ticking = setTimeout(() => this.#tick(), TICK_MS);
   }
 
   #connect() {
@@ -240,6 +256,7 @@ export class CallLink {
   }
 
   #lose() {
+    this.#tick();
     this.#phase = "lost";
     this.#lostAt = performance.now();
     this.#attempts = 0;
@@ -249,6 +266,7 @@ export class CallLink {
   }
 
   #again() {
+    if (this.#phase === "closed") return;
     const away = performance.now() - this.#lostAt;
     if (away > GIVE_UP_MS) {
       if (this.#busy) this.#fail("server_busy");
@@ -256,6 +274,7 @@ export class CallLink {
       return;
     }
     if (this.#resume && away > this.#resume.seconds * 1000) this.#beginAnew();
+    if (this.#phase === "closed") return;
     const wait = WAITS_MS[Math.min(this.#attempts, WAITS_MS.length - 1)];
     this.#attempts += 1;
     clearTimeout(this.#timer);
@@ -264,6 +283,11 @@ export class CallLink {
 
   #beginAnew() {
     if (this.#anew) return;
+    // Who opens a laptop again is not to be listened to unasked.
+    if (Date.now() - this.#wokeAt < GIVE_UP_MS) {
+      this.#fail("browser_gone");
+      return;
+    }
     this.#anew = true;
     this.#resume = null;
     this.onrestart?.();
