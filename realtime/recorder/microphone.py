@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import deque
 from collections.abc import Callable, Mapping
 from time import monotonic
@@ -22,6 +23,10 @@ REPEATED = int(Limits().recalled_seconds * BYTES_PER_SECOND)
 # Another provider may hear the beginning of the same turn this much later; audio that is this far
 # ahead of its time may contain some of the next turn.
 NEARLY_MS = 500
+# So much is kept for a provider that does not say when somebody begins to speak.
+UNTOLD = ms_to_bytes(30_000)
+# What is so much more quiet than the loudest of it, before a turn, is not of the turn.
+QUIET = 1 / 16
 
 
 class Microphone:
@@ -49,6 +54,8 @@ class Microphone:
         self._before: tuple[Track, int] | None = None
         self._whole = False  # that one was committed
         self._ended = math.inf  # the byte that the newest turn ended at, when it is known
+        self._over = 0  # the byte that the newest commit came at
+        self._untold = False  # a turn was committed though nobody was said to speak
         self._manual = False
         self._manual_track: Track | None = None
 
@@ -80,7 +87,7 @@ class Microphone:
     @property
     def _back(self) -> int:
         """So many bytes back a turn may begin."""
-        return self._pre_roll + min(int(self._ahead), REPEATED)
+        return self._pre_roll + min(int(self._ahead), REPEATED) + (UNTOLD if self._untold else 0)
 
     def detect(self, turns: Mapping[str, Any] | None) -> None:
         """Follow the session's turn detection: None, if turns are committed by hand."""
@@ -102,7 +109,7 @@ class Microphone:
         audio, first = earlier + b"".join(self._newest), self._from - len(earlier)
         skip = min(max(0, start - first), len(audio))
         self._turn, self._began = self._new_track(), first + skip
-        self._ended = math.inf
+        self._ended, self._untold = math.inf, False
         self._turn.append(memoryview(audio)[skip:])
         return self._turn
 
@@ -159,6 +166,7 @@ class Microphone:
 
     def commit(self, track: Track | None) -> None:
         """The turn of this track is over, and no other session is given it again."""
+        self._over = self._from + self._size
         self.stop(track)
         if self._before is not None and self._before[0] is track:
             self._whole = True
@@ -174,6 +182,25 @@ class Microphone:
             return None
         taken, self._manual_track = self._manual_track, None
         return taken
+
+    def take_untold(self) -> Track | None:
+        """The turn committed though nobody was said to speak, if there is anything of it: what was
+        heard last, from where it is loud. The next one will be kept for longer."""
+        if self._manual:
+            return None
+        self._untold = True
+        pieces = list(self._newest)
+        first = self._from
+        while pieces and first < self._over:
+            first += len(pieces.pop(0))
+        loud = [max(array("h", piece), default=0) for piece in pieces]
+        heard = [n for n, level in enumerate(loud) if level > QUIET * max(loud)]
+        if not heard:
+            return None
+        track = self._new_track()
+        for piece in pieces[max(0, heard[0] - 1) :]:
+            track.append(piece)
+        return track
 
     def clear(self) -> None:
         """Forget what was said since the last commit."""

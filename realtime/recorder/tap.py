@@ -141,10 +141,11 @@ class Recorder(Tap):
             Message.Kind.SPOKEN,
             after=event.get("previous_item_id"),
         )
-        if item.track is None:
-            by_hand = self._microphone.take_manual()
-            if by_hand is not None:
-                self._keeper.attach(item, by_hand)
+        if item.track is None and not item.recorded:
+            microphone = self._microphone
+            track = microphone.take_manual() or microphone.take_untold()
+            if track is not None:
+                self._keeper.attach(item, track)
         self._microphone.commit(item.track)
         item.complete = True
         self._keeper.record(item, item.own_ms)

@@ -320,6 +320,22 @@ def test_a_turn_is_whole_however_far_it_is_dated_back(call: Call, padding: Any, 
     assert lengths() == [late + 400]
 
 
+def test_a_turn_that_is_not_told_before_it_is_over_has_its_sound(call: Call) -> None:
+    def say(item_id: str, quiet: int, loud: int) -> None:
+        for pcm, ms in ((bytes(9600), quiet), (tone(200), loud)):
+            for _ in range(ms // 200):
+                call.recorder.on_user_audio(pcm, call.sent)
+                call.sent += 4800
+        call.event("input_audio_buffer.committed", item_id=item_id, previous_item_id=None)
+
+    say("u1", 10_000, 2000)
+    say("u2", 0, 1000)
+    say("u3", 20_000, 8000)
+    say("u4", 4000, 0)
+    call.end()
+    assert lengths() == [2200, 1000, 8200]
+
+
 def test_words_that_come_before_their_turn_are_kept(call: Call) -> None:
     words = "conversation.item.input_audio_transcription.delta"
     call.event(words, item_id="u1", content_index=0, delta="Hello")
