@@ -11,7 +11,14 @@ import orjson
 
 from .answers import Answering
 from .approvals import nothing_waits
-from .audio import BYTES_PER_SECOND, SAMPLE_BYTES, bytes_to_ms, bytes_to_samples, samples_to_ms
+from .audio import (
+    BYTES_PER_SECOND,
+    SAMPLE_BYTES,
+    bytes_to_ms,
+    bytes_to_samples,
+    ms_to_bytes,
+    samples_to_ms,
+)
 from .dialects.base import Dialect
 from .ends import ENDS, End, ended_event
 from .events import Event
@@ -250,7 +257,7 @@ class Core:
         most = int(seconds * BYTES_PER_SECOND)
         if self.speaking is None and not (self.unsure or self.tail.asked or self.settings.manual):
             onset = int(limits.onset_seconds * BYTES_PER_SECOND)
-            most = min(most, onset + self._unproven)
+            most = min(most, onset + max(self._unproven, self._untold))
         return most
 
     @property
@@ -258,6 +265,15 @@ class Core:
         """Bytes sent since the provider was last known to be there: who was heard in them, and
         whether at all, it may have had no way to say."""
         return (self.samples - int(min(self.proven, self.samples))) * SAMPLE_BYTES
+
+    @property
+    def _untold(self) -> int:
+        """Bytes sent since somebody seems to have begun to speak of whom the provider has told
+        nothing yet."""
+        begins = self.dialect.hears_from if self.dialect is not None else None
+        if begins is None:
+            return 0
+        return max(0, (self.samples - self.samples_before) * SAMPLE_BYTES - ms_to_bytes(begins))
 
     @property
     def awaits(self) -> bool:
@@ -314,6 +330,7 @@ class Core:
             self.answering.active is None
             and not self.answering.owed
             and self.speaking is None
+            and not self._untold
             and self.clock() > self.playing_until
             and not (self.settings.manual and self.tail.size)
         )
@@ -342,7 +359,8 @@ class Core:
         """Forget the provider, while who keeps what it heard of a turn takes that for under way."""
         if self.ended is None:
             self.taps.catch_up()
-            now, unsure = self.samples * SAMPLE_BYTES, self.unsure or self._unproven > 0
+            now = self.samples * SAMPLE_BYTES
+            unsure = self.unsure or self._unproven > 0 or self._untold > 0
             self.tail.gather(now)
             asks = self._nothing_came and self.tail.ask_again(now)
             self.unsure_until = math.inf if unsure or asks or self.speaking else 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 
 import orjson
 import pytest
 
 from realtime.bridge import Limits, Tap
 from realtime.bridge.dialects.base import SPENT
+from realtime.bridge.dialects.gemini import GeminiLive
+from tests.bridge.doubles import Rig
 from tests.bridge.test_gemini import (
     CALL,
     DONE,
@@ -18,6 +21,7 @@ from tests.bridge.test_gemini import (
     heard,
     resumable,
     spoken,
+    target,
     voice,
 )
 from tests.bridge.test_run import HANG_UP, Running
@@ -115,6 +119,56 @@ async def test_what_is_typed_is_answered():
         await finish(running)
     assert of(running.page, "conversation.item.added")[0]["item"]["id"] == "t1"
     assert provider.visits[0].problem is None
+
+
+TONE = (b"\x00\x20" * 24 + b"\x00\xe0" * 24) * 10
+
+
+class Speaking(Rig):
+    """A call whose provider has told nothing yet of somebody who speaks."""
+
+    def __init__(self):
+        super().__init__(attached=False)
+        self.begin()
+
+    def begin(self):
+        dialect = GeminiLive()
+        dialect.url(target())
+        list(dialect.greeting(self.call.settings.session))
+        first = list(dialect.decode(orjson.dumps({"setupComplete": {"sessionId": "s"}})))
+        self.call.attach(self.upstream, dialect, first)
+
+    def speak(self, ms, loud=True):
+        for _ in range(ms // 20):
+            self.clock.now += 0.02
+            self.call.from_browser(TONE if loud else bytes(960))
+
+    def heard_again(self):
+        """ms of it that another session is given."""
+        self.call.detach()
+        self.upstream.take()
+        self.begin()
+        told = [f["realtimeInput"]["audio"]["data"] for f in self.upstream.frames if len(f) == 1]
+        return sum(len(b64decode(each)) for each in told) // 32
+
+
+def test_who_speaks_and_has_not_been_told_of_is_heard_again_whole():
+    rig = Speaking()
+    rig.speak(1000, loud=False)
+    assert (rig.call.is_quiet(), rig.heard_again() <= 500) == (True, True)
+    rig.speak(5000)
+    # Dated back, as much as any turn is.
+    assert not rig.call.is_quiet()
+    assert 5000 <= rig.heard_again() <= 5500
+    assert 5000 <= rig.heard_again() <= 5500
+
+
+def test_a_noise_of_which_nothing_comes_is_not_heard_again_for_ever():
+    rig = Speaking()
+    rig.speak(1000)
+    rig.speak(6000, loud=False)
+    assert rig.call.is_quiet()
+    assert rig.heard_again() <= 500
 
 
 class Told(Tap):

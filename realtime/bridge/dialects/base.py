@@ -52,6 +52,11 @@ class Dialect(Protocol):
     waits_for_tools: ClassVar[bool]
     """Whether it is silent while a function it called runs."""
 
+    @property
+    def hears_from(self) -> int | None:
+        """Where somebody seems to speak of whom the provider has told nothing yet, in ms of the
+        audio sent; None where it tells at once, or nobody does."""
+
     def succeed(self, handle: str | None, told: bool) -> None:
         """Called first: the handle of the session before this one, to go on from, and whether
         `opening` will tell a conversation."""

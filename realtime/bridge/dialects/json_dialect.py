@@ -52,6 +52,7 @@ class JsonDialect(Endpoint):
     complete: ClassVar[bool] = False
     """Whether the provider is known to leave nothing out."""
     recalls = False
+    hears_from: int | None = None
 
     def __init__(self) -> None:
         super().__init__()

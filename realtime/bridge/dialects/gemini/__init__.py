@@ -101,6 +101,10 @@ class GeminiLive:
         self._handle, self._told = handle, told and handle is None
         self.recalls = handle is not None
 
+    @property
+    def hears_from(self) -> int | None:
+        return None if self._manual else self._talk.person.hears_from
+
     def handle(self) -> str | None:
         return self._talk.handle
 

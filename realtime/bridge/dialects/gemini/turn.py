@@ -49,6 +49,13 @@ class Person:
         """Whether words that come are of the turn before, whose transcription goes on."""
         return self._committed is not None and self.sent_ms - self._committed_ms < LATE_MS
 
+    @property
+    def hears_from(self) -> int | None:
+        """Where somebody seems to have begun to speak of whom nothing has come, if that was not
+        long ago: then it was a noise."""
+        over = self._end_ms is not None and self.sent_ms - self._end_ms > LATE_MS
+        return None if over or self.item_id is not None else self._onset_ms
+
     def hear(self, pcm: bytes, wire: bytes) -> Iterator[Event]:
         """Audio that was sent: as it came at 24 kHz, and at 16 kHz."""
         self._sent += len(pcm)
