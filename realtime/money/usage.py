@@ -10,7 +10,7 @@ What cannot be true is not believed: it counts as absent and is named in `Counts
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from operator import add, sub
 from typing import Any, NamedTuple
@@ -108,7 +108,7 @@ def counts_of(raw: object) -> Counts:
     )
     if usage.get("total_asr_time"):
         reader.doubt("asr_unit")  # its unit is not documented; seconds are assumed
-    if not counts and not reader.said:
+    if not reader.said:
         reader.doubt("missing")
     return counts._replace(doubts=tuple(reader.doubts))
 
@@ -127,16 +127,18 @@ GEMINI_MODALITIES = {"TEXT": "text", "DOCUMENT": "text", "AUDIO": "audio"} | dic
 
 def tame(raw: object, depth: int = 8) -> Any:
     """A copy of `raw` that every database stores as JSON: finite numbers, no NUL, bounded size."""
-    if raw is None or isinstance(raw, bool):
+    if raw is None:
         return raw
     if isinstance(raw, int):
         return raw if abs(raw) < 2**63 else str(raw)[:40]
     if isinstance(raw, float):
         return raw if -1e300 < raw < 1e300 else str(raw)
-    if depth and isinstance(raw, Mapping):
+    if isinstance(raw, Mapping | list | tuple) and not depth:
+        return "…"  # to write it out might take more depth than there is
+    if isinstance(raw, Mapping):
         pairs = list(raw.items())[:64]
         return {_plain(name)[:80]: tame(value, depth - 1) for name, value in pairs}
-    if depth and isinstance(raw, list | tuple):
+    if isinstance(raw, list | tuple):
         return [tame(value, depth - 1) for value in raw[:64]]
     return _plain(raw)[:200]
 
@@ -205,10 +207,11 @@ def _count(value: object) -> int | None:
 
 
 def _decimal(value: object) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if not isinstance(value, int | float | str):
         return None
     try:
-        # The shortest decimal that reads back as the same float is what was on the wire.
+        # The shortest decimal that reads back as the same float is what was on the wire. A bool has
+        # none.
         number = Decimal(value if isinstance(value, str) else repr(value))
     except InvalidOperation:
         return None
@@ -324,11 +327,7 @@ def _shared_out(total: int, room: Mapping[str, int]) -> dict[str, int]:
 
 
 def _is_gemini(usage: Raw) -> bool:
-    return any(name.endswith(("TokenCount", "TokensDetails")) for name in _names(usage))
-
-
-def _names(usage: Raw) -> Iterator[str]:
-    return (name for name in usage if isinstance(name, str))
+    return any(str(name).endswith(("TokenCount", "TokensDetails")) for name in usage)
 
 
 def _gemini(usage: Raw, reader: _Reader) -> Counts:

@@ -58,6 +58,25 @@ SHAPES: dict[str, tuple[dict[str, Any], Counts]] = {
             doubts=("cached_not_split",),
         ),
     ),
+    "cached and not split, mostly of text": (
+        {
+            "input_tokens": 300,
+            "input_token_details": {"text_tokens": 200, "audio_tokens": 100, "cached_tokens": 64},
+        },
+        Counts(200, 43, 0, 100, 21, doubts=("cached_not_split",)),
+    ),
+    "cached and split in part": (
+        {
+            "input_tokens": 300,
+            "input_token_details": {
+                "text_tokens": 100,
+                "audio_tokens": 200,
+                "cached_tokens": 150,
+                "cached_tokens_details": {"text_tokens": 60},
+            },
+        },
+        Counts(100, 75, 0, 200, 75, doubts=("cached_not_split",)),
+    ),
     "cached and not split, of text alone": (
         {"input_tokens": 100, "input_token_details": {"text_tokens": 100, "cached_tokens": 64}},
         Counts(text_in=100, text_cached=64),
@@ -112,6 +131,7 @@ SHAPES: dict[str, tuple[dict[str, Any], Counts]] = {
             "toolUsePromptTokenCount": 30,
             "thoughtsTokenCount": 12,
             "totalTokenCount": 622,
+            "trafficType": "ON_DEMAND",
             "promptTokensDetails": [
                 {"modality": "TEXT", "tokenCount": 150},
                 {"modality": "AUDIO", "tokenCount": 300},
@@ -126,6 +146,43 @@ SHAPES: dict[str, tuple[dict[str, Any], Counts]] = {
         },
         Counts(text_in=180, text_cached=100, audio_in=300, image_in=50, text_out=22, audio_out=70),
     ),
+    "Gemini's other model": (
+        {
+            "promptTokenCount": 17,
+            "toolUsePromptTokenCount": 2,
+            "candidatesTokenCount": 9,
+            "cachedContentTokenCount": 4,
+            "promptTokensDetails": [
+                {"modality": "DOCUMENT", "tokenCount": 5},
+                {"modality": "IMAGE", "tokenCount": 6},
+                {"modality": "TEXT", "tokenCount": 1},
+                {"modality": "SCENT", "tokenCount": 2},
+            ],
+            "cacheTokensDetails": [{"modality": "IMAGE", "tokenCount": 4}],
+            "candidatesTokensDetails": [
+                {"modality": "AUDIO", "tokenCount": 4},
+                {"modality": "IMAGE", "tokenCount": 3},
+            ],
+        },
+        Counts(text_in=6, image_in=6, image_cached=4, other_in=7, audio_out=4, other_out=5),
+    ),
+    "Gemini, cached and not split": (
+        {
+            "promptTokenCount": 10,
+            "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 10}],
+            "cachedContentTokenCount": 4,
+        },
+        Counts(audio_in=10, audio_cached=4),
+    ),
+    "Gemini, which only read": (
+        {"promptTokenCount": 5, "cachedContentTokenCount": 2, "totalTokenCount": 5},
+        Counts(other_in=5, other_cached=2),
+    ),
+    "Gemini, which only made": (
+        {"responseTokenCount": 7, "totalTokenCount": 7},
+        Counts(other_out=7),
+    ),
+    "Gemini, all alone": ({"totalTokenCount": 7}, Counts(other_in=7, doubts=("total_only",))),
     "Gemini in its message": (
         {"usageMetadata": {"promptTokenCount": 5, "responseTokenCount": 7}},
         Counts(other_in=5, other_out=7),
@@ -139,6 +196,18 @@ SHAPES: dict[str, tuple[dict[str, Any], Counts]] = {
         },
         Counts(seconds=Decimal("12.75"), messages=2),
     ),
+    "xAI, in writing": (
+        {"type": "response.done", "response": {"id": "r"}, "input_text_messages": 2},
+        Counts(messages=2),
+    ),
+    "a whole answer": (
+        {"type": "response.done", "response": {"id": "r", "usage": {"input_tokens": 3}}},
+        Counts(other_in=3),
+    ),
+    "numbers around numbers": (
+        {"total_tokens": 40, "usage": {"input_tokens": 30, "output_tokens": 9}},
+        Counts(other_in=30, other_out=9),
+    ),
     "GPT-Live": (
         {"usage": {"seconds": 61.5}, "context_window": {"usage_ratio": 0.1}},
         Counts(seconds=Decimal("61.5")),
@@ -148,8 +217,25 @@ SHAPES: dict[str, tuple[dict[str, Any], Counts]] = {
         Counts(other_in=30, other_out=10),
     ),
     "chat's spelling": (
-        {"prompt_tokens": 30, "completion_tokens": 10},
-        Counts(other_in=30, other_out=10),
+        {
+            "prompt_tokens": 30,
+            "completion_tokens": 10,
+            "prompt_tokens_details": {"audio_tokens": 20, "cached_tokens": 0},
+            "completion_tokens_details": {"audio_tokens": 7, "reasoning_tokens": 1},
+        },
+        Counts(audio_in=20, other_in=10, text_out=1, audio_out=7, other_out=2),
+    ),
+    "cached of what nobody names": (
+        {"input_tokens": 9, "input_token_details": {"cached_tokens": 4}},
+        Counts(other_in=9, other_cached=4),
+    ),
+    "as much as there can be": (
+        {"input_tokens": 10**8, "seconds": 7 * 86400},
+        Counts(other_in=10**8, seconds=Decimal(604800)),
+    ),
+    "whole numbers with a point, and a time in words": (
+        {"output_tokens": 3.0, "seconds": "1.23456789"},
+        Counts(other_out=3, seconds=Decimal("1.234568")),
     ),
     "all and what was read": (
         {"total_tokens": 40, "input_tokens": 30},
@@ -158,6 +244,11 @@ SHAPES: dict[str, tuple[dict[str, Any], Counts]] = {
     "all and the parts that were read": (
         {"total_tokens": 40, "input_token_details": {"audio_tokens": 40}},
         Counts(audio_in=40),
+    ),
+    "all and what was made": ({"total_tokens": 5, "output_tokens": 5}, Counts(other_out=5)),
+    "all and the parts that were made": (
+        {"total_tokens": 7, "output_token_details": {"audio_tokens": 7}},
+        Counts(audio_out=7),
     ),
     "one number": ({"total_tokens": 40}, Counts(other_in=40, doubts=("total_only",))),
     "transcription by tokens": (
@@ -174,6 +265,7 @@ SHAPES: dict[str, tuple[dict[str, Any], Counts]] = {
         {"type": "duration", "seconds": 3.2},
         Counts(seconds=Decimal("3.2")),
     ),
+    "no time": ({"type": "duration", "seconds": 0}, Counts()),
     "nothing used": ({"total_tokens": 0, "input_tokens": 0, "output_tokens": 0}, Counts()),
 }
 
@@ -203,6 +295,10 @@ NONSENSE: dict[str, tuple[Any, Counts]] = {
     "words": ({"output_tokens": "many"}, Counts(doubts=("not_a_count", "missing"))),
     "huge": ({"output_tokens": 10**15}, Counts(doubts=("too_many", "missing"))),
     "endless": ({"seconds": math.inf}, Counts(doubts=("not_a_time", "missing"))),
+    "a second more than a week": ({"seconds": 604801}, Counts(doubts=("too_long", "missing"))),
+    "a token too many": ({"output_tokens": 10**8 + 1}, Counts(doubts=("too_many", "missing"))),
+    "a time in words": ({"seconds": "soon"}, Counts(doubts=("not_a_time", "missing"))),
+    "a time that is true": ({"seconds": True}, Counts(doubts=("not_a_time", "missing"))),
     "a year": ({"seconds": 86400 * 365}, Counts(doubts=("too_long", "missing"))),
     "back in time": ({"seconds": -1.5}, Counts(doubts=("negative", "missing"))),
     "details that are none": (
@@ -269,7 +365,32 @@ def test_what_is_kept_of_it_can_always_be_stored(raw: Any) -> None:
     assert b"\\u0000" not in orjson.dumps(kept)
 
 
+def test_what_is_kept_of_it_is_what_was_said() -> None:
+    said = {"a": None, "b": [True, 1.5, -(2**62), "\u00e4"], "c": {"d": {"e": [{}, 1e299]}}}
+    assert tame(said) == said
+    odd = {"a\0": "b\0\ud800", "huge": [2**63, -math.inf, math.nan]}
+    assert tame(odd) == {"a": "b?", "huge": [str(2**63), "-inf", "nan"]}
+
+
+def test_what_is_kept_of_it_has_an_end() -> None:
+    assert (len(tame([0] * 65)), len(tame(dict.fromkeys(range(65)))), len(tame("x" * 201))) == (
+        64,
+        64,
+        200,
+    )
+    for opening, closing in (("[", "]"), ('{"a":', "}")):
+        deep = orjson.loads(opening * 1000 + "1" + closing * 1000)
+        assert orjson.dumps(tame(deep)).decode() == opening * 8 + '"…"' + closing * 8
+
+
 def test_counts_add_up_and_take_away() -> None:
     counts = counts_of(GA)
     assert (counts + counts) - counts == counts
     assert (counts.tokens_in, counts.tokens_cached, counts.tokens_out) == (500, 256, 90)
+    others = Counts(other_in=3, other_cached=2, other_out=1)
+    assert (others.tokens_in, others.tokens_cached, others.tokens_out) == (3, 2, 1)
+
+
+def test_counts_are_something_when_one_was_measured() -> None:
+    assert Counts(messages=1) and Counts(seconds=Decimal("-0.1"))
+    assert not Counts(doubts=("missing",))
