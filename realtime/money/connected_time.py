@@ -25,7 +25,7 @@ class ConnectedTime:
         self._put = put
         self._estimates = estimates
         self._clock = clock
-        self._since: float | None = None  # it is in the ledger up to here
+        self._since: float | None = None  # it is in the ledger up to here; None: no session yet
         self._since_then = datetime.now(UTC)  # the same moment, of which prices are asked
         self._reported = Decimal(0)  # by this session
         self._slices: list[Entry] = []  # of which nothing was reported yet
@@ -41,21 +41,20 @@ class ConnectedTime:
     def estimates_now(self, estimates: bool) -> None:
         """Its price may have changed; earlier time is billed as it was."""
         if estimates and not self._estimates and self._since is not None:
-            self.begin()
+            self._count_from_now()
         elif not estimates:
             self.tick(last=True)
         self._estimates = estimates
 
     def begin(self) -> None:
-        """An upstream session has begun, or time is counted anew."""
-        self._since, self._since_then = self._clock(), datetime.now(UTC)
-
-    def end(self) -> None:
-        """The session has ended."""
+        """An upstream session has begun; the one before is gone."""
         self.tick(last=True)
-        self._since = None
         self._reported = Decimal(0)
         self._slices.clear()
+        self._count_from_now()
+
+    def _count_from_now(self) -> None:
+        self._since, self._since_then = self._clock(), datetime.now(UTC)
 
     def tick(self, last: bool = False) -> None:
         """Write a slice, if one is due. To be called every few seconds."""
@@ -64,18 +63,16 @@ class ConnectedTime:
             self._slice += 1
             given = {"counts": Counts(seconds=seconds), "created": self._since_then}
             self._slices.append(self._put(f"time {self._slice}", Usage.Kind.TIME, **given))
-            self.begin()
+            self._count_from_now()
 
     def billed(self) -> None:
         """The provider has billed everything up to now: take the estimates back."""
         slices, self._slices = self._slices, []
-        if self._since is not None:
-            self.begin()
+        self._count_from_now()
         for entry in slices:
-            assert entry.counts is not None
-            back = Counts() - entry.counts
-            # With the estimate's date; the ledger also takes its price.
-            self._put(entry.key, Usage.Kind.CORRECTION, counts=back, created=entry.created)
+            # On that day; the ledger makes it the opposite of what it has of the estimate.
+            none = {"counts": Counts(), "created": entry.created}
+            self._put(entry.key, Usage.Kind.CORRECTION, **none)
 
     def told(self, usage: Any) -> None:
         """How much there was since the session began, as GPT-Live reports it."""

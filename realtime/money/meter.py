@@ -157,14 +157,13 @@ class Meter(Tap):
 
     def _created(self, event: Event) -> None:
         self._turns.give_up()
-        self._time.end()
+        self._time.begin()
         self._done.clear()
         if self._sessions:
             self._context.starts_again()
         self._sessions += 1
         session = event["session"]
         self._session = f"{self._call_id}/{self._sessions}/{session.get('id') or ''}"[:200]
-        self._time.begin()
         self._turns.follow(event["session"])
 
     def _added(self, event: Event) -> None:

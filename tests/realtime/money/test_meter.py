@@ -25,6 +25,7 @@ from realtime.keeping import store as stores
 from realtime.keeping.store import store
 from realtime.models import CallRecord, Price, Provider, Quota, Usage, UsageDay, VoiceModel
 from realtime.money import settling
+from realtime.money.connected_time import ConnectedTime
 from realtime.money.ledger import Entry, Payer
 from realtime.money.meter import Meter, charge
 from realtime.money.usage import MEASURES, Counts, counts_of
@@ -525,22 +526,64 @@ async def test_time_is_billed_in_slices_until_the_provider_bills_it_itself(
         )
     )
     rig = Rig(by_time=True, model="clock")
-    rig.now = 10
-    rig.meter.tick()
-    assert await rig.settle() == []
-    rig.now = 16
-    rig.meter.tick()
-    assert [row.seconds for row in await rig.settle()] == [16]
-    assert await balanced() == Decimal("0.016")
+    for now, seconds in ((10, []), (16, [16]), (31, [16, 15])):
+        rig.now = now
+        rig.meter.tick()
+        assert [row.seconds for row in await rig.settle()] == seconds
+    assert await balanced() == Decimal("0.031")
+    rig.now = 36
     usage = {"billable_audio_seconds": 12.5, "input_text_messages": 0}
     rig.meter.on_event(response_done() | {"raw_usage": usage})
     await rig.settle()
     assert await balanced() == Decimal("0.0125")
-    rig.now = 20
-    rig.meter.on_event({"type": "session.usage.updated", "usage": {"seconds": 20}})
-    rig.meter.on_event({"type": "session.usage.updated", "usage": {"seconds": 20}})
-    await rig.settle()
-    assert await balanced() == Decimal("0.0325")
+    assert rig.meter.under_way() == []
+
+
+async def test_time_that_a_provider_counts_is_billed_as_it_counts_in_each_session(
+    transactional_db: None,
+) -> None:
+    price = {"model": "clock", "per_minute": Decimal("0.06"), "since": datetime.now(UTC)}
+    await in_database(lambda: Price.objects.create(**price))
+    rig = Rig(by_time=True, model="clock")
+    for now, told, costs in (
+        (16, None, "0.016"),
+        (20, 20, "0.02"),
+        (26, 26, "0.026"),
+        (42, None, "0.042"),
+        (42, 26, "0.042"),
+        (43, 43, "0.043"),
+    ):
+        rig.now = now
+        if told is None:
+            rig.meter.tick()
+        else:
+            rig.meter.on_event({"type": "session.usage.updated", "usage": {"seconds": told}})
+        await rig.settle()
+        assert await balanced() == Decimal(costs)
+    # What was not told of a session when the next one begins stays an estimate.
+    rig.now = 48
+    rig.meter.on_event(session_created())
+    rig.now = 50
+    rig.meter.on_event({"type": "session.usage.updated", "usage": {"seconds": 2}})
+    ledger = await rig.settle()
+    assert await balanced() == Decimal("0.05")
+    (estimated,) = (row for row in ledger if row.seconds == 5)
+    assert "/1/" in estimated.upstream_session
+
+
+def test_a_price_by_time_that_is_set_before_a_call_is_connected_bills_nothing_before() -> None:
+    put: list[Counts] = []
+    now = 0.0
+    time = ConnectedTime(
+        lambda *_of, counts, **_rest: put.append(counts), estimates=False, clock=lambda: now
+    )
+    time.estimates_now(True)
+    now = 20.0
+    time.tick()
+    time.begin()
+    now = 35.0
+    time.tick()
+    assert put == [Counts(seconds=Decimal(15))]
 
 
 async def billed_time() -> Usage:
