@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import orjson
 import pytest
+from django.core.files import locks
 from django.db import IntegrityError, OperationalError, connection
 
 from chats.models import Conversation, Message, Recording
@@ -403,6 +404,51 @@ def test_a_living_process_s_journal_is_left_alone(
     with write_journal(theirs, [row]):
         assert (replay_journals(tmp_path), texts(), theirs.exists()) == (0, [], True)
     assert (replay_journals(tmp_path), texts(), theirs.exists()) == (1, ["theirs"], False)
+
+
+def test_a_journal_that_takes_another_s_place_while_it_is_looked_at_is_left_alone(
+    conversation: Conversation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, lock = tmp_path / "7-aa.jsonl", locks.lock
+    rows = [
+        Row("chats.Message", str(uuid.uuid4()), message(conversation, text=text, position=at))
+        for at, text in enumerate(("older", "newer"))
+    ]
+    write_journal(theirs, rows[:1]).close()
+    living: list[IO[bytes]] = []
+
+    def replaced(file: IO[bytes], flags: int) -> bool:
+        monkeypatch.undo()
+        living.append(write_journal(theirs, rows))
+        return lock(file, flags)
+
+    monkeypatch.setattr(locks, "lock", replaced)
+    assert (replay_journals(tmp_path), texts()) == (0, [])
+    living[0].close()
+    assert (replay_journals(tmp_path), texts()) == (2, ["older", "newer"])
+
+
+def test_a_journal_that_another_process_replayed_keeps_no_other_from_it(
+    conversation: Conversation, tmp_path: Path
+) -> None:
+    (tmp_path / "1-aa.jsonl").symlink_to(tmp_path / "gone")
+    row = Row("chats.Message", str(uuid.uuid4()), message(conversation, text="one"))
+    write_journal(tmp_path / "2-aa.jsonl", [row]).close()
+    assert (replay_journals(tmp_path), texts()) == (1, ["one"])
+
+
+def test_a_journal_that_cannot_be_written_leaves_the_one_before(
+    conversation: Conversation, tmp_path: Path
+) -> None:
+    path = tmp_path / "7-aa.jsonl"
+    row = Row("chats.Message", str(uuid.uuid4()), message(conversation, text="one"))
+    with write_journal(path, [row]):
+        before = path.read_bytes()
+        assert b'"one"' in before
+        with pytest.raises(TypeError):
+            write_journal(path, [row, Row("chats.Message", "2", {"text": object()})])
+        assert path.read_bytes() == before
+    assert (replay_journals(tmp_path), texts()) == (1, ["one"])
 
 
 def test_a_row_that_is_removed_stays_away_whatever_waited_for_it(
