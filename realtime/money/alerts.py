@@ -88,12 +88,12 @@ def used_of(alert: BudgetAlert, now: datetime) -> Decimal:
     return found.amount + sum(found.unconverted.values(), NOTHING)
 
 
-def take(alert: BudgetAlert, now: datetime) -> int:
-    """Add a notice for each way and each level that is reached for the first time in this period;
-    returns how many. Of several at once only the highest is told."""
+def take(alert: BudgetAlert, now: datetime) -> None:
+    """Add a notice for each way and each level that is reached for the first time in this period.
+    Of several at once only the highest is told."""
     budget = budget_of(alert)
     if not budget:
-        return 0
+        return
     used = used_of(alert, now)
     reached = [level for level in alert.percents() if used * 100 >= budget * level]
     known = _known(alert, budget, reached, now)
@@ -117,7 +117,6 @@ def take(alert: BudgetAlert, now: datetime) -> int:
         if (channel, level) not in known
     ]
     BudgetNotice.objects.bulk_create(new, ignore_conflicts=True)
-    return len(new)
 
 
 def _known(

@@ -25,12 +25,19 @@ from django.utils import timezone
 
 from chats.models import Account, Membership, User
 from realtime import webhooks
-from realtime.db import with_connection
-from realtime.models import AllowedEndpoint, BudgetAlert, BudgetNotice, ExchangeRate, Quota
+from realtime.models import (
+    AllowedEndpoint,
+    BudgetAlert,
+    BudgetNotice,
+    ExchangeRate,
+    Price,
+    Quota,
+)
 from realtime.money import alerts
 from realtime.webhooks import NotDelivered, deliver
+from tests.at_once import at_once
 from tests.certificates import certificate_contexts
-from tests.realtime.money.spending import at, prices, used
+from tests.realtime.money.spending import at, estimated, prices, used
 from tests.servers import free_port, serve
 
 pytestmark = pytest.mark.django_db
@@ -93,12 +100,53 @@ def test_a_level_is_told_again_of_a_budget_that_was_raised(team: Account) -> Non
     spend(team, "100")
     assert [alerts.run(NOW), alerts.run(NOW)] == [1, 0]
     BudgetAlert.objects.filter(pk=made.pk).update(amount=Decimal(150))
-    assert alerts.run(NOW) == 0
+    assert [alerts.run(NOW), alerts.run(NOW)] == [0, 0]
     spend(team, "25")
     assert [alerts.run(NOW), alerts.run(NOW)] == [1, 0]
     assert mail.outbox[-1].subject == "Team: 80% of the budget is used"
     assert "125.00 of 150.00 USD used" in mail.outbox[-1].body
     assert notices() == [("email", 50, "skipped"), ("email", 80, "sent")]
+
+
+def test_a_level_is_told_once_though_less_turns_out_to_be_used(team: Account) -> None:
+    alert(account=team)
+    ann = User.objects.get(username="ann")
+    estimated(ann, team, at(5), 50_000_000, key="answer")
+    assert alerts.run(NOW) == 1
+    used(ann, team, at(5), 49_000_000, key="answer")
+    assert alerts.run(NOW) == 0
+    spend(team, "1")
+    assert alerts.run(NOW) == 0
+
+
+def test_an_alert_is_of_its_account_or_its_person_alone(team: Account, bob: User) -> None:
+    ann = User.objects.get(username="ann")
+    for whose in ({"account": team}, {"user": bob}):
+        alert(amount=Decimal(10), **whose)
+        alert(amount=None, **whose)
+    for limit, whose in ((1000, {}), (10, {"account": team}), (10, {"user": bob})):
+        Quota.objects.create(money_per_month=limit, **whose)
+    used(ann, ann.own_account, at(5), 900_000_000)
+    assert alerts.run(NOW) == 0
+    used(bob, team, at(5), 10_000_000)
+    assert alerts.run(NOW) == 4
+
+
+def test_what_cannot_be_converted_counts_as_if_it_were(team: Account) -> None:
+    ann = User.objects.get(username="ann")
+    rate = {"into": "USD", "since": NOW.date(), "rate": Decimal("0.1234567")}
+    alert(account=team, levels="50")
+    used(ann, team, at(5), 49_999_999, model="q")
+    assert alerts.run(NOW) == 0
+    used(ann, team, at(5), 1, model="q")
+    assert alerts.run(NOW) == 1
+    # Of another currency there is a rate, with more digits than a sum has.
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    Price.objects.create(model="e", since=since, text_in=Decimal("1.000001"), currency="EUR")
+    ExchangeRate.objects.create(currency="EUR", **rate)
+    alert(account=team, levels="51")
+    used(ann, team, at(5), 8_100_001, model="e")
+    assert alerts.run(NOW) == 1
 
 
 def test_of_several_at_once_the_highest_is_told(team: Account) -> None:
@@ -171,17 +219,7 @@ def test_one_level_is_told_by_one_of_many_processes(transactional_db: None, bob:
     team = Account.objects.get(slug="team")
     alert(account=team)
     spend(team, "60")
-    start = threading.Barrier(6)
-
-    def race() -> None:
-        start.wait()
-        with_connection(alerts.run, NOW)
-
-    threads = [threading.Thread(target=race) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    assert at_once(6, lambda number: alerts.run(NOW)) == []
     assert (len(mail.outbox), notices()) == (1, [("email", 50, "sent")])
 
 
@@ -272,6 +310,14 @@ def test_what_fails_is_tried_again_for_days_and_shown(
     assert (alerts.run(), notices()) == (1, [("webhook", 50, "sent")])
 
 
+def test_whoever_died_over_the_last_attempt_is_not_followed_for_ever(team: Account) -> None:
+    made = alert(account=team, levels="50")
+    spend(team, "60")
+    alerts.take(made, NOW)
+    BudgetNotice.objects.update(attempts=alerts.MOST_ATTEMPTS)
+    assert (alerts.run(NOW), notices(), mail.outbox) == (0, [("email", 50, "failed")], [])
+
+
 def test_admins_see_on_their_first_page_what_could_not_be_sent(
     team: Account, root: Client, settings: Any
 ) -> None:
@@ -296,9 +342,10 @@ def test_nothing_more_is_sent_of_an_alert_that_was_switched_off(
     spend(team, "60")
     settings.SENDS_MAIL = False
     alerts.run(NOW)
-    BudgetAlert.objects.filter(pk=made.pk).update(enabled=False)
+    BudgetAlert.objects.filter(pk=made.pk).update(enabled=False, levels="50, 60")
     settings.SENDS_MAIL = True
     assert alerts.run(NOW + timedelta(hours=1)) == 0
+    assert notices() == [("email", 50, "pending")]
 
 
 def test_what_would_only_be_printed_is_not_sent(team: Account, settings: Any) -> None:
@@ -326,15 +373,26 @@ def test_one_mail_at_a_time_is_tried_while_none_can_be_sent(
     team: Account, settings: Any, hook: Any
 ) -> None:
     vouch(hook)
-    for _ in range(3):
-        alert(account=team, levels="50", webhook_url=hook.url)
     spend(team, "60")
+    for seconds in (3, 2, 1):
+        each = alert(account=team, levels="50", webhook_url=hook.url)
+        alerts.take(each, NOW - timedelta(seconds=seconds))
     settings.SENDS_MAIL = False
     assert alerts.run(NOW) == 3  # the webhooks
     tried = BudgetNotice.objects.filter(channel="email").order_by("-attempts")
     assert list(tried.values_list("attempts", flat=True)) == [1, 0, 0]
     settings.SENDS_MAIL = True
     assert alerts.run(NOW + timedelta(minutes=1)) == 3
+
+
+def test_a_webhook_that_fails_keeps_no_mail_from_anybody(team: Account, hook: Any) -> None:
+    vouch(hook)
+    spend(team, "60")
+    for seconds in (3, 2, 1):
+        each = alert(account=team, levels="50", webhook_url=hook.url)
+        alerts.take(each, NOW - timedelta(seconds=seconds))
+    hook.status = 500
+    assert (alerts.run(NOW), len(hook.got)) == (3, 3)
 
 
 def test_mails_that_wait_are_in_no_webhooks_place(
