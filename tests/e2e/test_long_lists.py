@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Open, picture, wording
 from tests.e2e.provider import opened, scripted
 from tests.e2e.test_errors_speak import SILENT, STAY
-from tests.e2e.test_options import ANSWER_MS, PHONE, until
+from tests.e2e.test_options import ANSWER_MS, PHONE, new_conversation, until
 from tests.site import Site
 
 MESSAGES, CONVERSATIONS = 1_000, 1_500
@@ -247,6 +247,44 @@ def test_it_fits(visit: Open, site: Site, thread: str, scheme: str, size: str) -
         # The thread scrolls, the page does not.
         below = page.evaluate("document.documentElement.scrollHeight - innerHeight")
         assert below <= 0
+
+
+# What a thread consists of goes, and something else comes before the browser tells that the end
+# has moved.
+CHANGES = """async () => {
+  const list = document.querySelector("[data-messages]");
+  const frame = () => new Promise(requestAnimationFrame);
+  const block = () => {
+    const made = document.createElement("li");
+    made.style.blockSize = "1000px";
+    list.append(made);
+    return made;
+  };
+  const first = block();
+  for (let n = 0; n < 3; n++) await frame();
+  const shorter = new Promise((resolve) => {
+    const observer = new ResizeObserver(([{ contentRect }]) => {
+      if (contentRect.height >= before) return;
+      observer.disconnect();
+      setTimeout(resolve);
+    });
+    const before = list.getBoundingClientRect().height;
+    observer.observe(list);
+  });
+  first.remove();
+  await shorter;
+  block();
+  for (let n = 0; n < 3; n++) await frame();
+  const { scrollTop, scrollHeight, clientHeight } = document.querySelector("[data-thread]");
+  return scrollHeight - scrollTop - clientHeight;
+}"""
+
+
+def test_who_reads_at_the_end_stays_there_whatever_goes_and_comes(visit: Open) -> None:
+    with visit(None) as page:
+        new_conversation(page)
+        assert abs(page.evaluate(CHANGES)) < 2
+        expect(page.locator("[data-jump-latest]")).to_be_hidden()
 
 
 def test_on_paper_is_all_that_the_page_holds(visit: Open, site: Site, thread: str) -> None:

@@ -214,7 +214,11 @@ export class Thread {
   }
 
   #keepEnd() {
-    if (this.#following) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    if (this.#following) {
+      this.#scroller.scrollTop = this.#scroller.scrollHeight;
+      // That the page itself moved is told a frame later, when the end may be further away.
+      this.#scrolledTo = this.#scroller.scrollTop;
+    }
     show(this.#jump, !this.#following);
   }
 }
