@@ -158,6 +158,22 @@ def test_on_paper_code_tables_and_a_long_title_are_whole(visit: Open, site: Site
         assert page.evaluate("document.documentElement.scrollWidth") <= 600
 
 
+FRAME = """(box) => {
+  const { outlineStyle, outlineColor, color } = getComputedStyle(box.parentElement);
+  return outlineStyle === "solid" && outlineColor === color;
+}"""
+
+
+def test_where_colours_are_the_devices_the_box_that_is_written_in_has_a_frame(visit: Open) -> None:
+    with visit(None, forced_colors="active") as page:
+        new_conversation(page)
+        box = page.get_by_test_id("composer-text")
+        box.focus()
+        assert box.evaluate(FRAME)
+        page.keyboard.press("Tab")
+        assert not box.evaluate(FRAME)
+
+
 def test_an_answer_that_is_being_written_can_be_stopped(visit: Open, site: Site) -> None:
     place = {"response_id": "resp_1", "item_id": "item_a", "output_index": 0, "content_index": 0}
     begun = opened(
