@@ -1,5 +1,5 @@
-// Django's admin makes nodes of text, by jQuery. What is written so on its pages is cleaned here
-// first: no scripts, no handlers, no addresses that run, whatever the text was made of.
+// Django's admin lets jQuery turn strings into HTML. Here that HTML is sanitised first, whatever
+// its origin: no scripts, no event handlers, no URLs that run code.
 (() => {
   if (!globalThis.trustedTypes) return;
   const RUNS = /^(script|iframe|object|embed|base|meta|link|style|frame|template|noscript)$/i;
@@ -20,7 +20,8 @@
     return inert.body.innerHTML;
   }
 
-  // What has no markup needs no cleaning, and table rows would not survive it outside of a table.
+  // Harmless HTML is passed as it is: table rows, for example, would be lost if they were parsed
+  // outside a table.
   trustedTypes.createPolicy("default", {
     createHTML: (html) => (/\bon|script|srcdoc|data:|<(iframe|object|embed|base|meta|link|style|frame)/i.test(html) ? clean(html) : html),
   });

@@ -1,5 +1,6 @@
-// Where every page begins: connects the panels to the page, and the call to the panels. What is not
-// needed to read and to write comes afterwards: a page names it last, and it is imported in its place.
+// The entry point of every page: connects the panels to the page, and the call to the panels.
+// Modules that are not needed to read and to type are loaded later: the page prefetches them last,
+// and they are imported when needed.
 
 import { audioContext, switchOnSound } from "./audio/context.js";
 import { Call } from "./call/call.js";
@@ -16,17 +17,17 @@ import { connectToasts, toast } from "./panels/toasts.js";
 import { isOurPage, isVisit, Visits } from "./visits.js";
 
 const TIMES_MS = 30_000;
-const WRITTEN_IDLE_MS = 180_000; // a written call holds a connection, but not for ever
+const WRITTEN_IDLE_MS = 180_000; // then an idle text call is ended, since it holds a connection
 
 const { captureWorklet, playerWorklet } = document.body.dataset;
 const call = new Call({ capture: captureWorklet, player: playerWorklet });
 const visits = new Visits(arrive, () => !call.active);
-let fetching = null; // promise of all that comes later
-let panel = null; // the CallPanel, once its modules are there
-let panelComes = null; // promise of it
-let approval = null; // the ApprovalPanel, which comes with it
-let drawer = null; // of the options, once they were asked for
-let titled = null; // {id, title} of the conversation whose title was told last in a call
+let fetching = null; // promise for the modules that are loaded later
+let panel = null; // the CallPanel, once its modules have loaded
+let panelComes = null; // promise for it
+let approval = null; // the ApprovalPanel, loaded with it
+let drawer = null; // the OptionsDrawer, once it has been opened
+let titled = null; // {id, title} of the last conversation that was retitled during a call
 let page = null; // the ConversationPage, or null on other pages
 let writtenTimer;
 
@@ -47,13 +48,13 @@ function arrive() {
     thePanel();
     page.onoptions = () => openOptions(page.choice).catch(sayIncomplete);
   }
-  // A page may have been on its way when the title was told.
+  // The page may have been requested before the title changed.
   if (call.active && titled?.id === call.options.conversation) showTitle();
-  // A page that the browser has not loaded itself is not told of by anybody else.
+  // Screen readers do not announce a page that the browser has not loaded itself.
   if (call.active) announce(document.title);
 }
 
-/** What shows a call, once its modules are there; null where they do not arrive. */
+/** Resolves with the CallPanel once its modules have loaded; with null if they fail to load. */
 function thePanel() {
   panelComes ??= connectPanel().catch(() => {
     sayIncomplete();
@@ -68,7 +69,7 @@ async function connectPanel() {
   const [{ CallPanel }, { ApprovalPanel }] = await Promise.all([
     import("./panels/call-panel.js"),
     import("./panels/approval-panel.js"),
-    import("./call/sound.js"), // for the call
+    import("./call/sound.js"), // preloaded for the call
   ]);
   const root = find("[data-call-panel]");
   panel = new CallPanel(root, call);
@@ -92,7 +93,7 @@ async function openOptions(choice) {
   drawer.open(choice);
 }
 
-/** What few pages have, and works in some way without its scripts. */
+/** Connect the parts that only few pages have and that work without scripts to some extent. */
 async function connectParts(root) {
   const [test, presets, picker, canvas] = ["[data-connection-test]", "#provider-presets", "[data-picker-model]", "[data-strings]"].map(
     (part) => find(part, root),
@@ -107,8 +108,8 @@ async function connectParts(root) {
 }
 
 /**
- * What comes later has been fetched, all of it. Wait for it before any is imported: Firefox never
- * asks again for a module that did not arrive once, which would be missing until the call is over.
+ * Fetch all modules that are loaded later. Await this before importing any of them: Firefox never
+ * retries a module that failed to load once, so it would be missing until the call is over.
  */
 function later() {
   fetching ??= Promise.all(findAll("link[as=fetch]").map(fetched)).then(sayComplete, (problem) => {
@@ -118,14 +119,14 @@ function later() {
   return fetching;
 }
 
-/** It lies in the browser's cache. What the site has no more is for the import to say. */
+/** Put a module into the HTTP cache. A 4xx status is left for the import to report. */
 async function fetched({ href }) {
   const answer = await fetch(href);
   if (answer.status >= 500) throw new Error(`${answer.status} ${href}`);
   await answer.arrayBuffer();
 }
 
-/** What comes later did not arrive: the page says so. Whoever needs it asks for it again. */
+/** Say that modules failed to load. They are requested again when needed. */
 function sayIncomplete() {
   document.documentElement.dataset.incomplete = "";
 }
@@ -134,12 +135,12 @@ function sayComplete() {
   delete document.documentElement.dataset.incomplete;
 }
 
-/** The page when it shows the conversation that the call is about. */
+/** The current page, if it shows the call's conversation; else null. */
 function pageOfCall() {
   return page?.isHere ? page : null;
 }
 
-/** Who takes files that are dropped or pasted now. */
+/** The receiver of files that are dropped or pasted now, or null. */
 function takerOfFiles() {
   if (panel?.takesFiles) return panel.files;
   return panel?.form === "full" && !panel.root.hidden ? null : (page?.composer ?? null);
@@ -165,7 +166,7 @@ function connectCall() {
     panel?.caption(detail, call.captions);
     pageOfCall()?.thread.put(detail, call.captions.items);
     const written = call.options.mode === "text" && detail.role === "assistant";
-    // Emptied meanwhile, or the same answer would not be told again.
+    // It was emptied meanwhile, or the same text would not be announced twice.
     if (written) announce(detail.status === "completed" ? detail.text : "");
   });
   call.addEventListener("saved", ({ detail }) => {
@@ -187,23 +188,23 @@ function connectCall() {
   call.addEventListener("ended", ({ detail }) => {
     pageOfCall()?.thread.endCall(detail.durationMs);
     sayEnded({ ...detail, mode: call.options.mode });
-    // Where nobody answers, the panel has said what failed.
+    // Without a response nothing happens: the panel has said already what failed.
     if (detail.reason === "audio_failed") talkAnew().catch(() => {});
   });
 }
 
-/** Speak to screen readers only, also while the panel is hidden. */
+/** Announce something to screen readers only, even while the panel is hidden. */
 function announce(text) {
   setText(find("[data-call-announce]"), text);
 }
 
-/** A written call may end before the panel is there, which says why. */
+/** Show why the call ended. A text call may end before the panel has loaded. */
 function sayEnded(end) {
   if (panel) panel.ended(end);
   else thePanel().then((it) => it?.ended(end));
 }
 
-/** Where the site is newer than this page, load it anew, ready to talk, if nothing is lost by that. */
+/** If the site was updated since this page loaded, reload it ready to talk, if nothing is lost. */
 async function talkAnew() {
   const { page: now } = await fetchPage(location.pathname);
   const { dataset } = now.body;
@@ -217,7 +218,7 @@ function showTitle() {
   pageOfCall()?.retitle(titled.title);
 }
 
-/** Put what was not sent back into the box of its conversation. */
+/** Put text that was not sent back into the text box of its conversation. */
 function giveBack({ text, attachments }) {
   const { conversation } = call.options;
   if (pageOfCall()) page.composer.restore(text, attachments);
@@ -242,37 +243,37 @@ function connectVisits() {
     const link = event.target.closest?.("a[href]");
     if (!link || !call.active || !isVisit(link, event)) return;
     const ours = isOurPage(new URL(link.href));
-    // A written call that is left loses nothing.
+    // Leaving a text call loses nothing.
     if (!ours && call.options.mode !== "voice") return;
     event.preventDefault();
     if (ours) visits.go(link.href).catch(tell);
-    // A page that cannot be brought in would end the call.
+    // Navigating to a page outside of `Visits` would end the call.
     else window.open(link.href, "_blank", "noopener");
   });
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.defaultPrevented || form.method === "dialog") return;
     if (form.matches("[data-sign-out]")) signOut();
-    // Who deletes what they look at need not be told that it is gone.
+    // When the person deletes the conversation here, there is no need to say that it is gone.
     if (form.matches("[data-delete]")) page?.leave();
     if (form.matches("[data-start-talking]") && event.submitter?.name === "call") startTalking(event);
     else if (call.active && isOurPage(new URL(form.action))) submitDuringCall(event);
   });
 }
 
-/** Whoever comes next may be somebody else. */
+/** Clear what is kept for this person: the next one to sign in may be somebody else. */
 function signOut() {
   forgetDrafts();
   remember("signed-out", String(Date.now()));
 }
 
-/** The browser shows a page as it was left. */
+/** Update a page that the browser restored from the back/forward cache. */
 function showAgain() {
   if (Number(remembered("signed-out")) > performance.timeOrigin) {
     document.body.hidden = true;
     location.reload();
   } else if (find("[data-page=home]")) {
-    // What was begun since, or deleted, is what people come back from.
+    // People usually return from a conversation that they have just started or deleted.
     visits.again();
   } else page?.renew();
 }
@@ -309,7 +310,7 @@ function tell(problem) {
   toast(whyNot(problem));
 }
 
-/** What tests may read: counters and nothing else. */
+/** Expose read-only counters for tests. */
 function exposeCounters() {
   Object.defineProperty(window, "__nextvoice", {
     get: () => Object.freeze({ ...call.counters }),
@@ -320,7 +321,7 @@ connectMenus();
 connectCall();
 connectVisits();
 exposeCounters();
-later().catch(() => {}); // who needs it asks again
+later().catch(() => {}); // retried when a module is needed
 visits.begin();
 setInterval(() => showTimes(document), TIMES_MS);
 window.addEventListener("pagehide", ({ persisted }) => {

@@ -1,4 +1,4 @@
-// The page of one conversation: its thread, its composer, and the call when it is about it.
+// The page of one conversation: its thread, its composer, and the call if it belongs to it.
 
 import { leaveAudio, switchOnSound } from "./audio/context.js";
 import { CallChoice } from "./call/choice.js";
@@ -21,7 +21,7 @@ const TEXT_STATUS = {
 };
 
 export class ConversationPage {
-  onoptions = null; // () the person wants to choose how calls go
+  onoptions = null; // () the person wants to open the call options
   thread;
   composer;
   #root;
@@ -29,18 +29,21 @@ export class ConversationPage {
   #panel;
   choice;
   #config;
-  #watch = null; // of what other tabs do here
+  #watch = null; // of calls that other tabs make in this conversation
   #left = false;
-  #elsewhere = null; // the call of another tab: {id, spoken}
+  #elsewhere = null; // a call that runs in another tab: {id, spoken}
 
-  /** @param {ParentNode} root  @param {object} call a Call  @param {() => Promise} panel of a CallPanel, or null */
+  /**
+   * @param {ParentNode} root  @param {object} call a Call
+   * @param {() => Promise} panel resolves with a CallPanel or null
+   */
   constructor(root, call, panel) {
     this.#root = root;
     this.#call = call;
     this.#panel = panel;
     this.#config = jsonOf("call-config") ?? { models: [] };
     this.thread = new Thread(root);
-    // The call's own choices go on while the person comes and goes.
+    // The choices of a running call are reused when the person leaves the page and returns.
     this.choice = this.isHere ? call.options.choice : this.#newChoice();
     this.composer = new Composer(root, () => ({ ...this.#upload, sees: this.choice.model?.sees ?? false }));
     connectAttachments(root);
@@ -57,7 +60,7 @@ export class ConversationPage {
     if (this.isHere) this.#catchUp();
     const query = new URLSearchParams(location.search);
     if (query.has("call")) this.#invite();
-    // Where nothing was said yet, words are what comes next.
+    // In an empty conversation the next step is to type.
     else if (this.thread.empty && !this.#callIsHere) this.composer.focusText();
   }
 
@@ -65,7 +68,7 @@ export class ConversationPage {
     return this.thread.conversation;
   }
 
-  /** Whether the call, running or over, is about this conversation. */
+  /** Whether the call, running or ended, belongs to this conversation. */
   get isHere() {
     return this.#call.options?.conversation === this.id;
   }
@@ -78,13 +81,13 @@ export class ConversationPage {
     return find("[data-conversation-title]", this.#root).textContent.trim();
   }
 
-  /** Begin a spoken call, once its panel is there. Call this inside the person's tap. */
+  /** Begin a spoken call, once its panel has loaded. Call this inside a user gesture. */
   async talk() {
     switchOnSound();
     this.#unfollow();
     const panel = await this.#panel();
     if (panel && !this.#left) this.#talkIn(panel);
-    // Where no call comes of it the sound rests, and what other tabs do is watched again.
+    // If no call started, release the audio context and watch other tabs again.
     if (!this.#callIsHere) leaveAudio(this);
     this.#follow();
   }
@@ -92,9 +95,9 @@ export class ConversationPage {
   #talkIn(panel) {
     stopRecordings();
     this.thread.toEnd();
-    // What was just sent, and has no line yet, is said in this one.
+    // Messages that still wait for a connection are sent in the new call.
     const sent = this.isHere ? this.#call.withdraw() : [];
-    // One that runs elsewhere would take the panel with it when this one takes its place.
+    // End a call of another conversation first: its end would close the panel of the new one.
     this.#call.hangUp();
     panel.open({ title: this.title, href: location.pathname });
     const begun = this.#begin("voice");
@@ -104,14 +107,14 @@ export class ConversationPage {
     if (attached.length > 0) this.#call.say("", attached, { answer: false });
   }
 
-  /** Try the call again that ended. Call this inside the person's tap. */
+  /** Retry the call that ended. Call this inside a user gesture. */
   retry() {
     if (this.#call.options.mode === "voice") this.talk();
-    // What could not be sent stands in the box again.
+    // What could not be sent is in the text box again.
     else if (!this.composer.send()) this.#call.retry();
   }
 
-  /** Send typed words: into the call that runs here, else into a written one. */
+  /** Send typed text: into the call that runs here, else into a new text call. */
   write(text, attachments = []) {
     if (this.#elsewhere?.spoken) {
       // Writing here would end the call there, which nobody expects.
@@ -131,7 +134,7 @@ export class ConversationPage {
     else this.composer.restore(text, attachments);
   }
 
-  /** The browser kept the page: bring in what it was not told of meanwhile, titles and the list. */
+  /** After a restore from the back/forward cache: update the title and the list. */
   async renew() {
     const { page } = await fetchPage(location.href).catch(() => ({ page: null }));
     const title = page && find("[data-conversation-title]", page)?.textContent.trim();
@@ -140,13 +143,13 @@ export class ConversationPage {
     renewList(this.#root, page);
   }
 
-  /** The page is left. */
+  /** Stop watching: the person leaves the page. */
   leave() {
     this.#left = true;
     this.#unfollow();
   }
 
-  /** Bring the composer to the state of a written call. */
+  /** Update the composer for the state of a text call. */
   show(state) {
     this.#follow();
     const written = this.isHere && this.#call.options.mode === "text";
@@ -159,13 +162,13 @@ export class ConversationPage {
   retitle(title) {
     setText(find("[data-conversation-title]", this.#root), title);
     find("[data-rename] input[name=title]", this.#root).defaultValue = title;
-    // By a function: in a text "$&" would stand for what is replaced.
+    // A function, since "$&" in a replacement string has a special meaning.
     document.title = document.title.replace(/^.*(?= · )/s, () => title);
     retitle(this.id, title);
     if (this.isHere) this.#panel().then((panel) => panel?.retitle(title));
   }
 
-  /** Returns whether there is anybody to talk with. */
+  /** Start the call. Returns false if there is no model to talk with. */
   #begin(mode) {
     if (this.#config.models.length === 0) {
       this.#sayEnded("no_model", mode);
@@ -178,13 +181,13 @@ export class ConversationPage {
       mode,
       choice: this.choice,
       upload: this.#upload,
-      // Tests compare samples, which the browser's own processing would change.
+      // Tests compare samples, which the browser's audio processing would change.
       rawMicrophone: dataset.rawMic !== undefined || new URLSearchParams(location.search).has("rawmic"),
     });
     return true;
   }
 
-  /** Watch what other tabs do here, unless the call is here. */
+  /** Watch for calls in other tabs, unless the call runs here. */
   #follow() {
     const { watch_url: url } = this.#config;
     const mine = this.#callIsHere;
@@ -211,7 +214,7 @@ export class ConversationPage {
   }
 
   #sayGone() {
-    // A call about another conversation has the panel.
+    // The panel is in use by a call of another conversation.
     if (this.#call.active) toast(t("not_there"));
     else this.#sayEnded("not_found", "text");
   }
@@ -221,7 +224,7 @@ export class ConversationPage {
   }
 
   #showElsewhere(call) {
-    // Our own takes a moment to end.
+    // The call that this page has just ended is still reported for a moment.
     this.#elsewhere = call?.id === this.#call.callId ? null : call;
     show(find("[data-elsewhere]", this.#root), this.#elsewhere?.spoken ?? false);
   }
@@ -256,7 +259,7 @@ export class ConversationPage {
     this.composer.focusTalk();
   }
 
-  /** Times in a transcript are those of this device, as on the page. */
+  /** Have the transcript's times in this device's time zone, as on the page. */
   #connectTranscript() {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     find("[data-transcript]", this.#root).search = new URLSearchParams({ zone });
@@ -287,7 +290,7 @@ export class ConversationPage {
       event.preventDefault();
       const title = field.value.trim();
       try {
-        // Nothing but blanks is no title: the conversation keeps its own.
+        // A blank title is ignored: the conversation keeps its own.
         if (title !== "") {
           await post(form.action, { title });
           this.retitle(title);

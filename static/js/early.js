@@ -1,6 +1,6 @@
-// Runs before all others, and before the first paint, so that the page never flashes in the wrong theme.
-// Until the modules have run taps wait for them. Where one of them does not arrive nothing can be
-// pressed, and the page says so.
+// Runs before all other scripts and the first paint, so that the page never flashes in the wrong
+// theme. Until the modules have run, clicks are held back for them. If a module fails to load, no
+// button can work, and the page says so.
 
 (() => {
   try {
@@ -13,8 +13,8 @@
 
 {
   const needScripts = "button[type=button], [data-composer-send], [data-start-talking] [name=call]";
-  // The buttons that were pressed, in this order, each once, with the box that one sends, what
-  // stood there, and whether most of that was taken out since: {box, text, left}.
+  // The pressed buttons in order, each once, with {box, text, left}: the text box of a send button,
+  // what was in it, and whether more than half of that has been deleted since.
   const tapped = new Map();
 
   const keep = (event, button) => {
@@ -30,13 +30,13 @@
     box.value = text;
     box.dispatchEvent(new Event("input", { bubbles: true }));
   };
-  // What was typed after the tap stays in the box, but for what was put right in it: that is sent.
+  // Text typed after the click stays in the box. If instead the text was corrected, that is sent.
   const send = (button, { box, text, left }) => {
     const goesOn = box.value.startsWith(text);
     const typed = goesOn ? box.value.slice(text.length).trim() : left ? box.value : "";
     put(box, goesOn || left ? text : box.value);
     button.click();
-    // What could not be sent stands there again.
+    // If the text could not be sent, it is in the box again.
     if (typed) put(box, [box.value, typed].filter(Boolean).join("\n"));
   };
   const onClick = (event) => {
@@ -51,7 +51,7 @@
 
   addEventListener("click", onClick, true);
   addEventListener("keydown", onKey, true);
-  // By then the modules have run.
+  // Modules are deferred, so they have run by now.
   addEventListener("DOMContentLoaded", () => {
     removeEventListener("click", onClick, true);
     removeEventListener("keydown", onKey, true);

@@ -1,7 +1,7 @@
-// The pages of those who are not signed in: they show messages, and work without scripts.
+// The pages for signed-out people: scripts only show messages there and are not required.
 
 import { connectToasts } from "./panels/toasts.js";
 
 connectToasts();
-// One that the browser kept over a sign-in has a form that is not taken any more.
+// A page restored from the back/forward cache may have a form whose CSRF token is no longer valid.
 window.addEventListener("pageshow", ({ persisted }) => persisted && location.reload());

@@ -1,4 +1,4 @@
-// The admin's page of a provider.
+// The provider form in the admin.
 
 import { connectProviderForm } from "./panels/provider-form.js";
 

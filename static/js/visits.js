@@ -1,4 +1,4 @@
-// Moving about the site without leaving the page, so that a call goes on.
+// Navigation within the site without unloading the document, so that a call continues.
 
 import { find } from "./helpers/dom.js";
 import { fetchPage, whyNot } from "./helpers/http.js";
@@ -6,17 +6,17 @@ import { forgetStrings } from "./helpers/strings.js";
 import { goOn, posted, reach } from "./panels/conversation-list.js";
 import { toast } from "./panels/toasts.js";
 
-/** Takes people to other pages of the site while the call and its panel stay. */
+/** Shows other pages of the site in the same document; the call and its panel stay. */
 export class Visits {
   #onarrive;
   #mayLeave;
-  #wanted = 0; // only the visit asked for last may arrive
-  #entry; // name of the page in the document in the browser's history
-  #left = new Map(); // where the person was in the pages that were left: {top, list} by entry
+  #wanted = 0; // number of the last visit: the only one that may still be shown
+  #entry; // key of the current page in the browser's history
+  #left = new Map(); // scroll position and list of the pages that were left: {top, list} by entry
 
   /**
-   * @param {() => void} onarrive the new page stands in the document
-   * @param {() => boolean} mayLeave whether nothing is lost when the browser leaves the page
+   * @param {() => void} onarrive the new page is in the document
+   * @param {() => boolean} mayLeave whether the document may be unloaded without losing anything
    */
   constructor(onarrive, mayLeave) {
     this.#onarrive = onarrive;
@@ -24,14 +24,14 @@ export class Visits {
     window.addEventListener("popstate", () => this.#moved());
   }
 
-  /** The browser has loaded the first page. */
+  /** Called once, when the browser has loaded the first page. */
   begin() {
     this.#arrived();
   }
 
   /**
-   * Bring in the page at `url`. When that does not work, go there as browsers do; rejects where
-   * something was posted, or the page may not be left.
+   * Fetch and show the page at `url`. If that fails, let the browser navigate there, or reject if
+   * something was posted or the document must not be unloaded.
    * @param {{push?: boolean, fields?: FormData}} options `fields` are posted
    */
   async go(url, { push = true, fields = null } = {}) {
@@ -50,26 +50,26 @@ export class Visits {
     }
   }
 
-  /** Bring in anew what the browser kept of this page; where that does not work it stays as it is. */
+  /** Reload a page from the back/forward cache; if that fails it stays as it is. */
   async again() {
     const visit = ++this.#wanted;
     const { page } = await fetchPage(location.href).catch(() => ({ page: null }));
     if (!page || visit !== this.#wanted) return;
     const followed = document.activeElement?.getAttribute("href");
     this.#swap(page);
-    // The keyboard is where it left.
+    // Restore the keyboard focus.
     if (followed) find(`#page a[href="${CSS.escape(followed)}"]`)?.focus({ preventScroll: true });
   }
 
   async #moved() {
-    // A link within the page, such as the one that skips to its content, leads to no other page.
+    // A link within the page, such as "skip to content", does not lead to another page.
     const same = (history.state?.entry ?? this.#entry) === this.#entry;
     if (same && isShown()) return;
     try {
       await this.go(location.href, { push: false });
     } catch (problem) {
-      // The address tells what is shown, which is still the page before. What is gone for good is
-      // forgotten, or there would be no way past it.
+      // The address must match what is shown, which is still the page before. The entry of a page
+      // that no longer exists (404) is replaced, or nobody could go back past it.
       const keep = problem.status === 404 ? "replaceState" : "pushState";
       history[keep]({ entry: this.#entry }, "", shown);
       toast(whyNot(problem));
@@ -78,7 +78,7 @@ export class Visits {
 
   #arrived() {
     this.#onarrive();
-    // Afterwards: a page may take its wishes out of its address.
+    // After `onarrive`, since a page may remove parameters from its address.
     nowShown();
     this.#entry = history.state?.entry ?? Math.random();
     history.replaceState({ entry: this.#entry }, "");
@@ -101,12 +101,12 @@ export class Visits {
     forgetStrings();
     this.#arrived();
     if (before) find("#main").scrollTop = before.top;
-    // The keyboard goes on in the new page, unless that has a better place for it.
+    // Move the keyboard focus into the new page, unless the page has placed it already.
     if (focused && document.activeElement === document.body) find("#main").focus({ preventScroll: true });
   }
 }
 
-/** Whether a click on this link is one that goes to another page in this very tab. */
+/** Whether a click on this link navigates to another page in the same tab. */
 export function isVisit(link, event) {
   if (event.defaultPrevented || event.button !== 0) return false;
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return false;
@@ -115,34 +115,34 @@ export function isVisit(link, event) {
   return /^https?:$/.test(url.protocol) && !isWithin(url);
 }
 
-/** Whether an address is one that can be brought in. */
+/** Whether a page at this address can be shown without unloading the document. */
 export function isOurPage(url) {
   if (url.origin !== location.origin || isWithin(url)) return false;
   return !/^\/(admin|accounts|static)\//.test(url.pathname);
 }
 
-/** Whether an address is a place in the page that is shown. */
+/** Whether an address is a fragment of the current page. */
 function isWithin(url) {
   return url.origin === location.origin && url.hash !== "" && url.pathname === location.pathname;
 }
 
-// The address of the page that stands in the document.
+// The address of the page that is in the document.
 
 let shown = "";
 
 const address = () => location.pathname + location.search;
 
-/** The page at the present address stands in the document. */
+/** Note that the page at the current address is in the document. */
 function nowShown() {
   shown = address();
 }
 
-/** Whether the present address is that of the page in the document. */
+/** Whether the current address is that of the page in the document. */
 function isShown() {
   return address() === shown;
 }
 
-/** Ask no longer for what these names in the address say; another page's is left alone. */
+/** Remove these query parameters from the address, if it is that of the page shown. */
 export function unask(...names) {
   if (!isShown()) return;
   const url = new URL(location.href);

@@ -1,11 +1,11 @@
-// The microphone's end on the audio thread: any context rate in, 40 ms frames of 24 kHz PCM16 out.
+// The microphone on the audio thread: any context rate in, 40 ms frames of 24 kHz PCM16 out.
 
 import { Framer, Meter, mixDown } from "./framer.js";
 import { Resampler } from "./resampler.js";
 
 const WIRE_RATE = 24000; // Hz
 const FRAME_SAMPLES = 960; // 40 ms
-const LEVEL_SAMPLES = 240; // 10 ms: a person who begins to speak should not wait for a frame
+const LEVEL_SAMPLES = 240; // 10 ms: barge-in should not have to wait for a whole frame
 
 class CaptureProcessor extends AudioWorkletProcessor {
   #resampler = new Resampler(sampleRate, WIRE_RATE);
@@ -25,7 +25,7 @@ class CaptureProcessor extends AudioWorkletProcessor {
 
   process([channels]) {
     if (this.#closed) return false;
-    // Some browsers hand over no channels instead of silence, which ends a turn as any other does.
+    // Some browsers pass no channels instead of silence. It is sent as silence, which ends a turn.
     const length = channels[0]?.length ?? this.#mono.length;
     if (this.#mono.length !== length) this.#mono = new Float32Array(length);
     const samples = this.#resampler.push(mixDown(channels, this.#mono));

@@ -1,11 +1,11 @@
-// The microphone: from the device to 40 ms frames.
+// Microphone capture: from the device to 40 ms frames.
 
 import { audioContext, loadWorklet, microphoneWanted } from "./context.js";
 
 /**
- * Captures one microphone. `onframe(buffer, level)` gets 40 ms of PCM16 24 kHz and its RMS (0 to
- * 1), `onlevel(level)` the RMS of each 10 ms; `onlost()` the device went away; `onheld(held)` the
- * device keeps the sound to itself, as for a phone call, or gives it back.
+ * Captures one microphone. Callbacks: `onframe(buffer, level)` with 40 ms of PCM16 at 24 kHz and
+ * its RMS (0 to 1); `onlevel(level)` with the RMS of each 10 ms; `onlost()` when the track has
+ * ended; `onheld(held)` when the system mutes the track, as for a phone call, or unmutes it.
  */
 export class Capture {
   onframe = null;
@@ -16,16 +16,16 @@ export class Capture {
   #stream = null;
   #source = null;
   #node = null;
-  #opened = 0; // times, to know what is opened last
+  #opened = 0; // counts calls of `open`, so that only the last one takes effect
 
   constructor(workletUrl) {
     this.#workletUrl = workletUrl;
   }
 
   /**
-   * Open the microphone; of several that are opened at once only the last one is. Rejects with the
+   * Open the microphone; of several concurrent calls only the last takes effect. Rejects with the
    * DOMException of getUserMedia.
-   * @param {{raw?: boolean}} options `raw` switches the browser's own processing off
+   * @param {{raw?: boolean}} options `raw` switches the browser's audio processing off
    */
   async open({ raw = false } = {}) {
     const processing = !raw;
@@ -40,7 +40,7 @@ export class Capture {
       },
     });
     if (mine !== this.#opened) {
-      // A person may take their time to allow it, and a device to open.
+      // Superseded while the permission prompt was open or the device was starting.
       for (const track of stream.getTracks()) track.stop();
       return;
     }
@@ -52,7 +52,7 @@ export class Capture {
     }
   }
 
-  /** Start handing out frames. Rejects when the worklet cannot be loaded. */
+  /** Start delivering frames. Rejects when the worklet cannot be loaded. */
   async start() {
     const stream = this.#stream;
     await loadWorklet(this.#workletUrl);
@@ -65,7 +65,7 @@ export class Capture {
     this.#source.connect(this.#node);
   }
 
-  /** Whether there is a microphone that works. */
+  /** Whether there is a live microphone track. */
   get works() {
     return this.#stream?.getAudioTracks().some((track) => track.readyState === "live") ?? false;
   }

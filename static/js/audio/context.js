@@ -1,10 +1,11 @@
-// The one audio context of the page, and the devices it uses. Phones allow few, and only from a tap.
+// The page's only AudioContext and the devices it uses. Phones allow few contexts, and only after a
+// user gesture.
 
 import { remember, remembered } from "../helpers/storage.js";
 
-// Firefox must not be asked for its latency: it waits for the sound server's answer with its audio
-// locked, and on Linux the sound server may be waiting for that audio. Then the page stands still for
-// good, mostly when an answer begins. What it says where it answers is 32 to 50 ms.
+// Firefox must not be asked for its latency: it waits for the sound server while it holds its audio
+// lock, and on Linux the sound server may be waiting for that lock. The page then hangs for good,
+// mostly when an answer begins. Where Firefox does report a latency, it is 32 to 50 ms.
 const ASKABLE = !/ Gecko\//.test(globalThis.navigator?.userAgent ?? "");
 const FIREFOX_MS = 40;
 
@@ -12,7 +13,7 @@ let context = null;
 const users = new Set();
 const loaded = new Map(); // worklet address -> promise
 
-/** The context, made on the first call. Call this inside the person's tap. */
+/** The context, created on the first call and resumed. Call this inside a user gesture. */
 export function audioContext() {
   if (!context || context.state === "closed") {
     context = new AudioContext({ latencyHint: "interactive" });
@@ -23,24 +24,24 @@ export function audioContext() {
   return context;
 }
 
-/** Switch the sound on, where there is any. It may be only inside the person's tap. */
+/** Start the audio, if the browser has any. Browsers allow it only inside a user gesture. */
 export function switchOnSound() {
   if (globalThis.AudioContext) audioContext();
 }
 
-/** The context, kept awake for `user` until it leaves. */
+/** The context, kept running for `user` until `leaveAudio`. */
 export function useAudio(user) {
   users.add(user);
   return audioContext();
 }
 
-/** Where nobody is left the device may rest: a context that runs keeps it, and a phone, awake. */
+/** Suspend the context after its last user: a running one keeps the device and a phone awake. */
 export function leaveAudio(user) {
   users.delete(user);
   if (users.size === 0 && context?.state === "running") context.suspend().catch(() => {});
 }
 
-/** Load a worklet module once. Rejects when the browser cannot. */
+/** Load a worklet module once. Rejects if that fails; the next call tries again. */
 export function loadWorklet(url) {
   const target = audioContext();
   if (!loaded.has(url)) {
@@ -51,26 +52,26 @@ export function loadWorklet(url) {
   return loaded.get(url);
 }
 
-/** Milliseconds from what is rendered to what is heard. */
+/** The delay from rendering to the speaker, in ms. */
 export function latencyMs() {
   return ASKABLE ? (context.outputLatency || context.baseLatency || 0) * 1000 : FIREFOX_MS;
 }
 
-// Which microphone and which speaker, remembered in this browser only: other devices have others.
+// The chosen microphone and speaker, remembered in this browser only: other devices have others.
 
 /** Whether this browser lets a page choose the speaker. */
 export function canChooseSpeaker() {
   return "setSinkId" in (globalThis.AudioContext?.prototype ?? {});
 }
 
-/** The device chosen, as getUserMedia wants it; empty for the browser's own choice. */
+/** The chosen microphone as a getUserMedia constraint; empty for the browser's default. */
 export function microphoneWanted() {
   const id = remembered("microphone");
-  // "ideal": one that is unplugged today must not keep the person from calling.
+  // "ideal", so that a missing device does not prevent a call.
   return id ? { deviceId: { ideal: id } } : {};
 }
 
-/** Let the context play where the person chose. */
+/** Send the context's output to the chosen speaker. */
 export function routeToSpeaker(context) {
   const id = remembered("speaker") ?? "";
   if (!canChooseSpeaker() || (context.sinkId ?? "") === id) return Promise.resolve();
@@ -86,8 +87,8 @@ export function chooseDevice(kind, id) {
 }
 
 /**
- * The devices the browser shows: {microphones, speakers} of {id, label}. Before the person has
- * allowed the microphone they have no names, and only the browser's own choice is listed.
+ * The devices the browser reveals: {microphones, speakers}, lists of {id, label}. Until microphone
+ * access is granted they have no labels, and both lists are empty.
  */
 export async function listDevices() {
   const found = (await navigator.mediaDevices?.enumerateDevices?.().catch(() => [])) ?? [];

@@ -1,8 +1,8 @@
-// Cuts a stream of samples into PCM16 frames of one length, and measures how loud each is.
+// Cuts a stream of samples into PCM16 frames of a fixed length and measures their level.
 
 const FULL_SCALE = 32767;
 
-/** Collects float samples and hands out whole frames of `samplesPerFrame`. */
+/** Collects float samples and emits whole frames of `samplesPerFrame`. */
 export class Framer {
   #frame;
   #filled = 0;
@@ -11,7 +11,7 @@ export class Framer {
 
   /**
    * @param {number} samplesPerFrame
-   * @param {(pcm: Int16Array, level: number) => void} onFrame the frame belongs to the receiver;
+   * @param {(pcm: Int16Array, level: number) => void} onFrame the frame is the receiver's to keep;
    *   `level` is its RMS, 0 to 1
    */
   constructor(samplesPerFrame, onFrame) {
@@ -39,7 +39,7 @@ export class Framer {
   }
 }
 
-/** Says how loud each `samples` samples are: RMS, 0 to 1. */
+/** Reports the level of each block of `samples` samples: RMS, 0 to 1. */
 export class Meter {
   #samples;
   #onLevel;
@@ -64,7 +64,7 @@ export class Meter {
   }
 }
 
-/** Mix the channels of one block into mono, in place of `into`. */
+/** Mix the channels of one block down to mono, into `into`, which is returned. */
 export function mixDown(channels, into) {
   const share = 1 / channels.length;
   into.fill(0);

@@ -1,25 +1,25 @@
-// What waits to be heard, and exactly how much of each item was.
+// The queue of audio to be played, with an exact account of how much of each item was rendered.
 
 import { Resampler } from "./resampler.js";
 
 const WIRE_RATE = 24000; // Hz
-const JITTER_MS = 80; // gathered before playing starts, so that uneven arrival is not heard
-const MAX_WAIT_MS = 150; // a short answer is played even when less than that has come
+const JITTER_MS = 80; // buffered before playback starts, to absorb network jitter
+const MAX_WAIT_MS = 150; // after this wait playback starts even with less in the buffer
 const PULL_SAMPLES = 128;
-const FADE_MS = 6; // a hard cut clicks
+const FADE_MS = 6; // a hard cut would click
 
-/** Holds PCM16 at 24 kHz by item and renders it at the context's rate. */
+/** Queues PCM16 at 24 kHz by item and renders it at the context's rate. */
 export class PlayQueue {
   #rate;
   #resampler;
   #chunks = []; // Int16Array, oldest first
-  #chunkAt = 0; // samples already taken from the first chunk
+  #chunkAt = 0; // samples already consumed of the first chunk
   #waiting = 0; // samples in #chunks
   #segments = []; // {id, start, end, ended, finished}; in samples since the first ever pushed
   #pushed = 0; // samples ever pushed
-  #origin = 0; // where the resampler's time zero lies among them
+  #origin = 0; // the value of #pushed at the resampler's time zero
   #rendered = 0; // output samples since then
-  #ready = new Float32Array(0); // resampled, not yet read
+  #ready = new Float32Array(0); // resampled, but not yet read
   #buffering = true;
   #waited = 0; // output samples spent buffering with something in the queue
   #drained = true;
@@ -31,7 +31,7 @@ export class PlayQueue {
     this.#resampler = new Resampler(WIRE_RATE, rate);
   }
 
-  /** Say which item the audio that follows belongs to. */
+  /** Set the item that the following audio belongs to. */
   begin(id) {
     const last = this.#segments.at(-1);
     if (last?.id === id && !last.finished) return;
@@ -39,7 +39,7 @@ export class PlayQueue {
     this.#segments.push({ id, start: this.#pushed, end: this.#pushed, ended: false, finished: false });
   }
 
-  /** @param {Int16Array} pcm audio of the item that began last */
+  /** @param {Int16Array} pcm audio of the item given to `begin` last */
   push(pcm) {
     const last = this.#segments.at(-1);
     if (!last || pcm.length === 0) return;
@@ -50,7 +50,7 @@ export class PlayQueue {
     this.#drained = false;
   }
 
-  /** Say that no more audio of the item will come. */
+  /** Mark an item as complete: no more audio will be pushed for it. */
   end(id) {
     for (const segment of this.#segments) if (segment.id === id) segment.ended = true;
   }
@@ -65,13 +65,13 @@ export class PlayQueue {
     return (samples / WIRE_RATE) * 1000;
   }
 
-  /** The item that is being heard, or null. */
+  /** The segment that is being played, or null. */
   current() {
     const at = this.#position();
     return this.#segments.find((segment) => !segment.finished && at < segment.end) ?? null;
   }
 
-  /** Drop all that was not heard. Returns [{id, playedMs}] of the items that were cut. */
+  /** Drop everything not yet rendered. Returns [{id, playedMs}] of the items that were cut. */
   flush() {
     const cut = [];
     for (const segment of this.#segments) {
@@ -88,18 +88,18 @@ export class PlayQueue {
     return cut;
   }
 
-  /** The next few milliseconds, faded out: what is played in place of a hard cut. */
+  /** The next few milliseconds, faded out, to be played instead of a hard cut. */
   fadeOut() {
     const tail = new Float32Array(Math.round((FADE_MS / 1000) * this.#rate));
     const kept = this.#rendered;
     const count = this.#fill(tail);
-    this.#rendered = kept; // it is the sound of stopping, not of the answer
+    this.#rendered = kept; // the fade does not count as played
     for (let at = 0; at < count; at++) tail[at] *= 1 - at / count;
     return tail.subarray(0, count);
   }
 
   /**
-   * Fill `out` with the next samples, silence where there are none.
+   * Fill `out` with the next samples, padded with silence.
    * @param {Float32Array} out
    * @returns {{rendered: number, finished: {id: string, playedMs: number}[]}}
    */
@@ -190,7 +190,7 @@ export class PlayQueue {
     this.#drained = true;
   }
 
-  /** Where the output stands, in wire samples since the first ever pushed. */
+  /** The output position, in 24 kHz samples since the first ever pushed. */
   #position() {
     return this.#origin + (this.#rendered * WIRE_RATE) / this.#rate;
   }

@@ -1,15 +1,15 @@
-// The speaker's end on the audio thread. It alone knows what was really rendered.
+// Playback on the audio thread, the only place that knows what was really rendered.
 
 import { PlayQueue } from "./play-queue.js";
 
 const REPORT_MS = 50;
-const PAUSE_MS = 4; // how long the voice fades before it pauses; a hard stop clicks
+const PAUSE_MS = 4; // fade before a pause; a hard stop would click
 
 class PlayerProcessor extends AudioWorkletProcessor {
   #queue = new PlayQueue(sampleRate);
-  #tail = new Float32Array(0); // the fading end of what was cut
+  #tail = new Float32Array(0); // the fade-out of audio that was cut
   #rendered = 0; // samples of answers ever rendered
-  #peak = 0; // the loudest of them
+  #peak = 0; // the largest absolute value of them
   #gain = 1;
   #paused = false;
   #squares = 0;
@@ -24,7 +24,7 @@ class PlayerProcessor extends AudioWorkletProcessor {
 
   process(_inputs, [[out]]) {
     if (this.#closed) return false;
-    // While it pauses nothing is taken from the queue, so that it goes on where it stopped.
+    // While paused, nothing is read from the queue, so that playback resumes where it stopped.
     const silent = this.#paused && this.#gain === 0;
     const { rendered, finished } = silent ? { rendered: 0, finished: [] } : this.#queue.read(out);
     this.#measure(out, rendered);
@@ -47,7 +47,7 @@ class PlayerProcessor extends AudioWorkletProcessor {
         break;
       case "pause":
         this.#paused = message.on;
-        // Where nothing sounds there is nothing to fade.
+        // Without sound there is nothing to fade.
         if (message.on && !this.#playing) this.#gain = 0;
         break;
       case "flush":

@@ -1,17 +1,17 @@
-// The assistant's voice: hands audio to the worklet and tells what was heard.
+// The assistant's voice: passes audio to the worklet and reports what was heard.
 
 import { audioContext, latencyMs, loadWorklet } from "./context.js";
 
-const FLUSH_WAIT_MS = 400; // an audio thread that does not answer must not hold up the call
+const FLUSH_WAIT_MS = 400; // an unresponsive audio thread must not block the call
 
 /**
- * Plays items. Callbacks: `onposition({id, playedMs, level})` about every 50 ms while playing,
- * `onfinished({id, playedMs})` when an item was heard to its end.
+ * Plays items. Callbacks: `onposition({id, playedMs, level})` about every 50 ms during playback,
+ * `onfinished({id, playedMs})` when an item was rendered to its end.
  */
 export class Player {
   onposition = null;
   onfinished = null;
-  /** What the audio thread counted so far. */
+  /** The audio thread's counters: samples, and the largest absolute sample (0 to 1). */
   counters = { samplesRendered: 0, peakRendered: 0 };
   #workletUrl;
   #node = null;
@@ -34,7 +34,7 @@ export class Player {
     this.#node.connect(context.destination);
   }
 
-  /** Queue audio. @param {string} id of the item  @param {ArrayBuffer} pcm PCM16 24 kHz */
+  /** Queue audio. @param {string} id of the item  @param {ArrayBuffer} pcm PCM16 at 24 kHz */
   play(id, pcm) {
     if (!this.#node) return;
     if (this.#item !== id) this.#node.port.postMessage({ type: "begin", id });
@@ -42,17 +42,17 @@ export class Player {
     this.#node.port.postMessage({ type: "audio", pcm }, [pcm]);
   }
 
-  /** Say that the item has no more audio. */
+  /** Mark an item as complete. */
   end(id) {
     this.#node?.port.postMessage({ type: "end", id });
   }
 
-  /** Pause the voice where it is, or let it go on from there. */
+  /** Pause playback, or resume it from the same sample. */
   pause(on) {
     this.#node?.port.postMessage({ type: "pause", on });
   }
 
-  /** Fall silent at once. Resolves with [{id, playedMs}] of what was cut, in order. */
+  /** Stop and drop all audio. Resolves with [{id, playedMs}] of the cut items, in order. */
   flush() {
     if (!this.#node) return Promise.resolve([]);
     this.#item = null;
@@ -88,7 +88,7 @@ export class Player {
     }
   }
 
-  /** Rendered is not heard yet: the last part is still on its way to the ear. */
+  /** Subtract the output latency: what was rendered last has not reached the speaker yet. */
   #asHeard({ id, playedMs }) {
     return { id, playedMs: Math.max(0, playedMs - latencyMs()) };
   }

@@ -1,20 +1,20 @@
-// Sample rate conversion as a stream: a windowed sinc, evaluated at exact rational positions.
+// Streaming sample rate conversion: a windowed sinc, evaluated at exact rational positions.
 
 const ZERO_CROSSINGS = 16; // on each side of the centre
-const ROLL_OFF = 0.94; // of the lower Nyquist frequency; what is above folds back as noise
+const ROLL_OFF = 0.94; // cutoff, relative to the lower Nyquist frequency, to prevent aliasing
 const MAX_PHASES = 1024;
 const KAISER_BETA = 8;
 
 /** Converts mono float samples from one rate to another, in blocks of any size. */
 export class Resampler {
   #step; // whole input samples per output sample
-  #stepPhases; // and the rest, in phases
+  #stepPhases; // plus the remainder, in phases
   #phases;
   #half; // input samples needed on each side of a position
   #kernels;
   #input = new Float32Array(4096);
   #filled = 0;
-  #at = 0; // index into #input of the next output's position
+  #at = 0; // index into #input of the next output sample
   #phase = 0;
   #output = new Float32Array(4096);
 
@@ -33,12 +33,12 @@ export class Resampler {
     this.reset();
   }
 
-  /** Input samples that must follow a position before it can be written. */
+  /** How many input samples must follow a position before its output can be computed. */
   get lookahead() {
     return this.#half;
   }
 
-  /** Forget everything: the next sample pushed is at time zero. */
+  /** Clear all state: the next sample pushed is at time zero. */
   reset() {
     this.#input.fill(0, 0, this.#half - 1);
     this.#filled = this.#half - 1;
@@ -47,7 +47,7 @@ export class Resampler {
   }
 
   /**
-   * Take in samples and return those that can be written now.
+   * Add input samples and return the output samples that can be computed now.
    * The returned view is valid until the next call.
    * @param {Float32Array} samples
    * @returns {Float32Array}
@@ -68,7 +68,7 @@ export class Resampler {
     return this.#output.subarray(0, count);
   }
 
-  /** Return what the last samples still owe, as if silence followed. Call `reset` before more. */
+  /** Flush the remaining output, as if silence followed. Call `reset` before pushing more. */
   drain() {
     return this.push(new Float32Array(this.#half));
   }
@@ -107,7 +107,7 @@ function makeKernels(phases, half, cutoff) {
       kernel[tap] = cutoff * sinc(cutoff * distance) * kaiser(distance / half);
       sum += kernel[tap];
     }
-    // Every phase passes a constant unchanged; otherwise the phases would hum.
+    // Normalised to unity gain at DC; otherwise the phases would differ and cause a hum.
     for (let tap = 0; tap < kernel.length; tap++) kernel[tap] /= sum;
     kernels.push(kernel);
   }

@@ -1,35 +1,35 @@
-// Whether a sound over the answer is a person who begins to speak, or a cough.
+// Barge-in: decides whether a sound during an answer is speech or just a cough.
 //
-// The answer pauses at the first sound. When the sound lasts longer than the hold the answer is
-// cut; when it stops before, the answer goes on where it paused. What was taken for a cough is
-// put right when it goes on, or when its transcript turns out to have words.
+// The answer pauses at the first sound. If the sound lasts longer than the hold time, the answer is
+// cut; if it ends sooner, the answer resumes where it paused. A sound that was taken for a cough is
+// reclassified when it goes on, or when its transcript turns out to have words.
 
-const GUESS_MS = 700; // what the server does not hear for so long is noise
-const WRONG_GUESSES = 2; // then this room is too loud to guess in
-const LONG_MS = 1200; // no cough lasts so long; soft voices that were overheard do
+const GUESS_MS = 700; // a sound that the server does not report within this time is noise
+const WRONG_GUESSES = 2; // after this many, the room is too loud for local detection
+const LONG_MS = 1200; // longer than any cough: it was a soft voice after all
 
 /**
- * `answer` is what may be interrupted: `pending` whether there is any, `pause()`, `resume()`,
- * `cut()`; and `sounding()` tells whether the person is to be heard right now.
+ * `answer` is what may be interrupted: `pending` says whether there is any; `pause()`, `resume()`,
+ * `cut()`; and `sounding()` says whether the microphone picks up the person right now.
  */
 export class BargeIn {
-  /** How long the answer only pauses, in ms; 0 cuts as soon as the server hears somebody. */
+  /** How long an answer is paused before it is cut, in ms; 0 cuts once the server hears speech. */
   holdMs = 0;
   #answer;
   #now;
-  #phase = "none"; // "guess": only this page hears somebody; "told": the server does too
+  #phase = "none"; // "guess": only this page detects speech; "told": the server does too
   #since = 0;
   #timer;
-  #heard = null; // item id of whom the server hears
-  #wrong = 0; // guesses in a row that the server did not share
-  #coughs = new Set(); // item ids of what was taken for a cough
+  #heard = null; // item id of the speech that the server detects
+  #wrong = 0; // guesses in a row that the server did not confirm
+  #coughs = new Set(); // ids of items that were taken for coughs
 
   constructor(answer, now = () => performance.now()) {
     this.#answer = answer;
     this.#now = now;
   }
 
-  /** The microphone became loud. */
+  /** The local detector hears a voice. */
   voice() {
     if (this.#phase !== "none" || !this.#answer.pending) return;
     if (this.#heard === null && this.#wrong >= WRONG_GUESSES) return;
@@ -38,12 +38,12 @@ export class BargeIn {
     else this.#wait("told", this.holdMs, () => this.#judge());
   }
 
-  /** The microphone is quiet again. */
+  /** The local detector hears quiet again. */
   quiet() {
     if (this.#phase === "guess") this.#wasWrong();
   }
 
-  /** The server hears somebody speak. Returns whether that is for the hold to judge. */
+  /** The server detects speech. Returns whether the hold time is left to decide what it is. */
   started(id) {
     this.#heard = id;
     this.#wrong = 0;
@@ -57,7 +57,7 @@ export class BargeIn {
     return true;
   }
 
-  /** The server hears the person no more. */
+  /** The server detects the end of the speech. */
   stopped() {
     if (this.#phase === "told") this.#cough();
     this.#heard = null;
@@ -69,12 +69,12 @@ export class BargeIn {
     return this.#coughs.has(id);
   }
 
-  /** The turn that was taken for a cough is something else, or is done with. */
+  /** Forget that the turn was taken for a cough: it was something else, or has been dealt with. */
   settle(id) {
     this.#coughs.delete(id);
   }
 
-  /** What was under way no longer counts: the answer is over, or was cut otherwise. */
+  /** Abandon the current decision: the answer has ended, or was cut in another way. */
   reset() {
     if (this.#phase !== "none") this.#back();
     clearTimeout(this.#timer);
@@ -125,15 +125,15 @@ export class BargeIn {
   }
 }
 
-// What becomes of a turn that was taken for a cough: no answer, and no place in the conversation,
-// unless its transcript shows that words were said.
+// What happens to a turn that was taken for a cough: it gets no answer and is deleted from the
+// conversation, unless its transcript shows that words were said.
 
 export class Coughs {
-  /** Whether what a person says is written down; without that a cough is over when it ends. */
+  /** Whether the person's speech is transcribed; if not, a cough is deleted once committed. */
   written = true;
   #bargeIn;
   #call;
-  #answerComes = false; // the provider is about to answer a cough
+  #answerComes = false; // the provider is about to respond to a cough
 
   /**
    * @param {object} bargeIn a BargeIn
@@ -144,15 +144,15 @@ export class Coughs {
     this.#call = call;
   }
 
-  /** The provider took in a turn; `answering` whether an answer is being made. */
+  /** The provider committed a turn; `answering`: a response is in progress. */
   committed(id, answering) {
     if (!this.#bargeIn.isCough(id)) return;
-    // A provider that makes an answer already does not begin another one.
+    // A provider does not start a second response while one is in progress.
     this.#answerComes = !answering;
     if (!this.written) this.#forget(id);
   }
 
-  /** The words of a turn; empty when there were none. */
+  /** The transcript of a turn; empty when it has no words. */
   transcribed(id, words) {
     if (!this.#bargeIn.isCough(id)) return;
     if (!words?.trim()) {
@@ -167,7 +167,7 @@ export class Coughs {
     this.#answerComes = false;
   }
 
-  /** An answer begins. Returns whether it is one to a cough, which nobody wants. */
+  /** A response begins. Returns whether it responds to a cough and is thus unwanted. */
   isAnswered() {
     const unwanted = this.#answerComes;
     this.#answerComes = false;

@@ -1,4 +1,4 @@
-// One call: the line, the sound and the captions, and the state they share.
+// One call: its connection, sound and captions, and the state they share.
 
 import { Captions } from "./captions.js";
 import { leaveAudio, switchOnSound } from "../audio/context.js";
@@ -8,41 +8,41 @@ import { CallLink } from "./link.js";
 import { CallState, isActive, isLive, Responses } from "./state.js";
 import { creation, itemOf, newMessage, Written } from "./written.js";
 
-const THINKING_MS = 25_000; // a turn that nobody answers must not look like work for ever
+const THINKING_MS = 25_000; // a turn without a response must not show "thinking" for ever
 const QUIET_ERRORS = [
   "response_cancel_not_active",
   "input_audio_buffer_commit_empty",
   "conversation_already_has_active_response",
-  "item_not_found", // of a call that a new one took over from
-  "not_waiting", // decided already, or too late
+  "item_not_found", // an item of the call that this one replaced
+  "not_waiting", // already decided, or too late
 ];
 const SILENT = { user: 0, assistant: 0 };
 
 /**
- * The call of this page; at most one at a time. Events: `state`, `caption` (Caption), `saved`,
- * `left` (what is stored of a call that this one took over from), `over` (that call is), `title`,
+ * The page's call; at most one at a time. Events: `state`, `caption` (Caption), `saved`, `left` (a
+ * `nextvoice.saved` of the call that this one replaced), `over` (that call has ended), `title`,
  * `cost`, `waiting`, `ready`, `notice` ({code, message}), `unsent` (a Said that the server did not
- * get, the last one first) and `ended` ({reason, message, remedy, durationMs}).
+ * receive, last one first) and `ended` ({reason, message, remedy, durationMs}).
  */
 export class Call extends EventTarget {
   captions = new Captions();
   costs = new Costs();
   options = null;
-  /** The server's id of the call, once it is ready. */
+  /** The server's id of the call, set when it is ready. */
   callId = "";
   #worklets;
   #state = new CallState((name) => this.#onState(name));
-  #sound = null; // null in a written call
+  #sound = null; // null in a text call
   #responses = new Responses();
-  #whole = false; // the answer that was made last came to its end
+  #whole = false; // the last response was completed
   #link = null;
-  #attempt = 0; // changes whenever what was begun no longer counts
+  #attempt = 0; // incremented to invalidate an asynchronous start that is still under way
   #readyAt = null;
-  #applied = new Applied(); // of the person's choices
-  #changing = false; // begun anew for the person's choices, not for a lost line
+  #applied = new Applied(); // the choices that the running call knows
+  #changing = false; // reconnecting to apply changed choices, not after a lost connection
   #thinkingTimer;
   #written = new Written();
-  #waiting = new Map(); // `nextvoice.tool` by call_id, of what the person is asked about
+  #waiting = new Map(); // `nextvoice.tool` events that await approval, by call_id
 
   /** @param {{capture: string, player: string}} worklets addresses of the worklet modules */
   constructor(worklets) {
@@ -63,7 +63,7 @@ export class Call extends EventTarget {
     return this.#sound?.mode ?? "free";
   }
 
-  /** Whether a turn by hand is being spoken. */
+  /** Whether a push-to-talk turn is in progress. */
   get held() {
     return this.#sound?.held ?? false;
   }
@@ -81,23 +81,23 @@ export class Call extends EventTarget {
     return isActive(this.state);
   }
 
-  /** Whether the line is away because the person's choices ask for a new call. */
+  /** Whether the call is reconnecting because the changed choices need a new call. */
   get changing() {
     return this.#changing && this.state === "reconnecting";
   }
 
-  /** What was chosen but needs a new call: "model" or "voice", else null. */
+  /** The changed choice that needs a new call: "model" or "voice", else null. */
   get pending() {
     if (!this.live || this.state === "reconnecting") return null;
     return this.#applied.pending(this.options);
   }
 
-  /** How loud both sides are now, 0 to 1. */
+  /** The current levels of both sides, RMS, 0 to 1. */
   get levels() {
     return this.active ? (this.#sound?.levels ?? SILENT) : SILENT;
   }
 
-  /** Whether there is anything to stop: an answer that is being made or heard. */
+  /** Whether there is an answer to stop: one that is being generated or played. */
   get answering() {
     return this.#responses.making || (this.#sound?.pending ?? false);
   }
@@ -107,12 +107,12 @@ export class Call extends EventTarget {
     return this.#readyAt === null ? 0 : performance.now() - this.#readyAt;
   }
 
-  /** Functions that wait for the person to allow them, oldest first. @returns {object[]} */
+  /** Function calls that await the person's approval, oldest first. @returns {object[]} */
   get waiting() {
     return [...this.#waiting.values()];
   }
 
-  /** What tests may see. */
+  /** Counters for tests. */
   get counters() {
     const sent = this.#link?.counters ?? { framesSent: 0, framesDropped: 0 };
     const heard = this.#sound?.counters ?? { samplesRendered: 0, peakRendered: 0, itemsHeard: 0 };
@@ -120,7 +120,7 @@ export class Call extends EventTarget {
   }
 
   /**
-   * Begin. A spoken call must be begun inside the person's tap.
+   * Start a call. A spoken call must be started inside a user gesture.
    * @param {object} options
    * @param {string} options.conversation id  @param {string} options.url of the socket
    * @param {"voice"|"text"} options.mode
@@ -150,7 +150,7 @@ export class Call extends EventTarget {
     link.begin();
   }
 
-  /** Begin again as before. Call inside a tap. */
+  /** Start again with the same options. Call inside a user gesture. */
   retry() {
     return this.start(this.options);
   }
@@ -169,7 +169,7 @@ export class Call extends EventTarget {
     if (!changed) this.#emit("state", { name: this.state });
   }
 
-  /** Make the assistant fall silent, whatever it is doing. */
+  /** Stop the answer, whether it is being generated or played. */
   stopSpeaking() {
     this.#cancelResponse();
     this.#sound?.silence();
@@ -177,22 +177,22 @@ export class Call extends EventTarget {
     this.#state.apply("response_ended");
   }
 
-  /** Say whether a function that waits may run, and whether that holds for the rest of the call. */
+  /** Approve or decline a waiting function; `remember`: for the rest of the call. */
   approve(callId, approve, remember = false) {
     if (!this.#waiting.delete(callId)) return;
     this.#send({ type: "nextvoice.approve", call_id: callId, approve, remember });
     this.#emit("waiting");
   }
 
-  /** The device took the sound away, or the microphone: try to have it again. Call inside a tap. */
+  /** Try to get the audio back after an interruption. Call inside a user gesture. */
   wake() {
     this.#sound?.wake();
   }
 
   /**
-   * Put typed words and files into the call, and ask for an answer unless told not to. Comes back
-   * as `unsent` when the server does not get it.
-   * @param {string} text  @param {object[]} attachments uploaded, as the server showed them
+   * Send typed text and files, and request an answer unless `answer` is false. A message that the
+   * server does not receive comes back as an `unsent` event.
+   * @param {string} text  @param {object[]} attachments uploaded, as the server returned them
    * @param {{answer?: boolean}} options
    */
   say(text, attachments = [], { answer = true } = {}) {
@@ -201,7 +201,7 @@ export class Call extends EventTarget {
       this.#emit("unsent", said);
       return;
     }
-    // While one call makes room for another there is no line either.
+    // There is no connection either while one call is being replaced by another.
     if (!this.live || !this.#link) {
       this.#written.wait(said);
       return;
@@ -215,32 +215,32 @@ export class Call extends EventTarget {
     if (answer) this.#send({ type: "response.create" });
   }
 
-  /** Take back what waits for the line, first said first. @returns {object[]} Said */
+  /** Take back the messages that wait for a connection, in order. @returns {object[]} Said */
   withdraw() {
     return this.#written.due();
   }
 
-  /** A turn by hand begins: the button is held. */
+  /** The push-to-talk button is pressed: a turn begins. */
   press() {
     if (this.live && this.state !== "paused") this.#sound?.press();
   }
 
-  /** The button is let go: the turn is sent. */
+  /** The button is released: the turn is sent. */
   release() {
     this.#sound?.release();
   }
 
-  /** Begin a turn by a tap, or send it. */
+  /** The tap-to-talk button: begin a turn, or send it. */
   tap() {
     if (this.held || (this.live && this.state !== "paused")) this.#sound?.tap();
   }
 
-  /** Take back a turn that is being spoken by hand. */
+  /** Discard the push-to-talk turn that is in progress. */
   discard() {
     this.#sound?.discard();
   }
 
-  /** Bring the running call to what is chosen now, as far as a running call can. */
+  /** Apply changed choices to the running call, as far as that is possible without a new one. */
   applyChoice() {
     if (!this.live) return;
     if (this.#applied.fits(this.options.choice)) {
@@ -253,7 +253,7 @@ export class Call extends EventTarget {
     this.#emit("state", { name: this.state });
   }
 
-  /** Begin a new call in the place of this one, with what is chosen now. The sound stays open. */
+  /** Replace this call by a new one with the current choices. The audio stays open. */
   async reconnect() {
     if (!this.live) return;
     const attempt = ++this.#attempt;
@@ -263,7 +263,7 @@ export class Call extends EventTarget {
     this.#forgetWaiting();
     this.#changing = true;
     this.#state.apply("lost");
-    // The new call is told what was said in this one, once that is written down.
+    // The new call gets this one's history, so that has to be stored first.
     await left;
     if (attempt !== this.#attempt) return;
     this.#sound?.reportTo();
@@ -271,12 +271,12 @@ export class Call extends EventTarget {
     this.#newLink().begin();
   }
 
-  /** Listen through the microphone that is chosen now. */
+  /** Switch to the microphone that is chosen now. */
   changeMicrophone() {
     if (this.live) this.#sound?.changeMicrophone();
   }
 
-  /** Resolves with null, or with the reason why there is no sound. */
+  /** Resolves with null, or with the reason why there is no audio. */
   async #openSound(attempt) {
     switchOnSound();
     const { Sound } = await import("./sound.js").catch(() => ({}));
@@ -315,7 +315,7 @@ export class Call extends EventTarget {
       return;
     }
     this.#state.apply("pause");
-    // Which of the two it is may change while it lasts.
+    // While paused, the reason can change between "device" and "microphone".
     this.#emit("state", { name: this.state });
   }
 
@@ -338,13 +338,13 @@ export class Call extends EventTarget {
   #startFields() {
     this.#sound?.begin();
     const turns = this.#sound && this.mode === "free" ? "server_vad" : null;
-    // What time it is, is asked where the person is.
+    // For questions about the time, which mean the person's time zone.
     const client = { time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone };
     return { ...this.#applied.begin(this.options), turn_detection: turns, client };
   }
 
   #take(event) {
-    // Of a call that this one took over from; its items may have the ids of ours.
+    // From the call that this one replaced; its items may have the same ids as ours.
     if (event.type === "nextvoice.saved" && event.call_id && event.call_id !== this.callId) {
       this.#emit("left", event);
       return;
@@ -438,12 +438,12 @@ export class Call extends EventTarget {
       const said = this.#written.refused(refused);
       if (said) this.#emit("unsent", said);
     }
-    // A truncation that comes too late is refused; the call is none the worse for it.
+    // The provider refuses a truncation that comes too late, which does no harm.
     if (QUIET_ERRORS.includes(code) || /truncat|audio_end_ms/i.test(`${code} ${message}`)) return;
     this.#emit("notice", { code, message });
   }
 
-  /** A message of the person's is in the call no more. */
+  /** Remove the caption of a message that is not in the call after all. */
   #takeOut(id) {
     this.captions.take({ type: "conversation.item.deleted", item_id: id });
   }
@@ -452,7 +452,7 @@ export class Call extends EventTarget {
     this.#end(event.reason, event);
   }
 
-  /** The provider, or the call itself, is new: what was under way there is over. */
+  /** Reset what was in progress: the provider's session or the call itself is being replaced. */
   #breakOff({ cuts = true } = {}) {
     this.#sound?.unheard();
     this.#responses.end();
@@ -460,7 +460,7 @@ export class Call extends EventTarget {
     this.captions.closeOpen();
   }
 
-  /** The connection, or the sound, is back: show what is true now. */
+  /** The connection or the audio is back: derive the current state. */
   #goOn(event) {
     this.#state.apply(event);
     if (this.away) this.#state.apply("pause");
@@ -469,7 +469,7 @@ export class Call extends EventTarget {
     else if (this.#sound?.hearing || this.held) this.#state.apply("speech_started");
   }
 
-  /** Let go of the line, with a goodbye. Resolves when the server has stored the last words. */
+  /** Hang up and detach the link. Resolves when the server has stored the last messages. */
   #leave() {
     const link = this.#link;
     if (!link) return Promise.resolve();
@@ -488,7 +488,7 @@ export class Call extends EventTarget {
   #end(reason, { message = "", remedy = "" } = {}) {
     const durationMs = this.elapsedMs;
     this.#attempt += 1;
-    // Who hangs up says goodbye over a line that takes what was sent before, if there is a line.
+    // After a hang-up on an open connection, everything sent before still arrives.
     const unsent = this.#written.end({ arrives: reason === "hang_up" && this.state !== "reconnecting" });
     this.#responses.end();
     this.#sound?.close();

@@ -1,7 +1,7 @@
-// What is being said, as items in the order of the conversation. Events of GA in, items out.
+// Captions: turns Realtime GA events into items in the order of the conversation.
 //
-// Transcripts come late and shuffled: an answer can be written before the question it answers.
-// Order therefore follows `previous_item_id`, never arrival.
+// Transcripts arrive late and out of order: an answer's can come before its question's. The order
+// therefore follows `previous_item_id`, never arrival.
 
 const WORD_GOES_ON = /^[^\s\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]\S$/u;
 const TOOL_STATUS = { awaiting_approval: "in_progress", declined: "interrupted" };
@@ -11,13 +11,13 @@ const RESPONSE_STATUS = { completed: "completed", failed: "failed" };
  * @typedef {object} Caption
  * @property {string} id
  * @property {"user"|"assistant"} role
- * @property {"spoken"|"typed"|"tool"} kind tool: a function that was called; its card is all of it
+ * @property {"spoken"|"typed"|"tool"} kind "tool": a function call, shown as nothing but its card
  * @property {"in_progress"|"completed"|"interrupted"|"failed"} status
  * @property {string} text
- * @property {number|null} heard characters of an answer that were heard so far; null when it is
- *   read as it stands: typed, said by the person, or heard to its end
- * @property {object[]} attachments files that came with it
- * @property {string} unheard what an interrupted answer would have gone on to say
+ * @property {number|null} heard how many characters of an answer were heard so far; null when the
+ *   whole text counts: it is typed, the person's, or was played to the end
+ * @property {object[]} attachments the message's files
+ * @property {string} unheard the rest of an interrupted answer, which was not heard
  * @property {string|null} previous id of the item before it, when known
  */
 export class Captions {
@@ -31,7 +31,7 @@ export class Captions {
     this.#onchange = onchange;
   }
 
-  /** The items, first said first. @returns {Caption[]} */
+  /** The items in the order of the conversation. @returns {Caption[]} */
   get items() {
     return this.#order.map((id) => this.#items.get(id));
   }
@@ -40,12 +40,12 @@ export class Captions {
     return this.#items.get(id) ?? null;
   }
 
-  /** The newest item of a role that has words, or null. */
+  /** The newest item of a role that has text, or null. */
   latest(role) {
     return this.items.findLast((item) => item.role === role && item.text !== "") ?? null;
   }
 
-  /** Take in one GA event. Returns whether it was about captions. */
+  /** Process one server event. Returns whether it was about captions. */
   take(event) {
     switch (event.type) {
       case "input_audio_buffer.speech_started":
@@ -57,8 +57,8 @@ export class Captions {
       case "conversation.item.done":
         return this.#added(event);
       case "conversation.item.deleted":
-      case "input_audio_buffer.timeout_triggered": // nobody spoke, and is asked whether they are there
-      case "nextvoice.removed": // it is not kept, such as a turn that another session hears again
+      case "input_audio_buffer.timeout_triggered": // idle timeout: an item without speech
+      case "nextvoice.removed": // not stored, such as a turn that is replayed to another session
         return this.#remove(event.item_id);
       case "conversation.item.input_audio_transcription.delta":
         return this.#append(event.item_id, "user", "spoken", event.delta);
@@ -88,16 +88,16 @@ export class Captions {
     }
   }
 
-  /** Say that `fraction` (0 to 1) of the sound of an answer that has come was heard. */
+  /** Note that `fraction` (0 to 1) of an answer's audio received so far was heard. */
   hear(id, fraction) {
     const item = this.#items.get(id);
     if (!item || item.heard === null) return;
-    // What was heard stays heard, also when more sound comes than words.
+    // Never goes back, even when audio arrives faster than text and `fraction` shrinks.
     const heard = Math.max(item.heard, heardPart(item.text, fraction).length);
     if (heard !== item.heard) this.#change(id, { heard });
   }
 
-  /** Say that nothing more of an answer, or of any, will be heard. */
+  /** Note that playback of an answer has ended; without an id, of all answers. */
   heardAll(id = null) {
     for (const item of this.items) {
       if (item.heard !== null && (id === null || item.id === id)) this.#change(item.id, { heard: null });
@@ -113,7 +113,7 @@ export class Captions {
     this.#change(id, { status: "interrupted", heard: null, text, unheard });
   }
 
-  /** Close what can no longer go on: the connection is gone. */
+  /** Close all items in progress: their connection is lost. */
   closeOpen() {
     for (const item of this.items) {
       if (item.status !== "in_progress") continue;
@@ -173,7 +173,7 @@ export class Captions {
     for (const output of response?.output ?? []) {
       const item = this.#items.get(output.id);
       if (item?.status !== "in_progress" || item.kind === "tool") continue;
-      // What broke off before its first word is no message.
+      // An answer that was cut off before its first word is not shown.
       if (status === "interrupted" && item.text === "") this.#remove(item.id);
       else this.#change(item.id, { status });
     }
@@ -182,7 +182,7 @@ export class Captions {
 
   #saved(event) {
     const item = this.#items.get(event.item_id);
-    // A row saved half-way is older than what the deltas have brought since.
+    // A row stored while in progress is older than the deltas received since.
     if (!item || event.status === "in_progress") return item !== undefined;
     if (item.kind === "tool") return this.#change(event.item_id, { status: event.status });
     const { text = item.text, unheard = item.unheard, status } = event;
@@ -214,7 +214,7 @@ export class Captions {
     return true;
   }
 
-  /** Bring items that wait for `id` as their predecessor behind it. */
+  /** Move the items whose predecessor is `id` behind it. */
   #adopt(id) {
     for (const item of this.items) {
       if (item.previous !== id || this.#order.indexOf(item.id) > this.#order.indexOf(id)) continue;
@@ -250,11 +250,11 @@ export class Captions {
   }
 }
 
-/** The start of `text` up to about `fraction` of it, to the end of the word begun. */
+/** The first `fraction` of `text`, extended to the end of a word. */
 export function heardPart(text, fraction) {
   if (fraction >= 1) return text;
   let length = Math.round(text.length * Math.max(0, fraction));
-  // Scripts without spaces have no word to finish; there any character is a fair place.
+  // In scripts without spaces it may end at any character.
   while (length > 0 && length < text.length && WORD_GOES_ON.test(text.slice(length - 1, length + 1))) {
     length += 1;
   }

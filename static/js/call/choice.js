@@ -1,24 +1,24 @@
-// The choices for the calls of one conversation, kept by the server, and which of them the running
-// call knows.
+// The options chosen for the calls of one conversation, stored by the server, and which of them the
+// running call knows.
 
 import { BY_HAND, choiceOf, difference, fitted, pageOf, sessionOf, turnsOf, UNCHOSEN, withoutVoice, writtenPart } from "./options.js";
 
 const SAVE_MS = 600;
 
 export class CallChoice {
-  onchange = null; // () something was chosen
+  onchange = null; // () a choice has changed
   #config;
   #save;
-  #free; // the way of being heard hands-free to come back to
+  #free; // the last hands-free turn detection, to return to
   #model;
   #values;
   #timer;
-  #toolsOff; // names of functions that the assistant is not offered
-  #said = new Set(); // ids of what was said since the page came
+  #toolsOff; // names of functions that are switched off
+  #said = new Set(); // ids of items stored since the page was loaded
 
   /**
    * @param {object} config the page's call config
-   * @param {(fields: object) => Promise<unknown>} save posts what is to be kept
+   * @param {(fields: object) => Promise<unknown>} save posts the choices to the server
    */
   constructor(config, save) {
     this.#config = config;
@@ -52,41 +52,41 @@ export class CallChoice {
     return this.#values.turns === "tap" ? "tap" : "hold";
   }
 
-  /** The ways of taking turns to choose from. */
+  /** The turn-taking modes to choose from. */
   get turns() {
     return turnsOf(this.#model);
   }
 
-  /** The functions that the model may be offered: {name, label, about, on}. */
+  /** The functions that can be offered to the model: [{name, label, about, on}]. */
   get tools() {
     if (!this.#model?.uses_tools) return [];
     return (this.#config.tools ?? []).map((tool) => ({ ...tool, on: !this.#toolsOff.has(tool.name) }));
   }
 
-  /** Offer a function from the next call on, or no more. */
+  /** Switch a function on or off, from the next call on. */
   setTool(name, on) {
     if (on) this.#toolsOff.delete(name);
     else this.#toolsOff.add(name);
     this.#keepSoon();
   }
 
-  /** How long an answer only pauses before it is cut, in ms. */
+  /** How long an answer stays paused before it is cut, in ms. */
   get pauseMs() {
     return this.#values.pauseMs;
   }
 
-  /** How much of the thread a new call is told: {remembered, messages}. */
+  /** How much of the thread a new call gets as history: {remembered, messages}, both counts. */
   get memory() {
     const { remembered = 0, messages = 0 } = this.#config;
     return { remembered: remembered + this.#said.size, messages: messages + this.#said.size };
   }
 
-  /** Something more was said and written down. */
+  /** Count an item that was said and stored. */
   said(itemId) {
     this.#said.add(itemId);
   }
 
-  /** Choose; `model` is an id, the rest as in `values`. */
+  /** Change choices; `model` is an id, the others are as in `values`. */
   set({ model, ...values }) {
     if (model !== undefined) this.#model = this.#known(model) ?? this.#model;
     if (this.mode === "free") this.#free = this.#values.turns;
@@ -95,7 +95,7 @@ export class CallChoice {
     this.#keepSoon();
   }
 
-  /** Take turns in the next way there is: hands-free as before, holding, tapping. */
+  /** Switch to the next turn-taking mode: hands-free as before, hold, tap. */
   nextMode() {
     const free = this.#free || this.turns.find((kind) => !BY_HAND.includes(kind));
     const ways = [free, "none", "tap"].filter((way) => this.turns.includes(way));
@@ -103,12 +103,12 @@ export class CallChoice {
     this.set({ turns: ways[(at + 1) % ways.length] });
   }
 
-  /** Leave everything to the model again. */
+  /** Reset all choices to the model's defaults. */
   reset() {
     this.set({ ...UNCHOSEN });
   }
 
-  /** Keep it now; with `asDefault` for new conversations too. */
+  /** Save now; with `asDefault` also as the default for new conversations. */
   async keep({ asDefault = false } = {}) {
     clearTimeout(this.#timer);
     this.#timer = null;
@@ -116,7 +116,7 @@ export class CallChoice {
     await this.#save({ settings: JSON.stringify(settings), ...(asDefault ? { default: "1" } : {}) });
   }
 
-  /** Keep what is still to be kept, if anything is. */
+  /** Save now if a save is pending. */
   flush() {
     if (this.#timer) this.keep().catch(() => {});
   }
@@ -131,19 +131,19 @@ export class CallChoice {
   }
 }
 
-// What the running call was last told of the person's choices, and what it still has to be told.
+// Which choices the running call has been sent, and which it still has to be sent.
 
-/** The choices as one call has them. `choice` is a CallChoice, `mode` "voice" or "text". */
+/** The choices as one call knows them. `choice` is a CallChoice, `mode` "voice" or "text". */
 export class Applied {
   #model = null;
   #session = null;
 
-  /** Forget the call that was told. */
+  /** Forget the call. */
   clear() {
     this.#model = this.#session = null;
   }
 
-  /** The part of `nextvoice.start` that says what is chosen; from now on the call knows it. */
+  /** The choices as fields of `nextvoice.start`; from now on the call knows them. */
   begin({ choice, mode }) {
     this.#model = choice.model;
     this.#session = wanted(choice, mode);
@@ -154,7 +154,7 @@ export class Applied {
     };
   }
 
-  /** What needs a new call: "model" or "voice", else null. */
+  /** The changed choice that needs a new call: "model" or "voice", else null. */
   pending({ choice, mode }) {
     if (!this.#session) return null;
     if (choice.model !== this.#model) return "model";
@@ -163,15 +163,15 @@ export class Applied {
     return part?.audio?.output?.voice === undefined ? null : "voice";
   }
 
-  /** Whether the call runs with the model that is chosen now. */
+  /** Whether the call runs with the currently chosen model. */
   fits(choice) {
     return this.#session !== null && choice.model === this.#model;
   }
 
   /**
-   * What a running call may still be told, or null; from now on it knows.
+   * The changes that a running call can take, as a partial session, or null; it then knows them.
    * @param {{choice: object, mode: string}} options
-   * @param {{spoke: boolean}} call whether its voice was heard: then it stays to the end
+   * @param {{spoke: boolean}} call whether its voice was heard: then the voice can no longer change
    */
   update({ choice, mode }, { spoke }) {
     let part = difference(this.#session, wanted(choice, mode));
@@ -185,7 +185,7 @@ function wanted(choice, mode) {
   return mode === "voice" ? choice.session : writtenPart(choice.session);
 }
 
-/** `below` with the leaves of `above` in it; lists and nulls are leaves. */
+/** Deep merge of `above` into a copy of `below`; arrays and nulls are leaves. */
 function merged(below, above) {
   const both = { ...below };
   for (const [name, value] of Object.entries(above)) {

@@ -1,29 +1,29 @@
-// What a call costs and may still cost, from `nextvoice.cost` and `nextvoice.quota`.
+// What a call has cost and may still cost, from `nextvoice.cost` and `nextvoice.quota`.
 
 const MAX_TURNS = 500;
 
 export class Costs {
   /** The newest `nextvoice.quota`, or null. */
   quota = null;
-  /** Size of the conversation and about what the next turn costs: {tokens, next, currency}, or null. */
+  /** Size of the context and estimated cost of the next turn: {tokens, next, currency}, or null. */
   context = null;
-  #totals = new Map(); // by call: a lost one may have been replaced by a new one
+  #totals = new Map(); // by call: after a lost connection there can be more than one
   #unpriced = new Map();
   #turns = new Map();
   #call = "";
 
-  /** Another call begins in the place of the last one, or after it. */
+  /** A call begins that continues the last one; its costs are added. */
   begin(callId) {
     this.#call = callId;
   }
 
-  /** A call begins that has nothing to do with the last one. */
+  /** A new call begins: forget the last one's costs. */
   clear() {
     this.quota = this.context = null;
     for (const known of [this.#totals, this.#unpriced, this.#turns]) known.clear();
   }
 
-  /** Take an event; returns whether it was one of ours. */
+  /** Process an event. Returns whether it was about costs. */
   take(event) {
     if (event.type === "nextvoice.quota") this.quota = event;
     else if (event.type === "nextvoice.cost") this.#cost(event);
@@ -31,7 +31,7 @@ export class Costs {
     return true;
   }
 
-  /** What it cost so far, by currency: [[currency, amount]]. */
+  /** The cost so far, by currency: [[currency, amount]]. */
   get totals() {
     const sums = new Map();
     for (const totals of this.#totals.values()) {
@@ -42,24 +42,24 @@ export class Costs {
     return [...sums];
   }
 
-  /** How much of it has no price. */
+  /** How many of the turns have no price. */
   get unpriced() {
     return [...this.#unpriced.values()].reduce((sum, each) => sum + each, 0);
   }
 
-  /** Whether it costs nothing, as far as is known. */
+  /** Whether the call is free, as far as is known. */
   get free() {
     if (this.unpriced > 0 || this.quota?.priced === false) return false;
     const { totals } = this;
     return totals.length > 0 ? totals.every(([, amount]) => isZero(amount)) : (this.quota?.free ?? false);
   }
 
-  /** What was used, the newest first. */
+  /** The turns with their costs, newest first. */
   get turns() {
     return [...this.#turns.values()].reverse();
   }
 
-  /** The limit of which the least is left, in parts; null without one. Places do not count. */
+  /** The limit with the smallest remaining share, or null; the limit on calls is ignored. */
   get tightest() {
     const limits = (this.quota?.limits ?? []).filter((limit) => limit.what !== "calls");
     const part = (limit) => Number(limit.left) / (Number(limit.most) || 1);
@@ -77,7 +77,7 @@ export class Costs {
   }
 }
 
-/** A turn whose estimate was put right; a correction holds the difference. */
+/** A turn after the correction of its estimate; a correction event holds the difference. */
 function corrected(known, event) {
   if (!known) return { ...event, corrected: true };
   const cost = known.cost !== null && event.cost !== null ? add(known.cost, event.cost) : event.cost;
@@ -98,9 +98,9 @@ function merged(known, more) {
   return Object.fromEntries(Object.entries(all).filter(([, amount]) => !isZero(String(amount))));
 }
 
-// Exact decimals as strings. Money is never a float here.
+// Exact decimals as strings: money is never a float here.
 
-/** a + b, to the last digit, without needless zeros but with at least two decimals. */
+/** a + b, exact, without trailing zeros but with at least two decimals. */
 export function add(a, b) {
   const places = Math.max(decimals(a), decimals(b));
   const sum = scaled(a, places) + scaled(b, places);
@@ -110,19 +110,19 @@ export function add(a, b) {
   return `${sum < 0n ? "-" : ""}${whole}.${rest}`;
 }
 
-/** Whether an amount is nothing. */
+/** Whether an amount is zero. */
 export function isZero(amount) {
   return !/[1-9]/.test(amount);
 }
 
-/** An amount for people. @param {string} amount  @param {string} currency an ISO 4217 code */
+/** A formatted amount. @param {string} amount  @param {string} currency an ISO 4217 code */
 export function money(amount, currency, { locale = undefined, digits = 4 } = {}) {
   const most = Math.abs(Number(amount)) >= 1 ? 2 : digits;
   try {
     const style = { style: "currency", currency, minimumFractionDigits: 2, maximumFractionDigits: most };
     const format = new Intl.NumberFormat(locale, style);
     const least = `0.${"0".repeat(most - 1)}1`;
-    // What is more than nothing is not shown as nothing.
+    // A positive amount is never shown as zero.
     if (!isZero(amount) && Math.abs(Number(amount)) < Number(least)) return `< ${format.format(least)}`;
     return format.format(amount);
   } catch {

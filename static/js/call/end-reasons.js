@@ -1,11 +1,11 @@
-// How each end of a call is shown: its words, and what the person can do next; and how one is found.
+// Why calls end: how each reason is shown, what the person can do next, and how to find the reason.
 //
-// tone: "quiet" closes the panel, "info" explains, "problem" asks for something.
-// retry: whether trying again may help. type: whether typing works without what failed.
-// leave: whether there is nothing more to be done where the person is.
+// tone: "quiet" closes the panel, "info" explains, "problem" needs attention.
+// retry: whether trying again may help. type: whether typing still works.
+// leave: whether this page is of no more use, so that the person should leave it.
 
 export const END_REASONS = {
-  // Found here, before or during the call.
+  // Detected by this page, before or during the call.
   insecure: { tone: "problem", retry: false, type: true },
   unsupported: { tone: "problem", retry: false, type: true },
   mic_blocked: { tone: "problem", retry: true, type: true },
@@ -18,7 +18,7 @@ export const END_REASONS = {
   socket_lost: { tone: "problem", retry: true, type: false },
   not_allowed: { tone: "problem", retry: false, type: false },
   not_found: { tone: "problem", retry: false, type: false, leave: true },
-  // Told by the server.
+  // Reported by the server.
   hang_up: { tone: "quiet", retry: false, type: false },
   browser_gone: { tone: "info", retry: true, type: false },
   idle: { tone: "info", retry: true, type: false },
@@ -65,22 +65,22 @@ const CLOSE_CODES = {
   4504: "provider_timeout",
 };
 
-/** The reason that a close code means when no `nextvoice.ended` came before it. */
+/** The reason for a close code that came without a `nextvoice.ended`. */
 export function reasonForClose(code) {
   return CLOSE_CODES[code] ?? "socket_lost";
 }
 
-/** Whether a new socket may save the call after this close code. */
+/** Whether the call may be resumed on a new socket after this close code. */
 export function mayReconnect(code) {
   return [1001, 1005, 1006, 1012, 1013].includes(code);
 }
 
-/** The entry of a reason; one that is unknown (a newer server) is shown like `internal_error`. */
+/** The entry of a reason; an unknown one (of a newer server) is shown like `internal_error`. */
 export function describeEnd(reason) {
   return END_REASONS[reason] ?? END_REASONS.internal_error;
 }
 
-/** The reason that a refused getUserMedia means. @param {DOMException} problem */
+/** The reason for a getUserMedia error. @param {DOMException} problem */
 export function reasonForMicrophone(problem) {
   switch (problem?.name) {
     case "NotAllowedError":
@@ -97,7 +97,7 @@ export function reasonForMicrophone(problem) {
   }
 }
 
-/** What keeps this browser from a spoken call, or null. @param {Window} page */
+/** Why this browser cannot make a spoken call, or null. @param {Window} page */
 export function missingForVoice(page) {
   if (!page.isSecureContext) return "insecure";
   const supported =
@@ -108,11 +108,11 @@ export function missingForVoice(page) {
   return supported ? null : "unsupported";
 }
 
-// A socket that closes without a word does not say why. The page's own address often does.
+// An abnormal close does not say why. The HTTP status of the page's own address often does.
 
 const WAIT_MS = 5000;
 
-/** Ask the server for this page and say what stands in the way. @returns {Promise<string>} */
+/** Request this page and derive the reason from the response. @returns {Promise<string>} */
 export async function diagnose() {
   if (navigator.onLine === false) return "offline";
   try {
@@ -122,7 +122,7 @@ export async function diagnose() {
       cache: "no-store",
       signal: AbortSignal.timeout(WAIT_MS),
     });
-    // Signed out: the page sends people to the sign-in page.
+    // Signed out: the page redirects to the sign-in page.
     if (answer.type === "opaqueredirect") return "signed_out";
     if (answer.status === 404) return "not_found";
     if (answer.status === 403) return "not_allowed";

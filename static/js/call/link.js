@@ -1,13 +1,13 @@
-// The line to the server: one call over as many sockets as it takes.
+// The connection to the server: one call over as many WebSockets as it takes.
 //
-// Both sides count the frames of the call. When a socket is lost the next one says how many
-// arrived, both send again what the other lacks, and nothing is missing or doubled. Where the
-// server cannot go on with the call, a new one is begun in the same conversation.
+// Both sides count the frames of the call. When a socket is lost, the next one says how many have
+// arrived and both sides resend what the other lacks, so that nothing is lost or duplicated. If the
+// server cannot resume the call, a new one is started in the same conversation.
 
 import { diagnose, mayReconnect, reasonForClose } from "./end-reasons.js";
 import { CallSocket, Outbox } from "./socket.js";
 
-const WAITS_MS = [0, 250, 500, 1000, 2000]; // the last again and again
+const WAITS_MS = [0, 250, 500, 1000, 2000]; // the last one is repeated
 const GIVE_UP_MS = 60_000;
 const TICK_MS = 10_000;
 const ASLEEP_MS = 120_000; // timers of a page in the background may be a minute late
@@ -15,18 +15,18 @@ const FIRST = { openMs: 15_000, answerMs: 30_000 };
 const AGAIN = { openMs: 4000, answerMs: 30_000 };
 const RESUME = { openMs: 4000, answerMs: 4000 };
 const PUMP_MS = 40;
-const TOLD_BYTES = 32_000; // after so much the server is told what has arrived
-const STALLED_MS = 5000; // a line that takes nothing for so long is dead
-const HEARD_MS = 10_000; // a line on which a message brings nothing back for so long is dead too
-const FAREWELL_MS = 6000; // the server stores the last words before it closes
+const TOLD_BYTES = 32_000; // received bytes per acknowledgement
+const STALLED_MS = 5000; // a socket whose buffer has not drained for so long is dead
+const HEARD_MS = 10_000; // so is one that receives nothing for so long after a message
+const FAREWELL_MS = 6000; // the server stores the last messages before it closes
 const MOVING = ["not_resumable", "server_stopping", "server_busy"];
 const HOPELESS = ["signed_out", "not_found", "not_allowed"];
 
 /**
- * Callbacks: `onevent(event)`, `onaudio(itemId, ArrayBuffer)`, `onlost()` the socket is gone and
- * another is tried, `onresumed()` the same call goes on, `onrestart()` a new call will be begun
- * (its `nextvoice.ready` follows), `onspeechlost()` words of the person had to be dropped,
- * `onfailed(reason)` it is over.
+ * Callbacks: `onevent(event)`; `onaudio(itemId, ArrayBuffer)`; `onlost()`: the socket is lost and a
+ * reconnect is under way; `onresumed()`: the same call continues; `onrestart()`: a new call will be
+ * started (its `nextvoice.ready` follows); `onspeechlost()`: some of the person's speech had to be
+ * dropped; `onfailed(reason)`: the call is over.
  */
 export class CallLink {
   onevent = null;
@@ -38,32 +38,32 @@ export class CallLink {
   onfailed = null;
   #url;
   #start;
-  #begun = false; // a socket that is open before is only ready, and may close
+  #begun = false; // until then the open socket only stands by, and may close
   #outbox = new Outbox();
   #socket = null;
-  #received = 0; // frames of the call that arrived
-  #untold = 0; // bytes of them that the server has not been told of
+  #received = 0; // frames received in this call
+  #untold = 0; // bytes of them not yet acknowledged
   #resume = null; // {call_id, token, seconds}
-  #item = null; // whose audio the binary frames are
-  #phase = "opening"; // then "ready" and "lost" in turns, at last "closed"
+  #item = null; // id of the item that binary frames belong to
+  #phase = "opening"; // then "ready" and "lost" in turn, finally "closed"
   #lostAt = 0;
   #attempts = 0;
-  #busy = false; // since the line was lost, a worker said that it has no room
+  #busy = false; // a worker has reported `server_busy` since the connection was lost
   #timer;
   #pumping;
-  #anew = false; // the next thing said is the start of a new call
+  #anew = false; // the next socket starts a new call
   #movedAt = 0;
-  #moved = 0; // bytes the network has taken
-  #silence; // timer, since a message was sent and nothing has come
+  #moved = 0; // bytes that have left the socket's buffer
+  #silence; // timer that runs while nothing has been received since a message was sent
   #ticking;
   #awakeAt = Date.now();
-  #wokeAt = -Infinity; // by the clock on the wall: others may stand still while the device sleeps
+  #wokeAt = -Infinity; // by the wall clock: other clocks may stop while the device sleeps
   #onOnline = () => this.#phase === "lost" && !this.#socket && this.#connect();
 
   /**
-   * Open a socket, which takes three ways there and back: time enough to open the sound.
+   * Open a socket early: it takes three round trips, during which the audio can be opened.
    * @param {string} url of the call
-   * @param {() => object} start the fields of `nextvoice.start`, asked for at each start
+   * @param {() => object} start returns the fields of `nextvoice.start`; called at each start
    */
   constructor(url, start) {
     this.#url = url;
@@ -80,25 +80,25 @@ export class CallLink {
     else this.#connect();
   }
 
-  /** What tests may see. */
+  /** Counters for tests. */
   get counters() {
     return { framesSent: this.#outbox.audioSent, framesDropped: this.#outbox.audioDropped };
   }
 
-  /** Send an event, later if it cannot be now. */
+  /** Send an event, or queue it while there is no connection. */
   send(event) {
     this.#push(JSON.stringify(event));
     if (event.type === "conversation.item.create") this.#expect();
   }
 
-  /** Send microphone audio; of what cannot be sent the newest two seconds are kept. */
+  /** Send microphone audio; while it cannot be sent, the newest two seconds are queued. */
   sendAudio(frame) {
     this.#push(frame);
   }
 
   /**
-   * Say goodbye once `last` has settled. Resolves when the server has closed, or took too long.
-   * Events go on coming to `onevent`, nothing else does.
+   * Hang up once `last` has settled. Resolves when the server has closed, or after a timeout.
+   * Meanwhile `onevent` still gets events; the other callbacks are removed.
    * @param {Promise<unknown>} last
    */
   async leave(last) {
@@ -113,14 +113,14 @@ export class CallLink {
       socket.onclose = resolve;
       setTimeout(resolve, FAREWELL_MS);
     });
-    // What was cut must be told before the goodbye, or the record would hold words nobody heard.
+    // Truncations must be sent before the hang-up, or text would be stored that nobody heard.
     await last.catch(() => {});
     this.send({ type: "nextvoice.hang_up" });
     await gone;
     this.close();
   }
 
-  /** End it without a word. */
+  /** Close without hanging up. */
   close() {
     this.#phase = "closed";
     clearTimeout(this.#timer);
@@ -164,7 +164,8 @@ export class CallLink {
   #take(frame) {
     clearTimeout(this.#silence);
     if (!this.#begun) {
-      // It says why it closes. Where that holds then, the next one says so too.
+      // Before `begin` it can only be the reason for a close. If that still holds later, the next
+      // socket will be told as well.
       this.#socket.abandon();
       this.#socket = null;
       return;
@@ -185,7 +186,7 @@ export class CallLink {
     if (event.type === "nextvoice.ready") this.#pump();
   }
 
-  /** What has arrived need not be kept there for another socket. */
+  /** Count a frame, and acknowledge at times, so that the server need not keep it for a resume. */
   #count(size) {
     this.#received += 1;
     this.#untold += size;
@@ -221,15 +222,15 @@ export class CallLink {
     this.#moved = this.#outbox.bytesSent;
   }
 
-  /** Whether an end the server tells is only that of a socket or a worker, not of the talk. */
+  /** Whether a `nextvoice.ended` concerns only this socket or worker, so that the call goes on. */
   #goesOnAfter(reason) {
     if (this.#phase === "opening" || !MOVING.includes(reason)) return false;
-    // Another worker, or this one in a moment, may have room: the close that follows leads there.
+    // Another worker may have room, or this one soon: the close that follows triggers a reconnect.
     if (reason === "server_busy") {
       this.#busy = true;
       return true;
     }
-    // A worker that stops hands over: the close that follows leads to another one.
+    // The worker stops: after the close that follows, the reconnect reaches another one.
     if (this.#phase === "ready") this.#lose();
     this.#beginAnew();
     return true;
@@ -293,7 +294,7 @@ export class CallLink {
     this.onrestart?.();
   }
 
-  /** Beside the attempts, never before them: asking takes time when nobody answers. */
+  /** Runs while reconnecting goes on, since the request takes long if the server is down. */
   async #lookForReason() {
     const reason = await diagnose();
     if (this.#phase === "lost" && HOPELESS.includes(reason)) this.#fail(reason);
@@ -329,7 +330,7 @@ export class CallLink {
     if (this.#outbox.waiting > 0) this.#pumping = setTimeout(() => this.#pump(), PUMP_MS);
   }
 
-  /** A message that fits into the buffers on its way seems sent, though the network is gone. */
+  /** Detects a dead network: a message that only fills buffers on its way seems to be sent. */
   #expect() {
     const socket = this.#socket;
     clearTimeout(this.#silence);

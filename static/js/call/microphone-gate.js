@@ -1,20 +1,20 @@
-// Which microphone frames go out: open, muted, or only while the person holds to talk; and what is
-// heard in those that do not.
+// Decides which microphone frames are sent (hands-free, muted, or push-to-talk), and detects voice
+// in the microphone's level.
 
-const PRE_ROLL_FRAMES = 5; // 200 ms: people speak as they press
-const CLOSING_FRAMES = 25; // 1 s of silence, so that a turn cut by muting is heard to end
-const LONGEST_CLOSING_FRAMES = 300; // 12 s, for a server that waits long for the next word
-const SHORTEST_HOLD_FRAMES = 5; // less is a slip of the finger
+const PRE_ROLL_FRAMES = 5; // 200 ms: people start speaking as they press
+const CLOSING_FRAMES = 25; // 1 s of silence, so that the VAD ends a turn that was cut by muting
+const LONGEST_CLOSING_FRAMES = 300; // 12 s, for a VAD with a long silence duration
+const SHORTEST_HOLD_FRAMES = 5; // 200 ms; anything shorter is an accidental press
 
 /** Decides frame by frame. Frames are ArrayBuffers of 40 ms PCM16. */
 export class MicrophoneGate {
   handsFree = true;
-  /** Whether the server still hears the person: then a muted turn has not ended yet. */
+  /** Whether the server still detects speech; if so, a muted turn has not ended yet. */
   heard = false;
   #muted = false;
   #held = false;
-  #recent = []; // frames before the press
-  #closing = 0; // silent frames still owed
+  #recent = []; // pre-roll: the last frames before a press
+  #closing = 0; // silent frames that may still be sent
   #sentInHold = 0;
 
   get muted() {
@@ -36,13 +36,13 @@ export class MicrophoneGate {
     this.#sentInHold = 0;
   }
 
-  /** End the hold. Returns whether enough was said to be sent as a turn. */
+  /** End a push-to-talk turn. Returns whether it was long enough to be sent. */
   release() {
     this.#held = false;
     return this.#sentInHold >= SHORTEST_HOLD_FRAMES;
   }
 
-  /** The frames to send now that `frame` came from the microphone. @returns {ArrayBuffer[]} */
+  /** The frames to send for a `frame` of the microphone. @returns {ArrayBuffer[]} */
   pass(frame) {
     if (this.#muted) return this.#closeTurn(frame);
     if (this.handsFree) return [frame];
@@ -65,30 +65,30 @@ export class MicrophoneGate {
   }
 }
 
-// Notices a person who begins to speak over the answer, or into a muted microphone.
+// Detects a person who speaks over the answer or into a muted microphone.
 
-const LOUD = 0.05; // RMS; what echo cancellation leaves of the answer stays below
-const VOICE_LEVELS = 4; // 40 ms more loud than quiet
+const LOUD = 0.05; // RMS; the residual echo of the answer stays below
+const VOICE_LEVELS = 4; // 40 ms more of loud levels than of quiet ones
 const QUIET_LEVELS = 20; // 200 ms in a row: longer than the gaps between syllables
 const MUTED_LEVELS = 50; // half a second
 const REMIND_LEVELS = 800; // 8 s between two reminders
-const FAINT = 0.01; // RMS; with the answer paused there is no echo to be taken for a voice
-const ABOVE_FLOOR = 3; // times as loud as the room
+const FAINT = 0.01; // RMS; low, since a paused answer has no echo that could be taken for a voice
+const ABOVE_FLOOR = 3; // times the noise floor
 const LATELY_LEVELS = 8; // 80 ms
 
-/** Fed one level (RMS, 0 to 1) each 10 ms; says "voice", "quiet" or "muted" when it changes. */
+/** Takes one level (RMS, 0 to 1) per 10 ms; reports "voice", "quiet" and "muted". */
 export class LoudnessWatch {
-  #loud = 0; // loud levels, less the quiet ones between them
+  #loud = 0; // number of loud levels minus the quiet ones between them
   #quiet = QUIET_LEVELS; // quiet levels in a row
   #voice = false;
   #sinceReminder = REMIND_LEVELS;
-  #floor = FAINT; // how loud the room is
-  #sinceSound = LATELY_LEVELS; // levels since somebody was to be heard, however faintly
+  #floor = FAINT; // noise floor of the room, RMS
+  #sinceSound = LATELY_LEVELS; // levels since there was any sound above the noise floor
 
   /**
    * @param {number} level
-   * @param {{muted: boolean, over: boolean}} situation `over`: whether a voice would be one over
-   *   an answer
+   * @param {{muted: boolean, over: boolean}} situation `over`: whether there is an answer that a
+   *   voice would interrupt
    * @returns {"voice"|"quiet"|"muted"|null}
    */
   take(level, { muted, over }) {
@@ -107,7 +107,7 @@ export class LoudnessWatch {
     return null;
   }
 
-  /** Whether somebody was to be heard just now, be it faintly. */
+  /** Whether there was any sound above the noise floor just now. */
   get sounding() {
     return this.#sinceSound < LATELY_LEVELS;
   }
@@ -118,7 +118,7 @@ export class LoudnessWatch {
     this.#quiet = loud ? 0 : this.#quiet + 1;
     if (this.#quiet >= QUIET_LEVELS) this.#loud = 0;
     this.#sinceSound = level > Math.max(FAINT, this.#floor * ABOVE_FLOOR) ? 0 : this.#sinceSound + 1;
-    // Down at once, up slowly: a voice is no floor.
+    // Falls fast and rises slowly, so that it does not follow a voice.
     this.#floor = level < this.#floor ? level * 0.2 + this.#floor * 0.8 : Math.min(LOUD, this.#floor * 1.002 + 1e-6);
   }
 

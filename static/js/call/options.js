@@ -1,6 +1,6 @@
-// What a person chose for a call, in plain words, and as the session a provider understands.
+// Converts between the person's choices for a call and a Realtime session.
 
-/** A choice that leaves everything to the model. */
+/** A choice with the model's defaults only. */
 export const UNCHOSEN = {
   voice: "",
   reply: "audio",
@@ -20,7 +20,7 @@ export const UNCHOSEN = {
   maxTokens: "",
 };
 
-/** Ways of taking turns in which the person says where a turn ends: by holding, or by tapping. */
+/** Turn-taking modes in which the person ends a turn by hand: by releasing, or by a tap. */
 export const BY_HAND = ["none", "tap"];
 
 const PATHS = [
@@ -37,8 +37,9 @@ const PATHS = [
 ];
 
 /**
- * The choice that a kept partial session stands for.
- * @param {object} session  @param {{manual?: string, pause_ms?: number}} page what only the page knows
+ * The choice that a stored partial session represents.
+ * @param {object} session
+ * @param {{manual?: string, pause_ms?: number}} page settings that are not part of a session
  */
 export function choiceOf(session = {}, page = {}) {
   const { input = {}, output = {} } = session.audio ?? {};
@@ -64,23 +65,23 @@ export function choiceOf(session = {}, page = {}) {
   };
 }
 
-/** What of a choice is no part of a session. */
+/** The settings of a choice that are not part of a session. */
 export function pageOf({ turns, pauseMs }) {
   return { manual: turns === "tap" ? "tap" : "hold", pause_ms: pauseMs };
 }
 
-/** The ways of taking turns that a model offers. */
+/** The turn-taking modes that a model offers. */
 export function turnsOf(model) {
   const offered = model?.features?.turn_detection ?? [];
   return offered.includes("none") ? [...offered, "tap"] : offered;
 }
 
-/** Whether a model lets this setting of its turn detection be changed. */
+/** Whether this turn detection setting of a model can be changed. */
 export function hasTurnSetting(model, name) {
   return (model?.turn_settings ?? []).includes(name);
 }
 
-/** The choice as far as the model can follow it. */
+/** The choice reduced to what the model supports. */
 export function fitted(choice, model) {
   const { voices = [], features = {}, transcription_models: writers = [] } = model ?? {};
   const [slowest, fastest] = features.speed ?? [1, 1];
@@ -98,7 +99,7 @@ export function fitted(choice, model) {
   };
 }
 
-/** The partial GA session of a fitted choice: only what the model is said to support. */
+/** The partial GA session of a fitted choice: only what the model is declared to support. */
 export function sessionOf(choice, model) {
   const { voices = [], features = {}, transcription_models: writers = [] } = model ?? {};
   const session = {};
@@ -134,7 +135,7 @@ export function difference(before, after) {
   return Object.keys(part).length > 0 ? part : null;
 }
 
-/** `session` without what a running session may not change once its voice was heard. */
+/** `session` without the voice, which cannot change once the model has spoken. */
 export function withoutVoice(session) {
   if (get(session, ["audio", "output", "voice"]) === undefined) return session;
   const copy = structuredClone(session);
@@ -142,7 +143,7 @@ export function withoutVoice(session) {
   return difference({}, copy);
 }
 
-/** What of a session matters where nobody speaks. */
+/** The part of a session that matters in a text call. */
 export function writtenPart({ instructions, max_output_tokens: tokens }) {
   return {
     ...(instructions === undefined ? {} : { instructions }),
@@ -158,14 +159,14 @@ function turnDetection(choice, model) {
       ? { eagerness }
       : { threshold, prefix_padding_ms: prefixMs, silence_duration_ms: silenceMs }),
     ...(turns === "server_vad" && idleMs > 0 ? { idle_timeout_ms: idleMs } : {}),
-    // A cough must not end an answer, so it is the page that says what does.
+    // A cough must not end an answer, so the page decides on interruptions.
     ...(pauseMs > 0 ? { interrupt_response: false } : {}),
   };
   const kept = Object.entries(settings).filter(([name]) => hasTurnSetting(model, name));
   return { type: turns, ...Object.fromEntries(kept) };
 }
 
-// How the provider is spoken with; the page's own audio stays what it is.
+// The audio format between server and provider; the page's own stays PCM16 at 24 kHz.
 function formatOf(type) {
   return type === "audio/pcm" ? { type, rate: 24_000 } : { type };
 }

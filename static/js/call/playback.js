@@ -1,23 +1,23 @@
-// The assistant's turn as it is heard: plays, reports what was heard, and falls silent at once.
+// Playback of the assistant's answers: plays them, reports what was heard, and stops at once.
 
 const REPORT_MS = 250;
 
-/** Plays the answers of one call and keeps the account of what was heard. */
+/** Plays the answers of one call and keeps track of what was heard. */
 export class Playback {
-  onstarted = null; // () the first sound of an answer
-  onstopped = null; // () everything queued was heard
+  onstarted = null; // () playback has started
+  onstopped = null; // () everything queued was played
   onlevel = null; // (level)
-  onheard = null; // (id, fraction of the received sound; 1 when the item was heard to its end)
-  send = null; // (event) to the server
+  onheard = null; // (id, fraction of the received audio; 1 when the item was played to its end)
+  send = null; // (event) sends it to the server
   #player;
   #contentIndex = new Map(); // item id -> content index
   #receivedMs = new Map(); // item id -> milliseconds received
-  #open = new Set(); // items with sound that was not heard yet
-  #cut = new Set(); // items whose late audio must stay unheard
+  #open = new Set(); // items with audio that has not been played yet
+  #cut = new Set(); // items that were cut: audio that arrives late is ignored
   #heard = new Set();
   #reportedAt = -Infinity;
   #speaking = false;
-  #cutting = Promise.resolve([]); // the cut that was made last
+  #cutting = Promise.resolve([]); // the result of the last cut
 
   /** @param {object} player a Player */
   constructor(player) {
@@ -30,24 +30,24 @@ export class Playback {
     return this.#speaking;
   }
 
-  /** Whether sound is playing or waiting to. */
+  /** Whether audio is playing or queued. */
   get pending() {
     return this.#open.size > 0;
   }
 
-  /** How many items were heard, in part at least. */
+  /** How many items were heard, at least in part. */
   get itemsHeard() {
     return this.#heard.size;
   }
 
-  /** Take in `nextvoice.audio`: whose audio follows. */
+  /** Process `nextvoice.audio`: the item that the following audio belongs to. */
   begin({ item_id: id, content_index: index }) {
     this.#contentIndex.set(id, index ?? 0);
   }
 
   /**
-   * Take in nothing of an item that nobody wants to hear, and tell the server so. Returns whether it
-   * is refused only now.
+   * Ignore all audio of an unwanted item and truncate it to nothing. Returns false if it was
+   * already playing, cut or refused.
    */
   refuse(id) {
     if (this.#open.has(id) || this.#cut.has(id)) return false;
@@ -64,24 +64,24 @@ export class Playback {
     this.#player.play(id, pcm);
   }
 
-  /** Say that the item is complete. */
+  /** Mark an item's audio as complete. */
   end(id) {
     if (this.#open.has(id)) this.#player.end(id);
   }
 
-  /** Say that the response is over: nothing more comes for any item. */
+  /** The response is done: mark the audio of all items as complete. */
   endAll() {
     for (const id of this.#open) this.#player.end(id);
   }
 
-  /** Pause the voice where it is, or let it go on from there. */
+  /** Pause playback, or resume it from the same place. */
   pause(on) {
     this.#player.pause(on);
   }
 
   /**
-   * Fall silent now and tell the server where. Resolves with [{id, fraction}] of what was cut:
-   * `fraction` is how much of the received sound was heard.
+   * Stop at once and truncate the items on the server. Resolves with [{id, fraction}] of the items
+   * that were cut: `fraction` is how much of the received audio was heard.
    */
   cut() {
     if (this.#open.size > 0) this.#cutting = this.#cutOpen();
@@ -99,7 +99,7 @@ export class Playback {
 
   #truncate(id, playedMs) {
     const received = this.#receivedMs.get(id) ?? 0;
-    // Never beyond what was received: the provider refuses such a truncation.
+    // At most what was received: the provider refuses a truncation beyond that.
     const heardMs = Math.floor(Math.min(playedMs, received));
     const where = { item_id: id, content_index: this.#contentIndex.get(id) ?? 0, audio_end_ms: heardMs };
     this.send?.({ type: "nextvoice.played", ...where });

@@ -1,23 +1,23 @@
-// One WebSocket of the browser leg, from its first frame to its close, and what waits to go over it.
+// One WebSocket from the browser to the server, and the queue of frames to be sent.
 
-const IDLE_MS = 8000; // with nothing to say; the server waits for ten seconds
+const IDLE_MS = 8000; // an open socket without a first frame; the server waits for ten seconds
 
 /**
- * One connection. Callbacks: `onframe(string|ArrayBuffer)`, `onclose({code, timedOut})`, which
- * comes exactly once.
+ * One connection. Callbacks: `onframe(string|ArrayBuffer)`, `onclose({code, timedOut})`, which is
+ * called exactly once.
  */
 export class CallSocket {
   onframe = null;
   onclose = null;
   #socket;
-  #first = null; // the event to begin with
+  #first = null; // the event to send first
   #waits;
   #timer;
   #closed = false;
 
   /**
    * @param {string} url of the call; a path is enough
-   * @param {{openMs: number, answerMs: number}} waits how long opening, then the answer may take
+   * @param {{openMs: number, answerMs: number}} waits timeouts: to open, and then for the answer
    */
   constructor(url, waits) {
     this.#waits = waits;
@@ -29,7 +29,7 @@ export class CallSocket {
     this.#wait(waits.openMs);
   }
 
-  /** Say what the line begins with, as soon as it is open. @param {object} first */
+  /** Send the first event as soon as the socket is open. @param {object} first */
   begin(first) {
     this.#first = first;
     if (this.open) this.#ask();
@@ -47,7 +47,7 @@ export class CallSocket {
     this.#socket.send(frame);
   }
 
-  /** The answer that was waited for is there. */
+  /** The answer has arrived: stop its timeout. */
   settle() {
     clearTimeout(this.#timer);
   }
@@ -57,13 +57,13 @@ export class CallSocket {
     this.#socket.close(code);
   }
 
-  /** Close without a word: nothing is called back any more. */
+  /** Close without any further callback. */
   abandon() {
     this.#closed = true;
     this.close();
   }
 
-  /** Let go of a line that is dead. Without a code, which the server takes for a loss, not a goodbye. */
+  /** Close a dead connection. Without a code, which the server takes for a loss, not a hang-up. */
   drop() {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -91,22 +91,22 @@ export class CallSocket {
   }
 }
 
-/** The ws(s) address of `url` seen from a page at `page`. */
+/** The ws: or wss: URL of `url`, relative to the page at `page` (a Location). */
 export function socketUrl(url, page) {
   const absolute = new URL(url, page.href);
   absolute.protocol = absolute.protocol.replace(/^http/, "ws");
   return absolute.href;
 }
 
-// What goes to the server, in order: counted, and kept as long as it may have to be said again.
+// Frames to the server: queued in order, counted, and kept while they may have to be resent.
 
 const BYTES_PER_SECOND = 48_000; // PCM16 at 24 kHz
-// Together two seconds: speech that is older is worth nothing by the time it arrives.
+// Two seconds altogether: older speech would arrive too late to be of use.
 const WAITING_BYTES = 1.8 * BYTES_PER_SECOND;
 const BUSY_BYTES = 0.2 * BYTES_PER_SECOND;
 const EVENTS_KEPT = 1000;
-const LOUD = 0.03; // RMS; below it nobody spoke
-// What a person put in; of all else a new call knows nothing.
+const LOUD = 0.03; // RMS; below this nobody spoke
+// The person's input. All other events mean nothing to a new call.
 const INPUT = [
   "input_audio_buffer.commit",
   "input_audio_buffer.clear",
@@ -115,22 +115,22 @@ const INPUT = [
 ];
 
 /**
- * Frames on their way to the server. A frame is a string (JSON) or an ArrayBuffer (microphone).
- * Of the microphone at most two seconds wait; older sound is dropped.
+ * Frames on their way to the server. A frame is a string (JSON) or an ArrayBuffer (microphone). At
+ * most two seconds of microphone audio are queued; older audio is dropped.
  */
 export class Outbox {
-  /** Frames the server was sent since the call began, as it counts them. */
+  /** Frames sent since the call began, as the server counts them. */
   sent = 0;
-  /** Microphone frames ever put on a line, and ever dropped. */
+  /** Microphone frames ever sent, and ever dropped. */
   audioSent = 0;
   audioDropped = 0;
-  /** Characters and bytes ever put on a line. */
+  /** Characters of JSON plus bytes of audio ever sent. */
   bytesSent = 0;
-  /** Whether somebody was speaking in what was dropped; whoever tells it sets it back. */
+  /** Whether there was speech in the dropped audio; whoever reports it resets this. */
   lostSpeech = false;
-  #waiting = []; // frames not sent yet
-  #kept = []; // {frame, index}: sent, but perhaps never arrived
-  #spokenUntil = 0; // after the newest frame that is kept no more in which somebody spoke
+  #waiting = []; // frames to be sent
+  #kept = []; // {frame, index}: sent, but may not have arrived
+  #spokenUntil = 0; // end of the newest frame with speech that is no longer kept
 
   get waiting() {
     return this.#waiting.length;
@@ -142,7 +142,10 @@ export class Outbox {
     this.#waiting = this.#newest(this.#waiting);
   }
 
-  /** Send as much as `port` takes without piling up. @param {{bufferedAmount: number, send: Function}} port */
+  /**
+   * Send as much as `port` takes without growing its buffer.
+   * @param {{bufferedAmount: number, send: Function}} port
+   */
   pump(port) {
     while (this.#waiting.length > 0 && port.bufferedAmount <= BUSY_BYTES) {
       const frame = this.#waiting.shift();
@@ -154,7 +157,7 @@ export class Outbox {
     }
   }
 
-  /** The server has the first `received` frames of the call: what follows them waits again. */
+  /** The server has the first `received` frames of the call: queue those after them again. */
   resume(received) {
     const missing = this.#kept.filter(({ index }) => index >= received).map(({ frame }) => frame);
     this.lostSpeech ||= received < this.#spokenUntil;
@@ -164,7 +167,7 @@ export class Outbox {
     this.#waiting = this.#newest([...missing, ...this.#waiting]);
   }
 
-  /** A new call takes over: of what was never sent, only what the person put in goes along. */
+  /** A new call takes over: of the frames not sent yet, only the person's input is kept. */
   restart() {
     this.#kept = [];
     this.#spokenUntil = 0;
@@ -176,7 +179,7 @@ export class Outbox {
     this.#kept.push(entry);
     let audio = 0;
     let events = 0;
-    // From the newest backwards; positions are kept with the entries, so gaps do no harm.
+    // The limits apply from the newest frame backwards. Entries have their index, so gaps are fine.
     this.#kept = this.#kept
       .reverse()
       .filter(({ frame, index }) => {

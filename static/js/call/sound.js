@@ -1,27 +1,27 @@
-// The sound of one spoken call, and what a person does with it: turns, interruptions, coughs.
+// The audio of one spoken call, with turn-taking, interruptions and coughs.
 
 import { BargeIn, Coughs } from "./barge-in.js";
 import { Turns } from "./turns.js";
 import { VoiceLine } from "./voice-line.js";
 
 /**
- * Hears and speaks for a call. `call` is what it needs of it: `live`, `answering`,
- * `send(event)`, `sendAudio(frame)`, `apply(stateEvent)`, `stopSpeaking()`, `notice(code)`,
- * `lost(reason)` there will be no microphone, and `away("device"|"microphone"|null)`.
+ * Records and plays for a call. `call` is what it needs of it: `live`, `answering`, `send(event)`,
+ * `sendAudio(frame)`, `apply(stateEvent)`, `stopSpeaking()`, `notice(code)`, `lost(reason)` when
+ * the microphone is lost for good, and `away("device"|"microphone"|null)`.
  */
 export class Sound {
   #call;
   #captions;
   #line;
   #turns;
-  #bargeIn; // whether a sound is an interruption
-  #coughs; // what was none
-  #heardBefore = 0; // answers heard in the calls that this one took over from
+  #bargeIn; // decides whether a sound is an interruption
+  #coughs; // handles sounds that are not
+  #heardBefore = 0; // items heard before the current call or session began
 
   /**
    * @param {{capture: string, player: string}} worklets addresses of the worklet modules
    * @param {{choice: object, rawMicrophone?: boolean}} options of the call
-   * @param {object} captions told what was heard of each answer  @param {object} call
+   * @param {object} captions gets what was heard of each answer  @param {object} call
    */
   constructor(worklets, { choice, rawMicrophone: raw }, captions, call) {
     this.#call = call;
@@ -44,7 +44,7 @@ export class Sound {
     return this.#turns.held;
   }
 
-  /** Why there is no sound: "device", "microphone" or null. */
+  /** Why there is no audio: "device", "microphone" or null. */
   get away() {
     return this.#line.away;
   }
@@ -57,56 +57,56 @@ export class Sound {
     return this.#line.counters;
   }
 
-  /** Whether the server hears the person. */
+  /** Whether the server detects speech. */
   get hearing() {
     return this.#line.gate.heard;
   }
 
-  /** Whether an answer is heard now. */
+  /** Whether an answer is being played. */
   get speaking() {
     return this.#line.playback.speaking;
   }
 
-  /** Whether sound of an answer is heard or waiting to be. */
+  /** Whether audio of an answer is playing or queued. */
   get pending() {
     return this.#line.playback.pending;
   }
 
-  /** Whether anything was heard since the call began, or began anew. */
+  /** Whether anything was heard since the call began, or was started anew. */
   get spoke() {
     return this.counters.itemsHeard > this.#heardBefore;
   }
 
-  /** Open everything, inside a tap. Resolves with null, or with the reason why not. */
+  /** Open everything, inside a user gesture. Resolves with null, or with the reason why not. */
   open() {
     return this.#line.open();
   }
 
-  /** The provider's call begins, or begins anew: it has not said anything yet. */
+  /** A call is started, or started anew: its model has not spoken yet. */
   begin() {
     this.#heardBefore = this.counters.itemsHeard;
   }
 
-  /** Let go of everything. */
+  /** Release everything. */
   close() {
     this.#bargeIn.reset();
     this.cut();
     this.#line.close();
   }
 
-  /** Whether the provider writes down what the person says. */
+  /** Whether the provider transcribes the person's speech. */
   set written(written) {
     this.#coughs.written = written;
   }
 
-  /** Where the account of what was heard goes; the call as it is then, unless told otherwise. */
+  /** Set where reports of what was heard are sent; by default to the call. */
   reportTo(send = this.#call.send) {
     this.#line.playback.send = send;
   }
 
-  /** Take turns as chosen. Returns what is to be called when the server knows of it. */
+  /** Apply the chosen turn-taking. Returns a function to call when the server has been told. */
   follow(choice) {
-    // Only where the provider leaves it to us can an answer go on after a sound.
+    // An answer can resume after a sound only if the provider does not interrupt it itself.
     const ours = choice.session.audio?.input?.turn_detection?.interrupt_response === false;
     this.#bargeIn.holdMs = ours ? choice.pauseMs : 0;
     return this.#turns.change(choice.mode);
@@ -140,26 +140,26 @@ export class Sound {
     this.#line.changeMicrophone();
   }
 
-  /** Fall silent, whatever is heard. */
+  /** Stop playback and forget any barge-in under way. */
   silence() {
     const cut = this.cut();
     this.#bargeIn.reset();
     return cut;
   }
 
-  /** Cut the answer that is heard. Resolves when the server and the captions know where. */
+  /** Cut the answer that is playing. Resolves when the server and the captions know where. */
   async cut() {
     if (!this.pending) return;
     for (const { id, fraction } of await this.#line.cut()) this.#captions.interrupt(id, fraction);
   }
 
-  /** The provider hears nobody any more: it stopped, or is gone. */
+  /** The provider no longer detects speech: it has ended, or the session is lost. */
   unheard() {
     this.#line.gate.heard = false;
     this.#bargeIn.stopped();
   }
 
-  /** Whose sound follows; `unwanted` when that answer was refused. */
+  /** Process `nextvoice.audio`; `unwanted` if its response was cancelled. */
   announce(event, unwanted) {
     const { playback } = this.#line;
     playback.begin(event);
@@ -170,17 +170,17 @@ export class Sound {
     this.#line.playback.play(id, pcm);
   }
 
-  /** The answer is complete: no item of it goes on. */
+  /** The response is done: no more audio comes for any of its items. */
   endAll() {
     this.#line.playback.endAll();
   }
 
-  /** An answer begins. Returns whether it is one to a cough, which nobody wants. */
+  /** A response begins. Returns whether it responds to a cough and is thus unwanted. */
   answersCough() {
     return this.#coughs.isAnswered();
   }
 
-  /** Take in what the server says about sound; `answering` whether an answer is being made. */
+  /** Process a server event about audio; `answering`: a response is in progress. */
   take(event, answering) {
     switch (event.type) {
       case "input_audio_buffer.speech_started":
@@ -234,7 +234,7 @@ export class Sound {
 
   #onSpeech(itemId) {
     this.#line.gate.heard = true;
-    // What may be a cough only pauses the answer.
+    // A sound that may be a cough only pauses the answer.
     if (this.#bargeIn.started(itemId)) return;
     this.cut();
     this.#call.apply("speech_started");

@@ -1,7 +1,7 @@
-// The states of a call, all of them, and what leads from one to another; and its answers under way.
+// The state machine of a call, and the responses that are in progress.
 //
-// REST stands for where a call waits for the person: `muted` when the microphone is off,
-// `listening` otherwise. An event that a state does not list is ignored there.
+// REST stands for the state in which a call waits for the person: `muted` when the microphone is
+// off, otherwise `listening`. An event that a state does not list is ignored in it.
 
 export const REST = "(rest)";
 
@@ -60,7 +60,7 @@ export const TRANSITIONS = {
 
 export const STATES = Object.keys(TRANSITIONS);
 
-/** Where the table leads from `state` on `event`; `state` itself when the event means nothing. */
+/** The state that follows `state` on `event`; `state` itself if the event is ignored. */
 export function next(state, event, muted = false) {
   const target = TRANSITIONS[state][event];
   if (target === undefined) return state;
@@ -73,7 +73,7 @@ export function isLive(state) {
   return !["idle", "checking", "connecting", "ended"].includes(state);
 }
 
-/** Whether something was started that has not ended. */
+/** Whether a call in this state was started and has not ended. */
 export function isActive(state) {
   return state !== "idle" && state !== "ended";
 }
@@ -103,7 +103,7 @@ export class CallState {
     return this.#reason;
   }
 
-  /** Apply an event; `reason` goes with "end". Returns whether the state changed. */
+  /** Apply an event; `reason` is for "end". Returns whether the state changed. */
   apply(event, reason = null) {
     if (event === "mute") this.#muted = true;
     if (event === "unmute" || event === "start") this.#muted = false;
@@ -117,35 +117,35 @@ export class CallState {
   }
 }
 
-// Which answer the provider is making, and which ones nobody wants any more.
+// Which response the provider is generating, and which ones were cancelled.
 
 export class Responses {
   #making = null; // id
-  #begun = new Set(); // ids of those whose end was not told yet
-  #unwanted = new Set(); // ids of those that were cancelled
+  #begun = new Set(); // ids without a `response.done` so far
+  #unwanted = new Set(); // ids that were cancelled
 
-  /** Whether an answer is being made. */
+  /** Whether a response is being generated. */
   get making() {
     return this.#making !== null;
   }
 
-  /** The provider begins an answer. */
+  /** The provider begins a response. */
   begin(id) {
     this.#making = id;
     this.#begun.add(id);
-    this.#unwanted.delete(id); // not every provider gives each answer an id of its own
+    this.#unwanted.delete(id); // some providers use the same id for several responses
   }
 
-  /** Nothing is being made: whoever made it is gone. */
+  /** No response is in progress any more, for example because the provider's session is lost. */
   end() {
     this.#making = null;
     this.#begun.clear();
   }
 
   /**
-   * The end of an answer is told. Returns whether it was the one that is being made; an earlier one
-   * may be told to be over after the next has begun.
-   * @param {string} id an unknown one is taken for that of the answer that is being made
+   * Process a `response.done`. Returns whether it was for the current response; that of an earlier
+   * one may arrive after the next has begun.
+   * @param {string} id an unknown id is taken for that of the current response
    */
   done(id) {
     const earlier = this.#begun.delete(id) && this.making && id !== this.#making;
@@ -153,7 +153,7 @@ export class Responses {
     return !earlier;
   }
 
-  /** Nobody wants the answer that is being made. Returns whether there was one. */
+  /** Mark the current response as unwanted. Returns whether there was one. */
   refuse() {
     if (!this.making) return false;
     this.#unwanted.add(this.#making);
@@ -161,7 +161,7 @@ export class Responses {
     return true;
   }
 
-  /** Whether the sound of this answer was only on its way still when it was refused. */
+  /** Whether this response was cancelled, so that its late audio must be refused. */
   isUnwanted(id) {
     return this.#unwanted.has(id);
   }

@@ -1,11 +1,11 @@
-// The person's turns in a spoken call: hands-free, by holding, or by tapping.
+// Turn-taking in a spoken call: hands-free, by holding a button, or by tapping it.
 
-const CLOSING_FRAMES = 40; // 1.6 s of silence end any turn
+const CLOSING_FRAMES = 40; // 1.6 s of silence, so that the VAD ends the turn
 const FRAME_BYTES = 1920; // 40 ms of PCM16 at 24 kHz
 
 /**
- * Says to the server what the person's hands say. `call` is what it needs of the call:
- * `send(event)`, `sendAudio(frame)`, `apply(stateEvent)`, `interrupt()` stop an answer.
+ * Turns button presses into events for the server. `call` is what it needs of the call:
+ * `send(event)`, `sendAudio(frame)`, `apply(stateEvent)` and `interrupt()`, which stops an answer.
  */
 export class Turns {
   /** "free", "hold" or "tap". */
@@ -24,7 +24,7 @@ export class Turns {
     return this.mode === "free";
   }
 
-  /** Whether a turn by hand is being spoken. */
+  /** Whether a push-to-talk turn is in progress. */
   get held() {
     return this.#gate.held;
   }
@@ -33,7 +33,7 @@ export class Turns {
     return this.#gate.muted;
   }
 
-  /** A turn by hand begins. */
+  /** Begin a push-to-talk turn. */
   press() {
     if (this.handsFree || this.held || this.muted) return;
     this.#call.interrupt();
@@ -41,21 +41,21 @@ export class Turns {
     this.#call.apply("speech_started");
   }
 
-  /** The turn by hand is complete: it is sent, if anything was said. */
+  /** End the push-to-talk turn: send it, unless it is too short. */
   release() {
     if (!this.held) return;
     if (this.#gate.release()) this.#commit();
     else this.#drop();
   }
 
-  /** The turn by hand was a mistake: the server forgets it. */
+  /** Discard the push-to-talk turn, on the server too. */
   discard() {
     if (!this.held) return;
     this.#gate.release();
     this.#drop();
   }
 
-  /** Begin a turn by a tap, or send it by another one. */
+  /** Begin a turn, or send the one in progress. */
   tap() {
     if (this.held) this.release();
     else this.press();
@@ -67,9 +67,9 @@ export class Turns {
   }
 
   /**
-   * Take turns in another way from now on; a turn that is being spoken is complete.
+   * Switch to another mode; a turn in progress is sent.
    * @param {"free"|"hold"|"tap"} mode
-   * @returns {() => void} to be called when the server knows of it
+   * @returns {() => void} to be called when the server has been told
    */
   change(mode) {
     if (mode === this.mode) return () => {};
@@ -78,11 +78,11 @@ export class Turns {
     if (wasFree && this.#gate.heard) this.#commit();
     this.mode = mode;
     this.#gate.handsFree = mode === "free";
-    // What the server has of a room that nobody spoke in is not part of the next turn.
+    // The silence that the server has buffered so far must not become part of the next turn.
     return () => wasFree && mode !== "free" && this.#call.send({ type: "input_audio_buffer.clear" });
   }
 
-  /** The microphone falls silent for a while: no turn may wait for it. */
+  /** The microphone is interrupted: end the turn in progress, which must not wait for it. */
   close() {
     this.release();
     if (!this.handsFree || !this.#gate.heard) return;

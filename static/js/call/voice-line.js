@@ -1,4 +1,4 @@
-// The sound of one spoken call, both ways: microphone, gate, voice.
+// The audio path of one spoken call: microphone, gate and playback.
 
 import { Capture } from "../audio/capture.js";
 import { audioContext, leaveAudio, useAudio } from "../audio/context.js";
@@ -7,15 +7,15 @@ import { missingForVoice, reasonForMicrophone } from "./end-reasons.js";
 import { LoudnessWatch, MicrophoneGate } from "./microphone-gate.js";
 import { Playback } from "./playback.js";
 
-const START_MS = 1500; // until the sound of a device that has any is running
-const SWITCH_MS = 400; // changing microphones takes a moment, which need not be told
-const GONE = ["mic_absent", "mic_busy", "mic_failed"]; // may come back
+const START_MS = 1500; // by then the audio context runs, if the device has audio at all
+const SWITCH_MS = 400; // switching microphones takes a moment, which is not reported
+const GONE = ["mic_absent", "mic_busy", "mic_failed"]; // the microphone may come back
 
 /**
- * Callbacks: `onframe(ArrayBuffer)` what may go to the server, `onvoice("voice"|"quiet")` a
- * person is heard over the answer, or no more; `onnotice(code)`; `onaway("device"|"microphone"|
- * null)` the device took the sound away, the microphone is gone, or all is well again;
- * `onlost(reason)` there will be no microphone.
+ * Callbacks: `onframe(ArrayBuffer)` with audio to be sent; `onvoice("voice"|"quiet")` when a person
+ * starts or stops speaking over the answer; `onnotice(code)`; `onaway("device"|"microphone"|null)`
+ * when the system has interrupted the audio, the microphone is missing, or all is well again;
+ * `onlost(reason)` when the microphone is lost for good.
  */
 export class VoiceLine {
   onframe = null;
@@ -25,14 +25,14 @@ export class VoiceLine {
   onlost = null;
   gate = new MicrophoneGate();
   playback = null;
-  /** How loud both sides are now, 0 to 1. */
+  /** The current levels of both sides, RMS, 0 to 1. */
   levels = { user: 0, assistant: 0 };
   #capture;
   #player;
   #raw;
   #loudness = new LoudnessWatch();
   #away = null;
-  #held = false; // the device keeps the microphone's sound to itself
+  #held = false; // the system has muted the microphone track
   #opened = false;
   #closed = false;
   #tries = 0;
@@ -61,17 +61,17 @@ export class VoiceLine {
     return { ...this.#player.counters, itemsHeard: this.playback.itemsHeard };
   }
 
-  /** Why there is no sound: "device", "microphone" or null. */
+  /** Why there is no audio: "device", "microphone" or null. */
   get away() {
     return this.#away;
   }
 
-  /** Whether somebody is to be heard right now. */
+  /** Whether the microphone picks up any sound right now. */
   get sounding() {
     return this.#loudness.sounding;
   }
 
-  /** Open everything, inside a tap. Resolves with null, or with the reason why not. */
+  /** Open everything, inside a user gesture. Resolves with null, or with the reason why not. */
   async open() {
     const missing = missingForVoice(window);
     if (missing) return missing;
@@ -89,17 +89,17 @@ export class VoiceLine {
     }
     this.#opened = true;
     if (this.#closed) this.#release();
-    // A browser without a speaker may never start the sound, and says nothing.
+    // Without an audio output, a context may never start running, and there is no error.
     else setTimeout(() => this.#look(), START_MS);
     return null;
   }
 
-  /** Take the microphone that is chosen now. */
+  /** Switch to the microphone that is chosen now. */
   changeMicrophone() {
     if (!this.#closed) this.#reopen();
   }
 
-  /** The person is back: have the sound again. Best inside a tap. */
+  /** Get the audio back after an interruption. Works best inside a user gesture. */
   wake() {
     if (this.#closed || !this.#opened) return;
     audioContext();
@@ -107,13 +107,13 @@ export class VoiceLine {
     else this.#look();
   }
 
-  /** Fall silent; resolves with what was cut, see `Playback.cut`. */
+  /** Stop playback; resolves with what was cut, see `Playback.cut`. */
   cut() {
     this.levels.assistant = 0;
     return this.playback.cut();
   }
 
-  /** Let go of the microphone now, and of the voice once its last account was given. */
+  /** Release the microphone now, and the player once it has reported what was heard. */
   close() {
     this.#closed = true;
     this.levels.user = 0;
@@ -163,13 +163,13 @@ export class VoiceLine {
   }
 
   #onContextState() {
-    // A phone call or the lock screen stops the sound; some devices give it back when asked.
+    // A phone call or the lock screen suspends the context; some devices resume it on request.
     if (this.#closed) return;
     if (!["running", "closed"].includes(audioContext().state)) this.onnotice?.("audio_paused");
     this.#look();
   }
 
-  /** See whether there is sound, and tell when that has changed. */
+  /** Check whether there is audio, and report a change. */
   #look() {
     if (this.#closed || !this.#opened) return;
     const stopped = this.#held || audioContext().state !== "running";

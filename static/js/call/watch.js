@@ -1,16 +1,16 @@
-// Watches a conversation whose call may go on in another tab.
+// Watches a conversation for a call in another tab.
 
 import { socketUrl } from "./socket.js";
 
-const WAITS_MS = [500, 1000, 2000, 5000, 10_000]; // the last again and again
-const SILENT_MS = 25_000; // a call shows itself every 10 s; one that does not is gone
+const WAITS_MS = [500, 1000, 2000, 5000, 10_000]; // the last one is repeated
+const SILENT_MS = 25_000; // a live call is reported every 10 s; without reports it is gone
 const GONE = 4404; // the conversation was deleted
-const OVER = [4401, 4403]; // nothing more will be shown
+const OVER = [4401, 4403]; // signed out or not allowed: no reconnect
 
 /**
- * Callbacks: `onevent(event)` what is stored, `oncall(call)` {id, spoken}, or null: no call,
- * `onover(event)` a call is over, `ongone()` the conversation is not there any more, and `onback()`
- * it is there again.
+ * Callbacks: `onevent(event)` for what is stored; `oncall(call)` with {id, spoken}, or null when
+ * there is no call; `onover(event)` when a call has ended; `ongone()` when the conversation was
+ * deleted, and `onback()` when it is there again.
  */
 export class Watch {
   onevent = null;
@@ -30,8 +30,8 @@ export class Watch {
   /** @param {string} url of the conversation's watch socket */
   constructor(url) {
     this.#url = url;
-    // A call that begins as the page arrives gives the watch up at once. By then no socket may
-    // connect: it would be in the call's way, and browsers complain when it is closed.
+    // Deferred: a call that begins as the page loads closes the watch at once. A socket that is
+    // connecting then would delay the call, and browsers log an error when it is closed.
     this.#timer = setTimeout(() => this.#connect());
   }
 
@@ -65,7 +65,7 @@ export class Watch {
       this.#silence = setTimeout(() => this.#show(null), SILENT_MS);
       this.#show({ id, spoken });
     } else if (this.#call?.id === id) {
-      // One that was taken over ends after the other has begun.
+      // Only if it is the one shown: a replaced call ends after its successor has begun.
       this.#show(null);
     }
   }
@@ -79,7 +79,7 @@ export class Watch {
   #onClose(code) {
     if (this.#closed || OVER.includes(code)) return;
     if (code === GONE && !this.#gone) this.ongone?.();
-    // Looked for again and again all the same: whoever deleted it may undo that.
+    // Keep trying even so, since the deletion can be undone.
     this.#gone ||= code === GONE;
     const wait = WAITS_MS[Math.min(this.#attempts, WAITS_MS.length - 1)];
     this.#attempts += 1;

@@ -1,41 +1,41 @@
-// What the person types into a call: as a message, and until the server has it.
+// Typed messages of a call, from the text box until the server has them.
 
 const TAKEN = ["conversation.item.added", "conversation.item.created", "conversation.item.done"];
 
 /**
  * @typedef {object} Said
  * @property {string} text
- * @property {object[]} attachments uploaded, as the server showed them
- * @property {boolean} answer whether an answer is asked for
+ * @property {object[]} attachments uploaded, as the server returned them
+ * @property {boolean} answer whether an answer is requested
  */
 
-/** Messages that wait for the line, and those that are on their way. */
+/** Messages that wait for a connection, and those not yet confirmed by the server. */
 export class Written {
   #waiting = []; // Said
   #sent = new Map(); // Said by item id
 
-  /** Keep one until there is a line. @param {Said} said */
+  /** Queue a message until there is a connection. @param {Said} said */
   wait(said) {
     this.#waiting.push(said);
   }
 
-  /** Those that waited, first said first; they wait no more. @returns {Said[]} */
+  /** Remove and return the queued messages, in order. @returns {Said[]} */
   due() {
     return this.#waiting.splice(0);
   }
 
-  /** One goes to the server as this item. */
+  /** Note that a message is being sent as this item. */
   send(id, said) {
     this.#sent.set(id, said);
   }
 
-  /** Note which messages the server has. */
+  /** Process an event that may confirm that the server has a message. */
   take(event) {
     if (TAKEN.includes(event.type)) this.#sent.delete(event.item?.id);
     if (event.type === "nextvoice.saved") this.#sent.delete(event.item_id);
   }
 
-  /** The server did not take this item. @returns {Said|null} the message, unless it is stored */
+  /** The server refused this item. @returns {Said|null} its message, unless it was confirmed */
   refused(id) {
     const said = this.#sent.get(id) ?? null;
     this.#sent.delete(id);
@@ -43,8 +43,9 @@ export class Written {
   }
 
   /**
-   * It is over: what the server does not have, first said first. `arrives`: what was sent still does.
-   * @returns {{said: Said[], items: string[]}} `items` are ids that nothing will come of
+   * The call has ended: return the messages that the server does not have, in order. `arrives`:
+   * those already sent will still arrive.
+   * @returns {{said: Said[], items: string[]}} `items`: ids of the items that were not delivered
    */
   end({ arrives }) {
     const items = arrives ? [] : [...this.#sent.keys()];
@@ -54,13 +55,13 @@ export class Written {
   }
 }
 
-// A message that is typed into a call: as it is sent, and as the page shows it at once.
+// A typed message, as it is sent and as the page shows it meanwhile.
 
-const EVENT = "message_"; // event ids of messages, so that one that was refused can be taken back
+const EVENT = "message_"; // prefix of event ids, to find the message that an error refers to
 
 /**
- * @param {string} text  @param {object[]} attachments uploaded, as the server showed them
- * @returns {{item: object, shown: object}} the item, and the same with its attachments described
+ * @param {string} text  @param {object[]} attachments uploaded, as the server returned them
+ * @returns {{item: object, shown: object}} the item, and the same with its attachments' details
  */
 export function newMessage(text, attachments) {
   const written = text ? [{ type: "input_text", text }] : [];
@@ -70,12 +71,12 @@ export function newMessage(text, attachments) {
   return { item, shown: { ...item, content: [...written, ...described] } };
 }
 
-/** The event that puts the item into the conversation. */
+/** The event that adds the item to the conversation. */
 export function creation(item) {
   return { type: "conversation.item.create", event_id: `${EVENT}${item.id}`, item };
 }
 
-/** Id of the item whose creation had this event id; null when it created none. */
+/** The id of the item that was created by the event with this id, or null. */
 export function itemOf(eventId) {
   return eventId?.startsWith(EVENT) ? eventId.slice(EVENT.length) : null;
 }

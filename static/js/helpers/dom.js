@@ -1,4 +1,4 @@
-// Small things that every panel does with the DOM.
+// Small DOM helpers that every panel uses.
 
 /** The first match inside `root`. */
 export function find(selector, root = document) {
@@ -15,34 +15,34 @@ export function show(element, visible) {
   if (element) element.hidden = !visible;
 }
 
-/** Set text only when it changed, so that screen readers and selections are left alone. */
+/** Set text only if it differs, so that live regions and selections are not disturbed. */
 export function setText(element, text) {
   if (element && element.textContent !== text) element.textContent = text;
 }
 
-/** A fresh copy of the only element in a template. */
+/** A copy of the only element in a template. */
 export function fromTemplate(id) {
   return document.getElementById(id).content.firstElementChild.cloneNode(true);
 }
 
-/** A fresh copy of the only element in a template inside `root`. */
+/** A copy of the only element in a template inside `root`. */
 export function fromTemplateIn(selector, root) {
   return find(selector, root).content.firstElementChild.cloneNode(true);
 }
 
-/** One of the page's icons, drawn anew in an existing <svg class="icon">. */
+/** Switch an existing <svg class="icon"> to another of the page's icons. */
 export function setIcon(svg, name) {
   const use = svg?.querySelector("use");
   const href = `#icon-${name}`;
   if (use && use.getAttribute("href") !== href) use.setAttribute("href", href);
 }
 
-/** Whether a key belongs to an input method that composes (Chinese, Japanese). */
+/** Whether a key belongs to an IME composition (Chinese, Japanese). */
 export function isComposing(event) {
   return event.isComposing || event.keyCode === 229;
 }
 
-/** Whether the person is writing in `target`, so that letters are not shortcuts. */
+/** Whether `target` takes text input, so that letters typed there are not shortcuts. */
 export function isWriting(target) {
   return target instanceof Element && target.closest("input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]") !== null;
 }

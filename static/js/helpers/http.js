@@ -1,15 +1,15 @@
-// Requests to our own pages. Where the session is over the person is taken to sign in, and back;
-// nothing is told to who asked, since the page goes away.
+// Requests to our own pages. If the session has ended, the person is sent to sign in and then back
+// here; the caller's promise stays pending, since the page is unloading.
 
 import { t } from "./strings.js";
 
-/** POST form fields; resolves with the answer. Rejects unless it is a success. */
+/** POST form fields; resolves with the response. Rejects unless its status is a success. */
 export async function post(url, fields = {}) {
   const answer = await fetch(url, {
     method: "POST",
     headers: { "X-CSRFToken": document.body.dataset.csrf },
     body: new URLSearchParams(fields),
-    // What is posted as the page goes away still arrives.
+    // A request made while the page unloads is still sent.
     keepalive: true,
   });
   if (leavesToSignIn(answer.url)) return never();
@@ -19,7 +19,7 @@ export async function post(url, fields = {}) {
 
 /**
  * Get a page as a document whose scripts do not run.
- * XMLHttpRequest parses it, because parsing strings is closed under Trusted Types.
+ * XMLHttpRequest parses it, because Trusted Types do not allow strings to be parsed.
  * @param {string} url
  * @param {FormData|null} fields posted when given
  * @returns {Promise<{page: Document, url: string}>} `url` after redirects
@@ -66,7 +66,8 @@ export function upload(url, file, onprogress) {
   return { done, cancel: () => request.abort() };
 }
 
-// Other tabs sign in, which makes the token of this page an old one, and delete what it shows.
+// Signing in from another tab invalidates this page's CSRF token (403); another tab may also have
+// deleted what this page shows (404).
 const REASONS = { 403: "page_outdated", 404: "not_there" };
 
 /** Why a request failed, in the person's language. */
@@ -78,7 +79,7 @@ function refusal(status, url) {
   return Object.assign(new Error(`${status} ${url}`), { status });
 }
 
-/** Whether an answer is the page where people sign in; then the browser is on its way there. */
+/** Whether a response is the sign-in page; if so, navigates there. */
 function leavesToSignIn(url) {
   const { login } = document.body.dataset;
   if (!login || new URL(url, location.href).pathname !== login || location.pathname === login) return false;

@@ -1,5 +1,5 @@
-// What this browser keeps: the person's choices, and what was typed and not sent. Storage may be
-// blocked; then nothing is kept.
+// What this browser keeps: the person's choices, and text that was typed but not sent. Storage may
+// be blocked; then nothing is kept.
 
 const PREFIX = "nextvoice.";
 const DRAFT = "nextvoice.draft.";
@@ -21,20 +21,20 @@ export function remembered(name) {
   }
 }
 
-// What is typed and not sent yet, of each conversation, is kept by this tab only, so that it outlives
-// a reload and a sign-in.
+// Drafts: text that was typed but not sent, per conversation. Kept in this tab's session storage,
+// so that it survives a reload and a sign-in.
 
-/** Keep what stands in the box of a conversation; an empty text is forgotten. */
+/** Keep the draft of a conversation; a blank text removes it. */
 export function keepDraft(conversation, text) {
   try {
     if (text.trim() === "") sessionStorage.removeItem(DRAFT + conversation);
     else sessionStorage.setItem(DRAFT + conversation, text);
   } catch {
-    // It stands in the box all the same.
+    // Not kept; it is still in the text box.
   }
 }
 
-/** What was kept of a conversation, or "". */
+/** The draft of a conversation, or "". */
 export function draftOf(conversation) {
   try {
     return sessionStorage.getItem(DRAFT + conversation) ?? "";
@@ -43,18 +43,18 @@ export function draftOf(conversation) {
   }
 }
 
-/** Forget all of them: whoever comes next may be somebody else. */
+/** Remove all drafts: the next person to sign in may be somebody else. */
 export function forgetDrafts() {
   try {
     for (const key of Object.keys(sessionStorage)) {
       if (key.startsWith(DRAFT)) sessionStorage.removeItem(key);
     }
   } catch {
-    // Then nothing was kept.
+    // Blocked, so nothing was kept.
   }
 }
 
-/** What could not be sent, before what was typed since. */
+/** Text that could not be sent, followed by what was typed since. */
 export function joined(unsent, typed) {
   return [unsent, typed].filter((text) => text.trim() !== "").join("\n");
 }

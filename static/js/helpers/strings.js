@@ -1,4 +1,4 @@
-// The words of the page, written by the server in the person's language.
+// The page's translated strings, which the server puts into it.
 
 import { jsonOf } from "./dom.js";
 
@@ -10,31 +10,31 @@ export function t(key, values = {}) {
   return fill(strings[key] ?? key, values);
 }
 
-/** Whether there is such a string. */
+/** Whether the string `key` exists. */
 export function has(key) {
   return t(key) !== key;
 }
 
-/** After another page was brought in: its strings may be more. */
+/** Read the strings again after another page was loaded: it may have more of them. */
 export function forgetStrings() {
   strings = null;
 }
 
-/** Put values into the {holes} of a template; a hole without a value stays. */
+/** Fill the {holes} of a template; a hole without a value stays as it is. */
 export function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (hole, name) => values[name] ?? hole);
 }
 
-/** The language that the page is written in, as `Intl` takes it. */
+/** The page's language as a locale for `Intl`. */
 export function language() {
   return globalThis.document?.documentElement.lang || undefined;
 }
 
-// Sizes of files as people read them.
+// File sizes in human-readable form.
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"];
 
-/** Bytes as "312 kB" or "1.4 MB"; few of them as "312 bytes". */
+/** Bytes as "312 kB" or "1.4 MB"; below a kilobyte as "312 bytes". */
 export function fileSize(bytes, locale = language()) {
   let size = bytes;
   let unit = 0;
@@ -43,7 +43,7 @@ export function fileSize(bytes, locale = language()) {
     unit += 1;
   }
   const digits = unit > 1 && size < 10 ? 1 : 0;
-  // In short they have no plural.
+  // The short form of "byte" has no plural.
   const unitDisplay = unit === 0 ? "long" : "short";
   const format = { style: "unit", unit: UNITS[unit], unitDisplay, maximumFractionDigits: digits };
   return new Intl.NumberFormat(locale, format).format(size);

@@ -1,21 +1,21 @@
-// Times and durations as people read them.
+// Times and durations in human-readable form.
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** How times are written on this page. */
+/** The locale for times on this page. */
 export function localeOfPage() {
   return localeOf(document.documentElement.lang, navigator.languages);
 }
 
-/** The first language somebody wants that is of the page's kind, such as "en-GB", else its own. */
+/** The first preferred locale in the page's language, such as "en-GB"; else the language itself. */
 export function localeOf(lang, wanted = []) {
   const kind = (tag) => tag.split("-")[0].toLowerCase();
   return wanted.find((one) => kind(one) === kind(lang)) ?? (lang || undefined);
 }
 
-/** "3 minutes ago", "yesterday", or the date when it is longer ago than a week. */
+/** "3 minutes ago", "yesterday", or the date if it is more than a week ago. */
 export function relativeTime(date, now, locale) {
   const seconds = Math.round((date - now) / 1000);
   const ago = Math.abs(seconds);
@@ -38,7 +38,7 @@ export function clock(milliseconds) {
   return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
 }
 
-/** The length of a recording: a sound never lasts "0:00". */
+/** The length of a recording, rounded to seconds, but never "0:00" if there is any sound. */
 export function soundLength(milliseconds) {
   return clock(milliseconds > 0 ? Math.max(1000, Math.round(milliseconds / 1000) * 1000) : 0);
 }
@@ -48,7 +48,7 @@ export function timeOfDay(date, locale) {
   return new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" }).format(date);
 }
 
-/** Day and time of day, for the start of a call. */
+/** The start of a call: the day and time, or only the time if it is today. */
 export function moment(date, now, locale) {
   const sameDay = date.toDateString() === now.toDateString();
   if (sameDay) return timeOfDay(date, locale);
@@ -70,7 +70,7 @@ export function dayName(date, now, locale) {
   return name.charAt(0).toLocaleUpperCase(locale) + name.slice(1);
 }
 
-/** Fill the times and durations the server left in the page. */
+/** Format the timestamps and durations in the server's HTML. */
 export function showTimes(root, now = new Date()) {
   const locale = localeOfPage();
   const shown = {

@@ -1,4 +1,4 @@
-// Keeps the screen on during a call: a phone that locks stops the microphone.
+// Keeps the screen on during a call, because a phone stops the microphone when it locks.
 
 let wanted = false;
 let lock = null;
@@ -16,7 +16,7 @@ async function request() {
     lock?.addEventListener("release", () => (lock = null));
     if (!wanted) release();
   } catch {
-    // Refused, for example to save the battery.
+    // Refused, for example in battery saver mode.
   }
 }
 
@@ -25,5 +25,5 @@ function release() {
   lock = null;
 }
 
-// The browser takes the lock away whenever the page is hidden.
+// The browser releases the lock whenever the page is hidden.
 document.addEventListener("visibilitychange", request);

@@ -1,17 +1,17 @@
-// What the assistant wants to do and may not before the person allows it.
+// Asks the person to approve or decline a function that the assistant wants to call.
 
 import { find, isWriting, setText, show } from "../helpers/dom.js";
 import { t } from "../helpers/strings.js";
 
-const GUARD_MS = 500; // a tap or key that was meant for what stood here before decides nothing
+const GUARD_MS = 500; // ignores a click or key that was meant for what was here before
 
 export class ApprovalPanel {
   #root;
   #call;
   #parts = {};
-  #shown = null; // the call of a function that is asked about
+  #shown = null; // the `nextvoice.tool` event that is being asked about
   #since = 0;
-  #before = null; // what had the focus
+  #before = null; // the element that had the focus
 
   /** @param {HTMLElement} root  @param {object} call a Call */
   constructor(root, call) {
@@ -24,12 +24,12 @@ export class ApprovalPanel {
     this.#parts.decline.addEventListener("click", () => this.#decide(false));
     root.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
-      event.stopPropagation(); // it would hang up
+      event.stopPropagation(); // otherwise Escape would hang up
       this.#decide(false);
     });
   }
 
-  /** Ask about what waits, the oldest first. */
+  /** Ask about the oldest function that waits, or close. */
   show() {
     const [first = null, ...more] = this.#call.waiting;
     setText(this.#parts.more, more.length > 0 ? t("approval_more", { n: more.length }) : "");
@@ -51,7 +51,8 @@ export class ApprovalPanel {
     this.#parts.remember.checked = false;
     show(this.#root, true);
     const writing = isWriting(this.#before);
-    // Who writes goes on writing; everybody else stands before the question, on neither answer.
+    // While the person types, the focus stays. Otherwise it moves to the panel, but to neither
+    // button.
     setText(find("[data-approval-announce]"), writing ? `${title} ${t("approval_how")}` : "");
     if (!writing) this.#root.focus({ preventScroll: true });
   }
@@ -70,7 +71,7 @@ export class ApprovalPanel {
   }
 }
 
-/** Terms and what they are, for people; all of it when it is no object. */
+/** The JSON arguments as a list of names and values; the whole text if it is not an object. */
 function argumentsOf(json) {
   let given;
   try {

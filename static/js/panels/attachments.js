@@ -1,12 +1,12 @@
-// Files that are to be sent with the next message: uploaded at once, shown with their progress.
-// Below, those of the messages in the thread.
+// Attachments of the next message: uploaded at once and shown with their progress. Further down,
+// those of the messages in the thread.
 
 import { find, findAll, fromTemplate, fromTemplateIn, setText, show } from "../helpers/dom.js";
 import { post, upload, whyNot } from "../helpers/http.js";
 import { fileSize, t } from "../helpers/strings.js";
 import { toast } from "./toasts.js";
 
-export const MOST = 8; // the server takes so many in one message
+export const MOST = 8; // the server's limit per message
 
 export class AttachmentTray {
   onchange = null; // ()
@@ -18,8 +18,8 @@ export class AttachmentTray {
 
   /**
    * @param {ParentNode} root holds the tray
-   * @param {() => {url: string, most: number, sees: boolean}} place where files go now, how large
-   *   they may be, and whether the model sees pictures
+   * @param {() => {url: string, most: number, sees: boolean}} place the current upload URL, the
+   *   largest file size in bytes, and whether the model can see pictures
    */
   constructor(root, place) {
     this.#root = find("[data-tray]", root);
@@ -28,12 +28,12 @@ export class AttachmentTray {
     this.#place = place;
   }
 
-  /** Whether something is still on its way. */
+  /** Whether an upload is in progress. */
   get busy() {
     return this.#drafts.some(({ state }) => state === "uploading");
   }
 
-  /** How many could not be uploaded. They stay until the person has done with them. */
+  /** How many uploads failed. They stay in the tray until the person removes them. */
   get failed() {
     return this.#drafts.filter(({ state }) => state === "failed").length;
   }
@@ -57,7 +57,7 @@ export class AttachmentTray {
     this.#bring(this.#drafts.findLast(({ state }) => state === "failed") ?? this.#drafts.at(-1));
   }
 
-  /** What is ready to be sent. It is not here any more then. */
+  /** Remove and return the attachments that are ready to be sent. */
   take() {
     const taken = this.#drafts.filter(({ state }) => state === "ready");
     for (const draft of taken) this.#drop(draft);
@@ -65,7 +65,7 @@ export class AttachmentTray {
     return taken.map(({ attachment }) => attachment);
   }
 
-  /** Put back what could not be sent. */
+  /** Put back attachments that could not be sent. */
   restore(attachments) {
     for (const attachment of attachments) {
       const draft = this.#draft({ name: attachment.name, type: "", size: attachment.size });
@@ -74,7 +74,7 @@ export class AttachmentTray {
     this.#changed();
   }
 
-  /** The model is another one: say what it cannot do. */
+  /** Update the tray's note, for example when the model has changed to one that cannot see. */
   refresh() {
     const blind = this.#drafts.some((draft) => isPicture(draft)) && !this.#place().sees;
     const notes = this.#drafts.map(({ note }) => note).filter(Boolean);
@@ -141,7 +141,7 @@ export class AttachmentTray {
     const place = this.#drafts.indexOf(draft);
     const next = this.#drafts[place + 1] ?? this.#drafts[place - 1];
     draft.cancel?.();
-    // Nobody waits for it: what is never sent, the server removes by itself after a day.
+    // Not awaited: the server removes what is never sent after a day anyway.
     if (draft.attachment) fetchDelete(draft.attachment);
     this.#drop(draft);
     this.#changed();
@@ -181,9 +181,9 @@ function forget(draft) {
   draft.preview = "";
 }
 
-// Attachments in the thread: small pictures to enlarge, files to save, and both to delete.
+// Attachments in the thread: thumbnails to enlarge, files to download, and deleting both.
 
-/** Show the attachments of a message. @param {object[]} attachments as the server shows them */
+/** Show the attachments of a message. @param {object[]} attachments as the server describes them */
 export function showAttachments(element, attachments) {
   const list = find("[data-message-attachments]", element);
   if (!list || !attachments?.length) return;
@@ -212,7 +212,7 @@ function made({ id, kind, name, size, width, height, url, thumbnail_url: small, 
   return element;
 }
 
-/** Make the attachments of a page open and go away. */
+/** Make the attachments of a page open, and delete them on request. */
 export function connectAttachments(root) {
   const lightbox = find("[data-lightbox]", root);
   const asking = find("[data-ask-delete]", root);
@@ -226,7 +226,7 @@ export function connectAttachments(root) {
   });
   find("[data-lightbox-close]", lightbox).addEventListener("click", () => lightbox.close());
   find("[data-lightbox-delete]", lightbox).addEventListener("click", () => ask(open));
-  // A tap beside the picture closes it.
+  // A click beside the picture closes it.
   lightbox.addEventListener("click", (event) => event.target === lightbox && lightbox.close());
 
   function enlarge(element) {
@@ -266,7 +266,7 @@ export function connectAttachments(root) {
   }
 }
 
-/** The keyboard stays near what went: at the next file, or the message. */
+/** After a deletion, move the focus to the next attachment, or to the message. */
 function focusNear(list) {
   const message = list.closest(".message");
   message.tabIndex = -1;

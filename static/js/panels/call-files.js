@@ -1,4 +1,4 @@
-// Files and pictures in a call: attached, pasted, dropped, or taken with one tap.
+// Files and pictures in a call: attached, pasted, dropped, or captured with one click.
 
 import { find, show } from "../helpers/dom.js";
 import { t } from "../helpers/strings.js";
@@ -6,12 +6,12 @@ import { AttachmentTray } from "./attachments.js";
 import { connectPicker } from "./file-input.js";
 
 export class CallFiles {
-  onready = null; // () what was to be sent on its own is uploaded
+  onready = null; // () a picture that is to be sent without text has been uploaded
   tray;
   #call;
   #buttons;
   #notice;
-  #sendsAlone = false; // what is in the tray goes as soon as it is there
+  #sendsAlone = false; // send the tray's content as soon as it is uploaded
   #taking = false;
 
   /** @param {ParentNode} root the call's panel  @param {(text: string) => void} notice */
@@ -29,7 +29,7 @@ export class CallFiles {
     this.#buttons.screen.addEventListener("click", () => this.#snap(fromScreen, "screen_failed"));
   }
 
-  /** Whether the tray takes files now. */
+  /** Whether files can be added now. */
   get open() {
     return this.#call.live && placeOf(this.#call).url !== "";
   }
@@ -39,7 +39,7 @@ export class CallFiles {
     this.tray.add(files);
   }
 
-  /** Offer what the call can take. */
+  /** Update the buttons for what the call supports. */
   show() {
     const { sees } = placeOf(this.#call);
     for (const button of Object.values(this.#buttons)) button.disabled = !this.open;
@@ -48,7 +48,7 @@ export class CallFiles {
     this.tray.refresh();
   }
 
-  /** Send the snapshot that has come, if there is one and nothing else waits with it. */
+  /** Send the captured picture once it is uploaded, if it is the only attachment. */
   settle() {
     if (!this.#sendsAlone || this.tray.busy) return;
     this.#sendsAlone = false;
@@ -63,7 +63,7 @@ export class CallFiles {
       this.#sendsAlone = !this.tray.ready && !this.tray.busy;
       this.tray.add([picture]);
     } catch (problem) {
-      // Who closes the browser's question has changed their mind, which needs no words.
+      // When the person cancels the browser's dialog there is nothing to report.
       if (problem?.name !== "AbortError" && !isChangeOfMind(take, problem)) this.#notice(t(failed));
     } finally {
       this.#taking = false;
@@ -80,10 +80,10 @@ function placeOf(call) {
   return { url: upload?.url ?? "", most: upload?.most ?? 0, sees: choice?.model?.sees ?? false };
 }
 
-// One picture from the camera or of a screen.
+// Captures one picture from the camera or of a screen.
 
 const LONGEST = 2048;
-const WARM_UP_FRAMES = 8; // a camera's first pictures are dark
+const WARM_UP_FRAMES = 8; // a camera's first frames are dark
 
 function canUseCamera() {
   return typeof navigator.mediaDevices?.getUserMedia === "function";
@@ -93,13 +93,13 @@ function canShareScreen() {
   return typeof navigator.mediaDevices?.getDisplayMedia === "function";
 }
 
-/** A picture from the camera, on a phone the one at its back. Rejects as getUserMedia does. */
+/** A picture from the camera, on a phone the rear one. Rejects like getUserMedia. */
 async function fromCamera() {
   const video = { facingMode: { ideal: "environment" }, width: { ideal: 1920 } };
   return picture(await navigator.mediaDevices.getUserMedia({ video }), WARM_UP_FRAMES, "camera");
 }
 
-/** A picture of a screen or window the person chooses. Rejects as getDisplayMedia does. */
+/** A picture of a screen or window that the person chooses. Rejects like getDisplayMedia. */
 async function fromScreen() {
   return picture(await navigator.mediaDevices.getDisplayMedia({ video: true }), 1, "screen");
 }
@@ -123,7 +123,7 @@ async function picture(stream, frames, name) {
   }
 }
 
-/** Wait until so many pictures were shown, but not for ever: a still screen sends one. */
+/** Wait for this many video frames, with a timeout: an unchanging screen sends only one. */
 function shown(video, frames) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, 1500);

@@ -1,15 +1,15 @@
-// Keys and the button to hold, during a call.
+// Keyboard shortcuts and the push-to-talk button of a call.
 
 import { isComposing, isWriting } from "../helpers/dom.js";
 
 const ESCAPE_TWICE_MS = 2500;
 
-/** M mutes, Escape twice hangs up, Space is held (or tapped) to talk; Escape then takes it back. */
+/** M mutes, Escape twice hangs up, Space talks (held or tapped), and Escape then discards. */
 export function connectCallKeys(panel, call, { warn, dismiss }) {
   let escapedAt = -Infinity;
   const isForButton = watchClicks();
   document.addEventListener("keydown", (event) => {
-    // An open dialog has its own keys.
+    // An open dialog handles its own keys.
     if (panel.hidden || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
     if (isComposing(event)) return;
     if (event.key === "Escape") {
@@ -26,7 +26,7 @@ export function connectCallKeys(panel, call, { warn, dismiss }) {
     if (event.key.toLowerCase() === "m" && !event.repeat) call.toggleMute();
     if (event.key === " " && call.mode !== "free" && !isForButton(event.target)) {
       event.preventDefault();
-      // Some browsers press a button as the key comes up, whatever became of its going down.
+      // Some browsers click a focused button on keyup even if keydown was cancelled.
       pressableAt(event.target)?.blur();
       if (event.repeat) return;
       if (call.mode === "tap") call.tap();
@@ -39,12 +39,12 @@ export function connectCallKeys(panel, call, { warn, dismiss }) {
   window.addEventListener("blur", () => letGo(call));
 }
 
-/** End a turn that lasts as long as something is held. */
+/** End a turn that is held. */
 function letGo(call) {
   if (call.mode === "hold") call.release();
 }
 
-/** Make a button talk while it is held, by pointer or by key, or from one tap to the next. */
+/** Make a button talk while it is held, by pointer or key; in tap mode, from tap to tap. */
 export function connectHold(button, call) {
   const holding = () => call.mode === "hold";
   button.addEventListener("click", () => call.mode === "tap" && call.tap());
@@ -68,8 +68,9 @@ export function connectHold(button, call) {
 }
 
 /**
- * Whether the space bar is to press what has the focus: a button that the keyboard came to, not
- * one that merely kept the focus of a click, as the one has that chose to talk by the space bar.
+ * Returns a function that says whether Space should activate the focused element: yes for a button
+ * reached by keyboard, no for one that only kept the focus after a click, such as the one that
+ * switched to push-to-talk.
  * @returns {(target: EventTarget) => boolean}
  */
 function watchClicks() {
@@ -77,7 +78,7 @@ function watchClicks() {
   document.addEventListener("focusin", () => (clicked = null), true);
   document.addEventListener(
     "click",
-    // The keyboard's own presses are clicks too; they count none.
+    // Clicks made by keyboard have a `detail` of 0.
     ({ target, detail }) => (clicked = detail > 0 ? pressableAt(target) : null),
     true,
   );

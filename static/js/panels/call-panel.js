@@ -1,4 +1,4 @@
-// What a call looks like. Reads the call and calls its methods; knows nothing of sockets or sound.
+// The user interface of a call. It only uses the Call's API, not its sockets or audio.
 
 import { describeEnd } from "../call/end-reasons.js";
 import { find, isWriting, setIcon, setText, show } from "../helpers/dom.js";
@@ -16,15 +16,15 @@ import { showWords } from "./words.js";
 
 const TICK_MS = 250;
 const NOTICE_MS = 6000;
-const ANNOUNCE_AFTER_MS = 400; // states that pass faster are not worth hearing
+const ANNOUNCE_AFTER_MS = 400; // shorter states are not announced to screen readers
 const NARROW = matchMedia("(width < 40rem)");
 const TOUCH = matchMedia("(pointer: coarse)");
 
 export class CallPanel {
   ontypeinstead = null; // ()
-  onretry = null; // () inside the tap
-  onclose = null; // (focused) the panel went away, and whether the focus went with it
-  onoptions = null; // () the person wants to change how the call goes
+  onretry = null; // () inside the user gesture
+  onclose = null; // (focused) the panel was closed; `focused`: it contained the focus
+  onoptions = null; // () the person wants to open the call options
   #root;
   #call;
   #parts;
@@ -33,8 +33,8 @@ export class CallPanel {
   #cost;
   #noticeCode = "";
   #announceTimer;
-  #explained = ""; // the reason of the end that is told
-  /** What is attached to the next message typed into the call. */
+  #explained = ""; // the end reason that is shown
+  /** The attachments of the next message typed into the call. */
   files;
 
   /** @param {HTMLElement} root  @param {object} call a Call */
@@ -58,7 +58,7 @@ export class CallPanel {
     onclick(parts.retry, () => this.onretry?.());
     onclick(parts.dismiss, () => this.close());
     onclick(parts["type-instead"], () => this.#typeInstead());
-    // Any tap may give the sound back to a phone that took it away.
+    // After an interruption, phones resume audio only inside a user gesture. Any tap will do.
     onclick(parts.notice, () => show(parts.notice, false));
     parts["type-form"].addEventListener("submit", (event) => this.#onType(event));
     watchPastes(parts["type-text"], (text) => this.notice(text));
@@ -77,7 +77,7 @@ export class CallPanel {
     return this.#root;
   }
 
-  /** Whether what is dropped or pasted now is for the call. */
+  /** Whether files that are dropped or pasted now are for the call. */
   get takesFiles() {
     const over = this.form === "full" || this.#root.hasAttribute("data-here");
     return !this.#root.hidden && over && this.#root.dataset.mode === "voice" && this.files.open;
@@ -87,7 +87,7 @@ export class CallPanel {
     return this.#root.dataset.form;
   }
 
-  /** Open for a spoken call about to begin. */
+  /** Open for a spoken call that is about to begin. */
   open({ title, href }) {
     setText(this.#parts.title, title);
     this.#parts.title.href = href;
@@ -100,7 +100,7 @@ export class CallPanel {
     this.#resize(NARROW.matches ? "full" : (remembered("form") ?? "docked"), { keep: false });
   }
 
-  /** A call begins, or begins again: how the last one ended is of no matter any more. */
+  /** A call begins, or begins again: hide the reason why the last one ended. */
   begin() {
     this.#explained = "";
     show(this.#parts.error, false);
@@ -112,18 +112,18 @@ export class CallPanel {
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
-  /** Say whose voice answers. */
+  /** Show the names of the model and its provider. */
   ready({ model, provider }) {
     const names = [model?.name, provider?.name].filter(Boolean);
     setText(this.#parts.model, names.join(" · "));
   }
 
-  /** Say whether the page shows the conversation of the call. */
+  /** Set whether the page shows the call's conversation. */
   setHere(here) {
     this.#root.toggleAttribute("data-here", here);
   }
 
-  /** Another page stands in the document: unless it is the call's own, it is there to be seen. */
+  /** Another page is in the document. Unless it is the call's own, dock a panel that covers it. */
   arrived(here) {
     this.setHere(here);
     if (here || this.form !== "full") this.#holdBack();
@@ -134,7 +134,7 @@ export class CallPanel {
     setText(this.#parts.title, title);
   }
 
-  /** Bring everything to the call's state. */
+  /** Update everything to the call's state. */
   show() {
     this.files.show();
     const { state, muted, mode, held, answering, live, away, options } = this.#call;
@@ -180,14 +180,14 @@ export class CallPanel {
     if (status !== "removed") this.#follow(part);
   }
 
-  /** Keep the word that is said now in sight, else the newest. */
+  /** Scroll to the word that is being spoken, else to the end. */
   #follow(part) {
     const { captions } = this.#parts;
     const now = part.querySelector(".words__now");
     captions.scrollTop = now ? now.offsetTop - captions.offsetTop - captions.clientHeight / 2 : captions.scrollHeight;
   }
 
-  /** Show a passing remark. */
+  /** Show a short notice for a while. */
   notice(text, code = "") {
     if (!text) return;
     this.#noticeCode = code;
@@ -198,11 +198,11 @@ export class CallPanel {
     this.#noticeTimer = setTimeout(() => show(this.#parts.notice, false), NOTICE_MS);
   }
 
-  /** Say why the call ended, or close if that needs no words. `mode` is that of the call that did. */
+  /** Show why the call ended, or just close after a normal end. `mode` is that of this call. */
   ended({ reason, message, remedy, durationMs, mode }) {
     const end = describeEnd(reason);
     const words = wordsOf(reason, message, remedy);
-    // The page itself tells of a call in another tab, and brings it back.
+    // The page itself shows that the call runs in another tab, and offers to take it back.
     const moved = reason === "taken_over";
     show(this.#parts.notice, false);
     this.#cost.close();
@@ -214,13 +214,13 @@ export class CallPanel {
     }
   }
 
-  /** What is told of an end for this reason holds no more. */
+  /** Close the explanation of this end reason, which no longer applies. */
   takeBack(reason) {
     if (this.#explained === reason) this.close();
   }
 
   #leave(mode, words) {
-    // A written call that makes room for a spoken one has no panel to close.
+    // When a text call is replaced by a spoken one, the panel is already the new call's.
     if (mode !== this.#root.dataset.mode) return;
     if (mode === "voice" && words) toast(words);
     this.close();
@@ -243,12 +243,12 @@ export class CallPanel {
     if (mode === "text") this.#resize("docked", { keep: false });
     show(this.#root, true);
     show(parts.error, true);
-    // Who goes on writing would press what has come under their keys.
+    // A person who is typing would press the focused button by accident.
     if (mode === "text" && isWriting(document.activeElement)) return;
     find("button:not([hidden]), a:not([hidden])", parts.error)?.focus({ preventScroll: true });
   }
 
-  /** What is said when a call has ended as it should; nothing of one that hardly began. */
+  /** The text after a normal end; empty if the call lasted less than a second. */
   #goodbye(durationMs) {
     if (durationMs < 1000) return "";
     const { costs } = this.#call;
@@ -258,7 +258,7 @@ export class CallPanel {
     return t(sum ? "call_ended_cost" : "call_ended", { duration, sum });
   }
 
-  /** Put the panel away and give the page back. */
+  /** Hide the panel and make the page usable again. */
   close() {
     if (this.#root.hidden) return;
     const focused = this.#root.contains(document.activeElement) || document.activeElement === document.body;
@@ -268,7 +268,7 @@ export class CallPanel {
     this.onclose?.(focused);
   }
 
-  /** Speak to screen readers only. */
+  /** Announce something to screen readers only. */
   say(text) {
     setText(this.#parts.announce, text);
   }
@@ -347,7 +347,7 @@ export class CallPanel {
     this.#holdBack();
   }
 
-  /** What lies under the panel can be neither seen nor reached. */
+  /** Make the page inert while the panel covers it. */
   #holdBack() {
     const covers = !this.#root.hidden && this.form === "full";
     const main = find("#main");
@@ -357,7 +357,7 @@ export class CallPanel {
   }
 }
 
-/** The server's words when it said why, its first sentence as the title; ours otherwise. */
+/** The server's message, its first sentence as the title; without one, the page's own text. */
 function wordsOf(reason, message, remedy) {
   if (message) {
     const [, title, text] = /^(.*?[.!?。！？](?=\s|$)|.*?[。！？]|.+$)\s*(.*)$/su.exec(message);
@@ -378,7 +378,7 @@ function partsOf(root) {
   ]) {
     parts[name] = find(`[data-call-${name}]`, root);
   }
-  parts.announce = find("[data-call-announce]"); // heard while the panel is hidden, too
+  parts.announce = find("[data-call-announce]"); // outside the panel: works while that is hidden
   parts["caption-user"] = find("[data-caption-user]", root);
   parts["caption-assistant"] = find("[data-caption-assistant]", root);
   return parts;

@@ -1,4 +1,4 @@
-// Where a message is typed and a call is begun.
+// The composer: where messages are typed and calls are started.
 
 import { find, isComposing, setText, show } from "../helpers/dom.js";
 import { joined } from "../helpers/storage.js";
@@ -9,21 +9,21 @@ import { toast } from "./toasts.js";
 
 export class Composer {
   onsend = null; // (text, attachments)
-  ontalk = null; // () inside the tap; resolves when that is heeded
+  ontalk = null; // () inside the user gesture; resolves when it has been handled
   onoptions = null; // ()
-  onstop = null; // () the answer is to end
-  ondraft = null; // (text) what stands in the box now
+  onstop = null; // () the person wants to stop the answer
+  ondraft = null; // (text) the text box has changed
   #form;
   #text;
   #send;
   #status;
   #talk;
   #stop;
-  #waiting = false; // to be sent when the files are there
-  #failed = 0; // files that had failed when that was asked for
+  #waiting = false; // send when the uploads are complete
+  #failed = 0; // how many uploads had failed when that was requested
   tray;
 
-  /** @param {ParentNode} root  @param {() => object} place as AttachmentTray wants it */
+  /** @param {ParentNode} root  @param {() => object} place see AttachmentTray */
   constructor(root, place) {
     this.#form = find("[data-composer]", root);
     this.#text = find("[data-composer-text]", root);
@@ -50,37 +50,37 @@ export class Composer {
     this.#fit();
   }
 
-  /** Take files for the next message. */
+  /** Attach files to the next message. */
   add(files) {
     this.tray.add(files);
     this.#text.focus();
   }
 
-  /** Say what is going on; an empty text says nothing. */
+  /** Show a status text; an empty one hides it. */
   status(text) {
     setText(this.#status, text);
     show(this.#status, text !== "");
   }
 
-  /** Say whether an answer is being written, which can be stopped. */
+  /** Show the stop button while an answer is being generated. */
   answering(on) {
     show(this.#stop, on);
   }
 
-  /** Show what was typed here before, unless the browser has. */
+  /** Restore a draft, unless the browser has restored the text box itself. */
   begin(draft) {
     this.#text.value ||= draft;
     this.#fit();
   }
 
-  /** Give back what could not be sent, before what was typed since. */
+  /** Put back text and files that could not be sent, in front of what was typed since. */
   restore(text, attachments = []) {
     this.#text.value = joined(text, this.#text.value);
     this.tray.restore(attachments);
     this.#edited();
   }
 
-  /** Whether there is nothing to be sent, neither words nor files. */
+  /** Whether there is nothing to send, neither text nor files. */
   get empty() {
     return this.#text.value.trim() === "" && !this.tray.ready && !this.tray.busy;
   }
@@ -93,7 +93,7 @@ export class Composer {
     this.#talk.focus();
   }
 
-  /** Send what stands here, as soon as its files are there. Returns whether there is anything. */
+  /** Send the text as soon as its files are uploaded. Returns false if there is nothing to send. */
   send() {
     if (this.empty) return false;
     const text = this.#text.value.trim();
@@ -110,7 +110,7 @@ export class Composer {
     return true;
   }
 
-  /** One tap begins one call, however long that takes on a slow line. */
+  /** Further clicks are ignored while the call starts, which can take a while. */
   async #onTalk() {
     if (this.#talk.hasAttribute("aria-busy")) return;
     this.#talk.setAttribute("aria-busy", "true");
@@ -131,7 +131,7 @@ export class Composer {
     if (!this.#waiting || this.tray.busy) return;
     this.#waiting = false;
     this.status("");
-    // One that failed is for the person to see first.
+    // If another upload has failed, the person should see that first.
     if (this.tray.failed <= this.#failed) this.send();
   }
 
@@ -149,10 +149,10 @@ export class Composer {
   }
 }
 
-// A field takes so many characters and no more: browsers cut what is pasted, without a word.
+// Browsers silently cut pasted text to a field's `maxlength`.
 
 /**
- * Say so when what is pasted does not fit.
+ * Call `tell` with a message when a pasted text is too long for the field.
  * @param {HTMLInputElement|HTMLTextAreaElement} field with a `maxlength`
  * @param {(text: string) => void} tell
  */

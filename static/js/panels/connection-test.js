@@ -1,5 +1,5 @@
-// Test connection: shows each step as the server takes it. Works on the site and in the admin,
-// and does nothing that the page without JavaScript does not do in the end.
+// Connection test: shows each step as soon as the server has done it. Used on the site and in the
+// admin; without JavaScript the form shows the same result on a page of its own.
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -8,7 +8,7 @@ document.addEventListener("submit", (event) => {
   new ConnectionTest(form).run();
 });
 
-/** One test, from the press of its button on. */
+/** One run of the test. */
 class ConnectionTest {
   #form;
   #place;
@@ -86,7 +86,7 @@ class ConnectionTest {
   }
 }
 
-/** The lines of a stream of bytes, each as soon as it is whole. */
+/** The lines of a byte stream, each as soon as it is complete. */
 export async function* lines(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

@@ -1,23 +1,23 @@
-// The list of conversations: more of it when asked for, and titles and order as they change.
+// The list of conversations: loads more on demand and keeps titles and order up to date.
 
 import { find, findAll, setText } from "../helpers/dom.js";
 import { fetchPage, whyNot } from "../helpers/http.js";
 import { showTimes } from "../helpers/time.js";
 import { toast } from "./toasts.js";
 
-// So many entries are shown at once; beyond that "Show more" leads to a page of its own.
+// The most entries in one list; beyond that, "Show more" leads to another page.
 const MOST_ENTRIES = 600;
 
-const deleted = new Set(); // ids of what was deleted in this tab
+const deleted = new Set(); // ids of conversations deleted in this tab
 
-/** Load the next page of the list when its end comes into view. */
+/** Load the next part of the list when its end comes into view. */
 export function connectConversationList(root) {
   const list = find("[data-conversation-list]", root);
   const more = find("[data-more]", root);
   showCurrent(root);
   if (!list || !more) return;
   const full = () => list.childElementCount >= MOST_ENTRIES;
-  // A busy page is told several at once, oldest first.
+  // A busy page gets several entries at once, oldest first; the last one counts.
   const watcher = new IntersectionObserver((told) => told.at(-1).isIntersecting && !full() && load(), {
     rootMargin: "400px",
   });
@@ -35,7 +35,7 @@ export function connectConversationList(root) {
     }
     loading = false;
     watcher.unobserve(more);
-    // Asked anew, since the link may still be in sight.
+    // Observe it again: if the link is still in view, that triggers the next load.
     if (more.isConnected) watcher.observe(more);
   };
   more.addEventListener("click", (event) => {
@@ -46,26 +46,26 @@ export function connectConversationList(root) {
   watcher.observe(more);
 }
 
-/** How far the list goes, to be given to `goOn` when its person comes back. */
+/** The extent of the list, to be restored by `goOn` when the person returns. */
 export function reach(root) {
   const entries = findAll("[data-conversation-list] > li", root);
   return { entries, more: find("[data-more]", root)?.getAttribute("href") };
 }
 
-/** Let the list of a page that is new again go as far as it went when its person left it. */
+/** Extend the list of a reloaded page as far as it went when the person left it. */
 export function goOn(root, { entries, more }) {
   const list = find("[data-conversation-list]", root);
   const link = find("[data-more]", root);
   if (!list || !link || entries.length <= list.childElementCount) return;
-  // What is newer than the last one that came with the page and did not come is not there any more.
+  // Old entries newer than the last one of the fresh list, but not in it, no longer exist.
   const last = timeOf(list.lastElementChild);
   add(list, entries.filter((entry) => timeOf(entry) <= last));
-  // They stay, since that can be undone.
+  // Deleted entries are only hidden, since a deletion can be undone.
   for (const entry of entries) entry.hidden = deleted.has(entry.dataset.conversation);
   moveOn(link, more);
 }
 
-/** Bring the list of a page that the browser kept to what it is in `fresh`, the same page anew. */
+/** Replace the list of a page from the back/forward cache by that of its `fresh` version. */
 export function renewList(root, fresh) {
   const place = find(".sidebar__list", root);
   const anew = find(".sidebar__list", fresh);
@@ -78,18 +78,18 @@ export function renewList(root, fresh) {
   showTimes(place);
   connectConversationList(place);
   place.scrollTop = scrollTop;
-  // The keyboard is where it left.
+  // Restore the keyboard focus.
   if (followed) find(`a[href="${CSS.escape(followed)}"]`, place)?.focus({ preventScroll: true });
 }
 
-/** Something was posted: it may be that a conversation is deleted, or brought back. */
+/** Called after each POST: note if a conversation was deleted or restored. */
 export function posted(address) {
   const [, id, done] = /\/c\/([^/]+)\/(delete|restore)\/$/.exec(address) ?? [];
   if (done === "delete") deleted.add(id);
   else deleted.delete(id);
 }
 
-/** Bring the entry of the page's conversation into sight, where the list is scrolled. */
+/** Scroll the list to the entry of the page's conversation. */
 export function showCurrent(root) {
   const entry = find("[data-conversation-list] [aria-current]", root);
   const place = entry?.closest(".sidebar__list");
@@ -99,12 +99,12 @@ export function showCurrent(root) {
   if (top < seen.top || bottom > seen.bottom) place.scrollTop += top - seen.top - place.clientHeight / 2;
 }
 
-/** Put a new title on the entry of a conversation. */
+/** Change the title of a conversation's entry. */
 export function retitle(id, title) {
   for (const entry of entriesOf(id)) setText(find(".conversation-item__title", entry), title);
 }
 
-/** Something was said in a conversation just now: its entry is the first one. */
+/** Something was said in a conversation: move its entry to the top. */
 export function putFirst(id) {
   for (const entry of entriesOf(id)) {
     find("time", entry).dateTime = new Date().toISOString();
@@ -130,7 +130,7 @@ async function append(list, link) {
 
 function add(list, entries) {
   const known = new Set(findAll("[data-conversation]", list).map((one) => one.dataset.conversation));
-  // The list may have moved by one while the person read it.
+  // Entries may overlap if the list has shifted meanwhile.
   const others = entries.filter((entry) => !known.has(entry.dataset.conversation));
   list.append(...others.map((entry) => document.adoptNode(entry)));
 }

@@ -1,4 +1,4 @@
-// What the call costs: the sum beside the clock, and on demand each turn and what is left.
+// The cost of the call: the sum beside the clock; in a dialog each turn and the remaining quota.
 
 import { money as format } from "../call/costs.js";
 import { find, fromTemplate, setText, show } from "../helpers/dom.js";
@@ -30,7 +30,7 @@ export class CostPanel {
     this.#dialog.close();
   }
 
-  /** Bring everything to what is known now. Nothing of it is read out: it changes with each answer. */
+  /** Update everything. Not announced to screen readers, since it changes with each answer. */
   show() {
     const sum = sumOf(this.#costs);
     show(this.#button, sum !== "");
@@ -64,7 +64,7 @@ export class CostPanel {
   }
 }
 
-/** The sum in words: "$0.04", "free", "no price", or both where only some has a price. */
+/** The sum as text: "$0.04", "free", "no price", or both if only some turns have a price. */
 export function sumOf(costs) {
   const { totals, unpriced, free, quota } = costs;
   if (free) return t("cost_free");
@@ -74,7 +74,7 @@ export function sumOf(costs) {
   return sums.join(" + ");
 }
 
-/** Rows are made anew only when they changed, so that one that is open stays so. */
+/** Update the rows, replacing only those that changed, so that open ones stay open. */
 function fillTurns(list, turns) {
   const known = new Map([...list.children].map((row) => [row.dataset.key, row]));
   const rows = turns.map((turn) => {
@@ -95,9 +95,12 @@ function money(amount, currency, digits) {
   return format(amount, currency, { locale: language(), digits });
 }
 
-// What is left of a quota, as the panel of costs shows it.
+// The remaining quota, as the dialog shows it.
 
-/** @param {object} limit of `nextvoice.quota`  @param {boolean} tightest whether it is reached first */
+/**
+ * @param {object} limit of `nextvoice.quota`
+ * @param {boolean} tightest whether it will be reached first
+ */
 function limitRow(limit, currency, tightest) {
   const row = fromTemplate("cost-limit-template");
   row.toggleAttribute("data-warn", limit.warn);
@@ -117,13 +120,13 @@ function inUnit(limit, amount, currency) {
   return t("cost_minutes", { n: Math.floor(Number(amount)).toLocaleString(language()) });
 }
 
-/** Quotas begin anew at midnight UTC, which is another time here. */
+/** When a quota renews: at midnight UTC, shown in local time. */
 function dayOf(text) {
   const style = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
   return new Intl.DateTimeFormat(localeOfPage(), style).format(new Date(text));
 }
 
-// One thing that was used, as the panel of costs lists it: closed its price, open what it is made of.
+// One ledger entry, as the dialog lists it: collapsed its price, expanded its parts.
 
 /** @param {object} turn of a Costs */
 function turnRow(turn) {
@@ -140,14 +143,14 @@ function turnRow(turn) {
   return row;
 }
 
-/** What a person should know of how a price came about; "" when the provider told it at once. */
+/** A remark on how the price came about; "" if it is based on usage reported by the provider. */
 function flagOf({ source, corrected, status }) {
   if (corrected) return "corrected";
   if (source !== "reported") return source;
   return status === "cancelled" ? "interrupted" : "";
 }
 
-/** The parts in the order of the ledger: [{name, amount, unit, cost}]; without a price, what was used. */
+/** The parts in the ledger's order: [{name, amount, unit, cost}]; without a price, the usage. */
 function partsOf({ counts, parts, cost }) {
   const names = cost === null || Object.keys(parts).length === 0 ? namesOf(counts) : Object.keys(parts);
   return names.map((name) => ({
@@ -162,7 +165,7 @@ function namesOf(counts) {
   return Object.keys(counts).filter((name) => amountOf(name, counts) !== 0);
 }
 
-/** What was read includes what was read again; a part does not. */
+/** A part's amount: counts of input include cached input, which is a part of its own. */
 function amountOf(name, counts) {
   const whole = Number(counts[name] ?? 0);
   return name.endsWith("_in") ? whole - Number(counts[name.replace("_in", "_cached")] ?? 0) : whole;

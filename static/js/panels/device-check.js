@@ -1,4 +1,4 @@
-// Microphone and speaker: choosing them, and seeing or hearing that they work.
+// Choosing and testing the microphone and the speaker.
 
 import { audioContext, canChooseSpeaker, chooseDevice, chosenDevice, leaveAudio, listDevices, microphoneWanted, routeToSpeaker, useAudio } from "../audio/context.js";
 import { reasonForMicrophone } from "../call/end-reasons.js";
@@ -6,18 +6,18 @@ import { find, setText, show } from "../helpers/dom.js";
 import { t } from "../helpers/strings.js";
 
 const SHOWN_ENDS = ["mic_blocked", "mic_absent", "mic_busy", "mic_failed"];
-const FULL_RMS = 0.25; // of a voice close to the microphone
+const FULL_RMS = 0.25; // full scale: a voice close to the microphone
 
 export class DeviceCheck {
   #root;
   #call;
   #level;
   #check;
-  #stream = null; // of the check; a call brings its own
+  #stream = null; // the test's own stream; a call has another
   #source = null;
   #analyser = null;
   #frame = 0;
-  #stops = 0; // times, to know what was stopped before it began
+  #stops = 0; // counts stops, to detect one while the microphone was being opened
   #onDevices = () => this.#list();
 
   constructor(root, call) {
@@ -93,7 +93,7 @@ export class DeviceCheck {
       return;
     }
     if (mine !== this.#stops) {
-      // It was allowed when nobody waited for it any more.
+      // Stopped while the permission prompt was open.
       for (const track of stream.getTracks()) track.stop();
       return;
     }
@@ -103,7 +103,7 @@ export class DeviceCheck {
     this.#source = context.createMediaStreamSource(this.#stream);
     this.#analyser = new AnalyserNode(context, { fftSize: 1024 });
     this.#source.connect(this.#analyser);
-    // Now that the microphone is allowed, the devices have names.
+    // With microphone access granted, the devices have labels.
     this.#list();
   }
 

@@ -1,13 +1,13 @@
-// Files from outside the page: dropped on it, pasted, or chosen.
+// Files that are dropped on the page, pasted, or chosen.
 
 import { find, findAll, show } from "../helpers/dom.js";
 
 /**
- * Hand dropped and pasted files to whoever takes them now.
- * @param {() => ({add: (files: Iterable<File>) => void}|null)} taker null: nobody does
+ * Pass dropped and pasted files to their current receiver.
+ * @param {() => ({add: (files: Iterable<File>) => void}|null)} taker null: there is none
  */
 export function connectFileInput(taker) {
-  let depth = 0; // how many elements under the pointer a drag has entered
+  let depth = 0; // number of nested elements that a drag has entered
   const zone = () => find("[data-drop-zone]");
   const end = () => {
     depth = 0;
@@ -23,7 +23,7 @@ export function connectFileInput(taker) {
   });
   document.addEventListener("dragover", (event) => {
     if (!hasFiles(event.dataTransfer)) return;
-    // Without this the browser would leave the page, and the call, for the file.
+    // Otherwise the browser would navigate to the file, which would end the call.
     event.preventDefault();
     event.dataTransfer.dropEffect = taker() ? "copy" : "none";
   });
@@ -36,7 +36,7 @@ export function connectFileInput(taker) {
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (files.length === 0 || !taker() || document.querySelector("dialog[open]")) return;
-    // Office programs put a picture of the text beside the text; then the text is meant.
+    // Office programs add a picture of the text to the clipboard; paste the text then.
     if (event.clipboardData.types.includes("text/plain")) return;
     event.preventDefault();
     taker().add(files.map(named));
@@ -47,14 +47,14 @@ function hasFiles(transfer) {
   return transfer?.types.includes("Files") ?? false;
 }
 
-/** Browsers call every pasted picture "image.png". */
+/** Give a pasted picture a name with the time: browsers name every one "image.png". */
 function named(file) {
   if (file.name && file.name !== "image.png") return file;
   const moment = new Date().toISOString().slice(0, 19).replace("T", " ").replaceAll(":", "-");
   return new File([file], `${moment}.${file.type.split("/")[1] ?? "png"}`, { type: file.type });
 }
 
-// The buttons that open the device's own choice of files, or its camera.
+// The buttons that open the device's file picker or camera.
 
 /** Connect the pickers in `root`. @param {(files: File[]) => void} onpicked */
 export function connectPicker(root, onpicked) {
@@ -63,7 +63,7 @@ export function connectPicker(root, onpicked) {
     button.addEventListener("click", () => input.click());
     input.addEventListener("change", () => {
       const files = [...input.files];
-      // So that the same file can be chosen again.
+      // Reset, so that the same file can be chosen again.
       input.value = "";
       if (files.length > 0) onpicked(files);
     });

@@ -1,4 +1,4 @@
-// What stands around each page: its menus, its theme, the drawer with its list, and what copies.
+// The frame of every page: menus, theme, the drawer with the conversation list, and copy buttons.
 
 import { find, findAll, setText, show } from "../helpers/dom.js";
 import { remember, remembered } from "../helpers/storage.js";
@@ -9,19 +9,19 @@ import { toast } from "./toasts.js";
 const OPEN = "details[data-menu][open]";
 const THEMES = ["system", "light", "dark"];
 
-let closeDrawer = null; // the open one, if there is one
+let closeDrawer = null; // closes the open drawer, if there is one
 
-// <details> menus that close as people expect: by Escape, by a click elsewhere, by one another.
+// Makes <details> menus close on Escape, on a click elsewhere, and when another one opens.
 
 export function connectMenus() {
   document.addEventListener("click", ({ target }) => {
     for (const menu of document.querySelectorAll(OPEN)) {
       if (!menu.contains(target)) menu.open = false;
       else if (target.closest?.(".menu__item[data-rename-open]")) menu.open = false;
-      else if (target.closest?.("a.menu__item")) close(menu); // it may be a file, or open beside
+      else if (target.closest?.("a.menu__item")) close(menu); // it may be a download or a new tab
     }
   });
-  // Before the call's own Escape, so that closing a menu never counts towards hanging up.
+  // In the capture phase, so that the Escape that closes a menu never counts towards hanging up.
   document.addEventListener(
     "keydown",
     (event) => {
@@ -39,7 +39,7 @@ function close(menu) {
   menu.querySelector("summary").focus();
 }
 
-// Light, dark, or as the device has it.
+// The theme: light, dark, or that of the system.
 
 export function connectThemeToggles(root) {
   for (const button of root.querySelectorAll("[data-theme-toggle]")) {
@@ -63,11 +63,11 @@ function label(button) {
   setText(find("[data-theme-label]", button), t(`theme_${theme()}`));
 }
 
-// The list of conversations, as a drawer where there is no room beside the thread.
+// The list of conversations as a drawer, on screens too narrow for a sidebar.
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || !find("[data-drawer][data-open]")) return;
-  event.stopImmediatePropagation(); // it would count towards hanging up
+  event.stopImmediatePropagation(); // otherwise it would count towards hanging up
   closeDrawer();
 });
 
@@ -110,7 +110,7 @@ async function copy(element) {
     await navigator.clipboard.writeText(element.textContent);
     toast(t("copied"));
   } catch {
-    // Without https there is no clipboard: the text is selected, to be copied by hand.
+    // Without https there is no clipboard API: select the text, to be copied by hand.
     getSelection().selectAllChildren(element);
     toast(t("copy_failed"));
   }

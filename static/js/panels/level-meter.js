@@ -1,10 +1,10 @@
-// The two strings: one for the person, one for the assistant. What a call is doing can be seen
-// from them alone; each state makes them hang, sway, swing or break in its own way.
+// The level meter: two vibrating strings, one for the person and one for the assistant. Each state
+// of a call has its own animation, so that the strings alone show what the call is doing.
 
 const STILL = { amplitude: 0, level: 0, waves: 1.5, speed: 0, alpha: 0.5, broken: 0, dash: 0, beat: 0, fill: 0 };
 
-// Per state: how the person's and the assistant's string behave. `level` is how far loudness
-// moves it, `beat` a slow swelling, `broken` a gap in the middle, `dash` a dotted line.
+// The look of both strings in each state. `level` is how much the audio level moves a string,
+// `beat` a slow pulse, `broken` a gap in the middle, `dash` a dotted line.
 const LOOKS = {
   idle: {
     user: { amplitude: 0.5, waves: 1.5, speed: 0.22, alpha: 0.8 },
@@ -49,15 +49,15 @@ const LOOKS = {
   ended: { user: { alpha: 0.3 }, assistant: { alpha: 0.3 } },
 };
 
-const SETTLE = 0.11; // how fast a look turns into the next, per frame
+const SETTLE = 0.11; // speed of the transition between looks, per frame
 const OVERTONES = 3;
 const POINTS = 160; // along a string
-// Where nobody talks a string comes to rest, as one does that was plucked: a page that is only open
-// is to cost nothing.
+// In these states a string comes to rest like one that was plucked, so that an idle page uses no
+// CPU.
 const RESTING = ["idle", "ended"];
 const DYING_SECONDS = 3;
 const AT_REST = 0.02;
-const STILL_MS = 100; // between two pictures for those who want no motion
+const STILL_MS = 100; // frame interval with prefers-reduced-motion
 
 export class LevelMeter {
   #canvas;
@@ -66,14 +66,14 @@ export class LevelMeter {
   #loudness = { user: 0, assistant: 0 };
   #phases = { user: 0, assistant: 0 };
   #time = 0;
-  #swing = 1; // how much of its motion is left, 1 to 0
+  #swing = 1; // remaining motion, 1 to 0
   #colors = null;
   #frame = null;
   #still = matchMedia("(prefers-reduced-motion: reduce)");
   #observer;
 
   /**
-   * @param {HTMLCanvasElement} canvas its `data-state` says what to show
+   * @param {HTMLCanvasElement} canvas its `data-state` is the state to show
    * @param {() => {user: number, assistant: number}} levels RMS, 0 to 1
    */
   constructor(canvas, levels) {
@@ -109,7 +109,7 @@ export class LevelMeter {
 
   #tick(now, before) {
     this.#frame = null;
-    // A canvas that is not shown has no size; the observer wakes it when it has.
+    // A hidden canvas has no size; the ResizeObserver restarts the animation.
     if (!this.#canvas.isConnected || this.#canvas.clientWidth === 0) return;
     const seconds = Math.min(0.05, (now - before) / 1000);
     const still = this.#still.matches;
@@ -192,7 +192,7 @@ export class LevelMeter {
     const step = Math.max(2, width / POINTS);
     for (let x = 0; x <= width + step; x += step) {
       const along = Math.min(1, x / width);
-      // Both ends are tied, like those of any string.
+      // The string is fixed at both ends.
       const tied = Math.sin(Math.PI * along);
       const angle = along * look.waves * Math.PI * 2 - phase;
       const wave = Math.sin(angle) + 0.35 * Math.sin(angle * 2.3 + phase * 0.6);

@@ -1,4 +1,4 @@
-// The admin's page of live calls: asks for its rows again and again while somebody looks.
+// The admin's page of live calls: polls for its rows while the page is visible.
 
 import { nodesOf } from "../helpers/html.js";
 
@@ -6,7 +6,7 @@ const EVERY_MS = 3000;
 
 const place = document.querySelector("[data-live-calls]");
 const state = document.querySelector("[data-live-state]");
-let shown = null; // the rows' HTML, but for the token of its forms
+let shown = null; // the rows' HTML without the CSRF tokens of its forms
 
 async function refresh() {
   if (document.hidden) return;
@@ -21,7 +21,7 @@ async function refresh() {
 }
 
 function show(html) {
-  // The token is masked anew each time.
+  // Django masks the CSRF token differently each time.
   const bare = html.replace(/name="csrfmiddlewaretoken" value="[^"]*"/g, "");
   if (bare === shown) return;
   shown = bare;
@@ -29,7 +29,7 @@ function show(html) {
   const { scrollLeft } = place.firstElementChild ?? {};
   place.replaceChildren(nodesOf(html));
   if (scrollLeft) place.firstElementChild.scrollLeft = scrollLeft;
-  // Whoever is at a button stays there.
+  // Restore the focus, for example to a button.
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 

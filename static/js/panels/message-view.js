@@ -1,4 +1,4 @@
-// One message of the thread, the card of a function in it, and the player of its recording.
+// One message of the thread, its tool card, and the player of its recording.
 
 import { find, findAll, fromTemplate, setText } from "../helpers/dom.js";
 import { nodesOf } from "../helpers/html.js";
@@ -8,10 +8,10 @@ import { showAttachments } from "./attachments.js";
 import { toast } from "./toasts.js";
 import { showFormatted, showWords } from "./words.js";
 
-// What the server has formatted of each answer in Markdown: {html, of: the text it is made of}.
+// The server's HTML of Markdown answers: {html, of: the text that it was made from}.
 const formatted = new WeakMap();
 
-/** A new message element for something that is being said in the call `call`. */
+/** A new message element for a caption of the call with the id `call`. */
 export function makeMessage(caption, call) {
   const element = fromTemplate("message-template");
   element.dataset.itemId = caption.id;
@@ -23,31 +23,31 @@ export function makeMessage(caption, call) {
   return element;
 }
 
-/** Bring an element to the state of a caption. */
+/** Update an element to a caption. */
 export function showCaption(element, caption) {
   const { role, kind, status, unheard = "" } = caption;
   Object.assign(element.dataset, { role, kind, status });
   setText(find("[data-message-who]", element), t(role === "user" ? "who_user" : "who_assistant"));
   const words = find("[data-message-text]", element);
   const { html, of = "" } = formatted.get(element) ?? {};
-  // Of an answer in Markdown the server has formatted the first part; the newest words follow it.
+  // The server has formatted the first part of a Markdown answer; the rest is shown as plain text.
   if (html && kind === "typed" && caption.text.startsWith(of)) showFormatted(words, html, caption.text.slice(of.length));
   else showWords(words, caption);
   showAttachments(element, caption.attachments);
   setText(find("[data-message-unheard]", element), unheard);
 }
 
-/** Bring an element to the state that was stored. @param {object} saved `nextvoice.saved` */
+/** Update an element to its stored message. @param {object} saved `nextvoice.saved` */
 export function showSaved(element, saved) {
   const { message_id: id, recording, text, html, card, unheard, status, position, attachments } = saved;
   element.dataset.message = id ?? "";
   if (position !== undefined) element.dataset.position = String(position);
   if (html) formatted.set(element, { html, of: text });
-  // A row saved half-way is older than what the deltas have brought since.
+  // A row stored while in progress is older than the deltas received since.
   if (status && status !== "in_progress") {
     element.dataset.status = status;
     const words = find("[data-message-text]", element);
-    // While it is being heard its caption shows it, word by word.
+    // While an answer is played, its caption is shown word by word.
     if (html) showFormatted(words, html);
     else if (typeof text === "string" && !find(".words__now", words)) showWords(words, { text, kind: "typed" });
     if (typeof unheard === "string") setText(find("[data-message-unheard]", element), unheard);
@@ -58,7 +58,7 @@ export function showSaved(element, saved) {
   if (recording) find("[data-message-partial]", element).hidden = !recording.partial;
 }
 
-/** Bring an element to what is stored of a message of another tab's call. */
+/** Update an element to the stored message of a call in another tab. */
 export function showStored(element, saved) {
   const { role, kind, status, text, html, unheard = "" } = saved;
   Object.assign(element.dataset, { role, kind, status });
@@ -70,7 +70,7 @@ export function showStored(element, saved) {
   showSaved(element, saved);
 }
 
-/** Make the buttons of a message work. */
+/** Connect the buttons of a message. */
 export function connectMessage(element) {
   find("[data-message-copy]", element)?.addEventListener("click", () => copy(element));
   const player = find("[data-player]", element);
@@ -96,7 +96,7 @@ async function copy(element) {
   }
 }
 
-/** What is copied of a message: of one in Markdown that and what it looks like, else its words. */
+/** What to copy of a message: Markdown as source and as HTML, otherwise its text. */
 function copyOf(element) {
   const words = find("[data-tool-result]", element) ?? find("[data-message-text]", element);
   const whole = "html" in words.dataset && !find("[data-rest]", words);
@@ -105,14 +105,14 @@ function copyOf(element) {
   return { "text/plain": new Blob([text], { type: "text/plain" }), ...looks };
 }
 
-// The card of a function that the assistant called, made by the server.
+// The card of a function call, rendered by the server.
 
 const TICK_MS = 1000;
-const SLOW_S = 2; // what is faster needs no clock
+const SLOW_S = 2; // no time is shown below this
 const began = new WeakMap(); // when a card was first seen running, in ms
 
 /**
- * Show the card in a message. One that the reader has opened stays open, and keeps the focus.
+ * Show the card in a message. If the reader has expanded it, it stays expanded and keeps the focus.
  * @param {Element} message  @param {string|null|undefined} html of `nextvoice.saved`'s `card`
  */
 function showCard(message, html) {
@@ -135,7 +135,7 @@ function showCard(message, html) {
   if (result) place.append(result);
 }
 
-/** Say how long a function has been running. */
+/** Show how long a function has been running. */
 function showTime(card) {
   if (card.dataset.state !== "in_progress") return;
   if (!began.has(card)) began.set(card, performance.now());
@@ -148,10 +148,10 @@ setInterval(() => findAll("[data-tool][data-state=in_progress]").forEach(showTim
 // The compact player of one recording. Only one plays at a time.
 
 const SPEEDS = [1, 1.5, 2];
-const STEP_MS = 5000; // of the arrow keys with the slider in focus
+const STEP_MS = 5000; // step of the arrow keys on the slider
 
-let playing = null; // the audio element that is heard
-let speed = 1; // one choice for all players of the page
+let playing = null; // the audio element that is playing
+let speed = 1; // shared by all players of the page
 
 class RecordingPlayer {
   #root;
@@ -185,7 +185,7 @@ class RecordingPlayer {
     this.#audio.playbackRate = speed;
     this.#audio.preservesPitch = true;
     this.#audio.play().catch((problem) => {
-      // Pausing while it loads rejects too, and is no failure.
+      // Pausing while it loads also rejects play(), which is not a failure.
       if (problem.name !== "AbortError" && !this.#audio.error) toast(t("play_failed"));
     });
   }
@@ -240,7 +240,7 @@ class RecordingPlayer {
   }
 }
 
-/** Stop whatever recording is heard, for example because a call begins. */
+/** Stop the recording that is playing, for example because a call begins. */
 export function stopRecordings() {
   playing?.pause();
   playing = null;

@@ -1,9 +1,9 @@
-// Choosing who answers: models by provider, and what the chosen one offers and costs.
+// The model picker: models by provider, with the features and the price of the chosen one.
 
 import { find, findAll, setText, show } from "../helpers/dom.js";
 
 /**
- * Fill a select with models, grouped by provider where there are several.
+ * Fill a select with models, grouped by provider if there are several.
  * @param {{id: string, name: string, provider: string, cost?: string, end_short?: string}[]} models
  */
 export function fillModels(select, models, chosen) {
@@ -16,7 +16,7 @@ export function fillModels(select, models, chosen) {
   select.value = chosen;
 }
 
-/** Show what a model offers, what it costs and until when it is there. */
+/** Show a model's features, its price, and until when it is available. */
 export function showOffer(place, model) {
   const { offers = [], cost = "", end = "" } = model ?? {};
   const chips = offers.map((text) => make("span", { className: "chip", textContent: text }));
@@ -25,7 +25,7 @@ export function showOffer(place, model) {
   place.replaceChildren(...(model ? parts : []));
 }
 
-/** The front page: the name and the chips follow the choice. */
+/** The front page: update the name and the chips when the choice changes. */
 export function connectPicker(root) {
   const select = find("[data-picker-model]", root);
   const name = find("[data-picker-name]", root);
@@ -34,7 +34,7 @@ export function connectPicker(root) {
     for (const offer of findAll("[data-offer-of]", root)) show(offer, offer.dataset.offerOf === select.value);
   };
   select.addEventListener("change", follow);
-  // Somebody may have chosen before this was here.
+  // The person may have chosen before this script had loaded.
   follow();
 }
 

@@ -1,4 +1,4 @@
-// The options of a call: before it, and during it.
+// The call options, before and during a call.
 
 import { hasTurnSetting } from "../call/options.js";
 import { find, findAll, setText, show } from "../helpers/dom.js";
@@ -9,7 +9,7 @@ import { fillModels, showOffer } from "./model-picker.js";
 import { toast } from "./toasts.js";
 
 const NUMBERS = ["threshold", "silenceMs", "prefixMs", "idleMs", "pauseMs", "speed"];
-// The turn detections that have each setting.
+// Which turn detection types have each setting.
 const SETTINGS = {
   eagerness: ["semantic_vad"],
   silence_duration_ms: ["server_vad"],
@@ -44,7 +44,7 @@ export class OptionsDrawer {
     find("[data-apply]", dialog).addEventListener("click", () => this.#apply());
     find("[data-as-default]", dialog).addEventListener("change", () => this.#keepAsDefault());
     dialog.addEventListener("close", () => this.#onClose());
-    // A press beside the drawer closes it, as people expect of one.
+    // A press outside the drawer closes it.
     dialog.addEventListener("pointerdown", (event) => event.target === dialog && dialog.close());
   }
 
@@ -59,7 +59,7 @@ export class OptionsDrawer {
     this.#devices.open();
   }
 
-  /** Bring the drawer to the state of the call. */
+  /** Update the drawer to the state of the call. */
   show() {
     if (!this.#dialog.open) return;
     this.#showPending();
@@ -215,14 +215,17 @@ function languageOption(code) {
   try {
     label = new Intl.DisplayNames(language(), { type: "language" }).of(code) ?? code;
   } catch {
-    // Not a code; shown as it is.
+    // Not a language code; shown as it is.
   }
   return { value: code, label };
 }
 
-// The list of functions that the assistant may use, in the options.
+// The list of functions that the assistant may use.
 
-/** Fill `place` with a checkbox for each, those of a service under its name. @param {object} choice a CallChoice */
+/**
+ * Fill `place` with a checkbox for each function, grouped by service.
+ * @param {object} choice a CallChoice
+ */
 function fillTools(place, choice) {
   const services = new Map();
   for (const tool of choice.tools) {

@@ -1,11 +1,11 @@
-// The form of a provider, filled by the service that is chosen. Without this the page does the same
-// when it is asked for with `?preset=`. The words of the page come with it.
+// The provider form: fills in the preset of the chosen service. Without JavaScript, the server does
+// the same for `?preset=`. The texts are part of the page.
 
 import { find, jsonOf, setText, show } from "../helpers/dom.js";
 
 const ASKED = ["organization", "project", "workspace", "deployment", "api_version"];
 
-/** Connect the form, if this page has one. */
+/** Connect the form, if the page has one. */
 export function connectProviderForm(root = document) {
   const presets = jsonOf("provider-presets", root);
   const dialect = find("#id_dialect", root);
@@ -41,7 +41,7 @@ function fill(root, presets, preset) {
   showModels(root, preset, true);
 }
 
-/** Select the part of the address that everybody has their own of. */
+/** Select the part of the address that is different for everybody. */
 function mark(field, word) {
   const at = word ? field.value.indexOf(word) : -1;
   if (at < 0) return;
@@ -84,7 +84,7 @@ function box(value, label, id, checked) {
   return row;
 }
 
-/** Show what the protocol asks for, and what has been filled in already. */
+/** Show the fields that the dialect needs, and those that are filled in already. */
 function showFields(root, asked) {
   for (const name of ASKED) {
     const field = find(`#id_${name}`, root);
@@ -100,7 +100,7 @@ function rowOf(field) {
   return field.closest(".form-row, .field");
 }
 
-/** The place below the protocol for what one should know about it. */
+/** The element below the dialect field for a note on the dialect. */
 function noteOf(dialect) {
   const row = rowOf(dialect);
   const found = find("[data-dialect-note]", row);

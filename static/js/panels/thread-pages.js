@@ -1,19 +1,19 @@
-// The parts of a long thread that are not on the page yet: brought in where the reader is.
+// Pagination of a long thread: loads more messages where the reader is.
 
 import { find, findAll } from "../helpers/dom.js";
 import { fetchPage, whyNot } from "../helpers/http.js";
 import { toast } from "./toasts.js";
 
-// So many messages are shown at once. Where there are more, the links lead to a page of their own.
+// The most messages on one page. Beyond that, the links lead to another page.
 const MOST_MESSAGES = 600;
 const NEAR = "800px 0px 0px 0px";
 
 export class ThreadPages {
   #scroller;
   #list;
-  #onmessages; // (elements) they stand in the list now
+  #onmessages; // (elements) they were added to the list
   #loading = false;
-  #watcher; // of the link to what was said before
+  #watcher; // IntersectionObserver of the link to earlier messages
 
   constructor(scroller, list, onmessages) {
     this.#scroller = scroller;
@@ -26,12 +26,12 @@ export class ThreadPages {
     for (const link of [this.#earlier, this.#later]) this.#connect(link);
   }
 
-  /** Whether the thread goes on after what is shown. */
+  /** Whether there are later messages that are not shown. */
   get goesOn() {
     return Boolean(this.#later);
   }
 
-  /** Whether a message at this position belongs into the part that is shown. */
+  /** Whether a message at this position belongs to the part that is shown. */
   covers(position) {
     const shown = findAll("[data-position]", this.#list);
     if (shown.length === 0) return true;
@@ -39,12 +39,12 @@ export class ThreadPages {
     return !(this.#earlier && position < first) && !(this.#later && position > last);
   }
 
-  /** Show the end of the thread in place of the part that is shown. */
+  /** Show the end of the thread instead of the current part. */
   async toNewest() {
     const { page } = await fetchPage(location.pathname);
     const part = this.#part(page);
     const known = new Set(part.map((one) => one.dataset.message).filter(Boolean));
-    // What is being said right now is newer than any page.
+    // Messages of the running call may not be on the fetched page yet.
     const now = findAll(".message", this.#list).filter((one) => "fresh" in one.dataset && !known.has(one.dataset.message));
     this.#list.replaceChildren(...part, ...now);
     this.#later?.remove();
@@ -112,7 +112,7 @@ export class ThreadPages {
     const again = first && part.some((one) => sameCall(one, first));
     if (again) first.remove();
     this.#list.prepend(...part);
-    // What the reader looks at stays where it is.
+    // Keep the scroll position relative to what the reader sees.
     this.#scroller.scrollTop = this.#scroller.scrollHeight - fromEnd;
   }
 
@@ -124,7 +124,7 @@ export class ThreadPages {
   #moveOn(link, next) {
     if (next) {
       link.href = next.getAttribute("href");
-      // Asked anew, since the link may still be in sight.
+      // Observe it again: if the link is still in view, that triggers the next load.
       this.#watcher.unobserve(link);
       if (link.matches("[data-earlier]")) this.#watcher.observe(link);
       return;
@@ -134,7 +134,7 @@ export class ThreadPages {
   }
 }
 
-/** Whether both are the heading of the same call: each part of a thread begins with one. */
+/** Whether both are dividers of the same call; each part of a thread begins with one. */
 function sameCall(one, other) {
   return one.matches(".call-divider") && other.matches(".call-divider") && one.dataset.call === other.dataset.call;
 }

@@ -1,4 +1,4 @@
-// The thread: what was said, what is being said, and where the reader is.
+// The thread: stored messages, live captions, and the scroll position.
 
 import { find, findAll, fromTemplate, show } from "../helpers/dom.js";
 import { whyNot } from "../helpers/http.js";
@@ -19,8 +19,8 @@ export class Thread {
   #pages;
   #following = true; // whether the reader is at the end and wants to stay there
   #scrolledTo = 0;
-  #divider = null; // of the call that is running
-  #call = ""; // id of the call that is running, or ran last
+  #divider = null; // the divider of the running call
+  #call = ""; // id of the running or last call
   #calls = new Set(); // ids of the calls made on this page
 
   constructor(root) {
@@ -43,7 +43,7 @@ export class Thread {
     show(this.#jump, !this.#following);
   }
 
-  /** Go to the message that the address asks for, where a search found it. */
+  /** Scroll to the message in the address's `at` parameter, a search result. */
   #showWanted() {
     const at = new URLSearchParams(location.search).get("at");
     const wanted = at && find(`[data-message="${CSS.escape(at)}"]`, this.#list);
@@ -55,7 +55,7 @@ export class Thread {
     this.#following = this.#atEnd && !this.#pages.goesOn;
   }
 
-  /** Whether nothing was said yet. */
+  /** Whether there are no messages. */
   get empty() {
     return this.#list.childElementCount === 0;
   }
@@ -68,7 +68,7 @@ export class Thread {
     this.#keepEnd();
   }
 
-  /** Whoever is there is there again when the page is loaded again. */
+  /** Remove the position from the address, so that a reload also shows the end. */
   #isAtNewest() {
     unask("at", "before", "after");
   }
@@ -81,7 +81,7 @@ export class Thread {
     show(this.#empty, this.empty);
   }
 
-  /** Open the part of a new call. */
+  /** A call begins: prepare its divider. */
   beginCall(id, { spoken }) {
     this.#calls.add(id);
     this.#call = id;
@@ -92,27 +92,27 @@ export class Thread {
     showTimes(this.#divider);
   }
 
-  /** Say how long the call took. */
+  /** Show the duration of the call that has ended. */
   endCall(durationMs) {
     const place = this.#divider && find("[data-call-duration]", this.#divider);
     if (place) place.textContent = clock(durationMs);
     this.#divider = null;
   }
 
-  /** Say how long a call took that was not made here. */
+  /** Show the duration of a call that was made in another tab. */
   over({ call_id: id, duration_ms: durationMs }) {
     const place = find(`[data-call="${CSS.escape(id)}"] [data-call-duration]`, this.#list);
     if (durationMs > 0 && place?.textContent === "") place.textContent = clock(durationMs);
   }
 
   /**
-   * Show a caption, new or changed, at its place.
+   * Show a new or changed caption at its place.
    * @param {object} caption  @param {object[]} order all captions of the call, in order
    */
   put(caption, order) {
     const known = this.#element(caption.id) ?? null;
     if (caption.status === "removed") {
-      // What was stored stays; only what was never more than a guess goes.
+      // Remove it only if it was never stored.
       if (known && !known.dataset.message) known.remove();
       return;
     }
@@ -122,7 +122,7 @@ export class Thread {
     show(this.#empty, false);
   }
 
-  /** Show what was stored of an item. */
+  /** Show the stored message of an item. */
   saved(event) {
     let element = this.#element(event.item_id);
     if (!element) {
@@ -135,8 +135,9 @@ export class Thread {
   }
 
   /**
-   * Show what is stored of a message, whoever's tab it was said in.
-   * @param {object} saved  @param {{earlier?: boolean}} options of a call before the one that runs here
+   * Show a stored message of any tab.
+   * @param {object} saved
+   * @param {{earlier?: boolean}} options `earlier`: of a call before the one that runs here
    */
   stored(saved, { earlier = false } = {}) {
     const known = find(`[data-message="${CSS.escape(saved.message_id)}"]`, this.#list) ?? this.#element(saved.item_id);
@@ -149,12 +150,12 @@ export class Thread {
     show(this.#empty, false);
   }
 
-  /** Take out a message that is stored no more. */
+  /** Remove a message that is no longer stored. */
   removed({ message_id: id }) {
     find(`[data-message="${CSS.escape(id)}"]`, this.#list)?.remove();
   }
 
-  /** Whether what is stored beside it belongs on its other side: it was shown before it had a place. */
+  /** Whether an element is out of order: it was shown before its position was known. */
   #misplaced(element) {
     const placed = findAll("[data-position]", this.#list);
     const at = placed.indexOf(element);
@@ -163,7 +164,7 @@ export class Thread {
   }
 
   #insert(element, { position, call_id: call, kind, created }, earlier) {
-    // Calls that began in the same moment have both begun to count at the same place.
+    // Two calls that began at the same moment start with the same position.
     const least = earlier ? position : position + 1;
     const ours = ({ call, callId }) => earlier && this.#call === (call ?? callId);
     const follows = ({ dataset }) => (dataset.position ? Number(dataset.position) >= least : ours(dataset));
@@ -174,7 +175,7 @@ export class Thread {
       divider.dataset.call = call;
       find("time", divider).dateTime = created ?? new Date().toISOString();
       showTimes(divider);
-      // The call may have begun with words that were typed.
+      // The call may have begun with typed messages.
       const first = [...this.#list.children].find((one) => one === after || one.dataset.callId === call);
       this.#list.insertBefore(divider, first ?? null);
     }
@@ -182,7 +183,7 @@ export class Thread {
   }
 
   #element(itemId) {
-    // Providers may use an id again in another call.
+    // Providers may reuse an item id in another call.
     return findAll(`[data-item-id="${CSS.escape(itemId)}"]`, this.#list).findLast((one) =>
       this.#calls.has(one.dataset.callId),
     );
@@ -204,7 +205,7 @@ export class Thread {
 
   #onScroll() {
     const { scrollTop } = this.#scroller;
-    // Only going up leaves the end; that the end moved away is no wish of the reader.
+    // Only scrolling up stops following; new content at the end does not.
     if (this.#atEnd && !this.#pages.goesOn) {
       this.#following = true;
       this.#isAtNewest();
@@ -223,9 +224,9 @@ export class Thread {
   }
 }
 
-// Which day the messages of a thread are of: said above the first one of each day.
+// Day headings above the first message of each day.
 
-/** Keep the days of a list of messages told, whatever comes into it. Today goes without saying. */
+/** Keep the day headings of a list up to date. There is none if all messages are of today. */
 function tellDays(list) {
   showDays(list);
   new MutationObserver(() => showDays(list)).observe(list, { childList: true });
@@ -239,7 +240,7 @@ function showDays(list) {
     const time = new Date(find("time", element)?.dateTime);
     if (Number.isNaN(time.getTime())) continue;
     const day = time.toDateString();
-    // The heading of a call says its day itself.
+    // A call divider shows its day itself.
     if (day === before || !element.matches(".message")) delete element.dataset.day;
     else element.dataset.day = dayName(time, now, locale);
     before = day;

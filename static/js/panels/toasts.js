@@ -1,4 +1,4 @@
-// Short messages that pass.
+// Toasts: short messages that disappear after a while.
 
 import { find, findAll, fromTemplate, setText } from "../helpers/dom.js";
 
@@ -19,7 +19,7 @@ export function toast(text, action = null) {
     });
   }
   const region = regionInSight();
-  // The same message twice is one message.
+  // Replace a toast with the same text.
   for (const shown of findAll(".toast", region)) {
     if (find(".toast__text", shown).textContent === text) shown.remove();
   }
@@ -27,7 +27,7 @@ export function toast(text, action = null) {
   watch(element, action ? STAY_WITH_ACTION_MS : STAY_MS);
 }
 
-/** Where messages are shown: in an open dialog, since what lies under it is neither seen nor heard. */
+/** The region for toasts: in an open dialog, if there is one, since what is below it is inert. */
 function regionInSight() {
   const region = find("#toasts");
   const dialog = findAll("dialog[open]").at(-1);
@@ -45,7 +45,7 @@ function regionInSight() {
   return own;
 }
 
-/** Make the messages that came with the page behave like the others. */
+/** Connect the toasts that came with the page. */
 export function connectToasts() {
   for (const element of findAll("[data-toast]:not([data-watched])")) watch(element, STAY_WITH_ACTION_MS);
 }

@@ -1,12 +1,12 @@
-// An answer as it is being heard: what was said, the word that is said now, and what comes.
+// An answer during playback: the words already said, the current word, and those to come.
 
 import { find, findAll, setText } from "../helpers/dom.js";
 import { nodesOf } from "../helpers/html.js";
 
 /**
- * Show the words of a caption in `element`.
- * @param {{text: string, kind: string, heard?: number|null}} caption `heard`: characters said so
- *   far; null when the whole text is to be read as it stands
+ * Show the text of a caption in `element`.
+ * @param {{text: string, kind: string, heard?: number|null}} caption `heard`: how many characters
+ *   were said so far; null to show the whole text as usual
  */
 export function showWords(element, { text, kind, heard = null }) {
   delete element.dataset.html;
@@ -23,8 +23,8 @@ export function showWords(element, { text, kind, heard = null }) {
 }
 
 /**
- * Show an answer in Markdown that is being written: `html` is what the server made of its first
- * part, `rest` follows as it stands until more of it is formatted.
+ * Show a Markdown answer that is being generated: `html` is the server's rendering of its first
+ * part; `rest` follows as plain text until the server has formatted more.
  */
 export function showFormatted(element, html, rest = "") {
   if (element.dataset.html !== html) {
@@ -44,7 +44,7 @@ export function showFormatted(element, html, rest = "") {
   setText(tail, rest);
 }
 
-/** Replace the children of `element` from the first that differs on: what stays does not flicker. */
+/** Replace the children of `element` from the first difference on: the others must not flicker. */
 function replaceFrom(element, made) {
   find("[data-rest]", element)?.remove();
   const before = [...element.childNodes];
@@ -55,7 +55,7 @@ function replaceFrom(element, made) {
   element.append(...after.slice(same));
 }
 
-/** Where the word begins that ends at `end`. Scripts without spaces go by the character. */
+/** The start of the word that ends at `end`; a single character in scripts without spaces. */
 export function startOfWord(text, end) {
   const said = text.slice(0, end).trimEnd();
   const word = /[^\s\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]+$/u.exec(said);
