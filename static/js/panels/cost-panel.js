@@ -12,7 +12,10 @@ export class CostPanel {
   #dialog;
   #costs;
 
-  /** @param {HTMLElement} button the sum  @param {HTMLDialogElement} dialog  @param {object} costs a Costs */
+  /**
+   * @param {HTMLElement} button shows the sum  @param {HTMLDialogElement} dialog
+   * @param {object} costs a Costs
+   */
   constructor(button, dialog, costs) {
     this.#button = button;
     this.#dialog = dialog;
