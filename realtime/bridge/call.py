@@ -1,7 +1,7 @@
 """The core of a call: synchronous, without I/O.
 
-Frames and events go in by a plain call and come out by plain calls to the two legs, which never
-block. Nothing here awaits, so a test drives it without an event loop.
+Frames and events go in through plain method calls, and come out as plain calls to the two legs,
+which never block. Nothing here awaits, so tests can drive it without an event loop.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ once."""
 
 
 class Call(Core):
-    """One call. `session` is the GA configuration to open upstream sessions with, `ready` what
-    `nextvoice.ready` tells besides the session (call_id, conversation_id, model, provider).
+    """One call. `session`: the GA configuration to open upstream sessions with; `ready`: what
+    `nextvoice.ready` contains besides the session (call_id, conversation_id, model, provider).
     `on_end(end)` is called once, when something ends the call; the owner then lets go of both
     legs and calls `finish`.
 
@@ -44,7 +44,7 @@ class Call(Core):
         self._client, self._provider = self.sides()
 
     def sides(self) -> tuple[ClientSide, ProviderSide]:
-        """What takes the client's frames, and what takes the provider's events."""
+        """The handler of the client's frames, and that of the provider's events."""
         return ClientSide(self), ProviderSide(self)
 
     def opened(self) -> None:
@@ -52,7 +52,7 @@ class Call(Core):
 
     def listen_with(self, vad: Vad) -> None:
         """Find the ends of turns here, because the provider does not."""
-        # Only turns are sent then, and nobody else keeps just these.
+        # Only the audio of turns is sent then, which nobody else keeps by itself.
         self.tail.recall = None
         provider = self._provider
         self.own_turns = OwnTurns(self, vad, provider.make, provider.take_no_more)
@@ -64,8 +64,8 @@ class Call(Core):
         first: Iterable[Event] = (),
         history: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Go on with a new upstream session. `first`: the events already decoded from it, its
-        `session.created` among them; `history`: GA items that open the call's first session."""
+        """Go on with a new upstream session. `first`: the events already decoded from it, including
+        its `session.created`; `history`: GA items that open the call's first session."""
         first = list(first)
         created = [event["session"] for event in first if event["type"] == "session.created"]
         again = self.ready_at is not None
@@ -113,8 +113,8 @@ class Call(Core):
         return commit is not None
 
     def _ask_again(self, again: bool, committed: bool) -> None:
-        """Ask for the answer that waits, or that the last session owed when it broke; `committed`:
-        to a turn that this session has been given."""
+        """Ask for the answer whose request waits, or that the last session owed when it broke.
+        `committed`: the turn to be answered has been committed to this session."""
         if (held := self.answering.next()) is not None:
             self.ask(held)
         elif again and self.answering.owed:
@@ -172,8 +172,8 @@ class Call(Core):
             self._provider.take(dialect.decode(frame))
 
     def hurry(self) -> None:
-        """Ask for the answer that waits, if the one before it has been silent for a while. To be
-        called some time after `answering.on_held` was."""
+        """Send the request that waits for an answer to end, if that answer has been silent for a
+        while. Called some time after `answering.on_held`."""
         if self.ended is not None or self.upstream is None or not self.answering.waits:
             return
         if not self.is_silent():
@@ -188,7 +188,7 @@ class Call(Core):
             self.notice("answer_late")
 
     def cancel_answer(self) -> bool:
-        """Ask the provider to stop an answer under way; False when there is none."""
+        """Ask the provider to cancel the answer under way; False if there is none."""
         if self.upstream is None or self.answering.active is None:
             return False
         self.to_upstream({"type": "response.cancel"}, response_id=self.answering.active)

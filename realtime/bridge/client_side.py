@@ -30,13 +30,13 @@ WITHOUT_PROVIDER = frozenset(
         "nextvoice.resume",
     }
 )
-"""Events that make sense at once; others wait while no provider is attached."""
+"""Events that can be handled without a provider; others wait until one is attached."""
 OF_ITSELF = frozenset({"nextvoice.played", "nextvoice.received"})
-"""Events that a page sends also when nobody is there."""
+"""Events that a page sends even if nobody is there."""
 
 
 class ClientSide:
-    """Takes the browser's frames. A bad one is answered with an `error` event and changes
+    """Handles the browser's frames. A bad one is answered with an `error` event and changes
     nothing."""
 
     at_once = WITHOUT_PROVIDER
@@ -45,7 +45,7 @@ class ClientSide:
         self._core = core
         self._flood = FloodGuard(core.limits)
         self._waiting = Waiting(core.limits)
-        self._told_dropped = False  # one notice for each time without a provider
+        self._told_dropped = False  # one notice per gap between providers
         self._handlers: dict[str, Handler] = {
             "session.update": self._session_update,
             "input_audio_buffer.append": self._append,
@@ -65,7 +65,7 @@ class ClientSide:
         }
 
     def take_audio(self, pcm: bytes) -> None:
-        """One binary frame."""
+        """Take one binary frame."""
         if self._admits(len(pcm)):
             try:
                 check_pcm(pcm)
@@ -75,7 +75,7 @@ class ClientSide:
                 self._send_audio(pcm)
 
     def take_text(self, text: str) -> None:
-        """One text frame."""
+        """Take one text frame."""
         if self._admits(text=len(text)):
             try:
                 event = self.parse(text)
@@ -85,7 +85,7 @@ class ClientSide:
                 self._take(event)
 
     def put(self, event: Event, shown: list[Event]) -> None:
-        """A message of the person whose content the site has made."""
+        """Take a message of the person whose content the site has made; see `Call.put`."""
         if self._admits():
             self._core.shown[event["item"]["id"]] = shown
             self._take(event)
@@ -183,15 +183,15 @@ class ClientSide:
 
     def _truncate(self, event: Event) -> None:
         item, index = self._known(event["item_id"]), event["content_index"]
-        # With no audio received there is nothing to cut, and the provider would refuse.
+        # Without any audio there is nothing to truncate, and the provider would refuse.
         if not received_ms(item, index):
             return
         at = cut(item, index, event["audio_end_ms"])
         self._core.playing_until = 0.0
         place = {"item_id": item.id, "content_index": index, "audio_end_ms": at}
         if self._core.upstream is None or item.id in self._core.replayed:
-            # The session that spoke it is gone, and the next one has it as text: told later, or
-            # not at all. Everybody else still learns where it ended.
+            # The session that spoke it is gone, and later ones get it as text. Browser and taps
+            # still have to learn where it was cut.
             done = {"type": "conversation.item.truncated", "event_id": new_id("event"), **place}
             self._core.taps.on_event(done)
             self._core.tell(done)
@@ -237,6 +237,6 @@ class ClientSide:
 
 
 def _told(part: Event) -> Event:
-    """A part of a message with the fields a provider is told, and no others."""
+    """A content part with only those fields that a provider gets."""
     names = ("image_url", "detail") if part["type"] == "input_image" else ("text",)
     return {"type": part["type"]} | {name: part[name] for name in names if name in part}

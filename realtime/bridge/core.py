@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 
 class Core:
-    """The state of one call and the plain verbs on it; see `call.Call`."""
+    """The state of one call and its basic operations; see `call.Call`."""
 
-    # With more than thirty attributes in a dictionary an object is slower, and far larger.
+    # More than thirty attributes in a `__dict__` make an object slower, and far larger.
     __slots__ = (
         "_browser",
         "_detail",
@@ -114,17 +114,17 @@ class Core:
         self.ended: End | None = None
         self.active_at = clock()  # when somebody last did something
         self.asked = False  # the provider has asked who is there, and nobody has answered
-        self.heard_at = self.active_at  # when the provider did, but for audio
+        self.heard_at = self.active_at  # when the provider last sent anything but audio
         self.last_error: Mapping[str, Any] = {}  # the provider's, since its last answer began
         self.received = 0  # bytes of answers' audio
         self.samples_before = 0  # microphone samples sent before this upstream session
         self.tail = Tail(self._repeated)
         self.unsure_until = 0.0  # the sample; see `unsure`
-        # The sample up to which the provider is known to have been there, where anybody looks.
+        # The sample up to which the provider is known to have been there; see `Pulse`.
         self.proven = math.inf
-        self.playing_until = 0.0  # when what was received of answers has been heard, at the latest
-        self.replayed: set[str] = set()  # items the provider knows as text, and everybody else
-        # What browser and taps are shown of an item in place of what the provider got, by its id.
+        self.playing_until = 0.0  # when all audio received will have been played
+        self.replayed: set[str] = set()  # items that a session was told as text
+        # By item id: the content that browser and taps see, in place of what the provider got.
         self.shown: dict[str, list[Event]] = {}
         self.packed = False  # the conversation is told as one system message
         self.speaking: str | None = None  # the item of a person who is heard speaking
@@ -135,8 +135,8 @@ class Core:
         self.on_approve: Callable[[Event], None] = nothing_waits
         # Told how many frames of the call have arrived at the browser.
         self.on_received: Callable[[int], None] = lambda frames: None
-        self.reconnecting = 0  # tries for another session since the last one was lost
-        self.own_turns: OwnTurns | None = None  # where the provider does not find turns
+        self.reconnecting = 0  # attempts since the last session was lost
+        self.own_turns: OwnTurns | None = None  # if the provider does not detect turns
         self.upstream: Leg | None = None
         self.dialect: Dialect | None = None
         self.ready_at: float | None = None
@@ -152,7 +152,8 @@ class Core:
         self._skipped = 0  # by dialects already detached
 
     def stir(self, *, person: bool = False) -> None:
-        """Something happens. Where nobody says whether they are there, only a person counts."""
+        """Note activity, for the idle limit. Once the provider has asked whether anybody is there,
+        only activity of the person counts."""
         self.asked = self.asked and not person
         if not self.asked:
             self.active_at = self.clock()
@@ -182,7 +183,7 @@ class Core:
             self._on_end(self.ended)
 
     def finish(self) -> EndRecord:
-        """The call's account, which taps are told too, as the last thing they are told."""
+        """Make the call's end record, tell it to the taps as the last thing, and return it."""
         since = self.ready_at
         record = EndRecord(
             end=self.ended or ENDS["internal_error"],
@@ -198,21 +199,22 @@ class Core:
         return record
 
     def close(self) -> None:
-        """Nothing more comes from the provider: the last taps are told of the end."""
+        """Nothing more comes from the provider: tell the taps that linger of the end."""
         self.taps.close()
 
     @property
     def awaits_usage(self) -> bool:
-        """Whether a provider still owes somebody an account of what it did."""
+        """Whether a tap that lingers still waits for the provider to report usage."""
         return self.taps.linger and (self.answering.active is not None or self.taps.awaits_usage)
 
     def shut(self) -> None:
-        """Keep back what the browser is told from here on until the one who asked for it says."""
+        """Hold back all frames for the browser from here on, until whoever asked for `hold`
+        releases them."""
         if self._hold is not None and self.ended is None:
             self._hold(self._browser.shut())
 
     def say_ended(self, record: EndRecord) -> None:
-        """Tell the browser that the call is over, which is the last it is told."""
+        """Tell the browser that the call is over; nothing is sent to it after that."""
         self._browser.open()
         self.tell(self.ended_event(record))
         self._browser.close()
@@ -230,7 +232,7 @@ class Core:
     # Towards the provider
 
     def send_audio(self, pcm: bytes) -> None:
-        """Microphone audio to the attached provider, as far as that is to have it."""
+        """Send microphone audio to the attached provider; with own turns, only that of turns."""
         start = self.samples
         self.taps.on_user_audio(pcm, start)
         self.samples += len(pcm) // SAMPLE_BYTES
@@ -247,11 +249,12 @@ class Core:
 
     @property
     def unsure(self) -> bool:
-        """Whether the provider may not have said yet whom it heard in what it was given at once."""
+        """Whether the provider may still have to report speech in audio that it was given at once
+        (replayed, or kept while no provider was attached)."""
         return self.samples < self.unsure_until
 
     def _repeated(self) -> int:
-        """How many bytes of what was said another session is given again."""
+        """How many bytes of the newest audio are given again to another session."""
         limits = self.limits
         seconds = limits.repeated_seconds if self.tail.recall is None else limits.recalled_seconds
         most = int(seconds * BYTES_PER_SECOND)
@@ -262,8 +265,8 @@ class Core:
 
     @property
     def _unproven(self) -> int:
-        """Bytes sent since the provider was last known to be there: who was heard in them, and
-        whether at all, it may have had no way to say."""
+        """Bytes sent since the provider was last known to be there: it may have had no way to
+        report speech in them."""
         return (self.samples - int(min(self.proven, self.samples))) * SAMPLE_BYTES
 
     @property
@@ -277,7 +280,7 @@ class Core:
 
     @property
     def awaits(self) -> bool:
-        """Whether the provider has something to do but listen."""
+        """Whether the provider has anything to do besides listening."""
         answering = self.answering
         answers = answering.active is not None or answering.owed
         return answers or self.tail.commit is not None or self.settings.asks
@@ -301,12 +304,12 @@ class Core:
             self.take_answers(answers)
 
     def take_answers(self, events: Sequence[Event]) -> None:
-        """Follow what the dialect answers in its provider's place."""
+        """Handle events that the dialect made itself, in place of its provider."""
         raise NotImplementedError
 
     def ask(self, event: Event) -> None:
         """Send a `response.create`."""
-        # Said with each request too: after text in the history a model tends to answer in text.
+        # Repeated in each request: after text in the history a model tends to answer in text.
         modalities = self.settings.session.get("output_modalities", ["audio"])
         response = {"output_modalities": modalities} | (event.get("response") or {})
         self.answering.wanted = response["output_modalities"]
@@ -314,7 +317,7 @@ class Core:
         self.to_upstream(event, response=response)
 
     def send(self, frame: Frame) -> None:
-        """Send the provider a frame of its own language."""
+        """Send the provider a frame that its dialect has made."""
         if self.upstream is not None:
             self.upstream.send(frame)
 
@@ -325,7 +328,7 @@ class Core:
     # One upstream session after another
 
     def is_quiet(self) -> bool:
-        """Whether nobody speaks, is heard or is waited for."""
+        """Whether nobody is speaking, nothing is playing and no answer is awaited."""
         return (
             self.answering.active is None
             and not self.answering.owed
@@ -336,7 +339,7 @@ class Core:
         )
 
     def is_silent(self) -> bool:
-        """Whether an answer that seems to be under way may have ended without a word."""
+        """Whether an answer that seems to be under way may have ended without saying so."""
         last = max(self.heard_at, self.playing_until)
         return self.clock() - last >= self.limits.silent_seconds
 
@@ -349,14 +352,15 @@ class Core:
         return self.memory.role(last) == "user" and not self.memory.has_words(last)
 
     def plug(self, upstream: Leg, dialect: Dialect) -> None:
-        """Take up a provider."""
+        """Begin to use an upstream session."""
         self.upstream, self.dialect = upstream, dialect
         self.samples_before = self.samples - bytes_to_samples(self.tail.size)
         self.expired = False
         self.packed = self.packed or dialect.history_mode == "packed"
 
     def unplug(self) -> None:
-        """Forget the provider, while who keeps what it heard of a turn takes that for under way."""
+        """Stop using the upstream session, and fetch the audio of the turn under way: this comes
+        before that turn is closed, after which its audio may no longer be had."""
         if self.ended is None:
             self.taps.catch_up()
             now = self.samples * SAMPLE_BYTES

@@ -27,9 +27,9 @@ GOODBYE = 1000
 
 
 class Line:
-    """Keeps a call connected. What breaks the connection and can be mended is mended; all else
-    ends the call. `on_late` is called after each frame of the provider that comes when the call has
-    ended, `on_failed` for each session that could not be opened."""
+    """Keeps a call connected: reconnects after a break if another session may help, otherwise ends
+    the call. `on_late` is called after each provider frame that comes after the end of the call,
+    `on_failed` for each session that could not be opened."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Line:
         self._tls = tls
         self._upstream: Upstream | None = None
         self._last: Dialect | None = None  # of the session in use, or used last
-        self._from: str | None = None  # the handle that the newest session goes on from
+        self._from: str | None = None  # the handle with which the newest session was resumed
         self._paused = False
         self._closing: set[asyncio.Task[None]] = set()
         self._tries = 0  # since a session was last fine
@@ -90,7 +90,7 @@ class Line:
         vad: Vad | None = None
         try:
             if traits_of(self._target.dialect).own_turns:
-                # A detector takes a tenth of a second to make, which others must not wait for.
+                # Making a detector takes a tenth of a second, which other calls must not wait for.
                 vad = await asyncio.to_thread(lambda: shared_pool().take())
                 self._call.listen_with(vad)
             await self._serve()
@@ -117,7 +117,7 @@ class Line:
             else:
                 upstream = after
         if upstream is not None:
-            self._let_go(upstream)  # it came when the call was over
+            self._let_go(upstream)  # it opened when the call was over
 
     async def _open(self, target: Target) -> Upstream:
         self._from = self._last.handle() if self._last is not None else None
@@ -127,7 +127,7 @@ class Line:
             except UpstreamFailed as failed:
                 if failed.step != "session":
                     raise
-            # A provider keeps a session only so long. The next one is told what was said.
+            # Providers keep a session for a limited time. A new one is told what was said.
             self._from = None
         return await self._attempt(target, told=self._last is not None or bool(self._history))
 
@@ -142,7 +142,7 @@ class Line:
             raise
 
     async def _use(self, upstream: Upstream) -> Closed | Upstream:
-        """The call's time with one session: how it ended, or the session that takes over."""
+        """Run the call on one session. Returns how that ended, or the session that takes over."""
         self._upstream, self._last = upstream, upstream.dialect
         if self._paused:
             upstream.pause()
@@ -167,7 +167,8 @@ class Line:
                 self._let_go(unused)
 
     async def _current(self, fresh: Upstream | None) -> Upstream | None:
-        """The session that takes over, or another if it does not know what was said meanwhile."""
+        """The session that takes over: `fresh`, or a newer one if `fresh` was resumed from a handle
+        that is outdated by now."""
         if fresh is None or not fresh.dialect.recalls or self._last is None:
             return fresh
         if self._last.handle() == self._from:
@@ -176,7 +177,7 @@ class Line:
         try:
             return await self._open(self._hurried())
         except UpstreamFailed:
-            return None  # the break that is to come is mended
+            return None  # the old session goes on, and its end is mended like any break
 
     def _let_go(self, upstream: Upstream) -> None:
         """Close a session while the call goes on."""
@@ -196,19 +197,19 @@ class Line:
         error = self._call.last_error
         reason, message = closed.end_reason, closed.reason
         if error and not message:
-            # Some providers say why in an error event, and then close without a word.
+            # Some providers say why in an error event, and then close without a reason.
             message = shown_message(error["message"], self._target.secrets())
             told = judge_opening(error)
             reason = told if told != "provider_error" else reason
         return reason, message, closed
 
     async def _mend(self, reason: str, message: str, closed: Closed) -> Upstream | None:
-        """Another session; None when the call has ended instead."""
+        """Open another session; None if the call has ended instead."""
         if reason in MENDABLE and closed.code != GOODBYE:
             waits = self._limits.reconnect_waits
             while self._call.ended is None and self._tries < len(waits):
                 self._call.reconnect()
-                # Calls that broke together do not come back together.
+                # Random, so that calls that broke together do not all reconnect together.
                 await asyncio.sleep(waits[self._tries] * random.uniform(0.75, 1.25))
                 self._tries += 1
                 try:

@@ -1,10 +1,10 @@
-"""Hands-free talking with a provider that does not find the ends of turns.
+"""Hands-free talking with a provider that has no turn detection.
 
-Such a provider (MiniMax) takes audio, a commit and a request for an answer. Here the microphone
-is listened to on its way, and what a provider with turn detection would do is done for it: speech
-started and stopped are said, the turn is committed, an answer asked for, and an answer that is
-talked over is stopped. Between turns nothing is sent on, because the provider takes all it gets
-for a turn, and bills it.
+Such a provider (MiniMax) takes audio, a commit and a request for an answer. Turns are detected here
+instead, in the microphone's audio on its way, and what a provider with turn detection does is done
+for it: the start and stop of speech are reported, the turn is committed, an answer is asked for,
+and an answer that is talked over is cancelled. Between turns no audio is sent, because the provider
+takes all it gets as part of a turn, and bills it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ ITEM_EVENTS = ("conversation.item.added", "conversation.item.done")
 
 
 class OwnTurns:
-    """The turns of one call. `make` tells page and taps an event of our own; `on_cut` is called
-    when what comes of the answer under way has to be sifted from here on, its audio too."""
+    """The turns of one call. `make` sends page and taps an event of our own; `on_cut` is called
+    when all that comes of the answer under way, even its audio, has to pass `sift` from here on."""
 
     def __init__(
         self, core: Core, vad: Vad, make: Callable[..., None], on_cut: Callable[[], None]
@@ -39,16 +39,16 @@ class OwnTurns:
         self._vad = vad
         self._make = make
         self._on_cut = on_cut
-        self._listener: Listener | None = None  # none while the page says where turns end
-        self._settings: object = None  # the turn detection listened with
+        self._listener: Listener | None = None  # None while the page decides where turns end
+        self._settings: object = None  # the turn detection in use
         self._started_ms = 0  # where the turn under way began
-        # Turns that were committed, and None for each the page committed, oldest first, by the
-        # id of the commit: the provider gives each an id of its own, which nobody else knows.
+        # By the id of the commit, oldest first: the item ids of our turns, None for the page's.
+        # The provider gives each turn an id of its own, which nobody else knows.
         self._commits: dict[str, str | None] = {}
         self._ours: dict[str, str] = {}  # the provider's item ids to those everybody else knows
         self._theirs: dict[str, str] = {}
         self._cancels: deque[str] = deque(maxlen=8)
-        self._stops: deque[str] = deque(maxlen=8)  # the same of those that the page asked for
+        self._stops: deque[str] = deque(maxlen=8)  # the page's; `_cancels` are ours
         self._cut: str | None = None  # the response that was talked over, or stopped
         self._why = TALKED_OVER
         self._doomed = False  # the response that was asked for is talked over before it begins
@@ -56,8 +56,8 @@ class OwnTurns:
     # --- the microphone ------------------------------------------------------------------------
 
     def hear(self, pcm: bytes, start: int) -> Iterable[bytes]:
-        """What to send of audio that begins at this sample of the call's timeline; turns are
-        begun and ended on the way, so take one piece after the other."""
+        """Yield what to send of audio that begins at this sample of the call's timeline. Turns
+        begin and end in between, so send each piece before taking the next."""
         self.follow(start)
         if self._listener is None:
             yield pcm
@@ -71,7 +71,7 @@ class OwnTurns:
                 self._end(found.at_ms)
 
     def follow(self, now: int | None = None) -> None:
-        """Take over changed settings. `now`: the sample that audio to come begins at."""
+        """Apply changed settings. `now`: the sample at which the next audio begins."""
         detection = self._detection()
         if detection is self._settings:
             return
@@ -86,7 +86,7 @@ class OwnTurns:
             self._listener = Listener(self._vad, now, detection)
             tail = self._core.tail
             if self._core.upstream is not None and tail.size and tail.commit is None:
-                # Said while the page told where turns end, and never committed.
+                # Spoken while the page decided where turns end, and never committed.
                 tail.clear()
                 self._core.to_upstream({"type": "input_audio_buffer.clear"})
 
@@ -172,7 +172,7 @@ class OwnTurns:
         self._cut, self._doomed = None, False
 
     def resume(self) -> None:
-        """Another provider has been given the turn under way: it begins again."""
+        """Another session has been given the turn under way: report its start again."""
         if self._listener is not None and self._listener.speaking and self._core.speaking is None:
             self._say_started()
 
@@ -186,7 +186,7 @@ class OwnTurns:
         return event | {name: self._theirs[event[name]] for name in names}
 
     def _stop(self, event: Event) -> None:
-        """An answer that the page stops is heard no further, should the provider not know how."""
+        """Cut the answer that the page cancels, in case the provider cannot cancel it."""
         active = self._core.answering.active
         if event["event_id"] in self._cancels or active is None:
             return
@@ -196,7 +196,7 @@ class OwnTurns:
                 self._cut_off(active, STOPPED)
 
     def sift(self, event: Event) -> Iterable[Event]:
-        """What to follow instead of an event of the provider, with the ids everybody knows."""
+        """The events to handle in place of the provider's, with the ids everybody knows."""
         kind = event["type"]
         if kind == "error":
             return () if self._is_refusal(event["error"]) else (event,)
@@ -213,11 +213,11 @@ class OwnTurns:
     def _is_refusal(self, error: Mapping[str, Any]) -> bool:
         """Whether an error only says that there was nothing to commit or to cancel."""
         event_id = error["event_id"]
-        # Where it does not say which, they are answered in order.
+        # If the error does not say which commit: they are answered in order.
         refused = next(iter(self._commits), None) if is_no_commit(error) else None
         self._commits.pop(event_id or refused or "", None)
         if event_id in self._stops:
-            # That it came too late is for others to know.
+            # A benign one, for a cancel that came too late, is handled elsewhere.
             return judge(error).kind == "recoverable"
         return event_id in self._cancels
 
@@ -241,7 +241,7 @@ class OwnTurns:
         audio_in["turn_detection"] = self._detection()
 
     def _after_cut(self, event: Event) -> Iterable[Event]:
-        """Nothing more of the answer that was cut, should the provider go on with it."""
+        """Drop what still comes of the answer that was cut, should the provider go on with it."""
         if event["type"] == "response.done" and event["response"]["id"] == self._cut:
             self._cut = None
             heard = self._core.memory.spoken(self._core.answering.items, "incomplete")
@@ -256,4 +256,4 @@ class OwnTurns:
 
 
 DEFAULT: Mapping[str, Any] = {"type": "server_vad"}
-"""OpenAI's, where a session says nothing of turn detection."""
+"""OpenAI's default for a session that does not mention turn detection."""

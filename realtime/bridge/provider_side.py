@@ -1,4 +1,4 @@
-"""The provider's half of a call: its events followed, shown to taps and passed on."""
+"""The provider's half of a call: its events change the call's state and go to taps and browser."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ RATE_LIMITED = ("rate_limit_exceeded", "inference_rate_limit_exceeded")
 
 
 class ProviderSide:
-    """Takes GA events, complete as a dialect gives them."""
+    """Handles GA events, with every field filled in by a dialect."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._announced: tuple[Any, ...] | None = None  # by the last nextvoice.audio
-        # What audio was last passed on, and the item it is of.
+        # The audio delta last passed on, and its item.
         self._last: Event = {}
         self._speaking = Item("")
         self._flips = FlipGuard(core)
         self._coming: list[Event] = []
         self._taking = False
         self._closed: set[str] = set()  # turns whose words will never come
-        # Parts of the answer whose words have all been told.
+        # Parts of the answer whose text is complete, as item id and content index.
         self._said: set[tuple[str, int]] = set()
         self._handlers: dict[str, Callable[[Event], None]] = {
             AUDIO_DELTA: self._audio,
@@ -68,9 +68,9 @@ class ProviderSide:
         }
 
     def take(self, events: Iterable[Event]) -> None:
-        """Follow events in the order they came."""
+        """Handle events in the order in which they came."""
         if self._taking:
-            self._coming.extend(events)  # what is followed now led to these; they come after it
+            self._coming.extend(events)  # the event being handled caused these, so they follow it
             return
         self._taking = True
         try:
@@ -82,9 +82,9 @@ class ProviderSide:
             self._taking = False
 
     def take_more(self, before: Event, pcm: bytes) -> None:
-        """Follow audio that comes after that of the event `before`, as part of the same."""
+        """Handle audio that continues that of the audio delta `before`."""
         item, index = self._speaking, before["content_index"]
-        # As what comes most it has a way of its own, if there is nothing to put together or judge.
+        # The most frequent event has a fast path, if nothing has to be put together or judged.
         plain = before is self._last and not (self._taking or item.odd_byte or len(pcm) % 2)
         if plain and self._core.ended is None:
             item.received[index] += len(pcm)
@@ -93,7 +93,7 @@ class ProviderSide:
             self.take((before | {"delta": pcm},))
 
     def take_no_more(self) -> None:
-        """What comes of the answer under way is to be judged again, also what is like the last."""
+        """Judge whatever comes of the answer under way again: no fast path for its audio."""
         self._last = {}
 
     def _take(self, event: Event) -> None:
@@ -109,7 +109,7 @@ class ProviderSide:
         self._handlers.get(event["type"], self._pass_on)(event)
 
     def lost(self) -> None:
-        """The provider is gone: close what was under way there, which it never will."""
+        """The provider is gone: close everything that it left open."""
         self._announced, self._last = None, {}
         self._flips.lost()
         if self._core.ended is None:
@@ -125,7 +125,7 @@ class ProviderSide:
             self._break_off(answering.active)
 
     def _unheard(self) -> list[str]:
-        """Messages of the answer under way that are to be spoken, and of which no sound came."""
+        """Messages of the answer under way that should be spoken and of which no audio came."""
         core = self._core
         if core.settings.session.get("output_modalities", AUDIO) != AUDIO:
             return []
@@ -133,7 +133,7 @@ class ProviderSide:
         return [each for each in core.answering.items if not any(touch(each).received.values())]
 
     def _break_off(self, response_id: str) -> None:
-        """The end of the answer under way will never be told: tell it."""
+        """End the answer under way as incomplete: the provider will never report its end."""
         output = self._so_far()
         self._core.answering.interrupted()
         self.make("response.done", response=incomplete(response_id, output))
@@ -160,14 +160,14 @@ class ProviderSide:
         return self._core.memory.spoken(self._core.answering.items, status)
 
     def make(self, kind: str, **fields: Any) -> None:
-        """Tell page and taps an event of our own, in the provider's place."""
+        """Send page and taps an event of our own, in place of the provider."""
         self._pass_on({"type": kind, "event_id": new_id("event"), **fields})
 
     def _pass_on(self, event: Event) -> None:
         self._core.heard_at = self._core.clock()
         self._core.stir()
         self._core.taps.on_event(event)
-        # A provider's own words for what it counted are for the ledger.
+        # Usage in the provider's own format is for the taps only.
         event.pop("raw_usage", None)
         if event["type"] == "response.done":
             self._core.shut()
@@ -176,7 +176,7 @@ class ProviderSide:
     def _audio(self, event: Event) -> None:
         core, item_id, index = self._core, event["item_id"], event["content_index"]
         if core.ended is not None:
-            # Of an answer nobody will hear only the usage is waited for.
+            # Nobody will hear this; the taps that linger count it as usage.
             core.taps.on_late_audio(item_id, index, event["delta"])
             return
         item = core.items.touch(item_id)
@@ -239,7 +239,7 @@ class ProviderSide:
         self._pass_on(event)
 
     def _heard(self, event: Event) -> None:
-        # Of a turn whose words have all been told, some that come late would be there twice.
+        # Deltas that come after the complete transcript would repeat words.
         if not self._core.memory.has_all_words(event["item_id"]):
             self._pass_on(event)
 
@@ -262,7 +262,7 @@ class ProviderSide:
         self._core.asked = False
         if self._core.speaking == event["item_id"]:
             self._core.stir()
-            return  # some say so again and again, each time later
+            return  # some providers repeat it, each time with a later time
         self._core.speaking = self._core.items.touch(event["item_id"]).id
         self._speech(event)
         now = self._core.samples * SAMPLE_BYTES
@@ -277,7 +277,7 @@ class ProviderSide:
         if now - end <= core.limits.onset_seconds * BYTES_PER_SECOND:
             core.unsure_until = 0
         elif core.unsure:
-            core.tail.ends(end)  # there may be another turn in what was given at once
+            core.tail.ends(end)  # there may be another turn in the rest of that audio
 
     def _output_item(self, event: Event) -> None:
         if event["item"].get("type") == "message":
@@ -295,7 +295,7 @@ class ProviderSide:
         self._words(event)
 
     def _words(self, event: Event) -> None:
-        # Some that come late would be there twice.
+        # Deltas that come after the complete text would repeat words.
         if (event["item_id"], event["content_index"]) not in self._said:
             self._pass_on(event)
 
@@ -306,9 +306,9 @@ class ProviderSide:
     def _response_created(self, event: Event) -> None:
         core, response_id = self._core, event["response"]["id"]
         if core.answering.active not in (None, response_id):
-            self._break_off(core.answering.active)  # which must have ended without a word
+            self._break_off(core.answering.active)  # it must have ended without saying so
         if core.tail.commit is not None:
-            core.tail.clear()  # not every provider says that it has a turn
+            core.tail.clear()  # not every provider confirms a commit
         modalities = core.settings.session.get("output_modalities", AUDIO)
         self._flips.begins(response_id, core.answering.wanted or modalities)
         core.answering.started(response_id)
@@ -319,7 +319,7 @@ class ProviderSide:
     def _response_done(self, event: Event) -> None:
         response = event["response"]
         if not response["output"] and response["id"] == self._core.answering.active:
-            # Whoever is told of the end looks here for what it is the end of.
+            # Browser and taps look here for the items of the answer.
             whole = response.get("status") == "completed"
             response["output"] = self._so_far("completed" if whole else "incomplete")
         self._core.tail.asked = b""
@@ -350,7 +350,7 @@ class ProviderSide:
             return
         self._core.last_error = error
         if verdict.reason == "session_limit":
-            # No end of the call: another session takes over.
+            # This does not end the call: another session takes over.
             self._core.expired = True
             return
         if verdict.reason is not None:
@@ -365,8 +365,8 @@ class ProviderSide:
         self._core.tell(event)
 
     def _open_without(self, param: object) -> bool:
-        """Configure the session with the rest of what was refused for this; False when there is
-        none."""
+        """Configure the session again without what was refused, `param`; False if that leaves
+        nothing out."""
         core = self._core
         if core.dialect is None or not core.settings.opens_without(param, OPENING):
             return False
@@ -375,15 +375,15 @@ class ProviderSide:
         return True
 
     def _benign(self, event: Event) -> None:
-        """A race that the provider lost gracefully: the person need not know."""
+        """An error from a harmless race, of which the person need not know."""
         if is_busy(event["error"]):
             held = self._core.answering.refused(event["error"]["event_id"])
             if held is not None and self._core.ended is None:
                 self._core.ask(held)
 
     def _stopped(self, response_id: str) -> None:
-        """The provider says that the answer is no longer under way, and has not said how it
-        ended: it is closed for everybody, and what waits for its end goes on."""
+        """End an answer that the provider says is not under way, though it never reported its end.
+        A request that waits for that end is then sent."""
         response = incomplete(response_id, self._so_far())
         response |= {"status": "cancelled", "status_details": STOPPED}
         self._follow({"type": "response.done", "event_id": new_id("event"), "response": response})

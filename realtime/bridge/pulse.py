@@ -1,7 +1,8 @@
-"""Whether the provider is still there: when nothing comes by itself, it is asked.
+"""Detects a provider that is gone: when nothing arrives from it, it is pinged.
 
-A line can be dead without a word: a network drops everything, a process is stopped. Who is asked
-and says nothing for a while is given up; what is a while depends on what there is to wait for.
+A connection can be dead without being closed: the network drops everything, or the provider's
+process is stopped. A provider that is silent for too long after a ping is given up; how long that
+is depends on what else it has to do.
 """
 
 from __future__ import annotations
@@ -13,48 +14,50 @@ from .dialects.target import Timeouts
 from .stream import Stream
 
 STEP, STEPS = 0.5, 4
-"""Seconds between two looks, and so many looks at least before anybody is given up."""
+"""Seconds between two checks, and how many checks there are at least before giving up."""
 BUSY = 2
-"""So many times as long is waited for who has something to do, which may keep it from answering."""
+"""Factor of the waiting time for a provider that has work to do, which may delay its pongs."""
 IGNORANT = 2.5
-"""The same for who never answered a ping, although every server has to."""
+"""The same for a provider that never answered a ping, although every server has to."""
 BEHIND = 64_000
-"""With so many bytes still to be sent, a second of speech, the line is slow, and the ping late."""
+"""With more bytes than this still to be sent (a second of speech), the line is slow, and so the
+ping arrives late."""
 
 
 class Listening(Protocol):
-    """Who talks with the provider: a call."""
+    """A call, as far as it matters here."""
 
     samples: int
     proven: float
 
     @property
     def awaits(self) -> bool:
-        """Whether the provider has something to do but listen."""
+        """Whether the provider has anything to do besides listening."""
 
 
 class Pulse:
     """The signs of life of one connection. `reads` is set while anything is read from it.
 
-    Nothing here goes by the clock: a process that stood still itself has not waited.
+    Waiting is counted in sleeps, not read off the clock: while this process itself stands still,
+    it has not waited.
     """
 
     def __init__(self, socket: Stream, timeouts: Timeouts, reads: asyncio.Event) -> None:
         self._socket = socket
         self._timeouts = timeouts
         self._reads = reads
-        self._slowest = 0.0  # seconds that an answer took
+        self._slowest = 0.0  # seconds that a sign of life took to come
 
     async def watch(self, call: Listening | None) -> None:
-        """Return when the provider is gone. `call` learns meanwhile up to which of its samples it
-        was there."""
+        """Return when the provider is gone. Until then `call.proven` is kept up to date: the sample
+        up to which the provider was there."""
         socket = self._socket
-        socket.ping_now()  # whether it answers any is known when it matters
+        socket.ping_now()  # to know in time whether it answers pings at all
         while not socket.lost.done():
             before, sent = socket.arrivals, _sent(call)
             await asyncio.sleep(self._timeouts.ping_every)
             if socket.arrivals == before:
-                # It comes after all that was sent, and is answered when that has been read.
+                # The ping follows all that was sent, so a pong shows that all of it was read.
                 sent = _sent(call)
                 socket.ping_now()
                 if not await self._is_answered(before, call):
@@ -63,7 +66,8 @@ class Pulse:
                 call.proven = sent
 
     async def _is_answered(self, before: int, call: Listening | None) -> bool:
-        """Whether more than `before` arrives, or nothing can be said of it."""
+        """Whether anything arrives after the first `before` arrivals; True also when that cannot
+        be known now."""
         socket, step = self._socket, min(STEP, self._timeouts.ping_wait / STEPS)
         waited, taken = 0.0, -1
         while waited < self._patience(call):

@@ -1,4 +1,4 @@
-"""One call from its start to its account: the shell around the core.
+"""Runs one call from its start to its end record: the asyncio shell around the synchronous core.
 
 Every task of a call lives in its TaskGroup. Whatever ends the call (a frame, a timer, either side
 going away, an error in a handler, cancellation) sets one reason; then the call is wound down the
@@ -52,23 +52,24 @@ async def run_call(
     resolve: Resolve = resolve,
     tls: ssl.SSLContext | None = None,
 ) -> EndRecord:
-    """Run one call until it ends, and return its account. Raises only `CancelledError`, and even
-    then winds the call down first.
+    """Run one call until it ends, and return its end record. Raises only `CancelledError`, and that
+    only after winding the call down.
 
-    `session`: GA configuration for the provider. `history`: GA items, oldest first, that open the
-    conversation. `ready`: what `nextvoice.ready` tells besides the session. `offered`: what the
-    session's settings may be changed to. `toolbox`: runs the functions that `session` offers of it
-    (see `tools.with_tools`). `call_type`: the class of the call, another one for another language.
+    `session`: GA configuration for the provider; `history`: GA items, oldest first, that open the
+    conversation; `ready`: what `nextvoice.ready` contains besides the session; `offered`: what its
+    settings may be changed to.
 
-    `on_call(call)`: called at once with the live `Call`; use its `tell(event)` and `end(reason)`
-    on this event loop.
-    `on_failed(failed)`: called for each upstream session that could not be opened.
-    `hold(release)`: called with each answer's end; what the browser is told from then on waits
-    until `release()`, which must come soon.
-    `finalise(record)`: awaited after the taps were told of the end and before the browser gets
-    `nextvoice.ended`, so that events it causes still come first.
-    `on_ended(record)`: called once the browser has been told everything. The cost of an answer
-    that nobody hears may be waited for after that, up to `Limits.usage_seconds`.
+    `on_call` gets the live `Call` at once: `call.tell(event)` sends the browser an event,
+    `call.end(reason)` ends the call; both only on this event loop. `finalise(record)` is awaited
+    after taps have been told of the end and before the browser gets `nextvoice.ended`, so events
+    that it sends arrive before that. `on_ended(record)` is called once the browser has been sent
+    everything; after that, a cancelled answer's usage may still be waited for, up to
+    `Limits.usage_seconds`. `on_failed(failed)` is called for each upstream session that could not
+    be opened. `hold(release)` is called at the end of each answer: frames for the browser then
+    wait until `release()` is called, which must be soon.
+
+    `toolbox`: runs those of its functions that `session` offers (see `tools.with_tools`).
+    `call_type`: the class of the call; a subclass may speak another protocol to its client.
     """
     limits = limits or Limits()
     tools = ToolLoop(toolbox, limits) if toolbox is not None and toolbox.offered else None
@@ -118,7 +119,7 @@ async def run_call(
 
 
 class _Running:
-    """What one call owns while it lives. It is the browser's `Leg` too."""
+    """What one call owns while it runs. Also the call's `Leg` to the browser."""
 
     call: Call
     line: Line
@@ -138,7 +139,7 @@ class _Running:
         self._tools = tools
         self._ended = asyncio.Event()
         self._quiet = asyncio.Event()  # the call has ended and no answer is being made
-        self._settled = asyncio.Event()  # and nothing more is to be learned of what it cost
+        self._settled = asyncio.Event()  # and no usage is outstanding
         self._record: EndRecord | None = None
         self._hurrying: asyncio.TimerHandle | None = None
         self._late: asyncio.TimerHandle | None = None
@@ -150,13 +151,13 @@ class _Running:
             on_pause=lambda: self.line.pause(),
             on_resume=lambda: self.line.resume(),
             max_queued=limits.queued_bytes,
-            high_water=limits.queued_bytes // 8,  # what the provider has sent already comes on top
+            high_water=limits.queued_bytes // 8,  # frames already received still follow a pause
             stuck_after=limits.stuck_seconds,
         )
         self.send = self._writer.write
 
     def hurry_later(self) -> None:
-        """A request for an answer waits for the end of another one."""
+        """A request for an answer waits for another answer to end: see to it in a while."""
         if self._hurrying is None:
             loop = asyncio.get_running_loop()
             self._hurrying = loop.call_later(self._limits.silent_seconds, self._hurry)
@@ -195,7 +196,7 @@ class _Running:
                     job.cancel()
             return self._account()
         finally:
-            # Reached without a winding down only when the loop itself is being torn down.
+            # If the call was not wound down, the event loop itself is being torn down.
             self._account()
             self._forget_late()
             self.call.close()
@@ -213,8 +214,8 @@ class _Running:
         self.call.end("internal_error", detail=type(error).__name__)
 
     async def _read_browser(self) -> None:
-        # Always drained, also while the call winds down: a server that is not asked for frames
-        # does not notice that a browser has gone.
+        # Always read, even while the call winds down: a server notices that a browser has gone
+        # only while it is asked for frames.
         offer(self._browser, self._take)
         while True:
             frame = await self._browser.receive()
@@ -273,11 +274,11 @@ class _Running:
         await self._say_ended(self._account())
 
     async def _cancel_answer(self) -> None:
-        """Stop an answer nobody will hear, and wait a little for what it cost."""
+        """Cancel an answer that nobody will hear, and wait up to `drain_seconds` for its usage."""
         if not self.call.cancel_answer():
             return
         self.line.resume()
-        self.on_late_frame()  # some answers are over as soon as they are wanted no more
+        self.on_late_frame()  # some answers are over as soon as they are cancelled
         try:
             async with asyncio.timeout(self._limits.drain_seconds):
                 await self._quiet.wait()
@@ -285,7 +286,7 @@ class _Running:
             pass
 
     def _outlasts(self) -> bool:
-        """Whether the provider is to be heard on when the browser has been let go."""
+        """Whether to go on listening to the provider, for usage, once the browser is let go."""
         ended, there = self.call.ended, self.call.upstream is not None
         return there and ended is not None and ended.cancels and self.call.awaits_usage
 
@@ -294,7 +295,7 @@ class _Running:
         await asyncio.wait({serving})
 
     async def _outlast(self, serving: asyncio.Task[None]) -> None:
-        """Wait for what the last answer cost, without a browser. Then let the provider go."""
+        """Wait for the last answer's usage, without a browser. Then let the provider go."""
         if self._outlasts() and not self._settled.is_set():
             limits = self._limits
             answering = self.call.answering.active is not None

@@ -13,7 +13,7 @@ Path = tuple[str, ...]
 Change = tuple[Path, Any]
 
 Apply = Callable[[Event], Event]
-"""Makes a new configuration of another one."""
+"""Returns a changed copy of a configuration."""
 
 MAX_NAME = 64
 MOST_ASKED = 64
@@ -67,13 +67,13 @@ class Offered:
 
 
 def shown_session(session: Mapping[str, Any]) -> Event:
-    """What a browser may see. Instructions and tools (whose headers hold secrets) stay here."""
+    """What a browser may see: not the instructions, nor the tools, whose headers hold secrets."""
     return {name: session[name] for name in SHOWN if name in session}
 
 
 def changes_of(session: Mapping[str, Any]) -> list[Change]:
-    """A browser's partial session as single changes. Raises `Problem` for anything malformed or
-    that it may not change; then nothing is changed."""
+    """A browser's partial session as single changes. Raises `Problem` if anything is malformed or
+    may not be changed."""
     changes = []
     for path, value in _leaves(session, ()):
         CHANGEABLE[path](value, "session." + ".".join(path))
@@ -83,11 +83,11 @@ def changes_of(session: Mapping[str, Any]) -> list[Change]:
 
 
 def with_changes(session: Mapping[str, Any], changes: list[Change]) -> tuple[Event, Event]:
-    """The whole session after the changes, and the part of it to tell the provider."""
+    """The whole session after the changes, and the partial session to send the provider."""
     whole, part = copied(session), {"type": "realtime"}
     for path, value in changes:
         if path[-1] == "transcription":
-            # The provider wants the whole object; the browser names what differs.
+            # The provider needs the whole object, the browser sends only what differs.
             merged = {**(_get(whole, path) or {}), **value}
             kept = {name: each for name, each in merged.items() if each is not None}
             value = kept if kept.get("model") else None
@@ -101,14 +101,14 @@ def with_changes(session: Mapping[str, Any], changes: list[Change]) -> tuple[Eve
 class Settings:
     """The session's configuration during a call; a change the provider refuses is taken back.
 
-    A provider answers changes in their order, and only an error says which one it is about.
+    A provider answers changes in order, and only its errors name the change they are about.
     """
 
     def __init__(self, session: Mapping[str, Any], offered: Offered | None = None) -> None:
         self.session: Event = copied(session)
         self._offered = offered or Offered()
         self._sure = self.session  # as the provider has confirmed it
-        self._asked: list[tuple[str, Apply]] = []  # by event ids, oldest first
+        self._asked: list[tuple[str, Apply]] = []  # with their event ids, oldest first
 
     @property
     def manual(self) -> bool:
@@ -118,11 +118,11 @@ class Settings:
 
     @property
     def asks(self) -> bool:
-        """Whether the provider has not yet said what it thinks of all it was asked for."""
+        """Whether a change still waits to be confirmed or refused by the provider."""
         return bool(self._asked)
 
     def change(self, changes: list[Change], event_id: str) -> Event:
-        """Make the changes; returns the partial session to tell the provider under `event_id`.
+        """Make the changes; returns the partial session to send the provider under `event_id`.
 
         Raises `Problem`, and changes nothing, when the model lacks what is asked for.
         """
@@ -143,7 +143,7 @@ class Settings:
         self._restate(self.session, [(event_id, _as_it_is)])
 
     def opens_without(self, param: object, event_id: str) -> bool:
-        """The same without what the provider refuses of it (see `refusal.without`); False, and
+        """The same without the part that the provider refused (see `refusal.without`); False, and
         nothing is changed, if there is nothing to leave out."""
         left = without(self._sure, param)
         if left is None:
@@ -162,14 +162,14 @@ class Settings:
             self._sure = apply(self._sure)
 
     def _restate(self, sure: Event, asked: list[tuple[str, Apply]]) -> None:
-        """The configuration is what is confirmed, and then what was asked for."""
+        """Rebuild the configuration: what is confirmed, then the changes that still wait."""
         self._sure = self.session = sure
         self._asked = asked
         for _, apply in asked:
             self.session = apply(self.session)
 
     def shown(self, created: Mapping[str, Any]) -> Event:
-        """What a browser may see of the provider's new session under our configuration."""
+        """What a browser may see of the provider's new session, overlaid with our configuration."""
         return shown_session(_overlaid(created, self.session))
 
 

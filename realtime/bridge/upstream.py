@@ -25,8 +25,8 @@ from .writer import HIGH_WATER, Frame, Writer
 
 ABNORMAL = 1006
 MAX_QUEUED = 32_000_000
-"""Bytes on their way to a provider: one frame of a client at its largest, and a little more,
-since after each one `relieved` is waited for."""
+"""How many bytes may be queued for a provider: a little more than a client's largest frame, since
+`relieved` is awaited after each frame."""
 OUR_REFUSALS = (1002, 1007, 1009)
 """Close codes with which we end a connection over a broken, ill-encoded or oversized frame."""
 
@@ -93,8 +93,8 @@ class Upstream:
     async def read(
         self, on_frame: Callable[[Frame], None], call: Listening | None = None
     ) -> Closed:
-        """Hand on every frame until the connection ends, and say how it did. A provider that gives
-        no sign of life is given up; see `Pulse`, which `call` is for."""
+        """Call `on_frame` with every frame until the connection ends, and return how it ended. A
+        provider that shows no sign of life is given up; see `Pulse`, which uses `call`."""
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         secrets = self._secrets
 
@@ -109,7 +109,7 @@ class Upstream:
         try:
             self._socket.hand_to(take)
             await asyncio.wait({broken, self._socket.lost}, return_when=asyncio.FIRST_COMPLETED)
-            # What came before the end comes before it is told.
+            # Frames that came before the end are handed on before it is reported.
             await self._running.wait()
             self._socket.hand_to(take)
             if broken.done():
@@ -136,7 +136,7 @@ class Upstream:
         self._socket.transport.abort()
 
     async def begin(self, session: Mapping[str, Any]) -> None:
-        """Wait until the provider has a session for us. Raises `UpstreamFailed`."""
+        """Wait until the provider has created the session. Raises `UpstreamFailed`."""
         for frame in self.dialect.greeting(session):
             self._writer.write(frame)
         try:

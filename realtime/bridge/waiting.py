@@ -1,4 +1,4 @@
-"""Microphone audio and events that another upstream session is still to be given."""
+"""Microphone audio and events that wait to be given to another upstream session."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .events import Event
 from .limits import Limits
 
 PIECE = BYTES_PER_SECOND
-"""So much of what is given again goes into a frame."""
+"""Bytes per frame when audio is given again."""
 
 
 class Waiting:
     """What a browser sends while no provider is attached: audio and events in order, bounded; the
-    oldest audio goes first."""
+    oldest audio is dropped first."""
 
     def __init__(self, limits: Limits) -> None:
         self._most_audio = int(limits.buffered_seconds * BYTES_PER_SECOND)
@@ -63,14 +63,14 @@ class Waiting:
 
 
 Recall = Callable[[int, int], bytes]
-"""Gives microphone audio that was sent before: so many bytes from this byte of the call on, or
-fewer when they are gone."""
+"""Returns microphone audio that was sent: from this byte of the call on, this many bytes, or fewer
+if some are gone."""
 
 
 class Tail:
-    """The newest microphone audio of a turn that is not over: a provider that is lost takes it
-    along, so the next one hears it again. No more than `most()` bytes. Where somebody else keeps
-    what was sent it is only counted here, and fetched when it is needed."""
+    """The newest microphone audio of the turn under way, at most `most()` bytes: it is lost with
+    an upstream session, so the next one is given it again. With a `recall`, audio is only counted
+    here, and fetched when needed."""
 
     def __init__(self, most: Callable[[], int]) -> None:
         self._most = most
@@ -78,16 +78,16 @@ class Tail:
         self._begins: int | None = None  # the byte of the call that the turn begins at
         self._ends = 0  # the same of its end, as far as it is known
         self.size = 0
-        """Bytes sent since the turn before was over; of those that are kept here, if they are."""
+        """Bytes sent since the previous turn was over; without `recall`, those still kept here."""
         self.recall: Recall | None = None
-        """Where somebody else keeps what was sent."""
+        """Fetches sent audio from whoever else keeps it, if anybody does."""
         self.commit: Event | None = None
-        """The page's, with which the turn ends; the provider may not have had it."""
+        """The page's commit that ends the turn; the provider may not have received it."""
         self.asked = b""
-        """The turn before, while all that came of it is that it is over."""
+        """The turn before, while nothing has come of it but that it is over."""
         self._asked_until = 0  # the byte of the call that it ends at
         self.asks_again = False
-        """Whether that one is given again."""
+        """Whether that turn is given again."""
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._kept)
@@ -105,19 +105,19 @@ class Tail:
 
     @property
     def wanted(self) -> int:
-        """Bytes of what was sent last that another session would be given."""
+        """How many of the bytes sent last would be given to another session."""
         return min(self.size, self._most())
 
     def begins(self, start: int, now: int) -> None:
-        """The turn under way begins at this byte of the call; what came before is kept by nobody
-        else. `now`: how many bytes were sent in the whole call."""
+        """The turn under way begins at this byte of the call; `recall` has nothing from before it.
+        `now`: how many bytes were sent in the whole call."""
         self._begins = start
         if self.recall is not None and now - start <= self.size + PIECE:
-            # It may have begun a moment before the turn before was said to be over.
+            # It may have begun a moment before the previous turn's end was reported.
             self.size = max(self.size, now - start)
 
     def ends(self, end: int) -> None:
-        """The turn under way ended at this byte of the call, and more came after it at once."""
+        """The turn under way ended at this byte of the call, and audio after it is already sent."""
         self._ends = end
 
     def over(self, now: int) -> None:
@@ -142,14 +142,14 @@ class Tail:
         return b"".join(self._kept)[start - first : end - first]
 
     def gather(self, end: int) -> None:
-        """Have all of it here. `end`: how many bytes were sent in the whole call."""
+        """Fetch the audio if `recall` has it. `end`: how many bytes were sent in the whole call."""
         self.asks_again = False
         if self.recall is None:
             return
         start = max(end - self.wanted, self._begins or 0)
         pcm = self.recall(start, end - start)
         if len(pcm) < end - start:
-            pcm = b""  # they have lost some of it
+            pcm = b""  # some of it is gone
         self._kept.clear()
         self._kept.extend(_pieces(pcm))
         self.size = len(pcm)
@@ -165,7 +165,7 @@ class Tail:
         return self.asks_again
 
     def clear(self, rest: int = 0) -> None:
-        """The turn is over, with all that was sent but for so many bytes."""
+        """The turn is over: drop all that was sent except about the last `rest` bytes."""
         self._begins, self._ends = None, 0
         self.commit = None
         self.asked, self.asks_again = b"", False
