@@ -151,7 +151,7 @@ class Answering:
         self.items = []
 
     def forget(self) -> None:
-        """Nobody wants the answer any more that waits or is owed."""
+        """Drop the request that waits, and the answer that is owed: nobody wants them any more."""
         self._held = None
         self.owed = False
 

@@ -1,4 +1,4 @@
-"""Why a call ends: one table. Whatever ends a call names a row of it."""
+"""All reasons for which a call can end, in one table. Whatever ends a call names a row of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class End:
     `close_code`: WebSocket close code for the browser. `cancels`: whether an answer under way is
     cancelled and its usage waited for before the provider is let go (pointless when the provider is
     what failed). `retryable`: the same call may work if simply started again. `message` and
-    `remedy` are marked English for the person.
+    `remedy`: English for the person, marked for translation.
     """
 
     reason: str
@@ -286,8 +286,8 @@ def ended_event(
     provider_message: str | None = None,
     words: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The `nextvoice.ended` frame. A provider's own words follow ours. `words`: message and remedy,
-    already translated, where there are better ones than those of the table."""
+    """The `nextvoice.ended` frame. A provider's own message is added to ours. `words`: a translated
+    message and remedy that replace those of the table."""
     message, remedy = words or (translate(end.message), translate(end.remedy) if end.remedy else "")
     if provider_message:
         message = f"{message} ({provider_message})"
@@ -301,7 +301,7 @@ def ended_event(
 
 
 def goes_on_after(end: End) -> bool:
-    """Whether a page that lost its call goes on with another one if it ended so."""
+    """Whether a page that lost its call, which then ended like this, goes on with a new one."""
     return end.retryable and end.reason not in ("hang_up", "idle")
 
 

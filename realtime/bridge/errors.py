@@ -1,6 +1,6 @@
 """What a provider's error means for the call: tables by code and by message.
 
-Three classes: `benign` (a race the provider lost gracefully; the person need not know),
+Three classes: `benign` (from a harmless race; the person need not know),
 `recoverable` (shown, the call goes on) and `fatal` (the call ends for `reason`).
 Codes are OpenAI's; other providers word theirs differently, hence the messages.
 """
@@ -140,7 +140,7 @@ def judge(error: Mapping[str, Any]) -> Verdict:
     message = _lower(error.get("message"))
     if any(words in message for words in BENIGN_WORDS):
         return Verdict("benign")
-    # An unknown code: the provider itself judges that the session goes on.
+    # An unknown code is not fatal: the provider keeps the session open.
     if not code and (reason := _by_words(message)):
         return Verdict("fatal", reason)
     return Verdict("recoverable")

@@ -73,8 +73,8 @@ def parse(
 ) -> Event:
     """One text frame of a client as a checked event. Raises `Problem`.
 
-    `checks`: what it may send, with the check of its fields; by default what a page may. A frame
-    has at most `most` characters and is nested no deeper than `deepest`. The audio of an
+    `checks`: the types of events it may send, with the check of their fields; by default, a page's.
+    A frame may have `most` characters and be nested `deepest` levels deep. The audio of an
     `input_audio_buffer.append` comes back as PCM bytes.
     """
     if len(text) > most:

@@ -23,7 +23,8 @@ from .words import gettext_noop as _
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`message`: what happened. `remedy`: what to change. Both marked English, never empty."""
+    """`message`: what happened. `remedy`: what to change. English, marked for translation, never
+    empty."""
 
     message: str
     remedy: str
@@ -288,7 +289,7 @@ NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL
 
 
 def transport_fault(step: StepName, error: Exception) -> str:
-    """The fault behind an error of name look-up, TCP, TLS or a handshake that is no HTTP."""
+    """The fault behind an error of the name look-up, TCP, TLS, or a handshake that is not HTTP."""
     if isinstance(error, Forbidden):
         return error.fault
     if isinstance(error, TimeoutError):
@@ -311,7 +312,7 @@ def transport_fault(step: StepName, error: Exception) -> str:
 def refusal_fault(status: int, told: Mapping[str, Any]) -> str:
     """The fault behind an upgrade that was answered with HTTP `status` and this error object."""
     if told and (fault := error_fault(told)) != "session_refused":
-        # 403 is worded as "unauthorized" too; only a word about the key is about the key.
+        # A 403 may say "unauthorized" too; it is about the key only if it mentions the key.
         about_key = "key" in f"{told.get('code')} {told.get('message')}".lower()
         return fault if fault != "refused_key" or about_key else BY_STATUS.get(status, fault)
     if status in BY_STATUS:
@@ -334,15 +335,15 @@ def error_fault(error: Mapping[str, Any]) -> str:
 
 
 def close_fault(reason: str, end_reason: str) -> str:
-    """The fault behind a connection that was closed with these words, and ended for
-    `end_reason`."""
+    """The fault behind a connection that was closed with this close reason, which `errors` judged
+    to be `end_reason`."""
     if "beta_api_shape_disabled" in reason.lower():
         return "wrong_dialect"
     return BY_REASON.get(end_reason, "session_closed")
 
 
 def advice(name: str, target: Target) -> Fault:
-    """What to say about a fault, considering how the target is written."""
+    """What to say about a fault, given the target's key, dialect and address."""
     azure = target.dialect.startswith("azure")
     if name == "refused_key" and not target.key:
         name = "no_key"

@@ -24,18 +24,18 @@ TEXT_PARTS = ("text", "output_text")
 
 
 class FlipGuard:
-    """Watches one answer at a time. Its beginning is held back until it shows how it answers, so
-    that nobody sees an answer that is then taken back."""
+    """Watches one answer at a time. Its beginning is held back until it is clear whether it comes
+    as audio or text, so that nobody sees an answer that is then taken back."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._undecided: str | None = None  # the response that has not shown yet how it answers
+        self._undecided: str | None = None  # a response that may still be audio or text
         self._held: list[Event] = []
         self._stopped: str | None = None  # the response that came in text and was cancelled
         self._items: set[str] = set()  # of the stopped one
         self._unseen: set[str] = set()  # items whose deletion nobody else is told of
         self._flips = 0  # in a row
-        self._writes = False  # nothing has helped
+        self._writes = False  # nothing has helped: text is let through
 
     @property
     def resting(self) -> bool:
@@ -43,7 +43,7 @@ class FlipGuard:
         return not (self._undecided or self._stopped or self._unseen)
 
     def begins(self, response_id: str, wanted: object) -> None:
-        """A response begins that should come as `wanted`."""
+        """A response begins. `wanted`: the output modalities that were asked for."""
         self._undecided = response_id if wanted == AUDIO else None
         self._held.clear()
 
@@ -56,7 +56,7 @@ class FlipGuard:
         self._unseen.clear()
 
     def sift(self, event: Event) -> Iterable[Event]:
-        """What to follow now, in this order, instead of the event."""
+        """The events to handle now, in this order, in place of this one."""
         if event["type"] == "conversation.item.deleted" and event["item_id"] in self._unseen:
             self._unseen.discard(event["item_id"])
             return ()
@@ -116,8 +116,8 @@ class FlipGuard:
         return ()
 
     def finished(self, response: Event) -> bool:
-        """A response is done. Returns whether it was stopped here and is to be asked for again;
-        then nothing is left of it."""
+        """A response is done. Returns whether it was stopped here, in which case its items are
+        deleted and it is to be asked for again."""
         if self._stopped is None or response["id"] != self._stopped:
             return False
         self._items |= {item["id"] for item in response["output"]}

@@ -1,7 +1,7 @@
-"""The usual frame of a WebSocket, read and written at once: whole, with data, in one piece.
+"""A fast path for ordinary WebSocket frames: those with a whole, unfragmented message.
 
-A library's parser takes a step for each field of a frame, and its writer makes an object of each;
-for audio that is most of what a frame costs. What is not quite usual (fragments, control frames,
+The library's parser takes a step for each field of a frame, and its writer makes an object of each
+frame; for audio that is most of what a frame costs. Everything else (fragments, control frames,
 anything that breaks a rule) is left to the library, byte for byte and in order.
 """
 
@@ -22,27 +22,27 @@ except ImportError:
 from .writer import Frame
 
 WHOLE_TEXT, WHOLE_BINARY = WHOLE = 0x81, 0x82
-"""The first byte of a message in one piece, without extensions."""
+"""First bytes of an unfragmented message, text and binary, without extensions."""
 PARTS = (0x00, 0x01, 0x02, 0x80)
-"""The first byte of a part of a message: its first, one between, its last."""
+"""First bytes of a message's fragments: one in between, the first (text, binary), the last."""
 KNOWN = frozenset({WHOLE_TEXT, WHOLE_BINARY, *PARTS, 0x88, 0x89, 0x8A})
-"""Every first byte there should be; the last three are a close, a ping and a pong."""
+"""All valid first bytes; the last three are a close, a ping and a pong."""
 MASKED = 0x80
-OPEN = State.OPEN  # a look-up that takes some time, and each frame asks
+OPEN = State.OPEN  # looking up an enum member is slow, and each frame needs it
 MASKS = 1024
 _masks: list[bytes] = []
 _short, _long = struct.Struct("!BBH").pack, struct.Struct("!BBQ").pack
 END_OF_HEAD = b"\r\n\r\n"
-"""Frames follow the handshake's head from here on."""
+"""The end of the handshake's HTTP head, after which frames follow."""
 
 
 class Splitter:
-    """Takes the bytes of a connection, whatever pieces they come in, from a frame's beginning on.
+    """Splits a connection's bytes into frames, whatever pieces they come in. Starts with a frame.
 
-    A usual frame goes to `on_frame`; everything else to `on_rest`, a whole frame at a time, as it
-    came. So does every frame while the library's `connection` is not open. From the first frame on
-    that is unknown, larger than the connection takes, wrongly masked or not UTF-8, all goes to
-    `on_rest`, for it to complain.
+    The message in an ordinary frame goes to `on_frame`. All other frames go to `on_rest`, whole and
+    unchanged, one at a time; so does every frame while the library's `connection` is not open. From
+    the first invalid frame on (unknown, larger than the connection takes, wrongly masked, not
+    UTF-8) all bytes go to `on_rest`, so that the library reports the error.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Splitter:
         self._on_frame = on_frame
         self._on_rest = on_rest
         self._kept = bytearray()  # the beginning of a frame
-        self._need = 0  # how long it has to be to get any further
+        self._need = 0  # how many bytes of it are needed to go on
         self._in_parts = False  # a message in several frames has begun
         self._gave_up = False
 
     def feed(self, data: bytes) -> None:
-        """Take what came."""
+        """Take received bytes."""
         if self._kept:
             self._kept += data
             if len(self._kept) < self._need:
@@ -85,7 +85,8 @@ class Splitter:
             at = after
 
     def _frame(self, data: bytes, at: int) -> int:
-        """Hand on the frame at `at`. Returns where it ends, or has to reach to get further."""
+        """Hand on the frame at `at`. Returns where it ends; if that, or the end of what is needed
+        to tell, is beyond `data`, nothing was handed on."""
         there, body = len(data), at + 2
         if there < body:
             return body
@@ -130,7 +131,7 @@ class Splitter:
 
 
 def framed(frame: Frame, masked: bool) -> bytes:
-    """A message in one frame. A client's are masked."""
+    """A message as one frame. A client's frames have to be `masked`."""
     if isinstance(frame, str):
         first, payload = WHOLE_TEXT, frame.encode()
     else:
@@ -149,8 +150,8 @@ def framed(frame: Frame, masked: bool) -> bytes:
 
 
 def _mask() -> bytes:
-    """Four bytes that nobody can guess. Asking the system for them costs as much as all else about
-    a frame, so it is asked for many at a time."""
+    """Four unpredictable bytes. Getting them from the system costs as much as the rest of a frame,
+    so many masks are made at a time."""
     many = os.urandom(4 * MASKS)
     _masks.extend(many[at : at + 4] for at in range(0, len(many), 4))
     return _masks.pop()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 RATE = 8_000
 LAWS = ("audio/pcmu", "audio/pcma")
-"""GA's names of mu-law and A-law."""
+"""GA's names for mu-law and A-law."""
 
 
 def _ulaw(code: int) -> int:
@@ -42,12 +42,12 @@ _CODES = {law: _codes(values) for law, values in _VALUES.items()}
 
 
 def decode(data: bytes, law: str) -> bytes:
-    """Bytes of a law to PCM16. Raises `KeyError` for an unknown law."""
+    """Decode bytes of a law to PCM16. Raises `KeyError` for an unknown law."""
     out: bytes = _VALUES[law][numpy.frombuffer(data, numpy.uint8)].astype("<i2").tobytes()
     return out
 
 
 def encode(pcm: bytes, law: str) -> bytes:
-    """PCM16, whole samples, to bytes of a law. Raises `KeyError` for an unknown law."""
+    """Encode whole PCM16 samples as bytes of a law. Raises `KeyError` for an unknown law."""
     out: bytes = _CODES[law][numpy.frombuffer(pcm, "<u2")].tobytes()
     return out

@@ -1,4 +1,4 @@
-"""A gate that holds frames for the browser back for a moment."""
+"""A gate that holds back frames for the browser for a moment."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Leg(Protocol):
 
 
 class Gate:
-    """A side of the call that can be shut: then frames wait, in order, until whoever shut it opens
-    it.
+    """A `Leg` that can be shut: frames then wait, in order, until all who shut it have released it.
 
-    An answer's last event waits here until its cost is written down. At most `most` bytes wait.
+    An answer's last event waits here until its cost is written down. If more than `most` bytes
+    wait, the gate opens.
     """
 
     def __init__(self, leg: Leg, most: int) -> None:
@@ -35,7 +35,8 @@ class Gate:
         """Let a frame through, or keep it."""
 
     def shut(self) -> Release:
-        """Let nothing through until the returned function is called, once or more often."""
+        """Let nothing through until the returned function is called. Calling it again is
+        harmless."""
         self._number += 1
         number = self._number
         self._shut.add(number)
@@ -68,4 +69,4 @@ class Gate:
 
 
 def _drop(frame: Frame, /) -> None:
-    """What nobody hears any more."""
+    """Discard a frame: the gate is closed."""

@@ -1,4 +1,5 @@
-"""Where connections may go: keeps addresses that somebody typed in off our own network."""
+"""Decides where connections may go, so that an address somebody entered cannot reach our own
+network."""
 
 from __future__ import annotations
 
@@ -37,10 +38,10 @@ class Forbidden(Exception):
 def check_url(
     url: str, allow_private: bool, schemes: tuple[str, str] = ("ws", "wss")
 ) -> tuple[str, int, bool]:
-    """Host, port and whether TLS is used, of a URL that may be tried.
+    """Host, port and whether TLS is used, of a URL that may be tried. Raises `Forbidden`.
 
-    `schemes`: without TLS and with it. The first, and other ports than 443, are for targets whose
-    operator vouches for them (`allow_private`). Raises `Forbidden`.
+    `schemes`: without TLS and with it. The one without, and ports other than 443, need
+    `allow_private`: an operator vouches for the target.
     """
     try:
         parts = urlsplit(url)

@@ -18,9 +18,9 @@ class Item:
     truncated_ms: dict[int, int] = field(default_factory=dict)
     """Where the answer was cut, once it was."""
     heard_ms: dict[int, int] = field(default_factory=dict)
-    """What has left the speaker."""
+    """How much has left the speaker."""
     odd_byte: dict[int, bytes] = field(default_factory=dict)
-    """Half a sample left over by a provider that cuts frames anywhere."""
+    """Half a sample, left over when a provider cuts frames within samples."""
     broken: bool = False
     """Its session broke while it was playing; where it was cut may not be known yet."""
     placed: bool = False
@@ -30,8 +30,8 @@ class Item:
 class Items:
     """Items in `previous_item_id` order, whatever order the events arrived in.
 
-    Each item hangs below the one it follows; where several follow the same one, the later
-    arrival was inserted in between and goes first. Without a predecessor an item goes last.
+    Each item comes after the one it follows. If several follow the same one, the later arrival was
+    inserted in between and goes first. An item without a predecessor goes last.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Items:
         return item_id in self._items and self._items[item_id].placed
 
     def ids(self) -> Iterable[str]:
-        """Ids of all items there ever were, and of those that were only named as predecessors."""
+        """Ids of all items that ever existed, and of those that were only named as predecessors."""
         return filter(None, (*self._items, *self._followers))
 
     def touch(self, item_id: str) -> Item:
@@ -84,7 +84,7 @@ class Items:
         placed = [item for item in self._items.values() if item.placed]
         lost = [item.id for item in placed if not self.is_placed(item.previous_item_id)]
         ids.extend(self._walk(lost, seen))
-        # What is left is a circle; it is still shown.
+        # The rest follow each other in a circle, and are listed all the same.
         ids.extend(self._walk([item.id for item in placed], seen))
         return [item_id for item_id in ids if not self._items[item_id].deleted]
 

@@ -35,7 +35,7 @@ class Limits:
     drain_seconds: float = 1.5
     """How long a cancelled answer's usage is waited for, as part of `finalise_seconds`."""
     usage_seconds: float = 10.0
-    """How long it is waited for in total, after the browser has been let go."""
+    """How long that usage is waited for in total, after the browser has been let go."""
     words_seconds: float = 2.0
     """The same when only a transcription is missing."""
     stopping_seconds: float = 3.0
@@ -60,19 +60,19 @@ class Limits:
     repeated_seconds: float = 30.0
     """How much of a turn under way another session is given again."""
     recalled_seconds: float = 60.0
-    """The same where somebody keeps the audio anyway, so that it takes no memory."""
+    """The same if somebody keeps the audio anyway, so that it takes no memory."""
     onset_seconds: float = 0.5
-    """The same while nobody was found to speak: a word may just have begun."""
+    """The same while no speech has been detected: a word may just have begun."""
     tool_seconds: float = 15.0
     """How long a function of our own may take."""
     tool_slow_seconds: float = 2.0
-    """When the assistant says that it takes longer."""
+    """After this the assistant says that it takes longer."""
     tool_bytes: int = 64_000
     """How much of a function's output the model gets."""
     tool_files: int = 8
     """How many files of one result are kept."""
     tool_keep_seconds: float = 30.0
-    """How long that may take."""
+    """How long storing them may take."""
     tool_ask_seconds: float = 60.0
     """How long the person may take to allow something."""
     tool_calls: int = 10
@@ -80,7 +80,7 @@ class Limits:
     resume_seconds: float = 15.0
     """How long a call goes on without its browser."""
     resume_bytes: int = 400_000
-    """How much is kept for a browser that may have lost it, and has not confirmed it."""
+    """How much that a browser has not confirmed is kept, in case it was lost."""
     remembered_letters: int = 24_000
     """How much of the conversation another session is told."""
 
@@ -92,9 +92,9 @@ ROUNDING = 1e-6
 class FloodGuard:
     """Notices a browser that sends more than a call can carry.
 
-    For audio, text and messages it keeps the time until which each would have taken at its
-    permitted rate; how far that lies ahead is how much came at once (the generic cell rate
-    algorithm).
+    The generic cell rate algorithm: for audio, text and messages each, it keeps the time by which
+    all that came would have come at the permitted rate. How far that lies ahead is how much came
+    at once.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -108,7 +108,7 @@ class FloodGuard:
 
     def admits(self, now: float, audio: int = 0, text: int = 0, frames: int = 1) -> bool:
         """Count `audio` bytes and `text` characters; False when it is too much."""
-        # Every frame passes here: kinds that it lacks are skipped, and `max` would be slower.
+        # Runs for every frame: what a frame does not have is skipped, and `max` would be slower.
         self._frames = (self._frames if self._frames > now else now) + frames * self._frame_takes
         fits = self._frames - now <= self._frames_ahead
         if audio:

@@ -1,4 +1,4 @@
-"""Turn detection by us: which audio of a call's microphone is part of a turn."""
+"""Our own turn detection: which audio of a call's microphone is part of a turn."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .resample import Resampler
 
 STEP = ms_to_bytes(40)
 SLACK_MS = 500
-"""What is kept before speech besides the padding: detecting it takes a moment."""
+"""Audio kept beyond the prefix padding, because detecting speech takes a moment."""
 
 
 class Listener:
-    """Finds turns in PCM16 at 24 kHz. Times are ms on the call's one timeline, where `start` is the
-    sample that the first audio begins at."""
+    """Finds turns in PCM16 at 24 kHz. Times are in ms on the call's timeline; `start` is the sample
+    at which the first audio begins."""
 
     def __init__(self, vad: Vad, start: int, detection: Mapping[str, Any]) -> None:
         self._vad = vad
@@ -27,7 +27,7 @@ class Listener:
         self._down = Resampler(MIC_RATE, RATE)
         self._rest = b""
         self._end_ms = start * 1000 / MIC_RATE  # of what the detector has heard
-        self._recent = bytearray()  # not sent, since it may be the beginning of a turn
+        self._recent = bytearray()  # not sent, but perhaps the beginning of a turn
         self._recent_from = start
 
     @property
@@ -41,12 +41,12 @@ class Listener:
         self._detector.carry_on(earlier)
 
     def hear(self, pcm: bytes) -> Iterator[Started | Stopped | bytes]:
-        """Audio of a turn, to be sent, and where turns start and stop, in order."""
+        """Yield the audio of turns, which is to be sent, and their starts and stops, in order."""
         for at in range(0, len(pcm), STEP):
             yield from self._step(pcm[at : at + STEP])
 
     def end_turn(self) -> None:
-        """The turn under way is over, for another reason than silence."""
+        """End the turn under way, for another reason than silence."""
         self._detector.reset()
         self._vad.reset()
 
@@ -64,7 +64,7 @@ class Listener:
         self._forget()
 
     def _change(self, pcm: bytes) -> Started | Stopped | None:
-        """What the audio changes; a step is shorter than any turn, so it is one thing at most."""
+        """The start or stop found in this step: one at most, as a step is shorter than any turn."""
         found = None
         self._rest += self._down.feed(pcm)
         while len(self._rest) >= FRAME_BYTES:

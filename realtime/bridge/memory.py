@@ -1,4 +1,5 @@
-"""What a call can tell another upstream session: its own words and those it was opened with."""
+"""The conversation as another upstream session is told it: what was said in this call, and the
+history that the call was opened with."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ class Words:
 
 
 class Memory(Tap):
-    """Follows a call and returns its conversation as GA message items, words only.
+    """Follows a call and returns its conversation as GA message items, without audio.
 
     At most `letters` characters of it, the newest: history is billed with every answer.
     """
@@ -47,8 +48,8 @@ class Memory(Tap):
         self._words: dict[str, Words] = {}
         self._pictures: list[tuple[Words, int]] = []  # oldest first
         self._silent: set[str] = set()  # items in which nobody spoke
-        self._so_far: dict[str, str] = {}  # words of turns that are being transcribed
-        self._asked: dict[str, str] = {}  # the newest items of a client, by its events' ids
+        self._so_far: dict[str, str] = {}  # text of turns that are being transcribed
+        self._asked: dict[str, str] = {}  # the client's newest items, by the ids of its events
 
     def opens_with(self, history: Sequence[Mapping[str, Any]]) -> None:
         """The call's first session is given these items."""
@@ -73,7 +74,7 @@ class Memory(Tap):
         ]
 
     def taken(self) -> set[str]:
-        """Ids of all items there ever were."""
+        """Ids of all items that ever existed, which no new item may have."""
         return {*self.elsewhere, *self._words, *self._items.ids()}
 
     def last(self) -> str | None:
@@ -82,7 +83,8 @@ class Memory(Tap):
         return next((i for i in order if self.role(i) == "user" or self.has_words(i)), None)
 
     def is_known(self, item_id: str) -> bool:
-        """Whether everybody has been told of the item, so that its echo is no news."""
+        """Whether browser and taps already know the item, so that a session's echo of it is not
+        passed on."""
         return self._items.is_placed(item_id) or item_id not in self._words
 
     def role(self, item_id: str) -> str | None:
@@ -103,11 +105,11 @@ class Memory(Tap):
         return self.has_words(item_id) and item_id not in self._so_far
 
     def is_silent(self, item_id: str | None) -> bool:
-        """Whether nobody spoke in it: the provider took silence for a turn, to ask who is there."""
+        """Whether the item is a turn of silence, after which the provider asks who is there."""
         return item_id in self._silent
 
     def text(self, item_id: str) -> str:
-        """What of the item was heard."""
+        """The part of the item's text that was heard."""
         words = self._words.get(item_id)
         if words is None:
             return ""
@@ -117,12 +119,12 @@ class Memory(Tap):
         return " ".join(filter(None, (part.strip() for part in parts)))
 
     def unsay(self, item_ids: Iterable[str]) -> None:
-        """Nothing was heard of these items."""
+        """Forget the text of these items, since nothing of them was heard."""
         for item_id in item_ids:
             self._words.pop(item_id, None)
 
     def spoken(self, item_ids: Iterable[str], status: str) -> list[Event]:
-        """These items of an answer, with what was heard of them."""
+        """These items of an answer as GA messages, with the text that was heard."""
         return [
             {
                 "id": item_id,
@@ -171,7 +173,7 @@ class Memory(Tap):
                 del self._asked[next(iter(self._asked))]
 
     def _refused(self, event_id: str | None) -> None:
-        """What the provider refused is not part of the conversation."""
+        """Forget the item of a refused event: it is not part of the conversation."""
         item_id = self._asked.pop(event_id or "", None)
         if item_id is None or self._items.is_placed(item_id):
             return
@@ -238,7 +240,7 @@ def _heard(item: Item, index: int, text: str) -> str:
 
 
 def text_of(item: Mapping[str, Any]) -> str:
-    """The words of a message item."""
+    """The text of a message item."""
     return "\n".join(part.get("text") or "" for part in item.get("content") or ())
 
 

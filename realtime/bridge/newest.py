@@ -8,12 +8,12 @@ from typing import Any
 from .events import Event
 
 MOST_LETTERS = 8_000_000
-"""In all of them: an image has as many characters as a hundred thousand words, and a program may
-show one per second."""
+"""Characters of all items together: an image has as many as a hundred thousand words, and a program
+may show one per second."""
 
 
 class Newest:
-    """At most `most` items, and at most `MOST_LETTERS` characters unless it is a single item."""
+    """At most `most` items with `MOST_LETTERS` characters; a single item may have more."""
 
     def __init__(self, most: int) -> None:
         self._most = most

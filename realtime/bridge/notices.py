@@ -11,7 +11,7 @@ from .words import gettext_noop as _
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`message` and `remedy` are marked English."""
+    """`message` and `remedy`: English, marked for translation."""
 
     code: str
     message: str

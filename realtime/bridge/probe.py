@@ -1,6 +1,6 @@
-"""Test connection: every step of a call's beginning, and one tiny answer, timed and explained.
+"""Tests a connection: every step of a call's beginning, and one tiny answer, timed and explained.
 
-The steps up to the session are those of `open_upstream` itself; nothing is tried in another way.
+The steps up to the session are taken by `open_upstream` itself, exactly as for a call.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ STEPS: dict[StepName, str] = {
     "update": _("Settings"),
     "answer": _("Answer"),
 }
-"""All steps in order, by name, in words for a person (marked English). `setup` fails when the
-target itself cannot be made."""
+"""All steps in order, by name, with English labels marked for translation. `setup` fails if no
+`Target` can be made of the settings."""
 
 BEFORE_A_CONNECTION = ("dns", "tcp")
 CLOSED = ("address_forbidden", "refused", "no_route", "broken")
@@ -50,12 +50,12 @@ DELTAS = ("response.output_text.delta", "response.output_audio_transcript.delta"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The result of one step. `detail` is the service's or ours, in its own language.
+    """The result of one step. `detail`: what was found (addresses, TLS version, model, answer).
 
-    `seconds`: None where it is not told. When not `ok`: `fault` is a name of `faults.FAULTS`,
-    `message` and `remedy` say it in marked English, `said` holds the service's own words with the
-    key removed. `done`: the answer's `response.done`, whose usage costs; `session_id`: the
-    service's session.
+    `seconds`: None if withheld. If not `ok`: `fault` is a name of `faults.FAULTS`, `message` and
+    `remedy` are its English texts, marked for translation, and `said` holds the service's own words
+    with the key removed. `done`: the answer's `response.done`, whose usage costs money;
+    `session_id`: the service's session.
     """
 
     name: StepName
@@ -167,7 +167,7 @@ class Attempt:
     async def _updated(self, upstream: Upstream, events: asyncio.Queue[Event | Closed]) -> bool:
         """Send the session's settings and wait until the service confirms them."""
         if not _send(upstream, upstream.dialect.opening(self._session, ()), events):
-            # It got everything in its greeting, and began a session all the same.
+            # The greeting contained the settings, and the session began with them.
             self._progress.begin("answer")
             return True
         with suppress(TimeoutError):
@@ -235,7 +235,7 @@ class Attempt:
         step, seconds = self._progress.step, self._progress.seconds
         told: float | None = seconds
         if not self._candid and step in BEFORE_A_CONNECTION and fault in CLOSED:
-            # A forbidden address looks like a closed port, except for the time it took.
+            # A forbidden address has to look like a closed port; its time would give it away.
             if step == "dns":
                 self._steps.put_nowait(Step("dns", True, seconds))
             step, fault, told = "tcp", "closed", None

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 KEY_LIKE = re.compile(
     r"\b(?:sk|ek|rk|nv|xai|gsk|AIza)[-_][A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{20,}"
 )
-# Places where secrets stand: headers as text or as Python shows them, URL parameters, and the names
-# and passwords in URLs. The name of the place stays.
+# Places that hold secrets: headers, as text or as Python shows them, URL parameters, and the user
+# names and passwords in URLs. The name of the place is kept.
 PLACES = re.compile(
     r"""
     ( \bBearer\s+
@@ -45,7 +45,7 @@ def hide_in_frame(frame: str | bytes, secrets: Iterable[str]) -> str | bytes:
 
 
 def without_secrets(text: str) -> str:
-    """The text without anything that looks like a key, or stands where secrets stand."""
+    """The text without anything that looks like a key, or stands in a place that holds secrets."""
     text = PLACES.sub(lambda found: f"{found[1] or ''}{HIDDEN}", text)
     return KEY_LIKE.sub(HIDDEN, text)
 

@@ -1,7 +1,7 @@
 """What can be kept of a session's configuration that a provider refused.
 
-A provider refuses all of it for one thing, and the model is then without instructions and
-functions. Usually it names what it does not accept: `session.audio.output.voice`,
+A provider refuses all of a configuration because of one field, which leaves the model without
+instructions and functions. Usually the error names that field: `session.audio.output.voice`,
 `session.tools[0].name`.
 """
 
@@ -24,12 +24,12 @@ NEEDED = (
     ("tool_choice",),
     ("audio", "input", "turn_detection"),
 )
-"""Fields without which it would be another call."""
+"""Fields that a call cannot do without."""
 
 
 def without(session: Mapping[str, Any], param: object) -> Event | None:
-    """The configuration without what an error's `param` names or, if that is not in it, reduced to
-    the minimum. None when there is nothing left to remove."""
+    """The configuration without the field that an error's `param` names or, if it has no such
+    field, reduced to the minimum. None if there is nothing left to remove."""
     named = NAMED.fullmatch(param) if isinstance(param, str) else None
     path = _place(session, tuple(named[1].split("."))) if named else None
     if named is None or path is None:
@@ -47,7 +47,8 @@ def without(session: Mapping[str, Any], param: object) -> Event | None:
 
 
 def _place(session: Mapping[str, Any], path: Path) -> Path | None:
-    """Where a named field is. Other protocols have it elsewhere, but mostly under the same name."""
+    """Where the named field is in a GA session. Other protocols have it in another place, but
+    mostly under the same name."""
     if path[-1] == "type":
         path = path[:-1]
     places = dict(_values(session, ()))

@@ -16,7 +16,7 @@ TRY_AGAIN = 5.0
 
 
 class Relief:
-    """Opens a session beside the one in use and waits with it for a quiet moment."""
+    """Opens the next session beside the one in use, and waits for a quiet moment to change."""
 
     def __init__(
         self, call: Call, limits: Limits, open_session: Callable[[], Awaitable[Upstream]]
@@ -26,7 +26,7 @@ class Relief:
         self._open = open_session
         self._fresh: Upstream | None = None
         self._sooner = asyncio.Event()
-        self._at = 0.0  # when the session in use should be replaced at the latest, by the loop
+        self._at = 0.0  # the latest time to replace the session in use, by the loop's clock
 
     def take(self) -> Upstream | None:
         """The session that takes over, if there is one; it then belongs to the caller."""
@@ -34,7 +34,8 @@ class Relief:
         return fresh
 
     async def come(self, expires_at: float | None) -> None:
-        """Return when the session is to be changed."""
+        """Return when it is time to change to the next session (`take`). `expires_at`: the end of
+        the one in use, in seconds since the epoch, if known."""
         left = (expires_at or 0.0) - time.time()
         if left > 0:
             await self._or_sooner(left)
@@ -43,14 +44,14 @@ class Relief:
             await self._change(self._at - asyncio.get_running_loop().time())
 
     def hurry(self, seconds: float) -> None:
-        """The session should be replaced from now on, within so many seconds."""
+        """Replace the session within so many seconds, at a quiet moment if there is one."""
         self._at = asyncio.get_running_loop().time() + seconds
         self._sooner.set()
 
     async def _or_sooner(self, left: float) -> None:
         now = asyncio.get_running_loop().time
         end = now() + left
-        # A short life, or a clock that is off, must not lead to one session after another.
+        # Short sessions, or a wrong clock, must not make us replace sessions all the time.
         early = min(self._limits.rollover_seconds, left / 2)
         try:
             await asyncio.wait_for(self._sooner.wait(), left - early)
@@ -60,7 +61,8 @@ class Relief:
         await self._change(end - now())
 
     async def _change(self, left: float) -> None:
-        """Open a session at a quiet moment of these seconds."""
+        """Open a session at a quiet moment within `left` seconds, then wait for another quiet one
+        to use it."""
         now = asyncio.get_running_loop().time
         deadline = now() + left - min(self._limits.rollover_deadline, left / 4)
         while self._fresh is None and now() < deadline:
@@ -68,7 +70,7 @@ class Relief:
             try:
                 self._fresh = await self._open()
             except UpstreamFailed:
-                # If none can be opened, the later break itself is handled.
+                # If none can be opened in time, the break that follows is mended.
                 await asyncio.sleep(min(TRY_AGAIN, left / 8))
         await self._wait_for_quiet(deadline)
 

@@ -1,7 +1,7 @@
-"""Tools that the provider itself calls, on MCP servers: followed, shown, and asked about.
+"""Follows tools that the provider calls itself, on MCP servers: shows them, and asks the person.
 
-The items are GA's: `mcp_list_tools`, `mcp_approval_request` and `mcp_call`. A request and the call
-that follows from it are one call to people. Malformed items are left out or shown as far as
+The items are GA's: `mcp_list_tools`, `mcp_approval_request` and `mcp_call`. People see a request
+and the call that follows from it as one call. Malformed items are left out, or shown as far as
 possible.
 """
 
@@ -47,13 +47,13 @@ MOST = 200
 
 
 class RemoteTools:
-    """Follows the MCP items of a call. Fed by the loop that serves the site's own functions."""
+    """Follows the MCP items of a call. Gets its events from `ToolLoop`."""
 
     def __init__(self, toolbox: Toolbox, limits: Limits, approvals: Approvals) -> None:
         self._toolbox = toolbox
         self._limits = limits
         self._approvals = approvals
-        self._calls: dict[str, ToolCall] = {}  # by the id of each of their items
+        self._calls: dict[str, ToolCall] = {}  # by the ids of all their items
         self._servers: dict[str, str] = {}  # by the id of the item that lists their tools
         self._call: Call
         self._spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
@@ -64,7 +64,7 @@ class RemoteTools:
         self._loop = asyncio.get_running_loop()
 
     def stop(self) -> None:
-        """What is under way comes to nothing: the call, or its upstream session, is over."""
+        """End what is under way as interrupted: the call, or its upstream session, is over."""
         for call in list(self._calls.values()):
             if call.open:
                 self._end(call, INTERRUPTED)
@@ -72,7 +72,7 @@ class RemoteTools:
         self._servers.clear()
 
     def on_event(self, event: Mapping[str, Any]) -> None:
-        """Any event of the provider."""
+        """Take any event of the provider."""
         kind = event["type"]
         if kind in ITEM_EVENTS:
             self._item(event["item"], event.get("response_id") or "")
@@ -124,7 +124,7 @@ class RemoteTools:
         return call
 
     def _has_room(self) -> bool:
-        """Whether one more can be followed; the oldest finished ones are forgotten."""
+        """Whether one more call can be followed, after forgetting old finished ones if needed."""
         if len(self._calls) >= MOST:
             over = [item_id for item_id, call in self._calls.items() if not call.open]
             for item_id in over[: MOST // 2]:
@@ -212,7 +212,7 @@ class RemoteTools:
             self._end(call, DECLINED)
 
     def _broken_off(self, response_id: str) -> None:
-        """The answer that asked for something was interrupted: so is that."""
+        """An answer was interrupted: decline what it still waits to be allowed."""
         for call in list(self._calls.values()):
             if call.response_id == response_id and call.state == AWAITING:
                 self._answer(call, approve=False)
@@ -225,6 +225,6 @@ class RemoteTools:
 
 
 def _words(problem: object) -> str:
-    """The text of an error of an MCP call; GA's have a message, and providers say more or less."""
+    """The text of an MCP call's error: a GA object's message, or a string; never empty."""
     message = problem.get("message") if isinstance(problem, Mapping) else problem
     return message if isinstance(message, str) and message else "The call failed."

@@ -1,4 +1,4 @@
-"""Audio from one sample rate to another, piece by piece. PCM16 little-endian, one channel."""
+"""Converts audio between sample rates, piece by piece. PCM16 little-endian, one channel."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import soxr
 from .audio import SAMPLE_BYTES
 
 QUALITY = "LQ"
-"""Measured on 20 ms frames: QQ folds what is above the new band back into it; HQ and MQ hold back
-up to 37 ms (16 kHz) or 75 ms (8 kHz), LQ 20 and 40 ms with the same signal to noise ratio (80 dB)
-and aliases at -82 dB, giving up 2 dB at 6.4 of 8 kHz. All cost about 10 us a frame."""
+"""Measured on 20 ms frames: QQ lets frequencies above the new band alias; HQ and MQ hold back up to
+37 ms (16 kHz) or 75 ms (8 kHz); LQ holds back 20 and 40 ms with the same signal-to-noise ratio (80
+dB), aliases at -82 dB, and loses 2 dB at 6.4 of 8 kHz. All cost about 10 us a frame."""
 
 
 class Resampler:
     """One stream. Feed it pieces of any size; the result does not depend on where they are cut.
 
-    The first sample out stands for the first sample in, and after `flush` there are exactly as many
-    as the time fed needs (rounded to the nearest), so positions in one stream are positions in the
-    other. After `flush` a new stream begins.
+    The first sample out belongs to the first sample in, and after `flush` the output is as long as
+    the input (rounded to the nearest sample), so a position in one is the same time in the other.
+    After `flush` a new stream begins.
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
@@ -34,7 +34,7 @@ class Resampler:
         self._taken = self._given = 0
 
     def feed(self, pcm: bytes) -> bytes:
-        """The next piece, which may end within a sample; returns what is ready of the result.
+        """Take the next piece, which may end within a sample; returns the output that is ready.
 
         A few milliseconds stay inside for later pieces.
         """
@@ -49,7 +49,7 @@ class Resampler:
         return out
 
     def flush(self) -> bytes:
-        """What is still inside; the stream is over."""
+        """End the stream; returns the rest of the output."""
         self._odd = b""
         if self._stream is None or not self._taken:
             return b""

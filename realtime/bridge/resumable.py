@@ -25,13 +25,13 @@ LOST_CODES = frozenset({None, 1005, 1006, 1011, 1012, 1013, 1014, 1015})
 HOLD_SECONDS = 8.0
 """How long a provider is kept waiting while no socket is there and the ring fills up."""
 LATE_SECONDS = 1.0
-"""How long a socket that cannot be sent to has to say why it was closed."""
+"""How long to wait, after a failed send, for the close code to be received."""
 UNBOUNDED = 1 << 40
 
 
 class Ring:
-    """The newest frames sent, by their number; older ones are dropped once they have arrived, or
-    when there are too many bytes."""
+    """The newest frames sent, by number; they are dropped, oldest first, once they have arrived or
+    when they exceed `most` bytes."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -69,7 +69,7 @@ class Ring:
 
 
 class ResumableBrowser:
-    """The bridge's `Browser` over one socket after another. Make and use it on one running loop.
+    """A `Browser` that uses one socket after another. Make and use it on one running event loop.
 
     It ends (`receive` returns `Gone`) when the page leaves, when its socket is lost before the call
     was ready, or when no other comes within `limits.resume_seconds`.
@@ -87,16 +87,16 @@ class ResumableBrowser:
         self._writer: Writer | None = None
         self._closing: set[asyncio.Future[None]] = set()
         self._let_go = asyncio.Event()  # the present socket is no longer needed
-        self._reading: asyncio.Timeout | None = None  # of the one who waits in `receive`
+        self._reading: asyncio.Timeout | None = None  # ends the waiting in `receive`
         self._take: Take | None = None
         self._attached = asyncio.Event()
-        self._flowing = asyncio.Event()  # sent frames are taken, or kept
+        self._flowing = asyncio.Event()  # the socket takes frames, or there is none
         self._lost_at = 0  # bytes that had been sent when the socket was lost
         self._attach(socket)
 
     @property
     def terms(self) -> Event:
-        """What `nextvoice.ready` tells in `resume`."""
+        """The `resume` field of `nextvoice.ready`."""
         return {"token": self.token, "seconds": self._limits.resume_seconds}
 
     @property
@@ -105,8 +105,9 @@ class ResumableBrowser:
         return self._gone is not None
 
     def resume(self, socket: Browser, token: str, received: int) -> bool:
-        """Go on with this socket, if the token is right and everything the browser lacks is still
-        kept; it is sent `nextvoice.resumed` and what it lacks. The socket before it is let go."""
+        """Go on with this socket, if the token is right and all frames that the browser lacks are
+        still kept; it is sent `nextvoice.resumed` and then those. The socket before it is let go.
+        False, and nothing is done, otherwise."""
         right = compare_digest(token.encode(), self.token.encode())
         if not right or not self._ready or self._gone is not None:
             return False
@@ -145,7 +146,7 @@ class ResumableBrowser:
                 await self._wait()
                 continue
             frame = await self._read(socket)
-            # A socket that was replaced meanwhile has nothing more to say.
+            # A socket that was replaced meanwhile does not count any more.
             if frame is None or socket is not self._socket:
                 continue
             if not isinstance(frame, Gone):
@@ -166,10 +167,10 @@ class ResumableBrowser:
                 async with asyncio.timeout(HOLD_SECONDS):
                     await self._attached.wait()
             except TimeoutError:
-                self._lost_at = self._ring.added + UNBOUNDED  # once is enough
+                self._lost_at = self._ring.added + UNBOUNDED  # wait only once per lost socket
 
     def send_now(self, frame: Frame, /) -> bool:
-        """The same for a frame that need not wait; False: it has to."""
+        """Do the same if that needs no waiting; False, and nothing is done, if it does."""
         if self._writer is None or not self._flowing.is_set():
             return False
         self._keep(frame)
@@ -199,7 +200,7 @@ class ResumableBrowser:
             self._ring.add(frame)
 
     def _offered(self, frame: Frame) -> bool:
-        # Who waits in `receive` is waited for by nobody else, so nothing is overtaken.
+        # While `receive` waits here no earlier frame is on its way, so none is overtaken.
         if self._take is None or self._reading is None or not self._take(frame):
             return False
         self.received += 1
@@ -233,7 +234,7 @@ class ResumableBrowser:
             on_lost=lambda error: self._cannot_send(socket),
             on_pause=self._flowing.clear,
             on_resume=self._flowing.set,
-            # `send` waits, so it is the ring's size at most.
+            # As `send` waits, the queue is no larger than the ring.
             max_queued=UNBOUNDED,
             high_water=self._limits.resume_bytes // 16,
             low_water=self._limits.resume_bytes // 64,
@@ -244,7 +245,7 @@ class ResumableBrowser:
         return self._writer
 
     def _cannot_send(self, socket: Browser) -> None:
-        # Why is known to who receives, as a rule; and whether the page has left depends on it.
+        # The close code usually comes by `receive`, and tells whether the page has left.
         self._flowing.set()
         asyncio.get_running_loop().call_later(LATE_SECONDS, self.lose, socket)
 
@@ -264,7 +265,7 @@ class ResumableBrowser:
 
     def _leave(self, gone: Gone) -> None:
         self._gone = self._gone or gone
-        self._attached.set()  # nobody waits for another one any more
+        self._attached.set()  # whoever waits for another socket stops
         self._interrupt()
 
     def _interrupt(self) -> None:

@@ -1,4 +1,4 @@
-"""A client's messages that the conversation contains, so that none is told twice."""
+"""Remembers a client's messages, so that none gets into the conversation twice."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Sent:
         self._known: dict[str, tuple[str, bytes]] = {}  # event ids and digests, oldest first
 
     def is_new(self, event_id: str, item: Event) -> bool:
-        """Whether the conversation still has to be told: a client that is not sure sends again, and
-        not every provider would notice. Raises `Problem` when another message has its id."""
+        """Whether a message is not yet part of the conversation: a client that is not sure sends it
+        again, and not every provider would notice. Raises `Problem` if another message has its
+        id."""
         digest = sha256(orjson.dumps(item["content"])).digest()
         if (known := self._known.get(item["id"])) is not None:
             if known[1] != digest:
@@ -38,5 +39,5 @@ class Sent:
                 return self.forget(item_id)
 
     def forget(self, item_id: str) -> None:
-        """The conversation does not contain it, or not any more."""
+        """The conversation does not contain this item, or not any more."""
         self._known.pop(item_id, None)

@@ -17,7 +17,7 @@ SCHEMES = ("https://", "http://")
 
 
 def shown_of(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """What people see of a result, as far as it has a form that can be shown."""
+    """The parts of a result that can be shown to people; malformed ones are left out."""
     kept: dict[str, Any] = {}
     if isinstance(text := shown.get("text"), str) and text.strip():
         kept["text"] = fitted(text, MAX_OUTPUT)

@@ -16,8 +16,8 @@ MAX_RATE = 384_000
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What the page asks for. `sample_rate`: its microphone's, 0 if unknown. `time_zone`: where the
-    person is, by a name that was not checked; "" if unknown."""
+    """What the page asks for. `sample_rate`: its microphone's, 0 if unknown. `time_zone`: the
+    person's, as a name that was not checked; "" if unknown."""
 
     output_modalities: tuple[str, ...] = ("audio",)
     model: str | None = None

@@ -1,8 +1,8 @@
-"""The library's client connection, with a short way in and out for whole messages.
+"""The websockets library's client connection, with a fast path in and out for whole messages.
 
-Opening, closing, pings and all that is unusual stay the library's. A message is handed on by a
-plain call from the transport's callback, and written to the transport in the caller's: it meets
-no queue and no task.
+The handshake, the close, pings and everything unusual are still the library's. A received message
+is handed on by a plain call from the transport's callback, and one to be sent is written to the
+transport in the caller's own call: there is no queue and no task in between.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from .framing import END_OF_HEAD, OPEN, Splitter, framed
 from .writer import Frame
 
 FRAMES_AHEAD = 8
-"""So many messages wait for somebody to take them, before no more is read."""
+"""How many messages may wait to be taken before reading is paused."""
 TURN_SECONDS = 0.001
-"""For so long messages are handed on that came at once, before other connections have their turn: a
-provider may send much faster than anybody speaks, and at an answer's end it has a lot to say."""
+"""How long messages that came together are handed on before other connections have their turn: a
+provider may send much faster than real time, and sends a lot at the end of an answer."""
 MUCH_BYTES, REST_SECONDS = 64_000, 0.001
-"""After so much at once, a second of speech and more, nothing is read for so long: it is all to be
-kept as well, by threads that have to get a word in."""
+"""After so many bytes in one read, over a second of speech, reading pauses for so long: all of it
+is also stored, by threads that have to get their turn."""
 DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 TCP_INFO, INFO_BYTES = getattr(socket, "TCP_INFO", None), 148
 BYTES_ACKED, BYTES_NOT_SENT = struct.Struct("=120xQ"), struct.Struct("=144xI")
-"""Where Linux has them in `struct tcp_info`."""
+"""Their places in Linux's `struct tcp_info`."""
 
 
 class Stream(ClientConnection):
     """A connection whose messages are taken one by one (`receive`) or handed on (`hand_to`)."""
 
-    # With the library's own there would be more than thirty attributes in a dictionary, which makes
+    # With the library's own there would be more than thirty attributes in a `__dict__`, which makes
     # an object slower, and far larger.
     __slots__ = (
         "_arrived",
@@ -62,19 +62,19 @@ class Stream(ClientConnection):
     def __init__(self, protocol: ClientProtocol, **options: Any) -> None:
         super().__init__(protocol, **options)
         self.arrivals = 0
-        """How often something came: messages, parts of them, pongs."""
+        """How often data arrived: messages, parts of them, pongs."""
         self.answers_pings = False
-        """Whether it ever did."""
-        self._head: bytes | None = b""  # the end of what came of the handshake's answer
+        """Whether a ping was ever answered."""
+        self._head: bytes | None = b""  # the last bytes of the handshake's response; None after it
         self._splitter: Splitter | None = None
         self._waiting: list[Frame] = []
-        self._arrived: asyncio.Future[None] | None = None  # of the one who waits in `receive`
+        self._arrived: asyncio.Future[None] | None = None  # what `receive` waits for
         self._to: Callable[[Frame], None] | None = None
         self._stopped = False
         self._reads = True
         self._rests = False  # for a moment
         self._turn_ends = 0.0
-        self._goes_on = False  # the rest is handed on in another turn
+        self._goes_on = False  # another turn, for the rest, is scheduled
         self._parts: list[bytes] = []
         self._is_text = False
 
@@ -95,7 +95,7 @@ class Stream(ClientConnection):
         return frame
 
     def hand_to(self, to: Callable[[Frame], None]) -> None:
-        """Call this with each message from now on. It must not raise."""
+        """Call `to` with each message from now on. It must not raise."""
         self._to = to
         self._turn()
 
@@ -107,11 +107,12 @@ class Stream(ClientConnection):
     def resume(self) -> None:
         """Read on."""
         self._stopped = False
-        # Not at once: who resumes may be in the middle of a message.
+        # Not at once: the caller may be in the middle of handling a message.
         self._go_on()
 
     def send_now(self, frame: Frame) -> bool:
-        """Write a message to the transport; False when `send` has to wait, or to say no."""
+        """Write a message to the transport; False if it has to go by `send`, which waits or
+        raises."""
         if self.paused or self.send_in_progress is not None or self.transport.is_closing():
             return False
         if self.protocol.state is not OPEN:
@@ -126,8 +127,8 @@ class Stream(ClientConnection):
             self.send_data()
 
     def backlog(self) -> tuple[int, int]:
-        """Bytes that still wait to be sent, and bytes that have reached the other side in all, as
-        far as the system tells."""
+        """How many bytes still wait to be sent, and how many the other side has acknowledged in
+        all; the latter is 0 if the system does not tell."""
         waits = self.transport.get_write_buffer_size()
         if TCP_INFO is None or self.transport.is_closing():
             return waits, 0
@@ -160,7 +161,8 @@ class Stream(ClientConnection):
             super().process_event(event)
 
     def _shake(self, before: bytes, data: bytes) -> bytes:
-        """Give the library the handshake's answer. Returns what follows it."""
+        """Pass `data` to the library up to the end of the handshake's response. Returns what
+        follows that. `before`: the last bytes that came earlier."""
         at = (before + data).find(END_OF_HEAD)
         if at < 0:
             self._head = (before + data)[-3:]
@@ -195,7 +197,7 @@ class Stream(ClientConnection):
             reason = f"{error.reason} at position {error.start}"
             self.protocol.fail(CloseCode.INVALID_DATA, reason)
             self.send_data()
-            # A peer that talks nonsense may not close either.
+            # A peer that breaks the protocol may not close properly either.
             self.loop.call_later(self.close_timeout or 0, self.transport.abort)
         else:
             self._message(text)
@@ -213,7 +215,7 @@ class Stream(ClientConnection):
         self._read_on()
 
     def _go_on(self) -> None:
-        """Hand on what waits when others have had their turn."""
+        """Schedule the handing on of what waits, after other connections have had their turn."""
         if not self._goes_on:
             self._goes_on = True
             self.loop.call_soon(self._turn)
@@ -222,7 +224,7 @@ class Stream(ClientConnection):
         self._goes_on = False
         self._turn_ends = monotonic() + TURN_SECONDS
         while self._to is not None and not self._stopped and self._waiting:
-            # What came before the end is handed on before it.
+            # Once the connection is lost, all that came is handed on before the end is reported.
             if monotonic() > self._turn_ends and not self.lost.done():
                 self._go_on()
                 break
@@ -239,7 +241,7 @@ class Stream(ClientConnection):
         self._read_on()
 
     def _read_on(self) -> None:
-        """Read, or do not, as somebody takes what comes."""
+        """Resume or pause reading, depending on whether messages are being taken."""
         reads = not (self._stopped or self._rests) and len(self._waiting) < FRAMES_AHEAD
         if reads != self._reads and not self.transport.is_closing():
             self._reads = reads

@@ -13,8 +13,9 @@ from .ends import End
 logger = logging.getLogger(__name__)
 
 TOGETHER_BYTES = BYTES_PER_SECOND // 5
-"""So much audio of one side is told at once. What a tap needs to work has left the processor's
-cache when the next frame comes, so each one by itself costs several times as much."""
+"""Audio of one side is collected up to this size before taps are told (200 ms). By the time of the
+next frame, what a tap works with has left the processor's cache, so telling frames one by one costs
+several times as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +49,28 @@ class EndRecord:
 
 
 class Tap:
-    """Synchronous watcher. Each method appends somewhere and returns at once; it never blocks,
-    never awaits and never changes what it is given. What it raises is logged and counted and
-    does not reach the call. A tap is told of an event before the other leg is, so what it has
-    appended is never older than what a person has seen; of audio up to `TOGETHER_BYTES` later, but
-    before any event that comes after it. Subclass it and override what you need: by default every
-    method ignores what it is told.
+    """A synchronous watcher. Subclass it and override what you need: by default every method does
+    nothing.
+
+    Methods append somewhere and return at once; they never block, never await and never change what
+    they are given. What they raise is logged and counted and does not reach the call. A tap is told
+    of an event before the other leg is, so that what it has appended is never older than what a
+    person has seen. It is told of audio up to `TOGETHER_BYTES` later, but before any event that
+    comes after that audio.
     """
 
     lingers: ClassVar[bool] = False
-    """Whether it is told on after the call has ended, until the provider has said what the last
-    answer used; `on_end` comes after that."""
+    """Whether it is told of events even after the call has ended, until the provider has reported
+    the last answer's usage; `on_end` comes after that."""
 
     @property
     def awaits_usage(self) -> bool:
-        """Whether the provider owes it something, besides an answer's end."""
+        """Whether it waits for the provider to report usage, apart from the end of an answer."""
         return False
 
     def on_user_audio(self, pcm: bytes, start_sample: int) -> None:
         """Microphone audio as sent upstream. `start_sample`: its place on the call's one timeline
-        (24 000 per second of audio sent), the same the `audio_start_ms` of events refer to."""
+        (24 000 per second of audio sent), to which `audio_start_ms` of events refers too."""
 
     def on_assistant_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
         """Audio of an answer as received, which is faster than it is heard."""
@@ -95,8 +98,8 @@ class Taps:
     def __init__(self, taps: Sequence[Tap]) -> None:
         self.errors = 0
         self._record: EndRecord | None = None
-        # Audio the taps are not told of yet: the person's from this sample on, and that of one part
-        # of an answer.
+        # Audio that taps have not been told of yet: the person's, from this sample on, and that of
+        # one part of an answer.
         self._heard: list[bytes] = []
         self._heard_from = self._heard_size = 0
         self._said: list[bytes] = []
@@ -115,12 +118,12 @@ class Taps:
 
     @property
     def linger(self) -> bool:
-        """Whether any of them does."""
+        """Whether any of the taps lingers."""
         return any(tap.lingers for tap in self._taps)
 
     @property
     def awaits_usage(self) -> bool:
-        """Whether a provider owes one of them something."""
+        """Whether a tap that lingers waits for usage; see `Tap.awaits_usage`."""
         return any(tap.awaits_usage for tap in self._taps if tap.lingers)
 
     def on_user_audio(self, pcm: bytes, start_sample: int) -> None:
@@ -142,7 +145,7 @@ class Taps:
             self._tell_said()
 
     def catch_up(self) -> None:
-        """Tell of all the audio there was."""
+        """Tell the taps of all audio collected so far."""
         if self._heard:
             self._tell_heard()
         if self._said:
@@ -161,7 +164,7 @@ class Taps:
         self._tell(self._aside_audio, response_id, pcm)
 
     def on_late_audio(self, item_id: str, content_index: int, pcm: bytes) -> None:
-        """Audio that came after the call's end, which only taps that linger are told of."""
+        """Audio that came after the end of the call; only taps that linger are told."""
         self.catch_up()
         late = [tap.on_assistant_audio for tap in self._taps if tap.lingers]
         self._tell(late, item_id, content_index, pcm)
@@ -179,14 +182,14 @@ class Taps:
         self._tell(self._played, item_id, content_index, audio_end_ms)
 
     def on_end(self, record: EndRecord) -> None:
-        """The call is over; who lingers is told by `close`."""
+        """The call is over. Taps that linger are told later, by `close`."""
         self._record = record
         self.catch_up()
         self._tell([tap.on_end for tap in self._taps if not tap.lingers], record)
         self._watch([tap for tap in self._taps if tap.lingers])
 
     def close(self) -> None:
-        """Nothing more comes from the provider."""
+        """Nothing more comes from the provider: tell the taps that linger of the end."""
         self.catch_up()
         if self._record is not None:
             self._tell([tap.on_end for tap in self._taps], self._record)
@@ -208,6 +211,7 @@ class Taps:
 
 
 def _of(taps: Sequence[Tap], name: str) -> list[Callable[..., None]]:
-    """This method of those taps that have one of their own: audio comes fifty times a second."""
+    """The method `name` of all taps that override it. The others are not called at all, because
+    audio comes fifty times a second."""
     usual = getattr(Tap, name)
     return [getattr(tap, name) for tap in taps if getattr(type(tap), name) is not usual]

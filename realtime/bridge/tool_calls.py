@@ -1,4 +1,4 @@
-"""One call of a tool: its state, how that is told, and what is kept of its result."""
+"""One call of a tool: its state, how that is announced, and what is kept of its result."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ OPEN = frozenset({AWAITING, RUNNING})
 
 @dataclass(slots=True)
 class ToolCall:
-    """One call of a model. `id`: the provider's for it, `shown_id` what people know it by (see
-    `Approvals.shown_id`). `server`: the MCP server that the provider calls; "" for our own."""
+    """One tool call of a model. `id`: the provider's; `shown_id`: the one that people are shown
+    (see `Approvals.shown_id`). `server`: the MCP server that the provider calls; "" for our own
+    functions."""
 
     id: str
     shown_id: str
@@ -74,15 +75,15 @@ def announce(core: Call, call: ToolCall) -> None:
 
 
 def _shown(shown: Event) -> Event:
-    """What people see of a result, shortened to what is told, and the text in its place."""
+    """What people see of a result, shortened to fit an event, with its plain text (`words`)."""
     words = shown.get("words")
     return shown_of(shown) | ({"words": fitted(words, MAX_OUTPUT)} if words else {})
 
 
 async def with_files(result: Result, toolbox: Toolbox, limits: Limits) -> tuple[Result, Kept]:
-    """Keep the files of a result, and all of an output that is too long.
+    """Keep the files of a result, and the whole of an output that is too long as one more file.
 
-    The returned result says so, and fits. A file that cannot be kept fails nothing.
+    The returned result fits, and mentions the files. Failing to keep a file does not fail the call.
     """
     files = result.files[: limits.tool_files]
     whole = result.output.encode("utf-8", "replace")

@@ -1,9 +1,9 @@
-"""Functions of our own that a model may call: run beside the audio, answered in its conversation.
+"""Runs the site's own functions when a model calls them, beside the audio, and answers it.
 
-A call begins as soon as the model has said all of it; one that needs the person's permission waits
-for that. When every call of a response is answered and the response is over, the outputs are sent
-and one answer is asked for. What a model may do wrong (unknown names, broken arguments, calls
-without end) comes back to it as the output.
+A call begins as soon as the model has sent all of it; one that needs the person's permission waits
+for that. When all calls of a response have an output and the response is over, the outputs are sent
+and one answer is asked for. The model's mistakes (unknown names, broken arguments, endless calls)
+are reported to it as outputs.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class ToolLoop(Tap):
         self._names = {tool["name"] for tool in toolbox.offered if tool.get("type") == "function"}
         self._turns: dict[str, Turn] = {}  # by response id, until answered
         self._answered: deque[str] = deque(maxlen=REMEMBERED)  # response ids, until used again
-        self._due: Turn | None = None  # it was told, and its answer has not come
-        self._arguments: dict[str, str] = {}  # as far as they came, by item id
+        self._due: Turn | None = None  # its outputs were sent, and no answer has come
+        self._arguments: dict[str, str] = {}  # those received so far, by item id
         self._session = 0
         self._used = 0  # calls since the person said something
         self._call: Call
@@ -115,7 +115,7 @@ class ToolLoop(Tap):
         call.on_approve = self._approvals.decide
 
     def stop(self) -> None:
-        """The call is over: so is what runs."""
+        """The call is over: stop whatever runs."""
         self._interrupt()
         self._remote.stop()
         self._closed = True
@@ -124,7 +124,7 @@ class ToolLoop(Tap):
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         if self._closed:
-            return  # late events would begin anew
+            return  # late events would begin new calls
         self._remote.on_event(event)
         match event["type"]:
             case "session.created":
@@ -133,7 +133,7 @@ class ToolLoop(Tap):
                 self._turns = {f"{self._session} {key}": t for key, t in self._turns.items()}
                 self._answered.clear()
                 self._tell_again()
-                # Once the session has been told the conversation.
+                # Only after the session has been told the conversation.
                 self._loop.call_soon(self._settle_all)
             case "response.created":
                 if event["response"]["id"] in self._answered:
@@ -201,8 +201,8 @@ class ToolLoop(Tap):
             self._loop.call_soon(self._settle_all)
 
     def _interrupt(self, response_id: str | None = None) -> None:
-        """Stop what runs. When an answer was interrupted, questions of earlier ones still wait for
-        the person: they may have talked about that very thing."""
+        """Stop what runs. If one response was interrupted (`response_id`), calls of earlier ones
+        still wait for the person's decision: they may be talking about that very thing."""
         for key, turn in self._turns.items():
             if response_id not in (None, key) and turn.waits:
                 continue
@@ -211,8 +211,8 @@ class ToolLoop(Tap):
         self._loop.call_soon(self._settle_all)
 
     def _take_back(self, call_ids: Sequence[str]) -> None:
-        """Stop calls that the model itself does not want any more; at most an answer to others is
-        due."""
+        """Stop calls that the model itself has cancelled. If that leaves no others in a response,
+        no answer is asked for."""
         for turn in self._turns.values():
             wanted = [call for call in turn.calls if call.id not in call_ids]
             turn.stopped = turn.stopped or not wanted
@@ -260,7 +260,7 @@ class ToolLoop(Tap):
             return FAILED, error("It failed for a reason of its own. Trying again may not help.")
 
     def _checked(self, call: ToolCall) -> tuple[str, Event]:
-        """What is wrong with a call, if anything, and its arguments."""
+        """What is wrong with a call ("" if nothing is), and its arguments."""
         if not call.allowed:
             return TOO_MANY, {}
         if call.name not in self._names:
@@ -276,13 +276,13 @@ class ToolLoop(Tap):
         return "", arguments
 
     def _waits(self, call: ToolCall) -> bool:
-        """Whether the person is being asked about the same already."""
+        """Whether the person is already being asked about the same function and arguments."""
         calls = (each for turn in self._turns.values() for each in turn.calls)
         same = (each for each in calls if each.state == AWAITING and each is not call)
         return (call.name, call.arguments) in [(each.name, each.arguments) for each in same]
 
     async def _refusal(self, turn: Turn, call: ToolCall) -> str | None:
-        """Ask the person if that is necessary. Returns what the model is told if it may not."""
+        """Ask the person if necessary. Returns what to tell the model if the call is refused."""
         free = self._toolbox.policy(call.name) == "free" or self._approvals.needless(call.name)
         if free:
             return None
@@ -297,7 +297,7 @@ class ToolLoop(Tap):
 
     @contextmanager
     def _patient(self, turn: Turn, call: ToolCall) -> Iterator[None]:
-        """Have the assistant say so when this takes long."""
+        """Have the assistant say so if the `with` block takes long."""
         seconds = self._limits.tool_slow_seconds
         hurry = self._loop.call_later(seconds, self._say_it_takes_longer, turn, call)
         try:
@@ -319,8 +319,8 @@ class ToolLoop(Tap):
     # Answering
 
     def _tell_again(self) -> None:
-        """Another session that does not know the results would call the functions again: it is told
-        them before it is asked for the answer that the last session owed."""
+        """Send the last outputs again to a session that does not know them, before it is asked for
+        the answer that the last session owed: otherwise it would call the functions again."""
         core, turn = self._call, self._due
         owed = core.answering.owed or core.answering.waits
         if turn is not None and owed and core.dialect is not None and not core.dialect.recalls:
@@ -336,7 +336,7 @@ class ToolLoop(Tap):
             self._answer(self._turns.pop(key))
 
     def _forget(self, response_id: str) -> None:
-        """Nothing that a response asks for from here on is done."""
+        """Ignore all further calls of this response."""
         if response_id not in self._answered:
             self._answered.append(response_id)
 

@@ -1,4 +1,4 @@
-"""What functions a call offers, what they return and what they make."""
+"""The functions that a call offers, and what they return."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .words import gettext_noop as _
 
 MAX_NAME = 64
 WHOLE = _("Whole result.txt")
-"""The file with an output that is too long for the model."""
+"""The name of the file with an output that is too long for the model."""
 
 
 class ToolFailed(Exception):
@@ -26,7 +26,7 @@ Policy = Literal["free", "ask"]
 
 @dataclass(frozen=True, slots=True)
 class Produced:
-    """A file that a tool made. `content_type` is what the tool says, which proves nothing."""
+    """A file that a tool made. `content_type` is the tool's claim and not to be trusted."""
 
     name: str
     content_type: str
@@ -35,8 +35,8 @@ class Produced:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a tool. `output`: text for the model; `shown`: what people see of it besides,
-    in the site's own form; `files`: what it made, which the conversation keeps."""
+    """The result of a tool. `output`: text for the model; `shown`: what people see besides, as
+    `shown.shown_of` takes it; `files`: files that it made, to be kept in the conversation."""
 
     output: str
     shown: Event = field(default_factory=dict)
@@ -45,8 +45,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What happened to files. `attachments`: as pages are shown them; `refused`: why others were
-    not kept, for the model and the person."""
+    """What happened to files. `attachments`: those kept, as pages get them; `refused`: why others
+    were not kept, for the model and the person."""
 
     attachments: tuple[Event, ...] = ()
     refused: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Toolbox(Protocol):
         """How long it may take; None: as long as tools usually may."""
 
     async def run(self, name: str, arguments: Event) -> Result:
-        """Run it. Raises `ToolFailed`, or anything else, which only the log is told. It may be
+        """Run it. Raises `ToolFailed`; the text of any other error goes to the log only. It may be
         cancelled at any time."""
 
     async def keep(self, files: Sequence[Produced]) -> Kept:
@@ -86,8 +86,8 @@ def fitted(text: str, most: int) -> str:
 
 
 def in_words(name: str, arguments: str, output: str, most: int) -> Event:
-    """The output of a function that another session called, as the content of a message, since this
-    session does not know the call. At most `most` bytes."""
+    """The output of a function that another session called, as a system message of at most `most`
+    bytes, since this session does not know the call."""
     text = f"You called {name[:MAX_NAME]} with {arguments}. The result: {output}"
     content = [{"type": "input_text", "text": fitted(text, most)}]
     return {"type": "message", "role": "system", "content": content}
@@ -100,5 +100,5 @@ def with_tools(session: Mapping[str, Any], toolbox: Toolbox) -> Event:
 
 
 def error(words: str) -> Result:
-    """What the model is told when something went wrong."""
+    """A result that tells the model what went wrong."""
     return Result(orjson.dumps({"error": words}).decode())

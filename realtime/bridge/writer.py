@@ -49,7 +49,7 @@ def _nothing() -> None:
 
 
 def never(frame: Frame, /) -> bool:
-    """The short way of who has none."""
+    """The `at_once` of a socket that has no fast path."""
     return False
 
 
@@ -63,14 +63,14 @@ def size_of(frame: Frame) -> int:
 class Writer:
     """Writes frames in order to `send` and never blocks. Make and use it on one running loop.
 
-    `at_once(frame)` is tried first where nothing waits: it hands the frame to the transport in a
-    plain call, or says False when only `send` can tell what is to be done. It must not raise.
+    `at_once(frame)` is tried first if nothing waits: it hands the frame to the transport in a plain
+    call, or returns False if the frame has to go by `send`. It must not raise.
 
     `on_pause` is called when the queue grows past `high_water` bytes, `on_resume` when it is
     below `low_water` again. `on_stuck` is called at most once, when a frame finds `max_queued`
     bytes in the queue or a single `send` lasts more than `stuck_after` seconds; `on_lost(error)`
-    at most once, when `send` raises. After either, or after `close`, frames are dropped. The last
-    frame in the queue may go past `max_queued`: that it is large says nothing about who reads.
+    at most once, when `send` raises. After either, or after `close`, frames are dropped. One frame
+    may take the queue past `max_queued`: that it is large does not mean that nobody reads.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Writer:
         self._wake: asyncio.Future[None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
-        self._task: asyncio.Task[None] | None = None  # from the first frame on that is stepped
+        self._task: asyncio.Task[None] | None = None  # made for the first frame that is stepped
 
     @property
     def closed(self) -> bool:
@@ -169,7 +169,7 @@ class Writer:
 
     def _first_step(self, coro: Coroutine[Any, Any, None]) -> object:
         if self._task is None:
-            # Where the short way is always open there is nothing for one to do.
+            # Not made earlier: if `at_once` always works, no task is needed.
             self._task = self._loop.create_task(self._run())
         caller = asyncio.current_task(self._loop)
         if caller is not None:
@@ -266,5 +266,5 @@ class _Waiting:
                 return
 
     def close(self) -> None:
-        """Give the coroutine up where it waits."""
+        """Close the coroutine where it waits."""
         self._coro.close()
