@@ -1,4 +1,4 @@
-"""The real site and a real Chromium with a fake microphone."""
+"""Fixtures for browser tests: the real site and a real Chromium with a fake microphone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwrig
 from tests.servers import require
 from tests.site import AUDIO, Site
 
-# Chromium looks for Google's servers at each start; on a closed network that only costs time.
+# Chromium contacts Google's servers at each start, which only costs time without a network.
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -33,7 +33,7 @@ FAKE_MICROPHONE = [
 ]
 STILL = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
 FROM_FILE = "--use-file-for-fake-audio-capture"
-# The Ann of the file before keeps what is hers under another name.
+# Rename the previous file's Ann, who keeps her data, and create a new one.
 NEW_ANN = """
 from chats.models import User
 from django.test import Client
@@ -70,9 +70,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def site(shared: Site) -> Iterator[Site]:
-    """One site for all files that leave it as it was, with an Ann of each file's own.
+    """A site shared by all files that do not change it for others; each file has its own Ann.
 
-    What changes more of a site than that has `own_site` as its `site`.
+    Files that change more of it use `own_site` as their `site`.
     """
     said = shared.log.stat().st_size
     shared.sessions = shared.run(NEW_ANN)
@@ -87,9 +87,9 @@ def own_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
-# All files have the same driver and browsers, which end with the folder: while the driver lives
-# its loop counts as running in this thread, and asynchronous tests of other folders would trip
-# over it.
+# All files share the driver and the browsers, which are stopped after this folder: while the driver
+# runs, its event loop counts as running in this thread, which would break asynchronous tests of
+# other folders.
 
 
 @pytest.fixture(scope="package")
@@ -100,10 +100,10 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="package")
 def launch(playwright: Playwright, chromium: str) -> Iterator[Launch]:
-    """A Chromium with a recording of `tests/audio` as its microphone, or without one.
+    """A Chromium with a recording of `tests/audio` as its microphone, or with none.
 
-    Tests that ask for the same get the same; each page has its own session and hears the
-    recording from its beginning.
+    Tests that ask for the same recording share a browser; each page has its own session and gets
+    the recording from its beginning.
     """
     running: dict[tuple[str | None, ...], Browser] = {}
 
@@ -123,9 +123,9 @@ def launch(playwright: Playwright, chromium: str) -> Iterator[Launch]:
 
 @pytest.fixture
 def visit(site: Site, launch: Launch, request: pytest.FixtureRequest) -> Open:
-    """Open the site as Ann; fails on errors in the browser's console.
+    """Open the site as Ann; fails if there are errors in the browser's console.
 
-    A picture of the last state is kept in `NEXTVOICE_SCREENSHOTS`, if that names a folder.
+    A screenshot of the last state is stored in the folder `NEXTVOICE_SCREENSHOTS`, if that is set.
     """
 
     def opened(
@@ -147,11 +147,12 @@ def signed_in(
     expected: tuple[str, ...] = (),
     **context: Any,
 ) -> Iterator[Page]:
-    """A page of its own for Ann, at `url` if that is not the site's own address; fails on errors
-    in the console but those `expected`.
+    """A new page for Ann, at the site's address or another `url`; fails if there are console errors
+    other than those `expected`.
 
-    `script` runs in the page before its own, `context` is the browser's; `name` is the picture's.
-    Nothing moves unless the context says so: without a graphics card that takes half a processor.
+    `script` runs before the page's own; `context` are options of the browser context; `name` is the
+    screenshot's. Motion is reduced unless `context` says otherwise: without a GPU, animations take
+    half a CPU.
     """
     url = url or site.url
     problems: list[str] = []
@@ -167,15 +168,15 @@ def signed_in(
     try:
         yield page
     finally:
-        found = list(problems)  # taking a picture may bring its own
+        found = list(problems)  # a screenshot may cause further ones
         picture(page, name)
         _tidy(tab, page, url)
     assert [p for p in found if not any(word in p for word in expected)] == []
 
 
 def _context(browser: Browser, script: str, options: dict[str, Any]) -> BrowserContext:
-    """One like this that is not in use. What it has loaded it need not load again: the hundred
-    files of a page take a new one more than a second of processor."""
+    """A context with these options that is not in use. Its cache is reused: in a new one, loading
+    the hundred files of a page takes more than a second of CPU time."""
     key = (script, repr(options))
     for tab in browser.contexts:
         if _made.get(tab) == key and not tab.pages:
@@ -188,7 +189,7 @@ def _context(browser: Browser, script: str, options: dict[str, Any]) -> BrowserC
 
 
 def _tidy(tab: BrowserContext, page: Page, url: str) -> None:
-    """Leave nothing of this page to the next one; where that cannot be had, close it all."""
+    """Remove all traces of this page for the next one; if that fails, close the context."""
     browser = tab.browser
     if browser is None or browser.browser_type.name != "chromium":
         tab.close()
@@ -202,7 +203,7 @@ def _tidy(tab: BrowserContext, page: Page, url: str) -> None:
 
 
 def sign_in(page: Page, url: str, name: str = "ann") -> None:
-    """Through the sign-in page, as a person does."""
+    """Sign in through the sign-in page."""
     page.goto(url)
     page.get_by_label("Username or email").first.fill(name)
     page.locator("input[name=password]").fill("ann-password")
@@ -211,7 +212,7 @@ def sign_in(page: Page, url: str, name: str = "ann") -> None:
 
 
 def wording(message: Locator) -> Locator:
-    """What a message says, without what stands around it: the time of day has digits as well."""
+    """The text of a message without its frame, since its time of day has digits as well."""
     return message.locator("[data-message-text]")
 
 

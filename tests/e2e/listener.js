@@ -1,16 +1,16 @@
-// Listens to the page from outside: how loud microphone and speaker are, and when that changes.
-// Put into the page before its own scripts; nothing of the site knows of it.
+// Measures when the page's microphone and speaker become loud or quiet. Runs before the page's own
+// scripts, which do not know of it.
 (() => {
   const POLL_MS = 4;
-  const QUIET = 0.004; // RMS of silence with its faint noise
-  const HOLD_MS = 120; // quieter than this between two words is no end of speech
+  const QUIET = 0.004; // RMS; silence with its faint noise stays below
+  const HOLD_MS = 120; // a shorter pause between two words is not the end of the speech
   const marks = []; // {who, what: "on"|"off", at} in ms of performance.now()
   window.__listener = { marks };
 
   function watch(who, analyser) {
     const samples = new Float32Array(analyser.fftSize);
     let loud = false;
-    let last = 0; // when it was loud last
+    let last = 0; // when it was last loud
     setInterval(() => {
       analyser.getFloatTimeDomainData(samples);
       const rms = Math.sqrt(samples.reduce((sum, s) => sum + s * s, 0) / samples.length);
@@ -32,7 +32,7 @@
     return analyser;
   }
 
-  // Automatic gain would lift the silence between two words to the level of speech.
+  // Automatic gain control would raise the silence between two words to the level of speech.
   addEventListener("DOMContentLoaded", () => (document.body.dataset.rawMic = ""));
 
   const heard = new WeakSet();

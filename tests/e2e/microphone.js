@@ -1,6 +1,5 @@
-// A microphone for a browser that takes no recording as one: it says what a test lets it say.
-// Put into the page before its own scripts. `say(wav)`, a WAV file in base64, resolves when it is
-// said.
+// A fake microphone for browsers that cannot use a recording as one. Runs before the page's own
+// scripts. `say(wav)` plays a WAV file in base64 and resolves at its end.
 async function microphone() {
   const context = new AudioContext();
   const out = context.createMediaStreamDestination();
@@ -15,5 +14,5 @@ async function microphone() {
   return out.stream;
 }
 
-// The empty page before the first one has no devices.
+// The initial about:blank has no devices.
 if (navigator.mediaDevices) navigator.mediaDevices.getUserMedia = microphone;

@@ -1,8 +1,8 @@
-"""The scripted provider beside a browser test, in a thread of its own.
+"""The scripted provider for browser tests, in a separate thread.
 
 with scripted(site, opened(Send(...))) as provider:
-    ...                         # calls of the site use it
-    provider.visits             # what it saw
+    ...                         # the site's calls use it
+    provider.visits             # its connections
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SESSION = {
 
 
 class Signal(asyncio.Event):
-    """For `Until`, in a script that a test goes on with from its own thread."""
+    """An event for `Until` that a test can set from its own thread."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,13 +40,13 @@ class Signal(asyncio.Event):
 
 
 def opened(*steps: Step) -> list[Step]:
-    """A script that opens a session, then does `steps`."""
+    """A script that opens a session and then plays `steps`."""
     return [Send(session_created(**SESSION)), Expect("session.update"), *steps]
 
 
 @contextmanager
 def scripted(site: Site, *scripts: Sequence[Step], **options: Any) -> Iterator[ScriptedProvider]:
-    """Let the site's calls use a scripted provider while this lasts."""
+    """The site's calls use a scripted provider in this context."""
     with beside(*scripts, **options) as provider:
         site.provider(provider.url.replace("localhost", "127.0.0.1"), key="sk-scripted-0123456789")
         try:
@@ -61,7 +61,7 @@ def scripted(site: Site, *scripts: Sequence[Step], **options: Any) -> Iterator[S
 
 @contextmanager
 def beside(*scripts: Sequence[Step], **options: Any) -> Iterator[ScriptedProvider]:
-    """A scripted provider of which the site knows nothing yet."""
+    """A scripted provider that the site does not know yet."""
     loop = asyncio.new_event_loop()
     listening = threading.Event()
     over = asyncio.Event()
@@ -89,7 +89,7 @@ def beside(*scripts: Sequence[Step], **options: Any) -> Iterator[ScriptedProvide
 
 @contextmanager
 def demo_can(site: Site, **features: Any) -> Iterator[None]:
-    """Let the embedded model be one with these features as well while this lasts."""
+    """The embedded model has these additional features in this context."""
     model = "from realtime.models import VoiceModel\nmodels = VoiceModel.objects.filter"
     model += "(name='nextvoice-demo')\n"
     before = site.run(f"{model}tell(models.get().features)")

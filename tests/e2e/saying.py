@@ -1,4 +1,4 @@
-"""A microphone that says what a test wants, when it wants it: see `microphone.js`."""
+"""A fake microphone that a test controls: see `microphone.js`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MICROPHONE = (Path(__file__).parent / "microphone.js").read_text()
 
 
 def phrase(recording: str, begin: float, end: float) -> str:
-    """These seconds of a recording, as `microphone.js` wants them."""
+    """A part of a recording, in seconds, as a base64 WAV file for `microphone.js`."""
     with wave.open(str(AUDIO / recording), "rb") as source, io.BytesIO() as file:
         source.setpos(int(begin * source.getframerate()))
         frames = source.readframes(int((end - begin) * source.getframerate()))

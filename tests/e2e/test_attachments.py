@@ -1,4 +1,4 @@
-"""Pictures and files in a real browser: typed, in a call, on a phone."""
+"""Pictures and files in a real browser: with typed messages, in a call, on a phone."""
 
 from __future__ import annotations
 

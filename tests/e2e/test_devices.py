@@ -1,4 +1,4 @@
-"""A microphone that is unplugged in the call, and a device that takes the sound for a while."""
+"""A microphone that is unplugged during a call, and audio that the device interrupts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a provider says or does, the page says what is wrong and what to do, and never hangs."""
+"""Whatever a provider does, the page says what is wrong and what to do, and never hangs."""
 
 from __future__ import annotations
 

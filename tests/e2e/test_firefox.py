@@ -1,4 +1,4 @@
-"""The second browser: calls in Firefox ESR are heard, read along, interrupted and kept."""
+"""Firefox ESR: calls have audio, live captions, interruptions and recordings there, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job in a real browser: speak, hear the answer, read along, find it all again."""
+"""The main use in a real browser: speak, hear the answer, read captions, find it all later."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Talking over the answer, more than twenty times: each cut, and how long the voice went on.
+"""More than twenty interruptions: where each answer is cut, and how long it still played.
 
-The times are reported, not asserted: they are the machine's as much as ours. Run with `-rP` to
-read them.
+The times are reported, not asserted, since they depend on the machine as much as on our code. Run
+with `-rP` to see them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A thread of 1,000 messages and 1,500 conversations, scrolled through in a browser."""
+"""Scrolling through a thread of 1,000 messages and a list of 1,500 conversations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Money in a call: the sum beside the clock, each turn on demand, what is left, and the end."""
+"""Costs of a call: the sum beside the clock, each turn, the remaining quota, and its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call while its person moves about the site, and one whose page is loaded again."""
+"""A call while the person navigates within the site, and after a reload of its page."""
 
 from __future__ import annotations
 

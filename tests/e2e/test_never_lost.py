@@ -1,4 +1,4 @@
-"""A call whose network goes and comes back."""
+"""A call whose network connection is lost and comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing how a call goes, before it and during it; and talking with the space bar."""
+"""Call options, before and during a call; and push-to-talk with the space bar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An own key from its first form to its end: added, tested, explained, mended and deleted."""
+"""A personal provider key: added, tested, its errors explained, corrected and deleted."""
 
 from __future__ import annotations
 

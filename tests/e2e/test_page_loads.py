@@ -1,4 +1,4 @@
-"""What a page needs comes in as few rounds as there can be."""
+"""A page loads its files in as few round trips as possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of every page outside a call: desktop and phone, light and dark.
+"""Screenshots of every page without a call: desktop and phone, light and dark.
 
 NEXTVOICE_SCREENSHOTS=folder pytest tests/e2e/test_page_pictures.py
 """

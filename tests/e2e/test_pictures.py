@@ -1,8 +1,8 @@
-"""A picture of every state of a call: desktop and phone, light and dark.
+"""Screenshots of every state of a call: desktop and phone, light and dark.
 
     NEXTVOICE_SCREENSHOTS=folder pytest tests/e2e/test_pictures.py
 
-The server's side of the call is played here, event by event, so that each state stands still.
+The test plays the server's side of the call, event by event, so that each state is stable.
 """
 
 from __future__ import annotations

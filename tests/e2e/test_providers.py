@@ -1,4 +1,4 @@
-"""Bringing a key and choosing who answers, in the browser."""
+"""Adding a provider with one's own key, and choosing the model, in the browser."""
 
 from __future__ import annotations
 

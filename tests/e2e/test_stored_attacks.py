@@ -1,7 +1,7 @@
-"""Every text that somebody can have stored is an attack, and every page shows it: nothing runs.
+"""Stored XSS: every text that can be stored is an attack, every page shows it, and nothing runs.
 
-Under the site's own policy, with Trusted Types: the browser itself says what it refused, and there
-is nothing to refuse.
+With the site's own Content Security Policy and Trusted Types: the browser reports violations, and
+there are none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What tools make and ask for, on the page of a call: docked, full, on a phone and in writing."""
+"""Tool results and approvals on a call's page: docked, full, on a phone and in text calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions that the assistant calls, seen in the thread: with the embedded provider."""
+"""Function calls in the thread, with the embedded provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking turns by hand, changing how, and what a cough does to an answer."""
+"""Push-to-talk, changing the turn-taking mode, and the effect of a cough on an answer."""
 
 from __future__ import annotations
 

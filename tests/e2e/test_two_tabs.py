@@ -1,4 +1,4 @@
-"""A second tab: it reads along, and takes the call over by a click."""
+"""A second tab: it shows the running call, and takes it over on a click."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the person sees when a call cannot start or breaks: the step that failed and a way on."""
+"""Calls that cannot start or that break: the page shows what failed and what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers in Markdown: as they are written, as they are stored, and what attacks come to."""
+"""Answers in Markdown: while they are generated, when stored, and with attacks in them."""
 
 from __future__ import annotations
 

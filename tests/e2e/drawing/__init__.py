@@ -1,1 +1,1 @@
-"""An app of a test's site: functions in its real registry, one that draws, one that asks first."""
+"""A test app with two functions in the real registry: one draws, one needs approval."""

@@ -1,4 +1,4 @@
-"""Registers the functions when the site starts, as the site's own are."""
+"""Registers the functions when the site starts, like the site's own."""
 
 from __future__ import annotations
 

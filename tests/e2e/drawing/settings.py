@@ -1,4 +1,4 @@
-"""The site's settings with the app of these functions."""
+"""The site's settings plus this app."""
 
 from nextvoice.settings import *  # noqa: F403
 
