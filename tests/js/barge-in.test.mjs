@@ -4,7 +4,7 @@ import { afterEach, beforeEach, mock, test } from "node:test";
 import { BargeIn } from "../../static/js/call/barge-in.js";
 import { Coughs } from "../../static/js/call/barge-in.js";
 
-/** An answer that notes what becomes of it. */
+/** An answer that records what happens to it. */
 class Answer {
   pending = true;
   sound = false;

@@ -3,7 +3,7 @@ import { beforeEach, test } from "node:test";
 
 import { draftOf, forgetDrafts, joined, keepDraft } from "../../static/js/helpers/storage.js";
 
-/** The browser's Storage: what is kept are its own properties. */
+/** A fake Storage that keeps items as its own properties, as the browser's does. */
 class StorageDouble {
   getItem(key) {
     return Object.hasOwn(this, key) ? this[key] : null;

@@ -8,7 +8,7 @@ const LOGIN = "https://talk.example/accounts/login/?next=/c/1/rename/";
 const LEFT = "/accounts/login/?next=%2Fc%2F1%2F%3Fq%3Dx";
 let left;
 
-/** The browser's XMLHttpRequest, which is answered at once. */
+/** A fake XMLHttpRequest that gets its response at once. */
 class RequestDouble {
   static answer = {};
   upload = {};
@@ -36,7 +36,7 @@ function answers({ url, status = 200 }) {
   RequestDouble.answer = { responseURL: url, status, response: {} };
 }
 
-/** "done", "failed", or "waits" when it has not settled by now. */
+/** "done", "failed", or "waits" if it does not settle soon. */
 async function outcome(promise) {
   const soon = new Promise((resolve) => setTimeout(() => resolve("waits"), 5));
   return Promise.race([promise.then(() => "done", () => "failed"), soon]);

@@ -3,7 +3,7 @@ import { beforeEach, mock, test } from "node:test";
 
 import { CallLink } from "../../static/js/call/link.js";
 
-/** The browser's WebSocket, without a network. */
+/** A fake WebSocket, without a network. */
 class WebSocketDouble {
   static made = [];
   readyState = 0;
@@ -25,7 +25,7 @@ class WebSocketDouble {
     this.closedWith = code;
   }
 
-  // What the network does.
+  // Events of the network.
   opens() {
     this.readyState = 1;
     this.onopen();
@@ -69,7 +69,7 @@ function dial({ resume } = {}) {
   return { link, socket, told };
 }
 
-/** The socket made after the one before it broke. */
+/** The socket that was opened after the previous one broke. */
 function next() {
   mock.timers.tick(0);
   const socket = WebSocketDouble.made.at(-1);
@@ -128,7 +128,7 @@ test("a lost socket is followed at once by one that says what arrived", () => {
     { type: "nextvoice.resume", call_id: "c1", token: RESUME.token, received: 3 },
   ]);
   second.says({ type: "nextvoice.resumed", received: 0 });
-  // The audio goes on without being announced again.
+  // The audio continues without another `nextvoice.audio`.
   second.says(PCM);
   assert.deepEqual(told, ["nextvoice.ready", "nextvoice.audio", "a:1920", "lost", "resumed", "a:1920"]);
 });
@@ -331,7 +331,7 @@ test("a line on which nothing comes for 10 seconds after a message is let go as 
     if (answer) continue;
     const second = next();
     second.says({ type: "nextvoice.resumed", received: 0 });
-    // What the server has not got is said again, and waited for anew only when it is new.
+    // What the server lacks is sent again, but only a new message starts the timer.
     assert.deepEqual(second.sent.slice(1), [{ type: "conversation.item.create" }]);
     mock.timers.tick(60_000);
     assert.equal(told.at(-1), "resumed");

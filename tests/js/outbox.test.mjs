@@ -17,7 +17,7 @@ function names(frames) {
   return frames.map((frame) => (typeof frame === "string" ? JSON.parse(frame).type : new Int16Array(frame)[0]));
 }
 
-/** A line that takes everything, or nothing any more. */
+/** A fake socket; set `bufferedAmount` to make it busy. */
 class Port {
   bufferedAmount = 0;
   sent = [];

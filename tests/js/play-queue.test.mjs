@@ -9,7 +9,7 @@ function pcm(milliseconds, value = 8000) {
   return new Int16Array(milliseconds * 24).fill(value);
 }
 
-/** Read `milliseconds` at `rate`; returns what was rendered and which items finished. */
+/** Read `milliseconds` at `rate`; returns the rendered samples and the finished items. */
 function read(queue, milliseconds, rate) {
   const samples = [];
   const finished = [];

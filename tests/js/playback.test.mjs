@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { Playback } from "../../static/js/call/playback.js";
 
-/** A speaker that renders nothing and says what it was told. */
+/** A fake Player that renders nothing and records its calls. */
 class Speaker {
   played = [];
   ended = [];

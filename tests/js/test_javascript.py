@@ -1,4 +1,4 @@
-"""Runs the JavaScript tests beside this file with Node's own runner."""
+"""Runs the JavaScript tests in this folder with Node's test runner."""
 
 import subprocess
 from pathlib import Path
