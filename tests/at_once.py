@@ -1,4 +1,4 @@
-"""The same thing in several threads at once, each with a connection to the database."""
+"""Runs a function in several threads at once, each with its own database connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates made for a test."""
+"""Certificates for tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 def certificate_contexts(
     folder: Path, *, name: str = "localhost", days: tuple[int, int] = (-1, 1)
 ) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server context whose self-signed certificate is for `name`, valid from and until so many
+    """A server context with a self-signed certificate for `name`, valid from `days[0]` to `days[1]`
     days from now, and a client context that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

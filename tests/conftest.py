@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-# With several processes these begin first, or one of them is still at it when the others are done.
+# These folders come first, so that with several processes none of them is left over at the end.
 SLOW = ("e2e", "faults", "grown", "serving", "sdk")
 # Folders whose files share a site.
 SHARED = ("faults", "sdk")
-# Of the files with browsers, those without calls, and one whose calls mostly wait.
+# Browser tests without calls, and one whose calls mostly wait.
 PAGES = (
     "interruptions",
     "long_lists",
@@ -27,10 +27,10 @@ PAGES = (
 
 
 class Scheduling(LoadFileScheduling):
-    """A file's tests go to one process, and those of files that share a site to the same one.
+    """All tests of a file run in one process, and files that share a site in the same one.
 
-    Browsers in a call are all in one process, since two of them at once are more than two
-    processors can do; those that only look at pages may be in another one.
+    All browser tests with calls run in one process, since two such browsers at once are too much
+    for two CPUs; those that only look at pages run in another one.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -43,8 +43,8 @@ class Scheduling(LoadFileScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than processors: much of the time one of them waits for speech or for
-    another program."""
+    """One process more than CPUs, since one of them is often waiting for speech or for another
+    program."""
     return (os.cpu_count() or 1) + 1
 
 
@@ -60,16 +60,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is there by now stays: not to look at it again for garbage saves a fifth of the time."""
+    """What is loaded by now stays: keeping it from garbage collection saves a fifth of the time."""
     gc.freeze()
 
 
-# What follows is for tests with a database alone: the others run without Django.
+# The rest is only for tests with a database: the others run without Django.
 
 
 @pytest.fixture(scope="session")
 def django_db_keepdb(django_db_modify_db_settings: None) -> bool:
-    """A database in a file begins as a copy of one that is migrated once for all processes."""
+    """An SQLite database starts as a copy of one that is migrated once for all processes."""
     from django.conf import settings
 
     from tests.site import migrated
@@ -83,10 +83,10 @@ def django_db_keepdb(django_db_modify_db_settings: None) -> bool:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
-    """After a test that commits the tables are emptied, but for what `migrate` fills by itself:
-    making content types and permissions again takes ten times as long as all the rest.
+    """After a test that commits, all tables are emptied except those that `migrate` fills itself:
+    recreating content types and permissions takes ten times as long as all the rest.
 
-    The database refuses to delete from the ledger and the audit trail; this is another thing.
+    The triggers that protect the ledger and the audit trail are lifted for this.
     """
     from django.core.management.commands import flush
     from django.db.backends.base.operations import BaseDatabaseOperations
@@ -100,7 +100,7 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
         names = connection.introspection.django_table_names
         tables = sorted(set(names(only_existing=True, include_views=False)) - kept)
         if connection.vendor == "postgresql":
-            # To truncate makes new files for each table, though most of them are empty.
+            # TRUNCATE would create new files for each table, though most are empty.
             return [f'DELETE FROM "{table}"' for table in tables]
         return connection.ops.sql_flush(style, tables, **options)
 

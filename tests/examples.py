@@ -1,4 +1,4 @@
-"""How many cases a property is tried with."""
+"""The number of examples for property-based tests."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import os
 
 
 def examples(thorough: int, quick: int = 3) -> int:
-    """All of them in CI; few on a developer's machine, where the answer is wanted at once."""
+    """All of them in CI; only a few on a developer's machine, where results should come quickly."""
     return thorough if os.environ.get("CI") == "true" else min(thorough, quick)

@@ -1,7 +1,7 @@
-"""Things that take long to make are made once for a whole test run, by the first of its processes
-that needs them; the others wait for it.
+"""Slow preparations are done once per test run, by the first process that needs them; the others
+wait for it.
 
-    folder = once("static", collect)        # `collect(folder)` makes it, at most once
+    folder = once("static", collect)        # `collect(folder)` fills it, at most once
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ VARIABLE = "NEXTVOICE_TEST_RUN"
 
 @cache
 def run_folder() -> Path:
-    """The folder of this test run. The process that asks first makes it for all that it starts,
-    and removes it when it ends."""
+    """The folder of this test run. The first process creates it, passes it on to its children, and
+    removes it at exit."""
     if VARIABLE not in os.environ:
         os.environ[VARIABLE] = tempfile.mkdtemp(prefix="nextvoice-run-")
         atexit.register(shutil.rmtree, os.environ[VARIABLE], ignore_errors=True)
@@ -29,12 +29,12 @@ def run_folder() -> Path:
 
 
 def once(name: str, make: Callable[[Path], None]) -> Path:
-    """The folder of that name, which `make` has filled."""
+    """The folder with that name, filled by `make`."""
     made = run_folder() / name
     with made.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
             making = Path(tempfile.mkdtemp(dir=run_folder()))
             make(making)
-            making.rename(made)  # so that what was cut short is not there
+            making.rename(made)  # so that an incomplete folder is never used
     return made

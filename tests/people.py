@@ -1,4 +1,4 @@
-"""The people every test of the site knows: Ann owns, Bob shares a team with her, Eve is a stranger.
+"""The users of most tests: Ann owns things, Bob is in her team, Eve is a stranger.
 
 Imported by the `conftest.py` of each folder whose tests use Django.
 """
@@ -41,7 +41,7 @@ def conversation(ann: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def own_data(tmp_path: Path, settings: Any) -> None:
-    """Each test keeps its audio and journals in a folder of its own."""
+    """Each test has its own folder for audio and journals."""
     settings.DATA_DIR = tmp_path
     settings.STORAGES = settings.STORAGES | {
         "default": {

@@ -1,4 +1,4 @@
-"""Processes of this machine, as Linux tells of them."""
+"""Processes of this machine, from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def children(pid: int) -> list[int]:
-    """Ids of the processes it started, in whichever thread, and that are not gone."""
+    """Ids of its child processes that still exist, started by any of its threads."""
     found: list[int] = []
     for told in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
@@ -16,7 +16,7 @@ def children(pid: int) -> list[int]:
 
 
 def command(pid: int) -> str:
-    """What it was started with; nothing when it is gone."""
+    """Its command line; empty if it no longer exists."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     return ""

@@ -1,8 +1,8 @@
-"""A TCP proxy on loopback that can lose its connections, as a network does.
+"""A TCP proxy on loopback that can drop its connections like a failing network.
 
 with Proxy(site.port) as proxy:
     ...                     # talk to 127.0.0.1:proxy.port
-    proxy.cut()             # every connection is reset; new ones are served
+    proxy.cut()             # resets every connection; new ones are accepted
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CHUNK = 64 * 1024
 
 
 class Proxy:
-    """Passes bytes on to `port`, in a thread of its own."""
+    """Forwards connections to `port`, in a thread."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -40,7 +40,7 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def cut(self) -> None:
-        """Reset every connection, without a word to either side."""
+        """Reset every connection, on both sides."""
         done = threading.Event()
         self._loop.call_soon_threadsafe(self._cut, done)
         assert done.wait(10)

@@ -1,9 +1,9 @@
-"""Calls that start at once in several processes, over one last place or cent.
+"""Race test: calls that start at once in several processes, for one last place or cent.
 
-    python -m tests.races 200        # rounds; DATABASE_URL and DATA_DIR say where
+    python -m tests.races 200        # rounds, on the site of DATABASE_URL and DATA_DIR
 
-Each round is an account of its own with one place, or one cent, left. Prints, as JSON, how many
-calls were let in, round by round.
+Each round has its own account with one place, or one cent, left. Prints as JSON how many calls were
+admitted in each round.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ CENT = Decimal("0.01")
 
 
 def race(rounds: int, env: dict[str, str]) -> list[int]:
-    """Run rounds in processes of their own; returns how many calls each of them let in."""
+    """Run rounds in separate processes; returns how many calls were admitted in each round."""
     run = [sys.executable, "-m", "tests.races"]
-    # Not a test's settings, with which each process has a folder of its own.
+    # Not the test settings, with which each process would have its own data folder.
     env = {**env, "DJANGO_SETTINGS_MODULE": "nextvoice.settings"}
     subprocess.run([*run, "prepare", str(rounds)], env=env, check=True)
     racers = [
@@ -65,7 +65,7 @@ def _prepare(rounds: int) -> None:
 
 
 def _start() -> None:
-    """Start calls whenever a round's number comes in."""
+    """Start calls for each round number on standard input."""
     print("ready", flush=True)
     for line in sys.stdin:
         number, let_in = int(line), list[bool]()
@@ -98,7 +98,7 @@ def _start_one(number: int, together: threading.Barrier, let_in: list[bool]) -> 
 
 
 def main() -> None:
-    """What the command line asks for."""
+    """The command line."""
     task, *numbers = sys.argv[1:]
     if task not in ("prepare", "start"):
         print(json.dumps(race(int(task), dict(os.environ))))

@@ -1,13 +1,13 @@
-"""The scripted provider: a real WebSocket server on loopback that plays what a test wrote.
+"""The scripted provider: a real WebSocket server on loopback that plays a test's script.
 
-It stands in for a provider's wire, not for any code of ours. Each connection plays one script: a
-list of steps, in order. What the client sends is recorded whether or not a step waits for it, and
-after the last step the server goes on listening until the client closes.
+It replaces a provider's server, not any code of ours. Each connection plays one script: a list of
+steps, in order. Everything the client sends is recorded, whether or not a step waits for it, and
+after the last step the server keeps reading until the client closes.
 
     script = [
         Send(session_created()),
         Expect("session.update"),
-        Hear(4800),                                  # bytes of microphone audio, in all
+        Hear(4800),                                  # bytes of microphone audio in total
         Send({"type": "input_audio_buffer.speech_started", ...}, {...}),
         Close(1001, "Your session hit the maximum duration of 60 minutes."),
     ]
@@ -17,14 +17,14 @@ after the last step the server goes on listening until the client closes.
         visit = provider.visits[0]                   # the first connection
         assert visit.types() == ["session.update", ...]
         assert visit.audio == pcm
-        await visit.over.wait()                      # until the connection has ended
+        await visit.over.wait()                      # until the connection is closed
         assert visit.closed == Closing("client", 1000, "")
-        assert visit.problem is None                 # a step that was not met in time
+        assert visit.problem is None                 # a step that timed out
 
-Steps before the upgrade, first in a script: `Refuse` (an HTTP answer), `HangHandshake` (accepts
-TCP and is silent). `ScriptedProvider(..., hang_tcp=True)` never accepts the TCP connection.
+A script can begin with a step before the upgrade: `Refuse` (an HTTP error) or `HangHandshake`
+(accepts TCP, then nothing). `ScriptedProvider(..., hang_tcp=True)` never accepts connections.
 Several scripts (`ScriptedProvider(first, second)`) are for the first connection, the second, ...;
-the last one serves all later ones. `play(path)` turns a wire sample into steps.
+the last one is for all later ones as well. `play(path)` converts a wire sample into steps.
 
 With `tls=(server_context)` the URL is `wss:`. Nothing here waits longer than `Expect.seconds`.
 """
@@ -55,7 +55,7 @@ Event = Mapping[str, Any]
 WIRE = Path(__file__).parent / "wire"
 
 
-# A provider's log is not ours: a test that looks for a key in the log must not find it there.
+# Tests look for leaked keys in the log, so the provider's own messages must not be in it.
 _quiet = logging.Logger("scripted", logging.CRITICAL)
 
 
@@ -68,13 +68,13 @@ class Send:
 
 @dataclass(frozen=True)
 class Raw:
-    """Send one frame as it is: str as text, bytes as binary."""
+    """Send one raw frame: str as text, bytes as binary."""
 
     frame: str | bytes
 
 
 class Expect:
-    """Wait for client events of these types, in this order; others in between are passed over."""
+    """Wait for client events of these types, in this order; others in between are skipped."""
 
     def __init__(self, *types: str, seconds: float = 5.0) -> None:
         self.types = types
@@ -83,7 +83,7 @@ class Expect:
 
 @dataclass(frozen=True)
 class Hear:
-    """Wait until this many bytes of microphone audio have come since the connection began."""
+    """Wait until this many bytes of microphone audio were received since the connection began."""
 
     audio_bytes: int
     seconds: float = 5.0
@@ -125,7 +125,7 @@ class HangHandshake:
 
 @dataclass(frozen=True)
 class StopReading:
-    """Leave what the client sends unread from here on."""
+    """Stop reading what the client sends."""
 
 
 Step = Send | Raw | Expect | Hear | Until | Close | Die | Refuse | HangHandshake | StopReading
@@ -147,7 +147,7 @@ class Visit:
         self.path = request.path
         self.headers = request.headers
         self.events: list[dict[str, Any]] = []
-        """Client events in order; audio appends are left out and counted in `audio`."""
+        """Client events in order, without audio appends, whose audio is in `audio`."""
         self.audio = bytearray()
         self.frames: list[str | bytes] = []
         """Frames that are not JSON objects."""
@@ -160,7 +160,7 @@ class Visit:
         self._taken = 0
 
     def types(self) -> list[str]:
-        """Types of the client events, audio appends left out."""
+        """Types of the client events, without audio appends."""
         return [kind_of(event) for event in self.events]
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
@@ -168,7 +168,7 @@ class Visit:
         return [event for event in self.events if kind_of(event) == kind]
 
     async def record(self, frame: str | bytes) -> None:
-        """Note a frame, and wake who waits for it."""
+        """Record a frame and wake the steps that wait for it."""
         try:
             event = json.loads(frame)
         except ValueError:
@@ -183,7 +183,7 @@ class Visit:
             self._news.notify_all()
 
     async def expect(self, kind: str) -> dict[str, Any]:
-        """The next client event of this type that no one has expected yet."""
+        """Wait for the next client event of this type that was not yet returned."""
         async with self._news:
             while True:
                 while self._taken < len(self.events):
@@ -200,7 +200,7 @@ class Visit:
 
 
 class ScriptedProvider:
-    """The server. Use it as an async context manager; see the module's text."""
+    """The server, an async context manager; see the module's docstring."""
 
     def __init__(
         self,
@@ -221,7 +221,7 @@ class ScriptedProvider:
 
     @property
     def url(self) -> str:
-        """Where a client connects, without a query."""
+        """The URL for clients, without a query."""
         return f"{'wss' if self._tls else 'ws'}://localhost:{self.port}/v1/realtime"
 
     def target(self, **fields: Any) -> Target:
@@ -270,14 +270,14 @@ class ScriptedProvider:
             await self._server.wait_closed()
 
     async def visit(self, number: int = 0, seconds: float = 5.0) -> Visit:
-        """The connection of this number, once it is there."""
+        """Wait for the connection with this number, counted from 0."""
         async with asyncio.timeout(seconds):
             while len(self.visits) <= number:  # noqa: ASYNC110 (a test may poll)
                 await asyncio.sleep(0.002)
         return self.visits[number]
 
     async def _listen_only(self) -> None:
-        """A full backlog makes further connections hang, as a dropping firewall does."""
+        """Fill the backlog, so that further connections hang as behind a dropping firewall."""
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -386,8 +386,8 @@ class ScriptedProvider:
 
 
 def kind_of(event: Mapping[str, Any]) -> str:
-    """The type of an event; a Gemini message is called after what it carries: `clientContent`,
-    `realtimeInput.text`."""
+    """The type of an event; for a Gemini message the name of its content, such as `clientContent`
+    or `realtimeInput.text`."""
     if "type" in event:
         return str(event["type"])
     name, content = next(iter(event.items()), ("", None))
@@ -397,7 +397,7 @@ def kind_of(event: Mapping[str, Any]) -> str:
 
 
 def _audio_in(event: Mapping[str, Any]) -> str | None:
-    """The base64 audio of an append, in OpenAI's or Gemini's words."""
+    """The base64 audio of an audio append in OpenAI's or Gemini's format."""
     kind = kind_of(event)
     if kind == "input_audio_buffer.append":
         return str(event["audio"])
@@ -477,7 +477,7 @@ def item_added(item_id: str, previous: str | None, role: str = "user") -> dict[s
 
 
 def load_wire(path: Path | str) -> list[dict[str, Any]]:
-    """The events of a wire sample: `{"dir": "s2c" | "c2s", "event": {...}}` each.
+    """The entries of a wire sample: `{"dir": "s2c" | "c2s", "event": {...}}` each.
 
     A bare name is looked up in `tests/wire`.
     """
@@ -488,8 +488,8 @@ def load_wire(path: Path | str) -> list[dict[str, Any]]:
 
 
 def play(path: Path | str, *, expect: bool = True) -> list[Step]:
-    """A wire sample as steps: what the server says is sent; what the client says is waited for
-    unless `expect` is False, audio appends by their amount."""
+    """A wire sample as steps: server events are sent; client events are waited for unless `expect`
+    is False, audio appends by their number of bytes."""
     steps: list[Step] = []
     heard = 0
     for entry in load_wire(path):

@@ -4,12 +4,12 @@
         require("postgres", "redis")            # skips, or fails where CI must have them
         with Postgres() as postgres, Redis() as redis:
             env = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
-            postgres.stop()                     # at once, as in a power cut ("immediate")
+            postgres.stop()                     # immediate shutdown, as in a power cut
             postgres.start()                    # the same data on the same port
 
-    redis = fixture(Redis, "redis", "module")   # in a conftest: a fixture of that name
+    redis = fixture(Redis, "redis", "module")   # in a conftest: a fixture with that name
 
-Nothing of a machine's own servers is touched, and everything is gone afterwards.
+The machine's own servers are not touched, and everything is removed afterwards.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Server = TypeVar("Server")
 
 
 def require(*parts: str) -> None:
-    """Skip the test when a part is missing here; fail it in CI, which must have them all."""
+    """Skip the test if a program is missing; in CI, which must have them all, fail it."""
     for part in parts:
         if _program(part) is None:
             say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
@@ -57,7 +57,7 @@ def fixture(
     part: str,
     scope: Literal["package", "module"],
 ) -> Callable[[], Iterator[Server]]:
-    """A fixture of a server for so long; `require` decides where its programs are missing."""
+    """A fixture with this scope that runs a server; `require` decides if its program is missing."""
 
     @pytest.fixture(scope=scope, name=part)
     def run() -> Iterator[Server]:
@@ -69,14 +69,14 @@ def fixture(
 
 
 def serve(server: socketserver.BaseServer, name: str = "server") -> None:
-    """Let it serve in a thread of its own, until it is shut down: which it hears of soon, not
-    after half a second as by itself."""
+    """Serve in a thread until the server is shut down. It polls for that every 10 ms instead of
+    every half second."""
     serving = threading.Thread(target=server.serve_forever, args=(0.01,), name=name, daemon=True)
     serving.start()
 
 
 def free_port() -> int:
-    """A TCP port nobody listens on right now."""
+    """A TCP port that is free right now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
@@ -106,7 +106,7 @@ class Postgres:
         self._bin = Path(_program("postgres") or "").parent
 
     def __enter__(self) -> Self:
-        # The server refuses to run as root; its own user must reach the folder.
+        # The server refuses to run as root, so its own user must have access to the folder.
         self._folder.chmod(0o711)
         home = self._folder / "server"
         home.mkdir(mode=0o700)
@@ -131,16 +131,16 @@ class Postgres:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self) -> None:
-        """Start it, again after `stop`, and wait until it answers."""
+        """Start it, also again after `stop`, and wait until it responds."""
         home = self._folder / "server"
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home}"
-        # What is committed outlives the server, which tests kill.
+        # Commits survive a killed server even so, though not a crash of the machine.
         options += " -c fsync=off -c full_page_writes=off"
         log = str(home / "log")
         self._run("pg_ctl", "-D", str(home / "data"), "-w", "-l", log, "-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:
-        """Stop it: "immediate" cuts every connection without a word, "fast" ends them."""
+        """Stop it: "immediate" drops all connections, "fast" terminates them properly."""
         data = self._folder / "server" / "data"
         if (data / "postmaster.pid").exists():
             self._run("pg_ctl", "-D", str(data), "-m", mode, "-w", "stop")
@@ -177,7 +177,7 @@ class Redis:
         self.kill()
 
     def start(self) -> None:
-        """Start it, again after `kill`, and wait until it answers."""
+        """Start it, also again after `kill`, and wait until it responds."""
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
         self._process = subprocess.Popen(
             [*command, "--save", "", "--appendonly", "no"],
@@ -191,27 +191,27 @@ class Redis:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def hang(self) -> None:
-        """Let it accept connections and answer nothing."""
+        """Make it accept connections without responding."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """After `hang`."""
+        """Resume after `hang`."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
 
 class Loudspeaker:
-    """A sound server whose only speaker is heard by nobody; `url` is for PULSE_SERVER.
+    """A sound server with a null sink as its only output; `url` is for PULSE_SERVER.
 
-    Without any speaker Firefox starts no audio at all.
+    Without any output Firefox does not start audio at all.
     """
 
     def __init__(self) -> None:

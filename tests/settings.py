@@ -1,4 +1,4 @@
-"""The site's settings with what tests need: a throw-away data folder and quick passwords."""
+"""The site's settings for tests: a temporary data folder and fast password hashing."""
 
 import os
 import tempfile
@@ -8,7 +8,7 @@ from tests.once import run_folder
 
 DATA = Path(os.environ.get("NEXTVOICE_TEST_DATA") or tempfile.mkdtemp(dir=run_folder()))
 os.environ["DATA_DIR"] = str(DATA)
-# Whatever a site that is served from this folder has in its `.env`: its bucket, say.
+# Ignore the `.env` of a site that runs in this folder; it may name a real bucket, for example.
 os.environ["ENV_FILE"] = os.devnull
 (DATA / "static").mkdir(parents=True, exist_ok=True)
 
@@ -19,6 +19,6 @@ STORAGES["staticfiles"] = {  # noqa: F405
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
-    # A file, because an in-memory database is one connection and calls use several threads.
+    # A file, since an in-memory database has a single connection and calls use several threads.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA / "test.sqlite3")}  # noqa: F405
 ACCOUNT_RATE_LIMITS = False

@@ -1,19 +1,19 @@
-"""The real site as a process of its own, and people who use it over HTTP and WebSocket.
+"""The real site as a separate process, and clients that use it over HTTP and WebSocket.
 
-    with Site(tmp_path) as site:                        # setup, serve, wait for /readyz
-        ann = site.person("ann")                        # makes the account and signs in
+    with Site(tmp_path) as site:                        # set up, serve, wait for /readyz
+        ann = site.person("ann")                        # creates the user and signs in
         thread = ann.new_conversation()                 # its id
         async with Caller.dial(site.url, thread, ann.cookie) as call:
             await call.start()
             await call.event("nextvoice.ready")
             await call.speak("sum.wav")
             ...
-    # leaving ends it by SIGTERM, then checks that it wrote no traceback
+    # on exit it is stopped by SIGTERM and its log is checked for tracebacks
 
-`Site(tmp_path, voice=True)` brings the embedded provider; `workers=2` (with a `REDIS_URL`) serves
-with as many processes, `site.workers()` are their ids; `people=("ann",)` are there from the start,
-and `site.sessions` has a session of each; other keyword arguments are settings of its environment.
-`Caller` works with any server of the site, one inside a test as well.
+`Site(tmp_path, voice=True)` has the embedded provider; `workers=2` (needs a `REDIS_URL`) serves
+with that many processes, whose ids are `site.workers()`; `people=("ann",)` creates these users,
+with a session of each in `site.sessions`; other keyword arguments are environment variables.
+`Caller` works with any server of the site, including one inside a test.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ROOT = Path(__file__).resolve().parent.parent
 AUDIO = Path(__file__).parent / "audio"
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
-# A restore migrates from the beginning, which takes a while where much else runs.
+# A restore runs all migrations, which takes a while on a busy machine.
 COMMAND_SECONDS = 180.0
 TOKEN = "t" * 32
 INHERITED = {
@@ -77,7 +77,7 @@ tell(sessions)
 
 
 def static_files() -> Path:
-    """Where all sites of this test run have their collected static files."""
+    """The collected static files, shared by all sites of this test run."""
 
     def collect(folder: Path) -> None:
         here = {"STATIC_ROOT": str(folder / "static"), "DATA_DIR": str(folder / "data")}
@@ -87,7 +87,7 @@ def static_files() -> Path:
 
 
 def migrated() -> Path:
-    """The database of a site with all tables and nothing in them; to be copied."""
+    """A database with empty tables, to be copied."""
 
     def migrate(folder: Path) -> None:
         here = {"DATA_DIR": str(folder / "data")}
@@ -97,7 +97,7 @@ def migrated() -> Path:
 
 
 def new_data(people: tuple[str, ...], environment: dict[str, str]) -> tuple[Path, dict[str, str]]:
-    """The data of a site that was just set up with these settings and people, to be copied; and
+    """The data folder of a freshly set up site with these settings and people, to be copied; and
     the people's sessions."""
 
     def set_up(folder: Path) -> None:
@@ -132,7 +132,7 @@ def _run(code: str, folder: Path, environment: dict[str, str]) -> Any:
 
 
 class Site:
-    """`manage.py serve` with its own data in `folder`. A context manager."""
+    """`manage.py serve` with its own data folder in `folder`. A context manager."""
 
     def __init__(
         self,
@@ -157,8 +157,8 @@ class Site:
             **environment,
         }
         self.environment = {"DATA_DIR": str(folder / "data"), **common}
-        # What lies in files alone is set up once for all sites of a kind, and one process beside
-        # the site does what is asked of it; each time by itself takes seconds.
+        # A site without a database server is set up once for all sites with the same settings, and
+        # one helper process runs all code and commands; starting anew each time takes seconds.
         self._common = None if "DATABASE_URL" in environment else common
         self._people = people
         self.sessions: dict[str, str] = {}
@@ -184,7 +184,7 @@ class Site:
             assert "Traceback" not in written, written
 
     def set_up(self) -> None:
-        """Make its database and what `manage.py setup` puts into it."""
+        """Create the database and run `manage.py setup`."""
         data = Path(self.environment["DATA_DIR"])
         if self._common is None or data.exists():
             self.sessions = _set_up(self._people, self.folder, self.environment)
@@ -193,7 +193,7 @@ class Site:
             shutil.copytree(new, data)
 
     def start(self) -> None:
-        """Serve, again after `stop` or `kill` with the same data, and wait until it is ready."""
+        """Serve and wait until it is ready; after `stop` or `kill` again with the same data."""
         assert self.process is None, "it runs already"
         command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port)]
         command += ["--workers", str(self.count)] if self.count > 1 else []
@@ -210,7 +210,7 @@ class Site:
             time.sleep(0.05)
 
     def stop(self) -> int | None:
-        """End it as a deploy does and return its exit status; None when it does not run."""
+        """Stop it as a deployment does and return its exit status; None if it is not running."""
         if self.process is None:
             return None
         self.process.send_signal(signal.SIGTERM)
@@ -220,7 +220,7 @@ class Site:
             self.kill()
 
     def kill(self) -> None:
-        """End it at once, without a word."""
+        """Kill it without a graceful shutdown."""
         if self.process is not None:
             workers = self.workers()
             self.process.kill()
@@ -231,7 +231,7 @@ class Site:
                     os.kill(worker, signal.SIGKILL)
 
     def workers(self) -> list[int]:
-        """Ids of the processes that take calls now; of one process alone, its own."""
+        """Ids of the worker processes that accept calls; for a single process, its own id."""
         assert self.process is not None, "it does not run"
         if self.count == 1:
             return [self.process.pid]
@@ -247,14 +247,14 @@ class Site:
         inode = next(e[9] for e in ends if e[1][-4:] == f"{its:04X}" and e[2][-4:] == f"{mine:04X}")
         for worker in self.workers():
             for fd in Path(f"/proc/{worker}/fd").iterdir():
-                with suppress(OSError):  # closed meanwhile
+                with suppress(OSError):  # closed in the meantime
                     if os.readlink(fd) == f"socket:[{inode}]":
                         return worker
         raise LookupError("no worker holds the socket")
 
     @asynccontextmanager
     async def dial(self, worker: int, conversation: str, cookie: str) -> AsyncIterator[Caller]:
-        """As `Caller.dial`, again and again until it is this worker that answers."""
+        """Like `Caller.dial`, repeated until this worker accepts the connection."""
         while True:
             async with Caller.dial(self.url, conversation, cookie) as call:
                 if await asyncio.to_thread(self.worker_of, call) == worker:
@@ -262,14 +262,14 @@ class Site:
                     return
 
     def ready(self) -> int:
-        """The HTTP status of /readyz; 0 when nobody answers."""
+        """The HTTP status of /readyz; 0 without a response."""
         try:
             return Person(self.url).get("/readyz").status
         except OSError:
             return 0
 
     def run(self, code: str) -> Any:
-        """Run Django code beside the site; returns what it calls `tell(...)` with, if anything."""
+        """Run Django code in a separate process; returns what it passes to `tell(...)`, or None."""
         if self._common is None:
             return _run(code, self.folder, self.environment)
         if self._shell is None:
@@ -277,7 +277,7 @@ class Site:
         return self._shell.run(code)
 
     def person(self, name: str) -> Person:
-        """Make a person, password `<name>-password`, and sign them in."""
+        """Create a user with the password `<name>-password` and sign them in."""
         self.run(
             "from chats.models import User\n"
             f"User.objects.create_user({name!r}, password={name + '-password'!r})"
@@ -287,7 +287,7 @@ class Site:
         return person
 
     def manage(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a management command beside the site, with these variables as well."""
+        """Run a management command in a separate process, with additional environment variables."""
         return subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
             cwd=self.folder,
@@ -298,7 +298,7 @@ class Site:
         )
 
     def provider(self, url: str, key: str = "") -> None:
-        """Let calls use the provider at `url` by default."""
+        """Make the provider at `url` the default for calls."""
         words = ["provider", "Scripted", "--url", url, "--model", "scripted-1", "--default"]
         words += ["--transcription-model", "t"] + (["--key-env", "SCRIPTED_KEY"] if key else [])
         self.run(
@@ -310,7 +310,7 @@ class Site:
 
 
 def _accepts(process: int) -> bool:
-    """Whether it is a worker with an event loop that polls the socket it inherited."""
+    """Whether the process is a worker whose event loop polls the inherited listening socket."""
     with suppress(OSError, ValueError):
         folder = Path(f"/proc/{process}")
         command = (folder / "cmdline").read_text().split("\0")
@@ -350,8 +350,8 @@ for line in sys.stdin:
 
 
 class Shell:
-    """One process beside the site for many pieces of code and commands; starting it takes a
-    second or two, each of them no time. A context manager."""
+    """A separate process that runs many pieces of code and commands: only its start takes a second
+    or two. A context manager."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -380,14 +380,14 @@ class Shell:
         self._process.communicate()
 
     def run(self, code: str) -> Any:
-        """As `Site.run`."""
+        """Like `Site.run`."""
         told, _said, trouble = self._ask(code=code)
         if trouble:
             raise RuntimeError(trouble)
         return told
 
     def manage(self, *arguments: str, **environment: str) -> str:
-        """Run a management command with these variables as well; all that it printed."""
+        """Run a management command with additional variables; returns everything it printed."""
         _told, said, trouble = self._ask(arguments=arguments, environment=environment)
         return f"{said}{trouble}"
 
@@ -403,7 +403,7 @@ class Shell:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; header names are lower case."""
+    """An HTTP response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -411,7 +411,7 @@ class Answer:
 
 
 class Person:
-    """A browser without a window: cookies, GET and POST. Redirects are not followed."""
+    """A minimal HTTP client: cookies, GET and POST. Redirects are not followed."""
 
     def __init__(self, url: str, timeout: float = 30) -> None:
         self.url = url
@@ -428,18 +428,18 @@ class Person:
         return self._ask("GET", path, None, headers)
 
     def post(self, path: str, **fields: str) -> Answer:
-        """POST a form, with the token that protects it."""
+        """POST a form with its CSRF token."""
         body = urlencode({"csrfmiddlewaretoken": self.cookies["csrftoken"], **fields})
         kind = {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.url}
         return self._ask("POST", path, body, kind)
 
     def sign_in(self, name: str, password: str) -> None:
-        """Sign in as the sign-in page does."""
+        """Sign in through the sign-in form."""
         answer = self.post("/accounts/login/", login=name, password=password)
         assert (answer.status, "sessionid" in self.cookies) == (302, True), answer
 
     def new_conversation(self) -> str:
-        """Start a conversation; its id."""
+        """Start a conversation; returns its id."""
         answer = self.post("/c/new/")
         assert answer.status == 302, answer
         return str(uuid.UUID(answer.headers["location"].rstrip("/").rpartition("/")[2]))
@@ -462,7 +462,7 @@ class Person:
 
 
 def microphone(name: str) -> bytes:
-    """A recording of `tests/audio` as PCM16 at 24 kHz, as the page sends it."""
+    """A recording of `tests/audio` as PCM16 at 24 kHz, the format that the page sends."""
     with wave.open(str(AUDIO / name), "rb") as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (48000, 1, 2)
         samples = array("h", file.readframes(file.getnframes()))
@@ -472,10 +472,10 @@ def microphone(name: str) -> bytes:
 
 @dataclass
 class Caller:
-    """The page's side of a call. `events` are the JSON frames in order, `audio` PCM by item."""
+    """The browser's side of a call. `events` are the JSON frames in order, `audio` PCM by item."""
 
     socket: ClientConnection
-    # Whether it plays what it hears, at once, and says so.
+    # Whether it reports all audio as played at once.
     plays: bool = True
     events: list[dict[str, Any]] = field(default_factory=list)
     audio: dict[str, bytearray] = field(default_factory=dict)
@@ -490,7 +490,7 @@ class Caller:
     ) -> AsyncIterator[Caller]:
         """Open the call socket of a conversation at the site `url`.
 
-        `reads=False`: leave everything the server sends unread.
+        `reads=False`: do not read what the server sends.
         """
         socket = await connect(
             f"{url.replace('http', 'ws', 1)}/ws/call/{conversation}/",
@@ -520,7 +520,7 @@ class Caller:
 
     @property
     def code(self) -> int | None:
-        """The close code, once it is over; None before and without one."""
+        """The close code; None before the close and if there is none."""
         close = self.socket.protocol.close_rcvd
         return None if close is None else close.code
 
@@ -529,7 +529,7 @@ class Caller:
         return [event for event in self.events if event["type"] == kind]
 
     async def start(self, **fields: Any) -> dict[str, Any]:
-        """Begin the call and wait until it has begun, or could not."""
+        """Start the call and wait until it is ready or has failed."""
         await self.send({"type": "nextvoice.start", **fields})
         return await self.until(
             lambda: next(
@@ -539,11 +539,11 @@ class Caller:
         )
 
     async def send(self, event: Mapping[str, Any] | str | bytes) -> None:
-        """Send an event, or a frame as it is."""
+        """Send an event, or a raw frame."""
         await self.socket.send(event if isinstance(event, str | bytes) else json.dumps(event))
 
     async def speak(self, sound: str | bytes, *, pace: float = 1.0) -> None:
-        """Say a recording or PCM, `pace` times as fast as people do; 0 is at once."""
+        """Send a recording or PCM at `pace` times real time; 0 is at once."""
         pcm = microphone(sound) if isinstance(sound, str) else sound
         loop = asyncio.get_running_loop()
         due = loop.time()
@@ -554,19 +554,19 @@ class Caller:
                 await asyncio.sleep(max(0.0, due - loop.time()))
 
     async def event(self, kind: str, /, seconds: float = 10.0, **fields: Any) -> dict[str, Any]:
-        """The first event of this type with these fields, once it is there."""
+        """Wait for the first event of this type with these fields."""
         return await self.until(
             lambda: next((e for e in self.of(kind) if fields.items() <= e.items()), None), seconds
         )
 
     async def ended(self, seconds: float = 10.0) -> tuple[str, int | None]:
-        """Wait for the end: its reason and the close code."""
+        """Wait for the end; returns its reason and the close code."""
         await self.until(lambda: self.over, seconds)
         reasons = [event["reason"] for event in self.of("nextvoice.ended")]
         return (reasons[0] if len(reasons) == 1 else str(reasons), self.code)
 
     async def until(self, found: Callable[[], Any], seconds: float = 10.0) -> Any:
-        """Wait until `found()` is something, after any frame; returns it."""
+        """Call `found()` after each frame until it returns something truthy; returns that."""
         try:
             async with asyncio.timeout(seconds), self._news:
                 return await self._news.wait_for(found)
@@ -574,7 +574,7 @@ class Caller:
             raise TimeoutError(f"never came; these did: {self.types}") from None
 
     def vanish(self) -> None:
-        """Cut the connection as a lost network does: no close frame."""
+        """Cut the connection without a close frame, as a network failure does."""
         self.socket.transport.abort()
 
     async def _read(self) -> None:

@@ -1,10 +1,10 @@
-"""An object store (S3) on loopback that can be away in every way.
+"""An object store (S3) on loopback that can fail in every way.
 
 with ObjectStore() as store:
     Site(folder, **store.settings)
     store.fails = refuses               # or `hangs`, `loses`, `garbles`; None: it works
-    store.stop()                        # nobody listens; `start` is on the same port again
-    store.keys()                        # what it holds
+    store.stop()                        # closes the port; `start` reopens the same one
+    store.keys()                        # the stored objects
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ DENIED = b"<Error><Code>AccessDenied</Code><Message>Not yours</Message></Error>"
 
 
 class Quiet(WSGIRequestHandler):
-    """Writes no line for each request."""
+    """Does not log requests."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
 
 class ObjectStore:
-    """The store with one bucket. `asked`: each request as (method, key, Range)."""
+    """A store with one bucket. `asked`: all requests as (method, key, Range)."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        # What stores hold is one to all of a process, but for the name.
+        # All stores of a process share their content, so each has a bucket name of its own.
         self.name = f"recordings-{self.port}"
         self.asked: list[tuple[str, str, str]] = []
         self._moto: App = DomainDispatcherApplication(create_backend_app)
@@ -50,7 +50,7 @@ class ObjectStore:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the site is given."""
+        """The site's settings for this store."""
         names = {"MEDIA_S3_BUCKET": self.name, "MEDIA_S3_ENDPOINT": self.url}
         return names | {
             "MEDIA_S3_REGION": "us-east-1",
@@ -60,7 +60,7 @@ class ObjectStore:
 
     @property
     def fails(self) -> How | None:
-        """How it answers what it is asked; None: as it should."""
+        """How it responds to requests; None: normally."""
         return self._fails
 
     @fails.setter
@@ -80,7 +80,7 @@ class ObjectStore:
         self.stop()
 
     def start(self) -> None:
-        """Listen, if it does not; after `stop` with what it held."""
+        """Listen, unless it does already; after `stop` it still has its content."""
         if self._server is not None:
             return
         self._server = make_server(
@@ -89,14 +89,14 @@ class ObjectStore:
         serve(self._server, "store")
 
     def stop(self) -> None:
-        """Nobody listens any more."""
+        """Stop listening."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
 
     def keys(self) -> set[str]:
-        """What it holds."""
+        """The keys of the stored objects."""
         found = self._client().list_objects_v2(Bucket=self.name)
         return {each["Key"] for each in found.get("Contents", [])}
 
@@ -105,11 +105,11 @@ class ObjectStore:
         return boto3.client("s3", endpoint_url=self.url, **names)
 
     def pass_on(self, environ: Environ, start: Any) -> Answer:
-        """Answer as it should."""
+        """Respond normally."""
         return self._moto(environ, start)
 
     def wait(self) -> None:
-        """Until `fails` is set anew."""
+        """Wait until `fails` is set."""
         self._changed.wait()
 
     def _answer(self, environ: Environ, start: Any) -> Answer:
@@ -119,20 +119,20 @@ class ObjectStore:
 
 
 def refuses(store: ObjectStore, environ: Environ, start: Any) -> Answer:
-    """403, whatever is asked."""
+    """403 to every request."""
     environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     start("403 Forbidden", [("Content-Type", "application/xml")])
     return [b"" if environ["REQUEST_METHOD"] == "HEAD" else DENIED]
 
 
 def hangs(store: ObjectStore, environ: Environ, start: Any) -> Answer:
-    """No answer until it is told otherwise, then that."""
+    """No response until `fails` is set, then what that says."""
     store.wait()
     return (store.fails or ObjectStore.pass_on)(store, environ, start)
 
 
 def loses(store: ObjectStore, environ: Environ, start: Any) -> Answer:
-    """It says that it has what it throws away."""
+    """Confirms uploads but discards them."""
     if environ["REQUEST_METHOD"] != "PUT":
         return store.pass_on(environ, start)
     environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
@@ -141,7 +141,7 @@ def loses(store: ObjectStore, environ: Environ, start: Any) -> Answer:
 
 
 def garbles(store: ObjectStore, environ: Environ, start: Any) -> Answer:
-    """It keeps other bytes than it was sent."""
+    """Stores zeros instead of the uploaded bytes."""
     if environ["REQUEST_METHOD"] == "PUT":
         sent = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         environ["wsgi.input"] = BytesIO(bytes(len(sent)))

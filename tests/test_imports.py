@@ -1,4 +1,4 @@
-"""Imports point one way: nextvoice -> realtime -> chats; bridge and local know no Django."""
+"""Imports go one way: nextvoice -> realtime -> chats; bridge and local do not use Django."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks by way of text: what models and people have been made to write."""
+"""XSS attacks: texts that models or people could be made to write."""
 
 BY_HAND = [
     "<script>window.hit = 1</script>",
@@ -55,7 +55,7 @@ BY_HAND = [
     "\u202e<script>window.hit=1</script>",
     "http://example.org/<script>window.hit=1</script>",
 ]
-# What runs without being asked, by element and event.
+# Event handlers that run without user interaction, by element and event.
 HANDLERS = [
     f"<{element} {event}=window.hit=1>"
     for element, event in [
@@ -82,7 +82,8 @@ HANDLERS = [
         ("iframe src=about:blank", "onload"),
     ]
 ]
-# Out of the places where templates put text: attributes, scripts, JSON, styles, comments.
+# Attempts to break out of the contexts in which templates put text: attributes, scripts, JSON,
+# styles, comments.
 WAYS_OUT = [
     before + "<img src=x onerror=window.hit=1>" + after
     for before, after in [
