@@ -223,9 +223,7 @@ class ProviderSide:
         # Otherwise the next turn has begun in the meantime.
         if core.speaking in (None, event["item_id"]):
             core.speaking = None
-            if core.tail.commit is not None:
-                core.tail.clear()
-            elif not core.settings.manual:
+            if core.tail.commit is not None or not core.settings.manual:
                 core.taps.catch_up()
                 core.tail.over(core.samples * SAMPLE_BYTES)
         silent = core.memory.is_silent(event["item_id"])

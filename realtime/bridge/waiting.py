@@ -86,6 +86,7 @@ class Tail:
         self.asked = b""
         """The turn before, while nothing has come of it but that it is over."""
         self._asked_until = 0  # the byte of the call that it ends at
+        self._asked_by: Event | None = None  # the page's commit, if it said that it ended
         self.asks_again = False
         """Whether that turn is given again."""
 
@@ -122,12 +123,14 @@ class Tail:
 
     def over(self, now: int) -> None:
         """The turn is over. `now`: how many bytes were sent in the whole call."""
-        begins, ends = self._begins, self._ends
+        begins, ends, commit = self._begins, self._ends, self.commit
+        if commit is not None and self.size <= self._most():
+            begins = now - self.size
         if begins is None or not begins < ends <= now:
             ends = now
         asked = b"" if begins is None else self._held(begins, ends, now)
         self.clear(now - ends)
-        self.asked, self._asked_until = asked, ends
+        self.asked, self._asked_until, self._asked_by = asked, ends, commit
 
     def _held(self, start: int, end: int, now: int) -> bytes:
         """What was sent from one byte of the call to another, but for half a second that nobody
@@ -157,8 +160,10 @@ class Tail:
     def ask_again(self, end: int) -> bool:
         """Have the turn before as well; False when something is missing between it and the rest.
         `end`: how many bytes were sent in the whole call."""
-        self.asks_again = bool(self.asked) and self._asked_until == end - self.size
+        joins = self._asked_until == end - self.size and not (self._asked_by and self.size)
+        self.asks_again = joins and bool(self.asked)
         if self.asks_again:
+            self.commit = self._asked_by
             self._kept.extendleft(reversed(_pieces(self.asked)))
             self.size += len(self.asked)
         self.asked = b""

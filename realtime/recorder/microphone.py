@@ -58,6 +58,7 @@ class Microphone:
         self._untold = False  # a turn was committed though nobody was said to speak
         self._manual = False
         self._manual_track: Track | None = None
+        self._again: Track | None = None  # the turn before, where the newest by hand is that again
 
     def hear(self, pcm: bytes, start_sample: int) -> None:
         """Take audio that begins at `start_sample` of all that was sent."""
@@ -141,7 +142,9 @@ class Microphone:
 
     @property
     def repeated(self) -> Track | None:
-        """The turn before, when the one that is spoken begins where it did and so has all of it."""
+        """The turn before, when the newest one begins where it did and so has all of it."""
+        if self._manual:
+            return self._again
         if self._before is None or self._turn is None or self._whole:
             return None
         track, began = self._before
@@ -181,6 +184,10 @@ class Microphone:
         if not self._manual:
             return None
         taken, self._manual_track = self._manual_track, None
+        if taken is not None:
+            again = not self._whole and self._before is not None and self._before[1] == self._began
+            self._again = self._before[0] if again and self._before is not None else None
+            self._before = taken, self._began
         return taken
 
     def take_untold(self) -> Track | None:

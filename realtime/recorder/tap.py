@@ -146,6 +146,7 @@ class Recorder(Tap):
             track = microphone.take_manual() or microphone.take_untold()
             if track is not None:
                 self._keeper.attach(item, track)
+                self._remove_repeated()
         self._microphone.commit(item.track)
         item.complete = True
         self._keeper.record(item, item.own_ms)

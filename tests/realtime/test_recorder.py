@@ -450,6 +450,45 @@ def test_a_turn_by_hand_that_no_provider_took_is_kept_once_when_the_next_has_it(
     assert (thread(), lengths()) == ([("user", "completed", "What time is it?")], [4000])
 
 
+def test_a_turn_by_hand_of_which_nothing_came_is_heard_again_and_kept_once(call: Call) -> None:
+    rig = recorded(call)
+    by_hand = {"audio": {"input": {"turn_detection": None}}}
+    rig.page({"type": "session.update", "session": by_hand})
+    rig.provider({"type": "session.updated", "session": by_hand})
+    committed = {"type": "input_audio_buffer.committed", "previous_item_id": None}
+    speak(rig, 4000)
+    rig.page({"type": "input_audio_buffer.commit"}, {"type": "response.create"})
+    rig.provider({**committed, "item_id": "u1"})
+    call.wait()  # its sound has been encoded
+    assert heard_again(rig) == 4000
+    asked = ["input_audio_buffer.commit", "response.create"]
+    assert rig.upstream.types()[-2:] == asked
+    # It is neither said to be lost, nor there twice, should it happen again.
+    rig.provider({**committed, "item_id": "u2"})
+    assert heard_again(rig) == 4000
+    rig.provider({**committed, "item_id": "u3"})
+    call.transcribe("u3", "What time is it?")
+    assert "nextvoice.notice" not in rig.browser.types()
+    rig.call.finish()
+    call.wait()
+    assert (thread(), lengths()) == ([("user", "completed", "What time is it?")], [4000])
+
+
+def test_a_turn_by_hand_is_not_heard_again_when_the_next_has_begun(call: Call) -> None:
+    rig = recorded(call)
+    by_hand = {"audio": {"input": {"turn_detection": None}}}
+    rig.page({"type": "session.update", "session": by_hand})
+    rig.provider({"type": "session.updated", "session": by_hand})
+    speak(rig, 4000)
+    rig.page({"type": "input_audio_buffer.commit"}, {"type": "response.create"})
+    committed = {"item_id": "u1", "previous_item_id": None}
+    rig.provider({"type": "input_audio_buffer.committed", **committed})
+    speak(rig, 1000)
+    assert heard_again(rig) == 1000
+    assert [f["code"] for f in rig.browser.frames if "code" in f] == ["turn_lost"]
+    assert "input_audio_buffer.commit" not in rig.upstream.types()
+
+
 def test_a_long_turn_that_breaks_off_is_heard_again_whole(call: Call) -> None:
     rig = recorded(call)
     started = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0}
