@@ -103,7 +103,8 @@ class GeminiLive:
 
     @property
     def hears_from(self) -> int | None:
-        return None if self._manual else self._talk.person.hears_from
+        begins = self._talk.person.hears_from
+        return None if begins is None or self._manual else begins
 
     def handle(self) -> str | None:
         return self._talk.handle
