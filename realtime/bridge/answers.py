@@ -72,7 +72,9 @@ class Answering:
         """Called when an answer begins to be owed."""
         self._held: Event | None = None
         self._asked: Event | None = None
-        self._ended = False  # another response began meanwhile
+        self._ended = False  # another response has, since then
+        self._earlier: str | None = None  # the response that was active when the next became owed
+        self._over: str | None = None  # the response that ended last
         self._cancel: str | None = None  # the event that first asked the active one to end
 
     def ask(self, event: Event) -> Event | None:
@@ -91,7 +93,15 @@ class Answering:
     def owe(self) -> None:
         """Somebody was asked something."""
         self.owed = True
+        self._earlier = self.active
         self.on_owed()
+
+    def comes(self) -> bool:
+        """Something of an answer can be heard or read; whether it is the one that is owed."""
+        if self.active is not None and self.active == self._earlier:
+            return False
+        self.owed = False
+        return True
 
     def _hold(self, event: Event) -> None:
         self._held = event
@@ -117,7 +127,7 @@ class Answering:
         self.active = response_id
         self.items = []
         self.wanted = None
-        self._cancel = None
+        self._cancel = self._over = None
 
     def cancels(self, client_event_id: str, response_id: str | None) -> None:
         """The provider is asked to stop a response; None: the one under way."""
@@ -141,7 +151,10 @@ class Answering:
         if self.active not in (None, response_id):
             return None
         self.active = None
-        self.owed = False
+        # One that ends late, or whose end is told twice, is not what was asked for since.
+        if response_id not in (self._earlier, self._over):
+            self.owed = False
+        self._over = response_id
         self._ended = True
         return self.next()
 

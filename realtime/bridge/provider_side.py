@@ -283,9 +283,9 @@ class ProviderSide:
         self._pass_on(event)
 
     def _comes(self) -> None:
-        """Of the answer that was owed something can be heard or read."""
-        self._core.answering.owed = False
-        self._core.tail.asked = b""
+        """Something of an answer can be heard or read."""
+        if self._core.answering.comes():
+            self._core.tail.asked = b""
 
     def _text(self, event: Event) -> None:
         self._comes()
@@ -320,8 +320,9 @@ class ProviderSide:
             # Browser and taps look here for the items of the answer.
             whole = response.get("status") == "completed"
             response["output"] = self._so_far("completed" if whole else "incomplete")
-        self._core.tail.asked = b""
         held = self._core.answering.done(response["id"])
+        if not self._core.answering.owed:
+            self._core.tail.asked = b""
         if self._flips.finished(response) and held is None and self._core.speaking is None:
             request: Event = {"type": "response.create", "response": {"output_modalities": AUDIO}}
             held = self._core.answering.ask(request)

@@ -973,6 +973,25 @@ def test_an_answer_that_was_cut_plays_no_longer():
     assert rig.call.is_quiet() is True
 
 
+@pytest.mark.parametrize("late", [True, False], ids=["late", "twice"])
+def test_the_end_of_an_answer_is_not_taken_for_that_of_the_next(late):
+    rig = Rig()
+    rig.provider(response_created("r1"), audio_delta(bytes(4800)))
+    if not late:
+        rig.provider(response_done("r1"))
+    rig.provider(speech("started", audio_start_ms=0), speech("stopped", audio_end_ms=0))
+    rig.provider(COMMITTED, WRITTEN, response_done("r1"))
+    rig.call.detach()
+    rig.upstream.take()
+    rig.attach("sess_2")
+    assert rig.upstream.types()[-1] == "response.create"
+    rig.provider(response_created("r2"), response_done("r2"))
+    rig.call.detach()
+    rig.upstream.take()
+    rig.attach("sess_3")
+    assert "response.create" not in rig.upstream.types()
+
+
 def test_a_held_answer_survives_the_change_of_session():
     rig = Rig()
     rig.provider(response_created("r1"))
