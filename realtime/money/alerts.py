@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from operator import attrgetter
-from smtplib import SMTPException
 from typing import Any
 
 from django.conf import settings
@@ -156,7 +155,7 @@ def _try(notice: BudgetNotice, now: datetime) -> int:
     told = BudgetNotice.objects.filter(pk=notice.pk)
     try:
         ways[notice.channel](notice, now)
-    except (NotDelivered, SealBroken, SMTPException, OSError) as problem:
+    except (NotDelivered, SealBroken, OSError) as problem:  # SMTPException is an OSError
         error = _why(problem)
         last = notice.attempts + 1 >= MOST_ATTEMPTS
         state = BudgetNotice.State.FAILED if last else BudgetNotice.State.PENDING

@@ -126,7 +126,7 @@ def test_an_alert_is_of_its_account_or_its_person_alone(team: Account, bob: User
         alert(amount=None, **whose)
     for limit, whose in ((1000, {}), (10, {"account": team}), (10, {"user": bob})):
         Quota.objects.create(money_per_month=limit, **whose)
-    used(ann, ann.own_account, at(5), 900_000_000)
+    used(ann, ann.own_account, at(5), 90_000_000)
     assert alerts.run(NOW) == 0
     used(bob, team, at(5), 10_000_000)
     assert alerts.run(NOW) == 4
@@ -198,20 +198,37 @@ def test_without_an_amount_the_quota_is_the_budget(team: Account) -> None:
     assert daily.notices.get().period_began == NOW.date()
 
 
+def of(scope: str) -> dict[str, Any]:
+    """Whose an alert of that scope is."""
+    return {
+        "account": {"account": Account.objects.get(slug="team")},
+        "person": {"user": User.objects.get(username="bob")},
+        "site": {},
+    }[scope]
+
+
 @pytest.mark.parametrize(
-    ("scope", "to"),
-    [("account", "ann@example.org"), ("user", "bob@example.org"), ("site", "root@example.org")],
+    ("scope", "name", "to"),
+    [
+        ("account", "Team", "ann@example.org"),
+        ("person", "bob", "bob@example.org"),
+        ("site", "The whole site", "root@example.org"),
+    ],
 )
 def test_without_addresses_those_it_concerns_are_told(
-    team: Account, bob: User, scope: str, to: str
+    team: Account, bob: User, scope: str, name: str, to: str
 ) -> None:
     User.objects.create_superuser("root", "root@example.org")
-    whose: dict[str, Any] = {"account": {"account": team}, "user": {"user": bob}, "site": {}}[scope]
-    alert(emails="", amount=Decimal(1), **whose)
+    gone = User.objects.create_superuser("gone", "gone@example.org", is_active=False)
+    team.memberships.create(user=gone, role=Membership.Role.MANAGER)
+    made = alert(emails="", amount=Decimal(1), **of(scope))
     spend(team, "2")
     used(bob, bob.own_account, at(6), 2_000_000)
     assert alerts.run(NOW) == 1
     assert mail.outbox[0].bcc == [to]
+    assert mail.outbox[0].subject == f"{name}: 100 % of the budget is used"
+    User.objects.filter(email=to).update(is_active=False)
+    assert alerts.recipients(made) == []
 
 
 def test_one_level_is_told_by_one_of_many_processes(transactional_db: None, bob: User) -> None:
@@ -221,6 +238,17 @@ def test_one_level_is_told_by_one_of_many_processes(transactional_db: None, bob:
     spend(team, "60")
     assert at_once(6, lambda number: alerts.run(NOW)) == []
     assert (len(mail.outbox), notices()) == (1, [("email", 50, "sent")])
+
+
+def test_a_level_that_another_process_takes_meanwhile_is_taken_once(
+    team: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = alert(account=team)
+    spend(team, "60")
+    monkeypatch.setattr(alerts, "_known", lambda *_of: set())
+    for _process in range(2):
+        alerts.take(made, NOW)
+    assert notices() == [("email", 50, "pending")]
 
 
 class Hook(http.server.BaseHTTPRequestHandler):
@@ -260,10 +288,16 @@ def vouch(hook: Any) -> None:
     AllowedEndpoint.objects.create(host="localhost", port=hook.server_port)
 
 
-def test_a_webhook_is_signed_and_says_everything(team: Account, hook: Any) -> None:
+@pytest.mark.parametrize(
+    ("scope", "account", "user"),
+    [("account", "team", None), ("person", None, "bob"), ("site", None, None)],
+)
+def test_a_webhook_is_signed_and_says_everything(
+    team: Account, bob: User, hook: Any, scope: str, account: str | None, user: str | None
+) -> None:
     vouch(hook)
-    alert(account=team, emails="", webhook_url=hook.url)
-    spend(team, "80.5")
+    alert(emails="", webhook_url=hook.url, **of(scope))
+    used(bob, team, at(5), 80_500_000)
     assert alerts.run(NOW) == 1
     ((path, headers, body),) = hook.got
     stamp, _, digest = headers["NextVoice-Signature"].partition(",v1=")
@@ -271,12 +305,19 @@ def test_a_webhook_is_signed_and_says_everything(team: Account, hook: Any) -> No
     assert digest == hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
     told = json.loads(body)
     assert path == "/hook?team=1"
-    assert {name: told[name] for name in ("type", "scope", "account", "level", "spent")} == {
+    assert told == {
         "type": "nextvoice.budget_alert",
-        "scope": "account",
-        "account": "team",
+        "id": str(BudgetNotice.objects.get(level=80).pk),
+        "scope": scope,
+        "account": account,
+        "user": user,
+        "period": "month",
+        "period_began": "2026-11-01",
         "level": 80,
         "spent": "80.50",
+        "budget": "100.00",
+        "currency": "USD",
+        "created": "2026-11-20T12:00:00+00:00",
     }
 
 
@@ -304,10 +345,28 @@ def test_what_fails_is_tried_again_for_days_and_shown(
     assert b"answered with HTTP 500" in root.get(notices_page).content
     # Whoever mended the way has it sent.
     hook.status = 200
+    BudgetNotice.objects.update(next_try=timezone.now() + timedelta(hours=1))
     again = {"action": "send_again", "_selected_action": [notice.pk]}
     page = root.post(notices_page, again, follow=True)
     assert b"1 are tried again within a minute" in page.content
     assert (alerts.run(), notices()) == (1, [("webhook", 50, "sent")])
+    # What was sent is not sent again.
+    assert b"0 are tried again" in root.post(notices_page, again, follow=True).content
+    assert (alerts.run(), BudgetNotice.objects.get().error) == (0, "")
+
+
+def test_an_alert_whose_secret_cannot_be_read_keeps_no_other_from_being_told(
+    team: Account, hook: Any
+) -> None:
+    vouch(hook)
+    broken = alert(account=team, emails="", webhook_url=hook.url, levels="50")
+    BudgetAlert.objects.update(sealed_secret="not sealed with any key there is")
+    spend(team, "60")
+    alerts.take(broken, NOW - timedelta(seconds=1))
+    alert(account=team, levels="50")
+    assert alerts.run(NOW) == 1
+    assert (notices(), hook.got) == ([("email", 50, "sent"), ("webhook", 50, "pending")], [])
+    assert broken.notices.get().error != ""
 
 
 def test_whoever_died_over_the_last_attempt_is_not_followed_for_ever(team: Account) -> None:
@@ -325,6 +384,9 @@ def test_admins_see_on_their_first_page_what_could_not_be_sent(
     spend(team, "60")
     settings.SENDS_MAIL = False
     index = reverse("admin:index")
+    alerts.take(made, timezone.now())
+    assert "unsent-notices" not in root.get(index).content.decode()
+    made.notices.all().delete()
     alerts.run(NOW)
     made.notices.update(created=timezone.now())
     page = root.get(index).content.decode()
