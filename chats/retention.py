@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
@@ -20,6 +21,8 @@ from django.utils.translation import ngettext
 from chats import audit
 from chats.files import doom, remove_doomed
 from chats.models import Account, Attachment, Conversation, Message, Recording
+
+M = TypeVar("M", bound=Model)
 
 # How long a deleted conversation can be restored.
 UNDO_FOR = timedelta(hours=1)
@@ -77,20 +80,24 @@ class Removed:
 
 
 def due(now: datetime | None = None) -> Removed:
-    """What `step` would remove in total by now."""
+    """What `step` would remove in total: of what has expired by now, for whatever reasons."""
     now = now or timezone.now()
-    found = Removed()
-    for texts in _texts(now):
-        found.messages += texts.count()
-        found.attachments += Attachment.objects.filter(message__in=texts.values("pk")).count()
-        found.recordings += Recording.objects.filter(message__in=texts.values("pk")).count()
-    for recordings, _days in _recordings(now):
-        found.recordings += recordings.count()
-    for conversations in (_given_up(now), *_emptied(now)):
-        found.conversations += conversations.count()
-        inside = Message.objects.filter(conversation__in=conversations.values("pk"))
-        found.messages += inside.count()
-    return found
+    conversations = _either(_given_up(now), *_emptied(now, in_the_end=True))
+    messages = _either(*_texts(now), Message.objects.filter(conversation__in=conversations))
+    audio = (recordings for recordings, _days in _recordings(now))
+    recordings = _either(*audio, Recording.objects.filter(message__in=messages))
+    inside = Q(message__in=messages) | Q(conversation__in=conversations)
+    attachments = Attachment.objects.filter(inside)
+    found = (conversations, messages, recordings, attachments)
+    return Removed(*(each.count() for each in found))
+
+
+def _either(*found: QuerySet[M]) -> QuerySet[M]:
+    """What is in one of these or in several."""
+    either = Q(pk__in=[])
+    for each in found:
+        either |= Q(pk__in=each.order_by().values("pk"))
+    return found[0].model._default_manager.filter(either)
 
 
 def step(now: datetime | None = None, batch: int = BATCH) -> Removed:
@@ -129,11 +136,15 @@ def _given_up(now: datetime) -> QuerySet[Conversation]:
     return Conversation.objects.filter(deleted__lt=now - UNDO_FOR).order_by("deleted")
 
 
-def _emptied(now: datetime) -> Iterator[QuerySet[Conversation]]:
-    """Conversations without messages, or whose last message has expired."""
+def _emptied(now: datetime, in_the_end: bool = False) -> Iterator[QuerySet[Conversation]]:
+    """Conversations without messages, or whose last message has expired or, `in_the_end`, will be
+    removed."""
     for rule, days in _rules("keep_text_days", settings.KEEP_TEXT_DAYS):
+        over = now - timedelta(days=days)
         said = Message.objects.filter(conversation=OuterRef("pk"))
-        old = Conversation.objects.filter(rule, updated__lt=now - timedelta(days=days))
+        if in_the_end:
+            said = said.filter(created__gte=over)
+        old = Conversation.objects.filter(rule, updated__lt=over)
         yield old.filter(~Exists(said)).order_by("updated")
 
 

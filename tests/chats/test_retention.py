@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,41 @@ def test_what_holds_is_told_in_words(audio: int, text: int, words: str) -> None:
     assert str(retention.Keeping(audio, text)) == words
 
 
+def test_what_an_account_says_nothing_of_is_as_the_site_says(
+    conversation: Conversation, settings: Any
+) -> None:
+    settings.KEEP_AUDIO_DAYS, settings.KEEP_TEXT_DAYS = 10, 20
+    account = conversation.account
+    assert retention.keeping(account) == retention.Keeping(10, 20)
+    account.keep_audio_days, account.keep_text_days = 0, 5
+    assert retention.keeping(account) == retention.Keeping(0, 5)
+
+
+def test_what_is_due_is_what_goes(conversation: Conversation, bob: User) -> None:
+    """Of several accounts, of what is over for two reasons, and of what was deleted."""
+    ann, account, team = conversation.owner, conversation.account, Account.objects.get(slug="team")
+    theirs, teams = (
+        Conversation.objects.create(owner=owner, account=whose)
+        for owner, whose in ((bob, bob.own_account), (ann, team))
+    )
+    deleted, empty, old = (
+        Conversation.objects.create(owner=ann, account=account) for _ in range(3)
+    )
+    keep(account, audio=30, text=60)
+    keep(bob.own_account, audio=20)
+    keep(team, text=40)
+    for each in (conversation, theirs, teams, deleted):
+        for days in (10, 25, 35, 50, 70, 80):
+            say(each, days)
+    ago = timezone.now() - timedelta(days=70)
+    say(old, 75)
+    Conversation.objects.filter(pk__in=[empty.pk, old.pk]).update(updated=ago)
+    Conversation.objects.filter(pk=deleted.pk).update(deleted=ago)
+    due = asdict(retention.due())
+    assert run() == due
+    assert due == {"conversations": 3, "messages": 12, "recordings": 19, "attachments": 12}
+
+
 def test_the_list_names_a_team_that_keeps_otherwise(client: Client, bob: User) -> None:
     client.force_login(bob)
     assert client.get(reverse("home")).context["keeping"] == []
@@ -218,15 +254,18 @@ def test_the_list_names_a_team_that_keeps_otherwise(client: Client, bob: User) -
 def test_a_deleted_conversation_goes_after_its_undo_time(
     client: Client, conversation: Conversation, tmp_path: Path
 ) -> None:
+    other = Conversation.objects.create(owner=conversation.owner, account=conversation.account)
+    kept = say(other, 1)
     for days in range(3):
         say(conversation, days)
     client.force_login(conversation.owner)
     client.post(reverse("conversation-delete", args=[conversation.pk]))
-    assert (run(), len(stored(tmp_path))) == ({}, 9)
+    assert (run(), len(stored(tmp_path))) == ({}, 12)
     over = timezone.now() - retention.UNDO_FOR - timedelta(seconds=1)
-    Conversation.objects.update(deleted=over)
+    Conversation.objects.filter(pk=conversation.pk).update(deleted=over)
     counts = {"conversations": 1, "messages": 3, "recordings": 3, "attachments": 3}
-    assert (run(), stored(tmp_path)) == (counts, [])
+    assert (run(), len(stored(tmp_path))) == (counts, 3)
+    assert (list(Message.objects.all()), list(Conversation.objects.all())) == ([kept], [other])
     undo = reverse("conversation-restore", args=[conversation.pk])
     assert client.post(undo).status_code == 404
 
