@@ -124,6 +124,8 @@ class Turns:
         if raw or (lost and turn is not None and turn.ms and self._transcriber):
             entry = self._entry(item_id, turn or Turn(), raw=raw, status=Usage.Status.FAILED)
             self._put(entry, item_id=item_id)
+        else:
+            self._keep_owing()
 
     def _remember(self, item_id: str) -> None:
         self._transcribed[item_id] = None

@@ -345,12 +345,36 @@ async def test_what_a_page_took_back_of_a_turn_is_not_estimated(transactional_db
     rig, committed = Rig(), turn()[-1]
     rig.meter.on_user_audio(bytes(SECOND), 0)
     rig.meter.on_client_event({"type": "input_audio_buffer.clear"})
-    rig.meter.on_user_audio(bytes(2 * SECOND), SECOND // 2)
+    for _ in range(2):
+        rig.meter.on_user_audio(bytes(SECOND), 0)
     rig.meter.on_event(committed)
     (owed,) = rig.owing
     assert owed["counts"]["seconds"] == "2"
     rig.meter.on_event(session_created())
     await rig.settle()
+
+
+@pytest.mark.parametrize(
+    ("code", "usage", "costs"),
+    [
+        ("audio_unintelligible", None, []),
+        ("audio_unintelligible", HEARD, [(HEARD_COST, "reported", "failed")]),
+        ("connection_lost", None, [(HEARD_COST, "estimated", "failed")]),
+    ],
+)
+async def test_a_turn_that_could_not_be_written_down_costs_what_the_provider_says(
+    transactional_db: None, code: str, usage: Any, costs: list[Any]
+) -> None:
+    rig = Rig()
+    for event in turn():
+        rig.meter.on_event(event)
+    failed = {"type": f"{WORDS}.failed", "error": {"code": code}}
+    rig.meter.on_event({**failed, "item_id": "item_u", "usage": usage})
+    # Of one that nobody spoke nothing is known.
+    rig.meter.on_event({**failed, "item_id": "item_none"})
+    assert [(row.cost, row.source, row.status) for row in await rig.settle()] == costs
+    assert [event["item_id"] for event in rig.told] == ["item_u"] * len(costs)
+    assert (rig.meter.awaits_usage, rig.owing) == (False, None)
 
 
 async def test_a_turn_that_broke_off_with_its_session_is_paid_for_in_the_next(
@@ -490,7 +514,9 @@ class locked:
 class Rig:
     """A meter on its own."""
 
-    def __init__(self, *, by_time: bool = False, model: str = "scripted-1") -> None:
+    def __init__(
+        self, *, by_time: bool = False, model: str = "scripted-1", history: Any = ()
+    ) -> None:
         self.call_id = str(uuid.uuid4())
         self.now = 0.0
         self.owing: Any = None
@@ -502,8 +528,11 @@ class Rig:
             call_id=self.call_id,
             model=model,
             by_time=by_time,
-            session={"audio": {"input": {"transcription": {"model": "t"}}}},
-            history=[],
+            session={
+                "instructions": "x" * 40 if history else "",
+                "audio": {"input": {"transcription": {"model": "t"}}},
+            },
+            history=list(history),
             save=lambda **fields: setattr(self, "owing", fields["owing"]),
             tell=self.told.append,
             on_row=lambda name, row: self.rows.append(row),
@@ -557,7 +586,8 @@ async def test_time_that_a_provider_counts_is_billed_as_it_counts_in_each_sessio
         if told is None:
             rig.meter.tick()
         else:
-            rig.meter.on_event({"type": "session.usage.updated", "usage": {"seconds": told}})
+            raw = {"raw_usage": {"seconds": told}} if told == 26 else {"usage": {"seconds": told}}
+            rig.meter.on_event({"type": "session.usage.updated", **raw})
         await rig.settle()
         assert await balanced() == Decimal(costs)
     # What was not told of a session when the next one begins stays an estimate.
@@ -715,14 +745,72 @@ async def test_an_answer_under_way_is_owed_until_it_is_written(transactional_db:
     await rig.settle()
 
 
-async def test_what_is_under_way_when_a_call_ends_is_estimated(transactional_db: None) -> None:
-    rig = Rig(by_time=True)
+async def test_words_are_owed_a_few_at_a_time_and_estimated_to_the_last(
+    transactional_db: None,
+) -> None:
+    rig = Rig()
     rig.meter.on_event(response_created())
+    for letters, owed in ((150, 0), (150, 75), (180, 75), (20, 125), (3, 125)):
+        delta = {"type": "response.output_text.delta", "delta": "x" * letters}
+        rig.meter.on_event(delta)
+        assert [each["counts"].get("text_out", 0) for each in rig.owing] == [owed]
+    rig.meter.on_event(response_done(status="cancelled"))
+    (row,) = await rig.settle()
+    assert row.counts() == Counts(text_out=126)
+
+
+async def test_an_answer_aside_is_owed_and_estimated_for_itself(transactional_db: None) -> None:
+    rig = Rig()
+    rig.meter.on_event(response_created())
+    for seconds in (1, 2):
+        rig.meter.on_aside_audio("resp_aside", bytes(SECOND))
+        owed = {each["key"]: each["counts"].get("audio_out", 0) for each in rig.owing}
+        assert owed == {"resp_1": 0, "resp_aside": 20 * seconds}
+    rig.meter.on_event(response_done("resp_aside"))
+    assert [each["key"] for each in rig.owing] == ["resp_1"]
     rig.meter.on_assistant_audio("item_a", 0, bytes(SECOND))
-    rig.meter.on_aside_audio("resp_aside", bytes(2 * SECOND))
+    rig.meter.on_event(response_done())
+    ledger = {row.key: row.audio_out for row in await rig.settle()}
+    assert ledger == {"resp_1": 20, "resp_aside": 40}
+
+
+async def test_what_was_said_before_is_read_by_each_answer(transactional_db: None) -> None:
+    said = {
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_text", "text": "y" * 60}],
+    }
+    rig = Rig(history=[said])
+    rig.meter.on_event(response_created("a"))
+    rig.meter.on_event(response_done("a"))
+    # What the model itself said is counted with what its answer used.
+    theirs = {"role": "assistant", "content": [{"type": "output_text", "text": "z" * 400}]}
+    rig.meter.on_event({"type": "conversation.item.added", "item": theirs})
+    for event in turn(usage=HEARD):
+        rig.meter.on_event(event)
+    rig.meter.on_event(response_created("b"))
+    rig.meter.on_event(response_done("b"))
+    # Another session is told in writing what was heard.
+    rig.meter.on_event(session_created())
+    rig.meter.on_event(response_created("c"))
+    rig.meter.on_event(response_done("c"))
+    rows = [row for row in await rig.settle() if row.kind == "response"]
+    read = {row.key: (row.text_in, row.audio_in) for row in rows}
+    assert read == {"a": (25, 0), "b": (25, 15), "c": (32, 0)}
+
+
+@pytest.mark.parametrize("by_time", [True, False])
+async def test_what_is_under_way_when_a_call_ends_is_estimated(
+    transactional_db: None, by_time: bool
+) -> None:
+    rig = Rig(by_time=by_time)
+    rig.meter.on_event(response_created())
+    for _ in range(2):
+        rig.meter.on_assistant_audio("item_a", 0, bytes(SECOND // 2))
+        rig.meter.on_aside_audio("resp_aside", bytes(SECOND))
     rig.now = 5
     used = [Counts(audio_out=20), Counts(audio_out=40), Counts(seconds=Decimal(5))]
-    assert rig.meter.under_way() == used
+    assert rig.meter.under_way() == used[: 3 if by_time else 2]
     for event in turn():
         rig.meter.on_event(event)
     assert len(rig.owing) == 3
@@ -730,11 +818,12 @@ async def test_what_is_under_way_when_a_call_ends_is_estimated(transactional_db:
     assert rig.owing is None
     ledger = {row.key: (row.kind, row.source, row.status) for row in await rig.settle()}
     cut = ("estimated", "incomplete")
+    time = {"time 1": ("time", "unpriced", "completed")} if by_time else {}
     assert ledger == {
         "resp_1": ("response", *cut),
         "resp_aside": ("response", *cut),
         "item_u": ("transcription", *cut),
-        "time 1": ("time", "unpriced", "completed"),
+        **time,
     }
 
 
@@ -851,6 +940,7 @@ async def test_what_a_stopped_answer_used_takes_the_place_of_its_estimate(
     correction, following = ledger["resp_1", "correction"], ledger["resp_2", "response"]
     assert ledger["resp_1", "response"].cost + correction.cost == COST
     assert (correction.status, following.counts()) == ("cancelled", Counts(other_out=7))
+    assert [event["response_id"] for event in rig.told] == ["resp_1", "resp_1", "resp_2"]
 
 
 async def test_a_correction_is_told_once(transactional_db: None) -> None:
