@@ -226,7 +226,7 @@ def test_without_addresses_those_it_concerns_are_told(
     used(bob, bob.own_account, at(6), 2_000_000)
     assert alerts.run(NOW) == 1
     assert mail.outbox[0].bcc == [to]
-    assert mail.outbox[0].subject == f"{name}: 100 % of the budget is used"
+    assert mail.outbox[0].subject == f"{name}: 100% of the budget is used"
     User.objects.filter(email=to).update(is_active=False)
     assert alerts.recipients(made) == []
 
