@@ -1,4 +1,4 @@
-"""The wire languages of providers, by name."""
+"""The providers' wire protocols, by name."""
 
 from __future__ import annotations
 

@@ -25,18 +25,18 @@ class Aliases:
     """The aliases of one session. Events may be of any shape."""
 
     def __init__(self) -> None:
-        # What ids stand for: 0 a turn, otherwise the number of an answer.
+        # What each id stands for: 0 for a turn, otherwise the number of an answer.
         self._seen: dict[str, int] = {}
         self._answer = 1
         self._shared: str | None = None
         self._turn = ""
-        self._told: set[str] = set()  # of the turn
-        self._items: dict[Any, str] = {}  # of the answer, by their places in it
+        self._told: set[str] = set()  # types of events seen of the turn
+        self._items: dict[Any, str] = {}  # the answer's items, by output index
         self._ours: set[str] = set()
         self._asked: str | None = None  # the last item that the server was told something about
 
     def theirs(self, item_id: Any) -> Any:
-        """The server's id of an item that it is told something about."""
+        """The server's id of an item that an event for the server is about."""
         if not isinstance(item_id, str) or item_id not in self._ours:
             return item_id
         self._asked = item_id
@@ -59,7 +59,7 @@ class Aliases:
         if item_id != self._shared:
             return True
         if kind in ITEM_EVENTS and not of_turn:
-            return False  # an answer's, which is told by the answer
+            return False  # an answer's item, which the answer's own events announce
         if of_turn or kind.startswith(WORDS):
             name = self._of_turn(kind)
         elif kind.startswith("response."):
@@ -84,7 +84,7 @@ class Aliases:
             self._answer += 1
             output = response.get("output") if isinstance(response, dict) else None
             if self._shared is not None and isinstance(output, list):
-                # Left out it is what was told of it.
+                # Items that are left out here are filled in from the answer's events.
                 response["output"] = [each for each in output if not self._is_shared(each)]
         self._items.clear()
 

@@ -13,8 +13,9 @@ from ..writer import Frame
 class Alike:
     """What consecutive frames with an answer's audio have in common.
 
-    A frame that begins with `head` up to the quote that opens the event's id, and so on, is the
-    same JSON except for what stands between: neither contains quotes, or the frame would not match.
+    A frame that begins with `head`, which ends in the quote that opens the event id, goes on with
+    `middle` and ends with `tail` is the same JSON except for the two strings in between: neither
+    contains quotes, or the frame would not match.
     """
 
     __slots__ = ("_at", "_head", "_left", "_middle", "_tail")
@@ -26,7 +27,7 @@ class Alike:
 
     @classmethod
     def of(cls, frame: Frame, event_id: object, delta: object) -> Self | None:
-        """From one such frame and its values; None if they are in other places."""
+        """Made from one such frame and its two values; None if those stand in other places."""
         if not isinstance(frame, str):
             return None
         head, _, rest = frame.partition(f'"{event_id}"')
@@ -46,6 +47,6 @@ class Alike:
 
 
 def _ends_in(text: str, name: str) -> bool:
-    """Whether the next value in the text is that of this name."""
+    """Whether the value that follows this text is that of the field `name`."""
     before, colon, after = text.rpartition(":")
     return bool(colon) and not after.strip() and before.rstrip().endswith(f'"{name}"')

@@ -1,7 +1,7 @@
 """Azure OpenAI GA: OpenAI's events at `/openai/v1/realtime?model=DEPLOYMENT`, with `api-key`.
 
-Deployments take the place of models, of transcription models too. Source: Microsoft's
-documentation.
+A deployment is named in place of a model, for transcription too.
+Source: Microsoft's documentation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .traits import Traits
 
 
 def azure_identity(target: Target) -> dict[str, str]:
-    """A key goes into `api-key`; an Entra ID token, which is a JWT, is a bearer's."""
+    """The header for the key: `api-key`, or `Authorization` for an Entra ID token, a JWT."""
     if not target.key:
         return {}
     if target.key.startswith("eyJ") and target.key.count(".") == 2:

@@ -1,6 +1,6 @@
-"""Azure OpenAI preview: the beta language at `/openai/realtime?api-version=&deployment=`.
+"""Azure OpenAI preview: the beta API at `/openai/realtime?api-version=&deployment=`.
 
-Deprecated since 30 April 2026; resources that have the GA form should use that. It requires both
+Deprecated since 30 April 2026; a resource that has the GA form should use it. It requires both
 modalities and refuses `["audio"]`. Source: Microsoft's documentation.
 """
 

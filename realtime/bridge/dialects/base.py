@@ -1,4 +1,4 @@
-"""The interface of a dialect: what a provider's wire language must do for a call."""
+"""The interface of a dialect, which translates between a provider's wire protocol and GA."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ OPENING = f"{OPENING_IDS}session"
 
 
 class Dialect(Protocol):
-    """One provider's wire language, for one upstream session; it may keep state.
+    """One provider's wire protocol, for one upstream session; it may keep state.
 
-    The call thinks in GA events only. A protocol with no turns invents responses and items here;
-    one with another sample rate resamples here. Nothing here waits or does I/O.
+    The call knows GA events only. For a protocol without responses and items a dialect makes them
+    up; for one with another sample rate it resamples. It never waits or does I/O.
     """
 
     name: ClassVar[str]

@@ -1,4 +1,4 @@
-"""Translation between OpenAI's beta language and GA. Pure functions.
+"""Translates between OpenAI's beta API and GA. Pure functions.
 
 | beta | GA |
 |---|---|
@@ -31,7 +31,8 @@ EVENT_NAMES = {
     "response.audio_transcript.delta": "response.output_audio_transcript.delta",
     "response.audio_transcript.done": "response.output_audio_transcript.done",
 }
-"""Beta names of server events and GA's; `conversation.item.created` is more than a name."""
+"""The beta's names of server events and GA's. `conversation.item.created` is not among them: it
+differs in more than its name."""
 
 FORMATS = {"g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
 BETA_FORMATS = {PCM: "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
@@ -55,7 +56,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "input_audio_noise_reduction": ("audio", "input", "noise_reduction"),
     "turn_detection": ("audio", "input", "turn_detection"),
 }
-"""Fields whose values are the same, and where GA has them."""
+"""Fields with the same values in both, and where GA has them."""
 
 WORDS = ("auto", "none", "required")
 NOISE = ("near_field", "far_field")
@@ -66,7 +67,7 @@ TRANSCRIPTION = ("model", "language", "prompt")
 
 
 def session_to_beta(session: Mapping[str, Any]) -> Event:
-    """A whole or partial GA session, flat."""
+    """A whole or partial GA session in the beta's flat form."""
     flat: Event = {}
     for name, path in PLACES.items():
         value = _at(session, path)
@@ -87,7 +88,7 @@ def session_to_beta(session: Mapping[str, Any]) -> Event:
 
 
 def response_to_beta(response: Mapping[str, Any]) -> Event:
-    """The body of a GA `response.create`, flat."""
+    """The body of a GA `response.create` in the beta's flat form."""
     names = ("instructions", "tools", "conversation", "metadata")
     flat = {name: response[name] for name in names if name in response}
     if isinstance(items := response.get("input"), list):
@@ -104,7 +105,7 @@ def response_to_beta(response: Mapping[str, Any]) -> Event:
 
 
 def item_to_beta(item: Mapping[str, Any]) -> Event:
-    """A GA item: only an assistant's content differs."""
+    """A GA item in the beta's form: only an assistant's content differs."""
     names = {"output_text": "text", "output_audio": "audio"}
     return _with_content(item, names)
 
@@ -125,7 +126,7 @@ def _common_to_beta(body: Mapping[str, Any]) -> Event:
 
 
 def session_to_ga(session: Mapping[str, Any]) -> Event:
-    """A provider's session, nested; one that is GA already stays unchanged."""
+    """A provider's session in GA's nested form; fields that are GA's already are kept."""
     nested: Event = {"type": "realtime", "object": "realtime.session"}
     for name in ("id", "model", "expires_at", "audio", "output_modalities", "max_output_tokens"):
         if session.get(name) is not None:
@@ -142,7 +143,7 @@ def session_to_ga(session: Mapping[str, Any]) -> Event:
 
 
 def response_to_ga(response: Mapping[str, Any]) -> Event:
-    """A provider's response as GA has it."""
+    """A provider's response in GA's form."""
     flat = ("modalities", "voice", "output_audio_format", "temperature")
     nested = {name: value for name, value in response.items() if name not in flat}
     if isinstance(response.get("voice"), str | Mapping):
@@ -156,7 +157,7 @@ def response_to_ga(response: Mapping[str, Any]) -> Event:
 
 
 def item_to_ga(item: object) -> Any:
-    """A provider's item as GA has it; anything but an object is returned unchanged."""
+    """A provider's item in GA's form; anything but an object is returned unchanged."""
     if not isinstance(item, Mapping):
         return item
     converted = _with_content(item, {"text": "output_text", "audio": "output_audio"})
@@ -193,7 +194,7 @@ def _common_to_ga(body: Mapping[str, Any]) -> Event:
 
 
 def _tidy_session(session: Event) -> Event:
-    """Values that GA's types do not allow, removed."""
+    """Remove values that GA's types do not allow."""
     if not isinstance(session.get("audio", {}), dict):
         del session["audio"]
     if session.get("output_modalities") not in (["audio"], ["text"]):
@@ -233,7 +234,7 @@ def _turns(turns: object) -> Event | None:
 
 
 def _tool(tool: object) -> Event | None:
-    """A tool, flat: some nest the function's fields under `function`."""
+    """A tool in GA's flat form: some providers nest a function's fields under `function`."""
     if not isinstance(tool, Mapping):
         return None
     inner = tool.get("function")

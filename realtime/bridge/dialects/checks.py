@@ -1,4 +1,4 @@
-"""A provider's event checked, and what it leaves out filled in from what went before."""
+"""Checks a provider's events, and fills in what they leave out from earlier ones."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ STOPPED = "input_audio_buffer.speech_stopped"
 TIMES = {STARTED: "audio_start_ms", STOPPED: "audio_end_ms"}
 LONGEST_MS = 100_000_000
 ONSET_MS = 1000
-"""How long before its event speech began, where the provider does not say when."""
+"""How long before its `speech_started` event speech began, if the provider does not say when."""
 
 
 class Checks:
-    """The checks of one session. `completing`: what completes its answers, if anything does.
-    `judged` turns a provider's error into one that the tables of `errors` know. `heard_ms()`: how
-    much of the microphone the provider was given."""
+    """The checks of one session. `completing`: completes its answers; None if the provider leaves
+    nothing out. `judged` turns a provider's error into one that the tables of `errors` know.
+    `heard_ms()`: how much microphone audio the provider was given."""
 
     def __init__(
         self,
@@ -46,10 +46,10 @@ class Checks:
         self._judged = judged
         self._heard_ms = heard_ms
         self._response_id = ""
-        self._open: str | None = None  # the response under way, where none is completed here
+        self._open: str | None = None  # the response under way, used without `completing`
         self._item_id = ""
         self._added: set[str] = set()
-        self._begun = False  # the session was told
+        self._begun = False  # `session.created` has come
         self._began_ms = 0
         self._spoke_ms: dict[str, int] = {}
 
@@ -73,7 +73,7 @@ class Checks:
         return True
 
     def _correct(self, event: Event, shape: Shape) -> None:
-        """Correct what must not fail the check, however a provider says it."""
+        """Correct fields that must not fail the check, whatever form a provider gives them."""
         kind = event["type"]
         if kind == "error":
             event["error"] = self._judged(error_of(event))
@@ -83,13 +83,14 @@ class Checks:
             # The end of an answer is waited for, so it is accepted however little it says.
             event["response"] = event["response"] if is_a(event.get("response"), dict) else {}
         elif kind == TRANSCRIBED:
-            # So is the end of a turn, which may have been billed.
+            # So is the end of a transcription, which may have been billed.
             event["transcript"] = text_or(event.get("transcript"), "")
         elif kind in TIMES:
             self._time(event, TIMES[kind])
 
     def _time(self, event: Event, name: str) -> None:
-        """When speech began or ended, in whole ms: some leave it out, or are more exact."""
+        """Set when speech began or ended, in whole ms: some providers leave it out, or send a
+        fraction."""
         at = event.get(name)
         if at is None:
             event[name] = max(0, self._heard_ms() - (ONSET_MS if name == "audio_start_ms" else 0))
@@ -165,7 +166,7 @@ class Checks:
             elif name in ("name", "call_id"):
                 event[name] = text_or(value, "")
             elif not isinstance(value, str) or not value:
-                # Which call arguments are of is found out where an answer's calls are known.
+                # `completing` knows an answer's calls, and finds the one arguments belong to.
                 of_call = "call_id" in shape.fill and self._completing is not None
                 item_id = "" if of_call else self._item_id
                 event[name] = item_id if name == "item_id" else self._response_id

@@ -43,13 +43,13 @@ IN_PART = (
 
 
 class Completing:
-    """Follows one session. `take` gets checked events, in which missing ids are filled where they
-    are known, and empty otherwise."""
+    """Follows one session. `take` gets checked events, whose missing ids are filled in if they are
+    known, and empty otherwise."""
 
     def __init__(self) -> None:
-        self._answers: dict[str, dict[str, Made]] = {}  # responses under way, their items
+        self._answers: dict[str, dict[str, Made]] = {}  # items of responses under way
         self._finished: OrderedDict[str, None] = OrderedDict()
-        self._placed: dict[str, str | None] = {}  # items announced, what each follows
+        self._placed: dict[str, str | None] = {}  # announced items, and what each follows
         self._done: set[str] = set()
         self._last: str | None = None  # the newest item
 
@@ -87,7 +87,7 @@ class Completing:
         self._last = item["id"]
         self._placed[item["id"]] = event["previous_item_id"]
         event["type"] = "conversation.item.added"
-        # An answer's item is done later; of other items the older language says no more.
+        # An answer's item is done later; of other items the beta sends nothing more.
         own = item.get("role") == "assistant" or item.get("type") == "function_call"
         if older and not own:
             item["status"] = "completed"
@@ -167,7 +167,7 @@ class Completing:
         return [event]
 
     def _open(self, items: dict[str, Made], event: Event, item: Event) -> list[Event]:
-        """Announce an item that was not announced."""
+        """Announce an item, unless it is announced already."""
         if item["id"] in items:
             return self._place(items[item["id"]].item)
         item = {"object": "realtime.item", "status": "in_progress"} | item

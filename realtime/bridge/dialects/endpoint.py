@@ -10,20 +10,21 @@ from .target import Target
 
 
 class Endpoint:
-    """The connection's half of a dialect: OpenAI's ways, unless a subclass has others."""
+    """The part of a dialect that is about the connection: OpenAI's way, unless overridden."""
 
     path: ClassVar[tuple[str, str]] = ("/v1", "/realtime")
-    """The usual path of the endpoint, as base and rest; addresses may end in either."""
+    """The endpoint's usual path, as base and rest. An address without a path gets both, one that
+    ends in the base gets the rest."""
 
     def __init__(self) -> None:
         self._model = ""
         self._authorizations: Mapping[str, str] = {}
 
     def succeed(self, handle: str | None, told: bool) -> None:
-        """None of these providers can go on from an earlier session."""
+        """Ignored: none of these providers can go on from an earlier session."""
 
     def handle(self) -> str | None:
-        """So there is no handle of one."""
+        """None, since no session can go on from this one."""
         return None
 
     def url(self, target: Target) -> str:

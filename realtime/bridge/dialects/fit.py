@@ -1,4 +1,4 @@
-"""A GA configuration reduced to what a dialect's providers have; still in GA's words."""
+"""Reduces a GA configuration to what a dialect's providers support; the form is still GA's."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""GLM-Realtime of Zhipu (bigmodel.cn): the beta language with fields of its own.
+"""GLM-Realtime of Zhipu (bigmodel.cn): the beta API with fields of its own.
 
-The model is named in the session, not in the address. `beta_fields` is required. A change that
-leaves turn detection out turns it off, so each change is sent whole. `speech_started` may lack an
-id. Source: MetaGLM/glm-realtime-sdk.
+The model is named in the session, not in the address. `beta_fields` is required. A change without
+turn detection turns it off, so each change is sent as a whole session. `speech_started` may come
+without an item id.
+Source: MetaGLM/glm-realtime-sdk.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class GLM(Beta):
         super().__init__()
         self._session: Event = {}
         self._turn = ""  # the item of a turn whose id is not known yet
-        self._newest = ""  # of the turn that was named last
+        self._newest = ""  # the item of the turn that was named last
         self._speaking = False
         self._turns: dict[str, str] = {}  # the provider's ids of such items, and ours
 
@@ -91,7 +92,7 @@ class GLM(Beta):
     def _name_turn(self, event: Event) -> None:
         began = event["type"] == SPEECH[0]
         if not isinstance(event.get("item_id"), str) or not event["item_id"]:
-            # One that is told again to begin, or to end, is no other one.
+            # A turn whose start or stop is reported again is still the same one.
             if (began and not self._speaking) or not self._newest:
                 self._turn = self._newest = new_id("item")
             event["item_id"] = self._newest

@@ -1,10 +1,10 @@
 """The base of all dialects with OpenAI's events or something close, as JSON text frames.
 
-decode: a frame -> read -> translated (a subclass's words to GA's) -> checked and filled
+decode: a frame -> read -> translated (from a subclass's form to GA's) -> checked and filled
         -> completed (unless the provider is known to be complete) -> audio as our PCM
-        (more of the same part of an answer needs only the last of these: `_more`; audio in a
-        frame like the one before need not even be parsed: `more_audio`)
-encode: a GA event -> answered here, or fitted to what the provider has -> told (in its words)
+        (a further delta of the same part of an answer takes only the last step: `_more`; audio
+        in a frame like the one before is not even parsed: `more_audio`)
+encode: a GA event -> answered here, or fitted to what the provider has -> told (in its form)
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from .traits import Traits
 ENDS_AUDIO = ("response.output_audio.done", "response.content_part.done", "response.done")
 CAPTION = "response.output_audio_transcript.delta"
 CAPTIONS = (CAPTION, "response.audio_transcript.delta")
-"""Words that come between an answer's audio, by GA's name and the older one: they do not
+"""Transcript deltas, by GA's name and the beta's: they come between an answer's audio, and do not
 affect it."""
 Place = tuple[Any, ...]
-"""What an event is, and of which part of which answer, in the provider's own words."""
+"""An event's type and the part of an answer that it is about, by the provider's own names."""
 NOTHING: tuple[Place, Event] = (), {}
 NO_SUCH_ITEM = "item_retrieve_invalid_item_id"
 
 
 class JsonDialect(Endpoint):
-    """The base of dialects: GA itself, where a subclass says nothing else."""
+    """The base of dialects: GA itself, unless a subclass overrides something."""
 
     name: ClassVar[str]
     traits: ClassVar[Traits]
@@ -67,15 +67,15 @@ class JsonDialect(Endpoint):
         self._kept = None if self.traits.retrieve else Kept()
         self._names = Names()
         self._samples = 0  # of the microphone, in this session
-        # The places of the last audio and captions of the answer, in the provider's words, and the
-        # events they became. Reset once something came that may have changed their meaning.
+        # The `Place`s of the answer's last audio and caption, and the events they became. Reset
+        # when anything comes that may have changed their meaning.
         self._more_audio = self._more_words = NOTHING
         self._alike: Alike | None = None  # the frames that audio comes in
-        self._audio_event: Event = {}  # the last one's
+        self._audio_event: Event = {}  # the last audio delta
 
     @property
     def heard_ms(self) -> int:
-        """How much of the microphone the provider was given."""
+        """How much microphone audio the provider was given."""
         return samples_to_ms(self._samples)
 
     def taken(self, item_ids: Collection[str]) -> None:
@@ -89,7 +89,7 @@ class JsonDialect(Endpoint):
     def opening(
         self, session: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
     ) -> Iterable[Frame]:
-        # The model belongs to the connection, and the rest is the server's to say.
+        # The model belongs to the connection, and the server sets the other fields.
         told = ("id", "object", "expires_at", "model")
         config = {name: value for name, value in session.items() if name not in told}
         yield from self.encode(
@@ -138,7 +138,7 @@ class JsonDialect(Endpoint):
         return {**session, "tools": tools}
 
     def told(self, event: Event) -> Iterable[Event]:
-        """A GA client event in the provider's words: none, one or several."""
+        """A GA client event in the provider's form: any number of events."""
         return (event,)
 
     def audio(self, pcm: bytes) -> Iterable[Frame]:
@@ -152,7 +152,7 @@ class JsonDialect(Endpoint):
         return answers
 
     def answer(self, kind: str, **fields: Any) -> None:
-        """Answer instead of the provider."""
+        """Answer in place of the provider."""
         event = {"type": kind, "event_id": new_id("event"), **fields}
         self._answers += self._checked(event)
 
@@ -243,16 +243,16 @@ class JsonDialect(Endpoint):
             self._more_audio = self._more_words = NOTHING
             self._alike = None
         elif self._completing is None:
-            # What completes answers has to see every word.
+            # `Completing` has to see every caption, so this needs a complete provider.
             self._more_words = place, found[0]
         return found
 
     def translated(self, event: Event) -> Iterable[Event]:
-        """A provider's event, a JSON object with a type, in GA's words: none, one or several."""
+        """A provider's event, a JSON object with a type, in GA's form: any number of events."""
         return (event,)
 
     def judged(self, error: Event) -> Event:
-        """A provider's error as the tables of `errors` know it."""
+        """A provider's error as the tables of `errors` know it, if it uses other codes."""
         return error
 
     def _checked(self, event: Event) -> list[Event]:

@@ -1,4 +1,4 @@
-"""Items kept to answer `conversation.item.retrieve` where the provider does not."""
+"""Keeps items to answer `conversation.item.retrieve` if the provider cannot."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from ..events import Event
 from ..newest import Newest
 
 KEPT = 1_000
-"""How many, the newest."""
+"""How many items are kept, the newest."""
 TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
 
 
 class Kept:
-    """The items of one session as last told, with the words of spoken ones."""
+    """The items of one session as they stand, with the transcripts of spoken ones."""
 
     def __init__(self) -> None:
         self._items = Newest(KEPT)

@@ -1,8 +1,8 @@
-"""MiniMax Realtime: a part of the beta language, without turn detection and tools. Experimental.
+"""MiniMax Realtime: a part of the beta API, without turn detection and tools. Experimental.
 
-A person's transcript comes in the item and not as a transcription event. Its context may hold only
-one spoken item, so before the next one the last is replaced by its words. Source:
-platform.minimaxi.com/document/Realtime.
+What a person said comes in the item itself and not as a transcription event. The context may hold
+only one spoken item, so before the next one is spoken the last is replaced by its text.
+Source: platform.minimaxi.com/document/Realtime.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class MiniMax(Beta):
 
     def __init__(self) -> None:
         super().__init__()
-        self._spoken: tuple[str, str] | None = None  # the newest spoken item, its words
-        self._written: dict[str, str] = {}  # spoken items and what stands for them there
-        self._hidden: set[str] = set()  # items nobody else knows
+        self._spoken: tuple[str, str] | None = None  # the newest spoken item, and its text
+        self._written: dict[str, str] = {}  # spoken items, and the text items that replaced them
+        self._hidden: set[str] = set()  # both of these: their events are not passed on
 
     def session(self, session: Mapping[str, Any]) -> Event:
         return _both(super().session(session))
@@ -85,7 +85,7 @@ class MiniMax(Beta):
         kind, response = event["type"], event.get("response")
         going = isinstance(response, dict) and response.get("status") == "in_progress"
         if kind == "response.done" and going:
-            event["type"] = "response.created"  # as its document has it
+            event["type"] = "response.created"  # as in its documentation
         if self._is_hidden(event):
             return
         spoken = _spoken(event.get("item")) if kind in ITEM_EVENTS else None
@@ -97,7 +97,8 @@ class MiniMax(Beta):
             yield {"type": TRANSCRIBED, "event_id": new_id("event"), **names}
 
     def _is_hidden(self, event: Event) -> bool:
-        """Whether an event is about the exchange of an item, of which nobody else knows."""
+        """Whether an event is about the replacement of an item, which nobody else knows of. A later
+        deletion of the replacement gets the id of the spoken item, and is not hidden."""
         item, item_id = event.get("item"), event.get("item_id")
         if event["type"] in ITEM_EVENTS:
             return isinstance(item, dict) and text_or(item.get("id"), "") in self._hidden
@@ -115,7 +116,7 @@ def _both(flat: Event) -> Event:
 
 
 def _spoken(item: object) -> tuple[str, str] | None:
-    """The id and the words of a spoken item."""
+    """The id and the transcript of a spoken item."""
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
         return None
     content = item.get("content")

@@ -1,4 +1,4 @@
-"""Names for the items of a provider that counts them from the beginning in each session.
+"""Renames items of a provider that counts them from the beginning in each session.
 
 An id of an item in an earlier session or call must not be used for another one: such an item gets a
 name of ours, and the provider keeps its own.
@@ -13,11 +13,11 @@ from ..events import Event
 from ..ids import new_id
 
 BEGINS = ("input_audio_buffer.", "response.")
-"""Events about something that happens in this session, never about earlier items that it was
+"""Prefixes of events about items that begin in this session, never about earlier items that it was
 told."""
 ID_FIELDS = ("item_id", "previous_item_id")
 REQUEST = "approval_request_id"
-"""Fields with the id of another item, which this one follows."""
+"""The field with the id of another item, the approval request that this one follows from."""
 
 
 class Names:
@@ -85,7 +85,7 @@ class Names:
 
     def _as_theirs(self, item_id: Any) -> Any:
         if item_id in self._ours and item_id not in self._theirs:
-            # Another item has this name by now: the provider does not know this one.
+            # The provider uses this id for another item, so it gets one that it does not know.
             self._pair(new_id("item"), item_id)
         return self._theirs.get(item_id, item_id)
 
@@ -94,5 +94,5 @@ class Names:
 
 
 def _is_reference(item: Any) -> bool:
-    """Whether what is given for an answer is an item that is there."""
+    """Whether an input of a response only refers to an existing item."""
     return isinstance(item, dict) and item.get("type") == "item_reference"

@@ -1,9 +1,8 @@
-"""OpenAI's beta language, off at OpenAI since May 2026, and self-hosted servers.
+"""OpenAI's beta API, off at OpenAI itself since May 2026, and self-hosted servers.
 
-A server whose `session.created` is in GA's form (LocalAI, Hugging Face speech-to-speech) is
-answered in GA; one that speaks the beta language (Speaches) in that. In both cases missing events
-and fields are filled in: items' ends, parts, ids, usage. Source: openai-python,
-types/beta/realtime.
+A server whose `session.created` has GA's form (LocalAI, Hugging Face speech-to-speech) is sent GA
+events, one with the beta's form (Speaches) beta events. Either way, what it leaves out is filled
+in: items' ends, parts, ids, usage. Source: openai-python, types/beta/realtime.
 """
 
 from __future__ import annotations
@@ -43,15 +42,15 @@ class Beta(JsonDialect):
         return (event,)
 
     def session(self, session: Mapping[str, Any]) -> Event:
-        """A GA configuration, cut down to the traits, in the provider's words."""
+        """A GA configuration, already reduced to the traits, in the provider's form."""
         return session_to_beta(session)
 
     def response(self, response: Mapping[str, Any]) -> Event:
-        """The body of a GA `response.create` in the provider's words."""
+        """The body of a GA `response.create` in the provider's form."""
         return response_to_beta(response)
 
     def item(self, item: Mapping[str, Any]) -> Event:
-        """A GA item in the provider's words."""
+        """A GA item in the provider's form."""
         return item_to_beta(item)
 
     def translated(self, event: Event) -> Iterable[Event]:
@@ -69,7 +68,7 @@ class Beta(JsonDialect):
 
 
 class OpenAIBeta(Beta):
-    """The beta language as it was, for servers that still speak it or nearly GA."""
+    """The beta API as OpenAI had it, for servers that still speak it, or nearly GA."""
 
     name: ClassVar[str] = "openai_beta"
     traits: ClassVar[Traits] = Traits(

@@ -1,4 +1,4 @@
-"""OpenAI Realtime GA: the call's own language, so little is translated and much is checked."""
+"""OpenAI Realtime GA: the call's own protocol, so little is translated and much is checked."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def follow(part: Part, event: Event) -> None:
 
 
 def end_part(event: Event, part: Part) -> list[Event]:
-    """The ends of a part that were not told yet."""
+    """The events that end a part, except those that have come already."""
     out, ends = [], list[tuple[str, Event]]()
     if part.kind == "text":
         ends.append((f"{TEXT}.done", {"text": part.text}))
@@ -66,7 +66,8 @@ def end_part(event: Event, part: Part) -> list[Event]:
 
 
 def whole(item: Event, made: Made) -> Event:
-    """The item with the words and kinds of its parts: a spoken one may be told as written."""
+    """The item with the text and kinds of its parts as they came: some providers describe a spoken
+    item as a written one."""
     if item.get("type") != "message" or not made.parts:
         return item
     content = []
@@ -78,7 +79,7 @@ def whole(item: Event, made: Made) -> Event:
 
 
 def words_at(item: Event, index: int) -> str:
-    """The words of this part in the item as it was told."""
+    """The text of this part in the item as the provider sent it."""
     content = item["content"] if item.get("type") == "message" else []
     part = content[index] if index < len(content) else {}
     return str(part.get("transcript") or part.get("text") or "")

@@ -1,8 +1,8 @@
-"""Qwen-Omni-Realtime of Alibaba Cloud: the beta language, 16 kHz in, and no items from outside.
+"""Qwen-Omni-Realtime of Alibaba Cloud: the beta API with 16 kHz input, and no creation of items.
 
-The conversation so far, and text that a person writes, go into the instructions, which are sent
-again each time they grow. Usage is spelled in the plural. Pictures are JPEG and must follow at
-least one piece of audio. Sources: Alibaba Cloud's documentation, dashscope 2.0.2.
+The history, and what a person writes, go into the instructions, which are sent again each time they
+grow. Usage details have plural names. Pictures must be JPEG and come after at least one piece of
+audio. Sources: Alibaba Cloud's documentation, dashscope 2.0.2.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Qwen(Beta):
         super().__init__()
         self._formats: Event = {"input_audio_format": "pcm16", "output_audio_format": "pcm24"}
         self._instructions = ""
-        self._lines: dict[str, str] = {}  # by item, what the instructions say besides
+        self._lines: dict[str, str] = {}  # by item, a line added to the instructions
         self._sounded = False  # a picture needs audio before it
 
     def identity(self, target: Target) -> dict[str, str]:
@@ -140,7 +140,7 @@ class Qwen(Beta):
     def translated(self, event: Event) -> Iterable[Event]:
         session = event.get("session")
         if event["type"] == "session.created" and isinstance(session, Mapping):
-            # Which of its formats' names are understood differs from model to model.
+            # Models understand different names of formats, so those of its own session are used.
             for name in self._formats:
                 if isinstance(session.get(name), str):
                     self._formats[name] = session[name]

@@ -68,4 +68,4 @@ EVENTS: dict[str, Shape] = {
     "mcp_list_tools.failed": Shape(ITEM_ID),
     "rate_limits.updated": Shape({"rate_limits": list}),
 }
-"""WebRTC and telephone events never come over this socket."""
+"""By type. Events of WebRTC and SIP never come over a WebSocket."""

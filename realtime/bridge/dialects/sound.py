@@ -1,4 +1,4 @@
-"""Audio on a provider's wire: from and to our PCM16 at 24 kHz, in its format at its rate."""
+"""Converts between our audio, PCM16 at 24 kHz, and a provider's format and rate on the wire."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Wire:
     form: str = PCM
     rate: int = RATE
     plain: bool = field(init=False)
-    """Whether this is our own audio."""
+    """Whether this is PCM16 at 24 kHz, so that nothing is converted."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "plain", self.form == PCM and self.rate == RATE)
@@ -31,9 +31,9 @@ class Wire:
 class Sound:
     """Both directions of one upstream session.
 
-    A session's configuration asks for formats, and the provider's answer tells them; what is told
-    counts. A microphone stream is cut only where the format changes, so that the provider's
-    milliseconds are the call's.
+    A session's configuration asks for formats, but those that the provider then reports count. The
+    microphone's stream is cut only where its format changes, so that the provider's milliseconds
+    are the call's.
     """
 
     def __init__(self, traits: Traits) -> None:
@@ -42,8 +42,8 @@ class Sound:
         self._mouth = self._mouth_asked = Wire(rate=traits.output_rate)
         self._to_wire = Resampler(RATE, self._ears.rate)
         self._from_wire = Resampler(self._mouth.rate, RATE)
-        self._answer: Wire | None = None  # of the response under way, where it says so itself
-        self._heard: tuple[str, int] | None = None  # item and content index of what is inside
+        self._answer: Wire | None = None  # the response's own format, if it has one
+        self._heard: tuple[str, int] | None = None  # item and content index of audio inside
 
     # Microphone
 
@@ -52,7 +52,7 @@ class Sound:
         return pcm if self._ears.plain else self._law(self._to_wire.feed(pcm))
 
     def rest(self) -> bytes:
-        """What of the microphone is still inside; to be sent before a turn ends."""
+        """The microphone audio still inside the resampler; to be sent before a turn ends."""
         return self._law(self._to_wire.flush())
 
     def _law(self, pcm: bytes) -> bytes:
@@ -65,7 +65,7 @@ class Sound:
     # Configuration
 
     def asks(self, session: Mapping[str, Any]) -> None:
-        """A configuration is sent: from now on the microphone has its format."""
+        """A configuration is being sent: from now on the microphone's audio has its format."""
         audio = _inner(session, "audio")
         if (form := _form(audio, "input")) is not None:
             self._ears_before = self._ears
@@ -79,7 +79,7 @@ class Sound:
         self._mouth_asked = self._mouth
 
     def told(self, session: Mapping[str, Any], *, accepted: bool) -> None:
-        """The provider tells its configuration; `accepted`: it answers ours."""
+        """The provider reports its configuration; `accepted`: in answer to ours."""
         audio = _inner(session, "audio")
         if accepted:
             self._mouth = self._mouth_asked
@@ -88,7 +88,7 @@ class Sound:
         self._mouth = self._told(audio, "output", self._mouth)
 
     def answers(self, response: Mapping[str, Any]) -> None:
-        """A response begins; it may say how it sounds."""
+        """A response begins; it may have an audio format of its own."""
         told = self._told(_inner(response, "audio"), "output", self._mouth)
         self._answer = None if told == self._mouth else told
 
@@ -110,11 +110,11 @@ class Sound:
 
     @property
     def speaks_plainly(self) -> bool:
-        """Whether the answer's audio comes as ours."""
+        """Whether the answer's audio comes as PCM16 at 24 kHz."""
         return (self._answer or self._mouth).plain
 
     def from_wire(self, place: tuple[str, int], data: bytes) -> bytes:
-        """Audio of an answer's item and content index as ours."""
+        """An answer's audio as PCM16 at 24 kHz. `place`: its item and content index."""
         wire = self._answer or self._mouth
         if wire.plain:
             return data
@@ -123,18 +123,18 @@ class Sound:
         return self._from_wire.feed(data if wire.form == PCM else g711.decode(data, wire.form))
 
     def unfinished(self) -> tuple[str, int] | None:
-        """The item and content index of which audio is still inside."""
+        """The item and content index whose audio is still partly inside the resampler."""
         return self._heard
 
     def finish(self) -> bytes:
-        """What of the answer is still inside; nothing is, then."""
+        """The rest of the answer's audio; the resampler is empty afterwards."""
         self._heard = None
         return self._from_wire.flush()
 
 
 def ours(session: dict[str, Any]) -> None:
-    """Describe a provider's session or response, in GA's form, as its audio is to us: PCM at 24
-    kHz."""
+    """Make a provider's session or response, in GA's form, describe audio as it is on our side: PCM
+    at 24 kHz."""
     for side in ("input", "output"):
         inner = _inner(_inner(session, "audio"), side)
         if _inner(inner, "format").get("type") == PCM:

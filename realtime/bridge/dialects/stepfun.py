@@ -1,6 +1,6 @@
-"""StepFun: the beta language with nested tools; it always speaks and writes at once.
+"""StepFun: the beta API with nested tools; answers always have both audio and text.
 
-Turn detection is off until it is asked for, so it is always asked for.
+Turn detection is off unless it is asked for, so it is always asked for.
 Source: platform.stepfun.com/docs/api-reference/realtime/chat.
 """
 
@@ -16,7 +16,7 @@ from .traits import Traits
 
 
 def nested(tools: list[Any] | None) -> list[Any]:
-    """Function tools with what a function is under `function`."""
+    """Function tools with their fields nested under `function`."""
     return [
         {
             "type": "function",

@@ -34,9 +34,9 @@ class Timeouts:
     total: float = 10.0
     close: float = 1.0
     ping_every: float = 2.0
-    """So long nothing may come before the provider is asked whether it is there."""
+    """When nothing has come for so long, the provider is pinged."""
     ping_wait: float = 10.0
-    """So long it may take to say so; longer for good reasons, see `pulse`. A server that runs its
+    """How long it may take to answer; longer for good reasons, see `pulse`. A server that runs its
     own models may answer nobody while it transcribes."""
 
 

@@ -44,9 +44,9 @@ def text_or(value: object, other: Any) -> Any:
 
 
 def tidy_item(item: Event, status: str = "completed") -> bool:
-    """An item as GA has it, without audio: that came as deltas, and events are kept and shown.
+    """Give an item GA's form, without audio: that came as deltas, and events are kept and shown.
 
-    False when it has no id or is of no known kind; `status` fills a missing one.
+    False if it has no id or is of no known type. `status` replaces one that GA does not have.
     """
     if not isinstance(item.get("id"), str) or not item["id"]:
         return False
@@ -90,7 +90,7 @@ def _tidy_message(item: Event) -> None:
     parts = [part for part in listed if isinstance(part, dict)]
     given = any(part.get("type") in INPUT_PARTS for part in parts)
     if item.get("role") not in ROLES or (given and item["role"] == "assistant"):
-        item["role"] = "user" if given else "assistant"  # some name the wrong one
+        item["role"] = "user" if given else "assistant"  # some providers name the wrong role
     known = OUTPUT_PARTS if item["role"] == "assistant" else INPUT_PARTS
     item["content"] = [_tidy_part(part) for part in parts if part.get("type") in known]
 
@@ -107,7 +107,7 @@ def _tidy_part(part: Event) -> Event:
 
 
 def tidy_response(response: Event, status: str) -> None:
-    """A response with an id as GA has it; `status` fills a missing one."""
+    """Give a response, which has an id, GA's form. `status` replaces a missing or unknown one."""
     response["object"] = "realtime.response"
     if response.get("status") not in RESPONSE_STATUSES:
         response["status"] = status
@@ -161,7 +161,7 @@ def error_of(event: Event) -> Event:
     if isinstance(error, str):
         error = {"message": error}
     elif not isinstance(error, dict):
-        error = event | {"event_id": None}  # which is the event's own
+        error = event | {"event_id": None}  # the one at the root is the event's own
     names = ("code", "message", "param", "event_id")
     fields = {name: text_or(error.get(name), None) for name in names}
     kind = text_or(error.get("type"), None)

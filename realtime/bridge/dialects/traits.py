@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Traits:
     """What providers that speak a dialect can do.
 
-    What is False or absent is left out of what they are sent, or done by the bridge itself. Strings
-    for people are marked English.
+    What is False or absent is not sent to them, or done by the bridge itself. Strings for people
+    are English, marked for translation.
     """
 
     label: str
@@ -20,7 +20,7 @@ class Traits:
     auth: str
     """How the key is sent: `Authorization: Bearer KEY`, `api-key: KEY`."""
     turn_detection: tuple[str, ...] = ("server_vad", "semantic_vad")
-    """Kinds the provider has; none of them: the bridge finds the turns' ends itself."""
+    """Kinds that the provider has; if there are none, the bridge detects turns itself."""
     input_rate: int = 24_000
     """Samples per second of microphone audio on the wire (`audio/pcm`)."""
     output_rate: int = 24_000
@@ -45,11 +45,11 @@ class Traits:
     item_create: bool = True
     """`conversation.item.create`; without it history goes into the instructions."""
     further: tuple[str, ...] = ()
-    """Other GA session fields it takes; `*`: all of them."""
+    """Other GA session fields that it takes; `*`: all of them."""
     usage: str = "tokens"
     """What of usage is reported, in words."""
     asks: tuple[str, ...] = ()
-    """Fields of a target that mean something here besides url, model and key."""
+    """Fields of a `Target` that the dialect uses, besides url, model and key."""
     note: str = ""
     """What an admin should know, and where the facts come from."""
 

@@ -1,4 +1,4 @@
-"""Azure Voice Live: the beta language with Azure's own voices, ears and turn detection.
+"""Azure Voice Live: the beta API with Azure's own voices, noise reduction and turn detection.
 
 Voices of Azure Speech, such as `en-US-Ava:DragonHDLatestNeural`, are objects; those of OpenAI's
 models are names. Its animation, avatar, timestamp and search events are skipped.
@@ -52,7 +52,7 @@ class VoiceLive(Beta):
             flat["voice"] = {"type": "azure-standard", "name": voice}
         turns = flat.get("turn_detection")
         if isinstance(turns, Mapping) and turns.get("type") == "semantic_vad":
-            # Its eagerness is silence and threshold, which both have.
+            # It has no eagerness, but silence and threshold, which are kept.
             kept = {name: value for name, value in turns.items() if name != "eagerness"}
             flat["turn_detection"] = kept | {"type": SEMANTIC}
         if flat.get("input_audio_noise_reduction"):

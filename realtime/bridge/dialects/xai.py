@@ -1,7 +1,7 @@
 """xAI Grok Voice: nearly GA. Voice and turn detection at the top of the session, usage at the root.
 
-Each transcript event of a person's turn has the whole text so far. There is a `ping` now and then.
-Errors have codes of their own, so their messages count. Sources: xAI's documentation,
+Each update of a person's transcript has the whole text so far. A `ping` comes now and then. Error
+codes are xAI's own, so errors are judged by their messages. Sources: xAI's documentation,
 livekit-agents 1.8.9.
 """
 
@@ -40,7 +40,7 @@ class XAI(Beta):
     def __init__(self) -> None:
         super().__init__()
         self._began = False
-        self._heard: dict[str, str] = {}  # what of a turn has been told
+        self._heard: dict[str, str] = {}  # the transcript passed on so far, by item
         self._text_name: dict[str, str] = {}  # by response, which of two names its text has
 
     def told(self, event: Event) -> Iterable[Event]:
@@ -90,7 +90,7 @@ class XAI(Beta):
         yield event
 
     def _so_far(self, event: Event) -> Iterable[Event]:
-        """What a transcript has grown by; nothing where it was revised, for the end tells it."""
+        """The growth of a transcript, as a delta; nothing if it was revised: the end has it all."""
         item_id, words = str(event.get("item_id")), event.get("transcript")
         before = self._heard.get(item_id, "")
         if isinstance(words, str) and words.startswith(before) and words != before:
@@ -98,7 +98,7 @@ class XAI(Beta):
             yield event | {"type": f"{TRANSCRIPTION}.delta", "delta": words[len(before) :]}
 
     def _is_twice(self, event: Event) -> bool:
-        """Whether the text of an answer comes again under its other name."""
+        """Whether an answer's text comes a second time, under its other name."""
         name = next((each for each in TEXT_NAMES if event["type"].startswith(each)), None)
         if name is None:
             return False

@@ -1,11 +1,12 @@
-"""Google Gemini Live: a protocol of its own, spoken as GA.
+"""Google Gemini Live: a protocol of its own, translated to GA.
 
-One object per session: `setup` says what a session is told at its beginning, `talk` follows what
-comes, with `turn` for the person and `answer` for the model, `usage` counts. What only GA has
-(items to retrieve, cut or delete, settings that change) is answered here.
+There is one object per session. `setup` makes what a session is sent at its beginning, `talk`
+follows what comes, with `turn` for the person and `answer` for the model, and `usage` counts
+tokens. What only GA has (retrieving, truncating and deleting items, changing settings) is answered
+here.
 
-A setup holds as long as its connection. A change of it asks for another session, which goes on
-where this one is by its resumption handle; so does Gemini's own announcement that it will leave.
+A setup lasts as long as its connection. Changing it takes another session, which goes on from this
+one's resumption handle; so does Gemini's announcement that it will close the connection (`goAway`).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from .talk import Talk
 from .wire import audio_of, function_response, message_of, text_of
 
 RENEW_SECONDS = 600.0
-"""A changed setting may wait so long for a quiet moment."""
+"""How long a changed setting may wait for a quiet moment."""
 MOST_ITEMS = 256
 STOPPED = "The person stopped the answer, so this was not done."
 NUDGE = "."
@@ -82,10 +83,10 @@ class GeminiLive:
         self._down = Resampler(24_000, self.traits.input_rate)
         self._answers: list[Event] = []
         self._items = Newest(MOST_ITEMS)
-        self._typed: list[Event] = []  # what waits for an answer to be asked for
+        self._typed: list[Event] = []  # messages to be sent when an answer is asked for
         self._outputs: list[Event] = []
         self._last_words = ""  # of the person, in the history
-        self._active = False  # audio of a turn that the page ends
+        self._active = False  # a turn that the page will end is under way
         self._committed = False
 
     # --- before the session --------------------------------------------------------------------
@@ -119,7 +120,7 @@ class GeminiLive:
         yield message_of("setup", setup)
 
     def taken(self, item_ids: Collection[str]) -> None:
-        """All ids are made here."""
+        """Ignored: all ids are made here."""
 
     def opening(
         self, session: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
@@ -140,7 +141,7 @@ class GeminiLive:
             yield message_of("clientContent", content)
 
     def _follow(self, session: Mapping[str, Any]) -> None:
-        """Take over settings; those that hold for a connection ask for another."""
+        """Apply settings; if they change the setup, ask for another session."""
         self._session = session
         if setup_of(self._model, session) != self._setup:
             self._answers.append(ga(RENEW, seconds=RENEW_SECONDS))
@@ -260,7 +261,7 @@ class GeminiLive:
         self._talk.last_item_id = item_id
 
     def _ask(self, wanted: Mapping[str, Any]) -> Iterator[Frame]:
-        """Gemini answers whatever it is told, so what is to be answered is told now."""
+        """Send what is to be answered: only now, because Gemini answers whatever it is sent."""
         modalities = wanted.get("output_modalities") or self._session.get("output_modalities")
         self._talk.written = modalities == ["text"]
         self._talk.changed()
@@ -287,7 +288,7 @@ class GeminiLive:
         for theirs, name in unwanted:
             yield function_response(theirs, name, {"output": {"error": STOPPED}})
         for item in self._outputs:
-            # A call that was taken back wants no output any more.
+            # A call that Gemini has cancelled gets no output.
             theirs, name = self._talk.calls.pop(item["call_id"], ("", ""))
             if name:
                 yield function_response(theirs, name, item)

@@ -20,7 +20,7 @@ def event(kind: str, **fields: Any) -> Event:
 
 
 class Answer:
-    """A response under way. Its methods give the events that say what has happened."""
+    """A response under way. Its methods yield the GA events for what has happened."""
 
     def __init__(self, *, written: bool, after: str | None) -> None:
         self.id = new_id("resp")
@@ -33,38 +33,38 @@ class Answer:
         self._output: list[Event] = []
 
     def begin(self) -> Iterator[Event]:
-        """The response is there."""
+        """The response begins."""
         yield event("response.created", response=self._response("in_progress"))
 
     def audio(self, pcm: bytes) -> Iterator[Event]:
-        """More of its voice; nothing of an answer that is wanted in writing."""
+        """More of its audio; dropped if the answer is wanted as text."""
         if self._written:
             return
         yield from self._message()
         yield event(AUDIO_DELTA, **self._place(), delta=pcm)
 
     def words(self, text: str) -> Iterator[Event]:
-        """More of what it says."""
+        """More of its transcript, or of its text."""
         yield from self._message()
         self._words += text
         kind = "output_text" if self._written else "output_audio_transcript"
         yield event(f"response.{kind}.delta", **self._place(), delta=text)
 
     def text(self, text: str) -> Iterator[Event]:
-        """More of an answer in writing, whether it was wanted so or not."""
+        """More text: an answer that has not begun otherwise becomes a written one."""
         if self.item_id is None:
             self._written = True
         if self._written:
             yield from self.words(text)
 
     def end_audio(self) -> Iterator[Event]:
-        """Its voice is complete."""
+        """Its audio is complete."""
         if self.item_id is not None and not self._written and not self._ended_audio:
             self._ended_audio = True
             yield event("response.output_audio.done", **self._place())
 
     def call(self, call_id: str, name: str, arguments: Any) -> Iterator[Event]:
-        """It wants a function called."""
+        """It calls a function."""
         item_id, index = new_id("item"), len(self._output) + (self.item_id is not None)
         text = orjson.dumps(arguments).decode()
         item: Event = {
@@ -90,7 +90,7 @@ class Answer:
     def end(
         self, status: str = "completed", details: Details = None, **usage: Any
     ) -> Iterator[Event]:
-        """It is over. `usage`: GA's, and what the provider said beside it."""
+        """It is over. `usage`: GA's `usage`, and the provider's own as `raw_usage`."""
         item_status = "completed" if status == "completed" else "incomplete"
         if self.item_id is not None:
             yield from self._end_message(item_status)

@@ -1,4 +1,4 @@
-"""What a Gemini session is told when it opens: its setup, which never changes, and its history.
+"""What a Gemini session is sent when it opens: its setup, which never changes, and its history.
 
 Sources: google-genai 3.4.0 types.py and _live_converters.py.
 """
@@ -16,11 +16,11 @@ SERVICE = "/ws/google.ai.generativelanguage.{}.GenerativeService.BidiGenerateCon
 
 DEFAULT_VAD = {"type": "server_vad"}
 LEAF = ("turn_detection", "transcription", "format", "noise_reduction")
-"""Settings that are replaced whole."""
+"""Settings that are replaced as a whole."""
 
 
 def address(target: Target) -> str:
-    """Where to connect; the key is never part of it."""
+    """The URL to connect to, which never contains the key."""
     parts = urlsplit(target.url)
     scheme = {"https": "wss", "http": "ws"}.get(parts.scheme, parts.scheme)
     path = parts.path
@@ -31,7 +31,7 @@ def address(target: Target) -> str:
 
 
 def credentials(target: Target) -> Mapping[str, str]:
-    """The header with the key, which may be one that Google made for a short time."""
+    """The header with the key, which may be an ephemeral token."""
     if target.key.startswith("auth_tokens/"):
         return {"Authorization": f"Token {target.key}"}
     return {"x-goog-api-key": target.key} if target.key else {}
@@ -50,8 +50,8 @@ def takes_turns(model: str) -> bool:
 def setup_of(model: str, session: Mapping[str, Any]) -> Event:
     """The setup message's content for a GA session.
 
-    Answers are always asked for as audio: no Live model takes TEXT (pydantic-ai #8393). An answer
-    in writing is its transcription.
+    Answers are always asked for as audio: no Live model takes TEXT (pydantic-ai #8393). The text of
+    an answer is its transcription.
     """
     audio = session.get("audio") or {}
     audio_in, audio_out = audio.get("input") or {}, audio.get("output") or {}
@@ -81,7 +81,7 @@ def merged(session: Mapping[str, Any], part: Mapping[str, Any]) -> Event:
 
 
 def turns_of(history: Sequence[Mapping[str, Any]]) -> list[Event]:
-    """GA message items as Gemini's turns. There is no role for the site: it speaks as the user."""
+    """GA message items as Gemini's turns. There is no system role: the user's is used for it."""
     turns = []
     for item in history:
         parts = [{"text": text} for text in _texts(item)]
@@ -124,7 +124,7 @@ def _generation(model: str, session: Mapping[str, Any], audio_out: Mapping[str, 
 
 
 def _thinks(model: str) -> bool:
-    """Models that have to be told how much to think, and call functions without waiting."""
+    """Whether the model has to be told how much to think, and does not wait for its functions."""
     return "extended-thinking" in model
 
 

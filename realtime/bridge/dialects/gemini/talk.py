@@ -1,4 +1,4 @@
-"""What Gemini says, as GA events: who speaks, what is answered, what it costs, and when it ends."""
+"""Translates Gemini's messages to GA events: speech, answers, usage, and the session's end."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .usage import added, usage_of
 FILTERED = ("PROHIBITED", "SAFETY", "BLOCKLIST", "RESPONSE_REJECTED", "CELEBRITY", "NCII", "MINORS")
 LONGEST_CALL_ID = 32
 GOING_AWAY_SECONDS = 10.0
-"""How soon Gemini leaves when it says that it will, and not when."""
+"""How soon Gemini leaves if its `goAway` does not say when."""
 
 
 class Talk:
-    """Follows one session's messages. What it keeps of the conversation is what it must answer."""
+    """Follows one session's messages. It keeps only what is needed to translate the next ones."""
 
     def __init__(self) -> None:
         self.person = Person()
@@ -31,15 +31,16 @@ class Talk:
         self.calls: dict[str, tuple[str, str]] = {}
         """Function calls that wait for their output: Gemini's id and the name, by call id."""
         self.unwanted: list[tuple[str, str]] = []
-        """The same of calls by an answer that was stopped, while Gemini waits for their output."""
+        """The same for calls of an answer that was stopped: Gemini still waits for their output."""
         self.handle: str | None = None
-        """With it another session goes on from here; None while something is not in it yet."""
+        """The handle with which another session can go on from here; None while it does not yet
+        cover something that was said."""
         self.last_item_id: str | None = None
-        self._stopped: str | None = None  # the answer that was, and whose rest is not told
+        self._stopped: str | None = None  # the answer that was stopped: its rest is dropped
         self._interrupted = False
         self._usage: Event | None = None  # of the turn under way, as Gemini said it
-        self._owed: list[Event] = []  # usage of answers that ended before it came
-        self._unpaid: tuple[str, str] | None = None  # one that did just now, and how it ended
+        self._owed: list[Event] = []  # usage that came after the end of its answer
+        self._unpaid: tuple[str, str] | None = None  # an answer just ended without, and its status
         self._called: str | None = None  # one that ended with a call in this turn, without usage
         self._handlers: dict[str, Callable[[Any], Iterator[Event]]] = {
             "serverContent": self._content,
@@ -52,7 +53,7 @@ class Talk:
         }
 
     def take(self, message: Mapping[str, Any]) -> Iterator[Event]:
-        """The events of one message. Wrong parts of it are passed over."""
+        """The events of one message. Malformed parts of it are skipped."""
         if isinstance(raw := message.get("usageMetadata"), dict):
             yield from self._told(raw, message)
         for name, handler in self._handlers.items():
@@ -60,16 +61,16 @@ class Talk:
                 yield from handler(inner)
 
     def knows(self, message: Mapping[str, Any]) -> bool:
-        """Whether anything of the message means something here."""
+        """Whether the message has anything that is handled here."""
         return "usageMetadata" in message or any(name in message for name in self._handlers)
 
     def changed(self) -> None:
-        """Something was said that the handle does not know of."""
+        """Something was said that the handle does not cover."""
         self.handle = None
 
     def stop(self) -> Iterator[Event]:
-        """The answer under way is wanted no more. Gemini cannot be told: the rest is left out.
-        What it cost is told when Gemini does; in GA's words, with the next answer."""
+        """Stop the answer under way. Gemini cannot be told, so the rest of it is dropped. Its usage
+        is reported once Gemini does so (`SPENT`), and added to the GA usage of the next answer."""
         if self.answer is not None:
             self._stopped = self.answer.id
             yield from self._end("cancelled", STOPPED)
@@ -126,7 +127,7 @@ class Talk:
             yield from self._following(self.answer, what(self.answer))
 
     def _following(self, answer: Answer, events: Iterator[Event]) -> Iterator[Event]:
-        """The events, and where the conversation then ends."""
+        """Pass on the events, and note the item that is then the conversation's last."""
         before = answer.last_item_id
         yield from events
         if answer.last_item_id != before:
@@ -167,7 +168,7 @@ class Talk:
             if self.person.has_words and self.person.item_id is not None:
                 yield from self._end_turn()  # which is not to be answered
                 yield from self.person.transcribed()
-            # Reading it costs something all the same.
+            # Reading a turn that is not answered costs something too.
             yield from self._owe(called or new_id("resp"), "completed")
 
     def _end(self, status: str, details: Event | None) -> Iterator[Event]:
@@ -179,7 +180,7 @@ class Talk:
     # --- what it costs -------------------------------------------------------------------------
 
     def _told(self, raw: Event, message: Mapping[str, Any]) -> Iterator[Event]:
-        """Usage of the turn under way; or of the one that just ended, when it comes alone."""
+        """Take usage: of the turn under way or, if it comes alone, of the one that just ended."""
         self._usage = raw
         unpaid, self._unpaid = self._unpaid, None
         if unpaid is not None and "serverContent" not in message and "toolCall" not in message:
@@ -187,7 +188,8 @@ class Talk:
             yield from self._owe(*unpaid)
 
     def _owe(self, response_id: str, status: str) -> Iterator[Event]:
-        """The usage that was said last is that of an answer which has ended."""
+        """Report the last usage as that of an answer that has ended; if there is none, it may still
+        come."""
         raw, self._usage = self._usage, None
         if raw is None:
             self._unpaid = response_id, status
@@ -196,7 +198,7 @@ class Talk:
             yield event(SPENT, response_id=response_id, status=status, raw_usage=raw)
 
     def _settled(self) -> Event:
-        """The usage of an answer that ends now, with what is owed of those before it."""
+        """The usage of an answer that ends now, plus that of earlier ones not yet counted."""
         raw, self._usage = self._usage, None
         owed, self._owed = self._owed, []
         if raw is None and not owed:
@@ -231,7 +233,7 @@ class Talk:
             self.calls[call_id] = (theirs, each["name"])
             said = self.answer.call(call_id, each["name"], each.get("args") or {})
             yield from self._following(self.answer, said)
-        # For GA a call ends the answer, and its output is answered by another.
+        # In GA a function call ends the answer, and its output leads to another one.
         yield from self.person.transcribed()
         if self._usage is None:
             self._called = self.answer.id

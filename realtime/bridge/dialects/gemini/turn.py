@@ -1,6 +1,6 @@
-"""The person's turns, which Gemini hears but hardly speaks of: only their words come.
+"""The person's turns, of which Gemini reports little but the transcript.
 
-Where a turn began and ended is found in the audio, simply: by its loudness.
+Where a turn began and ended is found here in the audio, simply by its loudness.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from .answer import event
 from .usage import NO_TRANSCRIPTION
 
 WITHOUT_WORDS_MS = 4_000
-"""So long after an interruption its words have come, or it was a noise."""
+"""If no words come for so long after an interruption, it was a noise."""
 LONGEST_PAUSE_MS = 2_000
 LATE_MS = 3_000
-"""So long after a turn's end more of its words may come."""
+"""How long after a turn's end more of its words may come."""
 LOUD = {"threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 600}
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
@@ -41,12 +41,12 @@ class Person:
 
     @property
     def has_words(self) -> bool:
-        """Whether the turn under way was heard to be one."""
+        """Whether any words of the turn under way have come."""
         return bool(self._words)
 
     @property
     def is_late(self) -> bool:
-        """Whether words that come are of the turn before, whose transcription goes on."""
+        """Whether words that come now belong to the previous turn, which is still transcribed."""
         return self._committed is not None and self.sent_ms - self._committed_ms < LATE_MS
 
     @property
@@ -57,7 +57,7 @@ class Person:
         return None if over or self.item_id is not None else self._onset_ms
 
     def hear(self, pcm: bytes, wire: bytes) -> Iterator[Event]:
-        """Audio that was sent: as it came at 24 kHz, and at 16 kHz."""
+        """Take audio that was sent: `pcm` at 24 kHz, and the same as `wire` at 16 kHz."""
         self._sent += len(pcm)
         self.sent_ms = bytes_to_ms(self._sent)
         self._rest += wire
@@ -73,14 +73,14 @@ class Person:
             yield from self._stopped()
 
     def _note_onset(self, at_ms: int) -> None:
-        # After a longer pause what was loud before had nothing to do with this.
+        # What was loud before a longer pause is not part of this turn.
         paused = self._end_ms is not None and at_ms - self._end_ms > LONGEST_PAUSE_MS
         if self._onset_ms is None or paused:
             self._onset_ms = at_ms
         self._end_ms = None
 
     def started(self) -> Iterator[Event]:
-        """Somebody speaks, as is found out now."""
+        """Somebody has been found to speak."""
         if self.item_id is not None:
             return
         yield from self.transcribed()
@@ -99,7 +99,7 @@ class Person:
             yield event(f"{TRANSCRIPTION}.delta", item_id=item_id, content_index=0, delta=text)
 
     def ended(self, after: str | None) -> Iterator[Event]:
-        """The turn under way is over: it is answered, or was not to be."""
+        """The turn under way is over, whether or not it is answered."""
         item_id = self.item_id
         if item_id is None:
             return
@@ -107,7 +107,7 @@ class Person:
         yield from self.committed(item_id, after)
 
     def committed(self, item_id: str, after: str | None) -> Iterator[Event]:
-        """A turn becomes an item after this one."""
+        """A turn becomes an item, which follows the item `after`."""
         self._committed, self._committed_ms = item_id, self.sent_ms
         self._onset_ms = None
         item = {
@@ -123,7 +123,7 @@ class Person:
         yield event("conversation.item.done", previous_item_id=after, item=item)
 
     def transcribed(self) -> Iterator[Event]:
-        """All words of the last turn have come."""
+        """The transcript of the last committed turn is complete."""
         item_id, self._committed = self._committed, None
         if item_id is None:
             return

@@ -1,8 +1,8 @@
 """Gemini's `usageMetadata` in GA's spelling. Source: google-genai 3.4.0 types.py.
 
 Counts are those of one turn (pydantic-ai #7269, measured on two Live models); within a turn the
-newest message has the turn's whole. Thoughts are billed as text output and counted so; results of
-tools are input; video and documents, which GA has no place for, are counted as images and text.
+newest message counts for all of it. Thoughts are billed as text output and counted as such; results
+of tools are input; video and documents, which GA has no fields for, count as images and text.
 """
 
 from __future__ import annotations

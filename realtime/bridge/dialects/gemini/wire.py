@@ -1,4 +1,4 @@
-"""What Gemini is told, as frames."""
+"""Messages to Gemini, as text frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .setup import takes_turns
 
 
 def message_of(name: str, content: Mapping[str, Any]) -> str:
-    """A message that carries one thing."""
+    """A message with one field."""
     return orjson.dumps({name: content}).decode()
 
 
@@ -24,7 +24,7 @@ def audio_of(pcm: bytes) -> str:
 
 
 def text_of(model: str, words: str) -> str:
-    """What is typed and to be answered, as this model takes it."""
+    """Typed text that is to be answered, in the form that this model takes."""
     if not takes_turns(model):
         return message_of("realtimeInput", {"text": words})
     turns = [{"role": "user", "parts": [{"text": words}]}]
@@ -32,7 +32,7 @@ def text_of(model: str, words: str) -> str:
 
 
 def function_response(call: str, name: str, item: Mapping[str, Any]) -> Event:
-    """What a function gave back, under Gemini's own id of the call."""
+    """The output of a function, under Gemini's own id of the call."""
     return {"id": call, "name": name, "response": _result(item.get("output"))}
 
 
