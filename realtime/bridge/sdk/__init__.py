@@ -1,12 +1,12 @@
 """The program's side of a call: pure OpenAI Realtime GA in and out, for unmodified SDK clients.
 
-It is the same call as a page's, in another language::
+It is the same call as a page's, with another protocol on the client's side::
 
     run_call(socket, target, session, call_type=partial(SdkCall, terms=Terms(...)),
              limits=SDK_LIMITS, ...)
     ... close with closing(record.end)
 
-What clients expect is what the official SDKs do (tests/sdk).
+What clients expect is tested with the official SDKs (tests/sdk).
 """
 
 from .call import SDK_LIMITS, SdkCall, Terms

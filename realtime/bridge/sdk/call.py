@@ -1,4 +1,4 @@
-"""A program's call: the same core as a page's, told in pure GA events."""
+"""A program's call: the core of a page's call, with a client that gets pure GA events."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ DELTA_BYTES = 24_000
 TOLD_NOTICES = frozenset({"audio_dropped", "event_dropped", "turn_lost"})
 """Notices that a program must know of: something it sent is lost."""
 AUDIO_OVER = frozenset({"response.output_audio.done", "response.output_item.done", "response.done"})
-"""Before these, the rest of an answer's audio is told."""
+"""Events before which the rest of an answer's audio is sent."""
 PLACES = ("conversation.item.added", "conversation.item.done")
 
 SDK_LIMITS = Limits(
-    # Files are sent as fast as the line takes them; a slow provider slows their sender down.
+    # Programs send files as fast as the line takes them; a slow provider slows them down.
     flood_realtime=4.0,
     flood_burst=300.0,
     flood_messages=400.0,
@@ -77,7 +77,7 @@ class SdkCall(Call):
 
     def _shown(self, session: Mapping[str, Any]) -> Event:
         whole = overlaid(self.settings.session, session)
-        # The site's part of them is not always echoed as it was sent.
+        # Not the provider's echo: if that differs, the site's part could not be found and removed.
         whole["instructions"] = self.settings.session.get("instructions")
         return shown(whole, self._terms, self._session_id, self._sound.formats)
 
@@ -127,14 +127,14 @@ class SdkCall(Call):
         return ending_event(record.end, told["message"]) or told
 
     def _strict(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What strict clients would otherwise ignore."""
+        """The event, corrected where strict clients would otherwise ignore it."""
         kind = event["type"]
         if kind == "error":
             return {**event, "error": without_ours(event["error"], OUR_IDS)}
         if kind in PLACES:
             item_id = event["item"]["id"]
             if event["previous_item_id"] is None and item_id not in self._at_root:
-                # To programs None means "first"; to providers that leave it out it means nothing.
+                # To programs None means "first", but here that the provider left it out.
                 event = {**event, "previous_item_id": self._before(item_id)}
         if kind == "conversation.item.input_audio_transcription.failed":
             told = {name: each for name, each in event["error"].items() if each is not None}

@@ -15,13 +15,13 @@ from ..ids import new_id
 
 
 class Told(NamedTuple):
-    """`code` None: nothing is said before the close."""
+    """`code` None: no `error` event before the close."""
 
     close: int
     type: str = "server_error"
     code: str | None = None
     message: str = ""
-    """Our own words where those for people do not fit a program."""
+    """Replaces the message for people if that does not suit a program."""
 
 
 REQUEST = "invalid_request_error"
@@ -51,7 +51,7 @@ ENDS: dict[str, Told] = {
     "too_many_calls": Told(1008, REQUEST, "rate_limit_exceeded"),
     "call_too_long": Told(1001, REQUEST, "session_expired"),
 }
-"""By end reason. A reason that is not listed is told by its own name."""
+"""By end reason. A reason that is not listed is its own error code."""
 
 
 def closing(end: End) -> int:
@@ -60,7 +60,7 @@ def closing(end: End) -> int:
 
 
 def ending_event(end: End, message: str) -> Event | None:
-    """The `error` event that says why the session ends, or None. `message`: as for people."""
+    """The `error` event that says why the session ends, or None. `message`: the one for people."""
     told = _told(end.reason, end.retryable)
     if told.code is None:
         return None

@@ -1,4 +1,4 @@
-"""What a program may send: every GA client event of a WebSocket, checked as far as we rely on it.
+"""What a program may send: all GA client events of a WebSocket, checked as far as we rely on them.
 
 The provider checks the rest. Source: the official client's types, realtime_client_event.py.
 """
@@ -23,9 +23,9 @@ from ..events import (
 )
 
 MAX_FRAME = 15 * 1024 * 1024
-"""Characters of one frame: what OpenAI takes too."""
+"""Characters per frame, the same as at OpenAI."""
 MAX_NESTED = 64
-"""Tools bring their JSON schemas along."""
+"""Levels of nesting; tools contain JSON schemas."""
 MAX_PARTS = 256
 CONTENT: Mapping[str, frozenset[str]] = {
     "system": frozenset({"input_text"}),
@@ -72,7 +72,7 @@ MAX_METADATA = 16
 def parse_event(text: str) -> Event:
     """One text frame of a program as a checked event. Raises `Problem`.
 
-    The audio of an `input_audio_buffer.append` comes back as bytes of whatever format it is.
+    The audio of an `input_audio_buffer.append` comes back as bytes in the program's format.
     """
     try:
         return parse(text, CHECKS, most=MAX_FRAME, deepest=MAX_NESTED)
@@ -85,7 +85,7 @@ def parse_event(text: str) -> Event:
 
 
 def unknown(param: str) -> Problem:
-    """A field that is not in GA, as OpenAI words it."""
+    """The problem of a field that GA does not have, in OpenAI's words."""
     return Problem("unknown_parameter", f"Unknown parameter: '{param}'.", param)
 
 
@@ -111,7 +111,7 @@ def _item_create(event: Event) -> None:
 
 
 def check_item(item: Mapping[str, Any], path: str) -> None:
-    """Raise `Problem` unless this is a GA item as clients make them."""
+    """Raise `Problem` unless this is a GA item that a client may create."""
     if item.get("id") is not None and not is_id(item["id"]):
         raise Problem("invalid_value", "The item's id must be a short string.", f"{path}.id")
     kind = item.get("type")
@@ -144,7 +144,7 @@ def _check_message(item: Mapping[str, Any], path: str) -> None:
 
 
 def need_text(within: Mapping[str, Any], name: str, path: str) -> None:
-    """Raise `Problem` unless there is a string of this name in what is at `path`."""
+    """Raise `Problem` unless `within`, the object at `path`, has a string of this name."""
     value = within.get(name)
     if not isinstance(value, str):
         raise Problem(

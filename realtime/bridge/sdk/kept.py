@@ -10,21 +10,21 @@ from ..newest import Newest
 from ..taps import Tap
 
 MOST = 1000
-"""How many items are kept; the oldest go first."""
+"""How many items are kept; the oldest are dropped first."""
 
 
 class Kept(Tap):
-    """Follows a call's items and their words; never their audio."""
+    """Follows a call's items and their text; never their audio."""
 
     def __init__(self) -> None:
         self._items = Newest(MOST)
-        self._calls: set[str] = set()  # ids of the calls of functions, of the session in use
-        self._asked = Newest(MOST)  # the ids of the items of all there were, by these ids
+        self._calls: set[str] = set()  # ids of function calls made in the session in use
+        self._asked = Newest(MOST)  # by such ids, from all sessions: the ids of the calls' items
         self.last: str | None = None
         """The item that was placed last."""
 
     def get(self, item_id: str) -> Event | None:
-        """The item as it stands."""
+        """The item as it stands, if it is kept."""
         return self._items.get(item_id)
 
     def asked_before(self, call_id: str) -> Event | None:
@@ -48,7 +48,7 @@ class Kept(Tap):
             case "response.output_text.done":
                 self._say(event, "output_text", text=event["text"])
             case "conversation.item.truncated":
-                # It is unknown which words were heard, so a provider forgets them all.
+                # Nobody knows which words were heard, so a provider drops the transcript.
                 self._say(event, "output_audio", transcript=None)
             case "conversation.item.deleted":
                 self._items.pop(event["item_id"])

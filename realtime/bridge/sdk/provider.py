@@ -17,7 +17,8 @@ Show = Callable[[Event], Event]
 
 
 class SdkProviderSide(ProviderSide):
-    """What a page is spared, a program is told: it keeps its own books.
+    """Tells a program what a page need not know, such as benign errors: it follows the session
+    itself.
 
     An answer that comes as text where audio was asked for is left as it is.
     """
@@ -26,9 +27,9 @@ class SdkProviderSide(ProviderSide):
         super().__init__(core)
         self._side = side
         self._show = show
-        self._opening = False  # our own first configuration is not answered yet
+        self._opening = False  # our own first configuration is not confirmed yet
         self._aside: set[str] = set()  # responses outside the conversation
-        self._spoken: dict[str, int] = {}  # items of answers, by their content index
+        self._spoken: dict[str, int] = {}  # content index of answers' audio, by item
 
     def _take(self, event: Event) -> None:
         own = self._core.own_turns
@@ -39,7 +40,7 @@ class SdkProviderSide(ProviderSide):
         super().lost()
         self._side.aside.clear()
         for response_id in sorted(self._aside):
-            # They cost something all the same, though nobody will say how much.
+            # They cost something too, though nobody will ever say how much.
             response = incomplete(response_id, [])
             done = {"type": "response.done", "event_id": new_id("event"), "response": response}
             self._pass_aside(done)
@@ -62,7 +63,8 @@ class SdkProviderSide(ProviderSide):
         return event.get("response_id") in self._aside
 
     def _pass_aside(self, event: Event) -> None:
-        """Not part of the conversation, so only the program and the meter are told."""
+        """Handle an event of a response outside the conversation: for the program, and for the taps
+        only its audio and end, to count them."""
         core, kind = self._core, event["type"]
         core.active_at = core.clock()
         if kind == AUDIO_DELTA:
@@ -93,18 +95,18 @@ class SdkProviderSide(ProviderSide):
         core = self._core
         core.taps.on_event(event)
         if event["type"] == "session.created":
-            # Programs were told of a session at the start; another one changes nothing.
+            # The program got a `session.created` at the start; it need not know of later sessions.
             self._opening = True
             return
         core.settings.accepted()
         opening, self._opening = self._opening, False
-        # A dialect that answers for its provider does so at once, and not for the opening.
+        # While `updating`, it is the dialect's own immediate answer to the program's change.
         if opening and not self._side.updating:
             return
         core.tell(event | {"session": self._show(event["session"])})
 
     def _response_created(self, event: Event) -> None:
-        # A program does not say how far it has played. Whatever was not cut by now was heard.
+        # Programs do not report how far they have played: what was not cut by now was heard.
         for item_id, index in self._spoken.items():
             item = self._core.items.touch(item_id)
             if index not in item.truncated_ms:
@@ -131,7 +133,7 @@ class SdkProviderSide(ProviderSide):
 
 
 def without_ours(error: Event, ours: str) -> Event:
-    """An error's object without an event id that we made up."""
+    """An error object, without its event id if that is one that we made up."""
     about: Any = error.get("event_id")
     return (
         error | {"event_id": None} if isinstance(about, str) and about.startswith(ours) else error

@@ -1,4 +1,4 @@
-"""The session as a program sets and sees it: GA fields, with the site's own terms around them."""
+"""The session as a program sets and sees it: GA fields, within the site's own terms."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SETTABLE = frozenset(
         "truncation",
     }
 )
-"""What is passed on to the provider, besides `audio`. A dialect drops what it lacks."""
+"""Fields that are passed on to the provider, besides `audio`; a dialect drops those it lacks."""
 DROPPED = frozenset({"type", "model", "tracing", "id", "object", "expires_at", "client_secret"})
-"""Fields that clients send and nobody needs: the model belongs to the connection, and traces would
-be made in the account of whoever pays the provider."""
+"""Fields that are accepted and ignored: the model belongs to the connection, and tracing would take
+place in the account of whoever pays the provider."""
 TURNS = ("server_vad", "semantic_vad")
 INPUT = frozenset({"format", "noise_reduction", "transcription", "turn_detection"})
 OUTPUT = frozenset({"format", "speed", "voice"})
@@ -45,11 +45,11 @@ EMPTY: Event = {
     "prompt": None,
     "include": None,
 }
-"""What a session shows where nothing was set."""
+"""What a session shows for fields that were not set."""
 
 
 class Formats(NamedTuple):
-    """How a program's audio sounds, in GA's words."""
+    """The formats of a program's audio, as GA objects."""
 
     input: Event = PCM
     output: Event = PCM
@@ -63,8 +63,8 @@ class Terms:
     """What the site decides about a program's call.
 
     `model`: its name for the program. `transcription`: the models that may transcribe, the default
-    first; none: nothing is transcribed. `instructions`: the site's, always in force and never
-    shown. `formats`: the program's audio at the beginning.
+    first; if empty, nothing is transcribed. `instructions`: the site's, always in force and never
+    shown. `formats`: those of the program's audio at the beginning.
     """
 
     model: str
@@ -126,8 +126,8 @@ def _audio(given: object, path: str) -> Event:
 
 
 def _check_turns(value: object, path: str) -> None:
-    # A kind that a service lacks is fitted to it; but a word like "none" is no kind, and would be
-    # answered hands-free.
+    # A kind that the provider lacks is replaced by one that it has. If a word like "none" got that
+    # far, it would turn hands-free turn detection on.
     kind = _object(value, path).get("type", TURNS[0])
     if kind not in TURNS:
         known = " and ".join(f"'{name}'" for name in TURNS)
@@ -180,7 +180,7 @@ def merged(session: Mapping[str, Any], wanted: Mapping[str, Any], terms: Terms) 
 
 
 def on_terms(wanted: Mapping[str, Any], terms: Terms) -> Event:
-    """A checked change as the provider is told it."""
+    """A checked change as it is sent to the provider."""
     told = _laid_over({}, wanted)
     if "instructions" in told:
         told["instructions"] = with_site(terms.instructions, told["instructions"] or "")
@@ -198,7 +198,8 @@ def with_site(site: str, own: str) -> str:
 
 
 def _transcription(asked: Mapping[str, Any], models: tuple[str, ...]) -> Event | None:
-    """SDKs ask for OpenAI's models, whoever the provider is: another one is used instead."""
+    """The transcription to ask for. SDKs ask for OpenAI's models whoever the provider is; in place
+    of an unknown one the default is used."""
     if not models:
         return None
     if asked.get("model") in models:
@@ -210,7 +211,7 @@ def _transcription(asked: Mapping[str, Any], models: tuple[str, ...]) -> Event |
 def shown(
     session: Mapping[str, Any], terms: Terms, session_id: str, formats: Formats | None = None
 ) -> Event:
-    """A session as its program sees it. `formats`: its audio now."""
+    """A session as its program sees it. `formats`: those of its audio now."""
     formats = formats or terms.formats
     known = {name: value for name, value in session.items() if name in SETTABLE}
     own = (session.get("instructions") or "").removeprefix(terms.instructions.strip())
@@ -242,7 +243,7 @@ def shown(
 
 
 def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Event:
-    """What the provider says, over what we asked for."""
+    """What we asked for (`below`), overlaid with what the provider reports."""
     return _laid_over(below, {name: each for name, each in above.items() if each is not None})
 
 

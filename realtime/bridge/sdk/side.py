@@ -26,13 +26,13 @@ from .session import (
 from .sound import Sound
 
 PIECE = 48_000
-"""Bytes of one second: long audio goes on in pieces."""
+"""Bytes of one second: longer audio is sent on in pieces."""
 OUR_IDS = "nextvoice_"
-"""Event ids of ours, in place of those a program did not give."""
+"""How event ids begin that we make if a program gives none."""
 
 
 class SdkSide(ClientSide):
-    """Takes a program's frames. Nothing is answered twice: the provider answers what it can."""
+    """Handles a program's frames. What the provider answers itself is not answered here too."""
 
     at_once = frozenset({"conversation.item.truncate"})
 
@@ -42,10 +42,10 @@ class SdkSide(ClientSide):
         self._terms = terms
         self._kept = kept
         self.aside: list[str] = []
-        """Events that asked for responses outside the conversation which have not begun."""
-        self._newest: Event = {}  # what the program sent last, but for audio
+        """Event ids of requests for responses outside the conversation that have not begun."""
+        self._newest: Event = {}  # the last event that the program sent, except audio
         self.updating = False
-        """A change of the session is just being sent: what comes meanwhile answers it."""
+        """A change of the session is being sent: a `session.updated` meanwhile answers it."""
         self._handlers = {
             "session.update": self._session_update,
             "input_audio_buffer.append": self._append,
@@ -60,9 +60,8 @@ class SdkSide(ClientSide):
         }
 
     def refused(self, error: Event) -> None:
-        """A request for a response outside the conversation was refused, if this error is about
-        one: the next response to begin is another one. Without an id an error is about what was
-        sent last."""
+        """If this error refuses a request for a response outside the conversation, expect that
+        response no more. An error without an event id is about what was sent last."""
         about = error["event_id"]
         if about is None and (judge(error).kind != "benign" or is_busy(error)):
             about = self._newest.get("event_id")
@@ -84,7 +83,8 @@ class SdkSide(ClientSide):
         return event
 
     def _sounds(self, event: Event) -> None:
-        """The audio formats from here on, whether a provider is there yet or not."""
+        """Check and convert an event's audio, and apply changed formats: at once, even if no
+        provider is attached yet."""
         sound = self.sound
         match event["type"]:
             case "input_audio_buffer.append":
@@ -140,7 +140,8 @@ class SdkSide(ClientSide):
         self._core.to_upstream(event, **after, item=item)
 
     def _known_output(self, item: Event) -> Event:
-        """An output as the provider's session can take it."""
+        """A function's output as the session in use can take it: as a message if an earlier session
+        made the call."""
         call = self._kept.asked_before(item["call_id"])
         if call is None:
             return item
@@ -150,8 +151,8 @@ class SdkSide(ClientSide):
     def _retrieve(self, event: Event) -> None:
         core, item_id = self._core, event["item_id"]
         traits = core.dialect.traits if core.dialect is not None else None
-        # Not from a provider that would send a turn's audio along, which is not given to anybody
-        # here and which, for a long turn, is more than one frame may have.
+        # From our own copy if there is one: a provider would include a turn's audio, which nobody
+        # gets here and which, for a long turn, is larger than a frame may be.
         if (item := self._kept.get(item_id)) is not None:
             told = {"type": "conversation.item.retrieved", "event_id": new_id("event")}
             core.tell(told | {"item": item})
@@ -166,7 +167,7 @@ class SdkSide(ClientSide):
             raise _no_item("truncate", event["item_id"])
         index, wanted = event["content_index"], event["audio_end_ms"]
         length = _length_ms(item, index)
-        # Said here: a page's cut beyond the end is one at the end.
+        # Refused here, because for a page a cut beyond the end is one at the end.
         if not received_ms(item, index) or wanted > length:
             message = f"Audio content of {length}ms is already shorter than {wanted}ms"
             raise Problem("invalid_value", message, "audio_end_ms")
@@ -203,7 +204,7 @@ class SdkSide(ClientSide):
 
 
 def _as_ours(items: Iterable[Event], sound: Sound) -> None:
-    """Audio inside of items is in the format of the session's input."""
+    """Convert audio inside items, which has the format of the session's input, to ours."""
     for item in items:
         for part in item.get("content") or ():
             if part.get("type") == "input_audio" and sound.formats.input["type"] != "audio/pcm":
@@ -214,14 +215,14 @@ def _as_ours(items: Iterable[Event], sound: Sound) -> None:
 
 
 def _spoken_as_text(part: Event) -> Event:
-    """No provider takes an answer's audio back, but its words it does."""
+    """An answer's audio part as text: no provider takes an answer's audio back, but its text."""
     if part["type"] != "output_audio":
         return part
     return {"type": "output_text", "text": part["transcript"]}
 
 
 def _length_ms(item: Item, content_index: int) -> int:
-    """How long an answer's audio is, rounded up as a program may do; after a cut, up to there."""
+    """How long an answer's audio is, up to its cut, rounded up as a program may do."""
     received = -(-item.received.get(content_index, 0) // BYTES_PER_MS)
     return min(received, item.truncated_ms.get(content_index, received))
 

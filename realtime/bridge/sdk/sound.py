@@ -15,7 +15,7 @@ from ..resample import Resampler
 from .session import PCM, Formats, formats_of
 
 LAW_TIMES = SAMPLE_BYTES * RATE // g711.RATE
-"""Bytes of ours for one byte of telephone sound."""
+"""Bytes of PCM16 at 24 kHz for one byte of G.711."""
 
 
 class Rest(NamedTuple):
@@ -38,7 +38,7 @@ class Sound:
     # Settings
 
     def ask(self, session: Mapping[str, Any], event_id: str) -> None:
-        """A checked change of the session: it applies to everything that is sent after it."""
+        """Apply a checked change of the session, to everything that is sent after it."""
         formats = formats_of(session, self.formats)
         if formats != self.formats:
             self._before, self._asked = self.formats, event_id
@@ -58,25 +58,25 @@ class Sound:
     # From the program
 
     def size(self, data: bytes) -> int:
-        """How many bytes of ours this is."""
+        """How many bytes this is as PCM16 at 24 kHz."""
         return len(data) * (1 if self.formats.input == PCM else LAW_TIMES)
 
     def check(self, data: bytes) -> None:
-        """Raise `Problem` unless it can be audio of the format."""
+        """Raise `Problem` unless it can be audio in the program's format."""
         if self.formats.input == PCM and len(data) % SAMPLE_BYTES:
             raise Problem("invalid_audio", "PCM16 audio has an even number of bytes.", "audio")
 
     def take(self, data: bytes) -> bytes:
-        """The next piece of the microphone, as ours."""
+        """The next piece of microphone audio as PCM16 at 24 kHz."""
         law = self.formats.input["type"]
         return data if law not in g711.LAWS else self._ears.feed(g711.decode(data, law))
 
     def rest(self) -> bytes:
-        """What of the microphone is still inside: its turn is over."""
+        """The microphone audio still inside the resampler: the turn is over."""
         return self._ears.flush()
 
     def whole(self, data: bytes) -> bytes:
-        """A recording by itself, as ours."""
+        """A separate recording as PCM16 at 24 kHz."""
         law = self.formats.input["type"]
         if law not in g711.LAWS:
             return data
@@ -86,8 +86,8 @@ class Sound:
     # To the program
 
     def give(self, place: Event, pcm: bytes) -> bytes:
-        """A piece of the answer at this place as the program wants it. Call `finish` first when the
-        place is another one than before."""
+        """A piece of the answer at this place, in the program's format. Call `finish` first if the
+        place has changed."""
         law = self.formats.output["type"]
         if law not in g711.LAWS:
             return pcm
@@ -95,7 +95,7 @@ class Sound:
         return g711.encode(self._mouth.feed(pcm), law)
 
     def finish(self) -> Rest | None:
-        """What is left of the last answer, if anything."""
+        """The rest of the last answer's audio, if there is any."""
         place, self._place = self._place, {}
         pcm, law = self._mouth.flush(), self.formats.output["type"]
         return Rest(place, g711.encode(pcm, law)) if place and pcm and law in g711.LAWS else None
