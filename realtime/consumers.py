@@ -44,14 +44,14 @@ CLOSE_SECONDS = 1.0
 Message = dict[str, Any]
 NOT_FOUND = 4404
 MOST_WAITING = 5
-"""Sockets of one person in one process that have not started a call yet."""
+"""How many sockets of one person may be open in one process without having started a call."""
 
 _waiting = Places()
 AWAY = 1013  # the page tries again
 
 
 class BrowserSocket:
-    """The ASGI socket as the bridge wants it. Our own server passes frames around ASGI (see
+    """An ASGI socket as the bridge's `Browser`. With our own server frames bypass ASGI (see
     `quick`); with any other server they go through it."""
 
     def __init__(
@@ -73,7 +73,7 @@ class BrowserSocket:
             self._quick.offer_to(take)
 
     async def receive(self) -> bytes | str | Gone:
-        """The next frame; Gone, for ever, once the browser has left."""
+        """The next frame; always `Gone` once the browser has left."""
         if self._gone is not None:
             return self._gone
         message = await self._receive()
@@ -89,7 +89,7 @@ class BrowserSocket:
         await self._send({"type": "websocket.send", key: frame})
 
     async def tell_and_close(self, event: Message, code: int) -> None:
-        """Say why, then close. A browser that left meanwhile is no error."""
+        """Send the event that says why, then close. It is no error if the browser has left."""
         with suppress(Exception):
             await self.send(orjson.dumps(event).decode())
         await self.close(code)
@@ -103,7 +103,7 @@ class BrowserSocket:
 
 
 class CallConsumer(AsyncConsumer):  # type: ignore[misc]
-    """One browser socket: who it is, which conversation, then the call itself."""
+    """Serves one browser socket: checks the person and the conversation, then runs the call."""
 
     async def __call__(
         self,
@@ -117,12 +117,12 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
             await send({"type": "websocket.accept"})
             await self._serve(browser, scope)
         except OSError as problem:
-            # Servers raise this for sending to a browser that has left. No call runs by then.
+            # Servers raise this for sending to a browser that has left. No call runs yet.
             log.warning("a call did not begin: %s", type(problem).__name__)
             await self._refuse(browser, "internal_error")
         except Exception as problem:
             if is_away(problem):
-                # No last word: the page tries again, and its call may still run.
+                # Without `nextvoice.ended` the page tries again, and its call may still run.
                 outage.warning("a call socket could not reach the database: %s", why(problem))
                 await browser.close(AWAY)
                 return

@@ -1,9 +1,9 @@
-"""Uvicorn's WebSocket with a short way for frames, past ASGI.
+"""Uvicorn's WebSocket protocol with a fast path for frames that bypasses ASGI.
 
-ASGI costs each frame a dictionary, a queue and a task switch, and each one that is received two
-system calls, because reading stops until the application has asked for more. A call's consumer is
-offered audio in the transport's callback instead, and writes to the transport at once. Whatever
-cannot go so, and any other consumer, goes by ASGI as ever.
+ASGI costs each frame a dictionary, a queue and a task switch, and each received one two system
+calls as well, because reading pauses until the application has asked for more. Here a call's
+consumer is offered frames in the transport's callback, and writes to the transport at once. Frames
+that cannot go that way, and all other consumers, use ASGI as usual.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ QUICK = "nextvoice.quick"
 
 
 class QuickProtocol(WebSocketsSansIOProtocol):
-    """One browser's socket, and the extension of its own scope."""
+    """One browser's socket, which is also the extension in its ASGI scope."""
 
     _splitter: Splitter | None = None
     _take: Take | None = None
@@ -33,7 +33,8 @@ class QuickProtocol(WebSocketsSansIOProtocol):
     """Whether the application waits for the next message."""
 
     def send_now(self, frame: Frame, /) -> bool:
-        """Write a message to the transport; False when ASGI's `send` has to wait, or to raise."""
+        """Write a message to the transport; False if it has to go by ASGI's `send`, which waits or
+        raises."""
         open_ = self.handshake_complete and not self.close_sent and not self.disconnected
         if not open_ or not self.writable.is_set() or self.transport.is_closing():
             return False
@@ -47,7 +48,7 @@ class QuickProtocol(WebSocketsSansIOProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and self.close_sent:
-            # Uvicorn takes a refusal in HTTP for a handshake that was forgotten, and logs an error.
+            # Otherwise uvicorn takes an HTTP refusal for a missing handshake, and logs an error.
             self.handshake_complete = True
 
     async def receive(self) -> ASGIReceiveEvent:
@@ -62,7 +63,7 @@ class QuickProtocol(WebSocketsSansIOProtocol):
             self._splitter.feed(data)
             return
         super().data_received(data)
-        # The request comes as a whole. Should more ever come with it, all is left to the library.
+        # Usually nothing follows the request yet. If anything does, all is left to the library.
         if self.handshake_initiated and data.endswith(END_OF_HEAD):
             self._split()
 
@@ -86,7 +87,7 @@ class QuickProtocol(WebSocketsSansIOProtocol):
 
     def _message(self, frame: Frame) -> None:
         if self.close_sent:
-            return  # as uvicorn does, so that the close's answer is read
+            return  # as in uvicorn, so that the answer to our close is still read
         take = self._take
         if take is not None and self._asked and self.queue.empty() and take(frame):
             return

@@ -21,7 +21,7 @@ class Item:
     position: float
     message_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = Message.Status.IN_PROGRESS
-    # The transcript as far as it came, or as far as it was heard.
+    # The text so far; once the answer was cut, the part that was heard.
     text: str = ""
     unheard: str = ""
     # The parts of an answer's text, by content index.
@@ -44,14 +44,14 @@ class Item:
     attachments: list[dict[str, Any]] = field(default_factory=list)
     # What the message of a function call keeps of it.
     tool: dict[str, Any] | None = None
-    # Its row is about to be written, with everything until then.
+    # Its row is about to be written, with everything that comes until then.
     growing: bool = False
     # The columns of its row as the database has them; None before the first write.
     kept: dict[str, Any] | None = None
 
     @property
     def total_ms(self) -> int:
-        """How much audio of it came."""
+        """How much audio of it has come."""
         return self.track.duration_ms if self.track else 0
 
 

@@ -20,7 +20,7 @@ from realtime.keeping.tracks import Encoded, Track, recording_columns
 from realtime.recorder.items import Item
 
 MAX_ID = Message._meta.get_field("item_id").max_length
-"""How many characters of an item's id are kept; providers and programs choose it."""
+"""How many characters of an item's id are stored: providers and programs choose their length."""
 GROWING = 4000
 """Answers up to this length are formatted while more of them comes."""
 
@@ -28,8 +28,8 @@ Notify = Callable[[dict[str, Any]], None]
 
 
 class Keeper:
-    """Where the items of a call go. `notify` tells the call's own page what is kept of them, `show`
-    everybody else who has the conversation open; both must be safe to call from any thread."""
+    """Stores the items of a call. `notify` sends events about that to the call's own page, `show`
+    to everybody else who has the conversation open; both must be safe to call from any thread."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Keeper:
             return columns
 
         def written() -> None:
-            if columns:  # it was not saved as a whole meanwhile
+            if columns:  # empty if the item was saved as a whole meanwhile
                 self._kept(item, columns)
 
         going = item.status == Message.Status.IN_PROGRESS
@@ -86,7 +86,7 @@ class Keeper:
 
     def _columns(self, item: Item) -> dict[str, Any]:
         """The item's row as it stands."""
-        # Before the rest is read: what comes after this is handed over anew.
+        # Before the rest is read, so that whatever comes later schedules another write.
         item.growing = False
         columns = {
             "conversation_id": self._conversation_id,
@@ -112,24 +112,24 @@ class Keeper:
         self._tell(removed_event(item))
 
     def _kept(self, item: Item, columns: dict[str, Any]) -> None:
-        """In the store's thread: the row is written with these columns."""
+        """Called in the store's thread: the row has been written with these columns."""
         item.kept = columns
         if item.removed:
             return
         event = saved_event(item)
         self._show(event)
-        # Unfinished answers are shown formatted too, which is done here, in the store's thread.
+        # Unfinished answers are shown formatted too; that is done here, in the store's thread.
         if columns["status"] != Message.Status.IN_PROGRESS or event["html"] or event["card"]:
             self._notify(event)
 
     def link(self, item: Item) -> None:
-        """Attach the item's files to its message, which is saved."""
+        """Link the item's attachments to its message, which is already saved."""
         for attachment in item.attachments:
             # One that was deleted meanwhile stays deleted.
             self._store.put("chats.Attachment", attachment["id"], {"message_id": item.message_id})
 
     def attach(self, item: Item, track: Track) -> None:
-        """Give the item its track, and its recording a row while it grows."""
+        """Give the item its track, and make a row for the recording while that still grows."""
         item.track = track
         self._store.put(
             "chats.Recording",
@@ -141,7 +141,8 @@ class Keeper:
             self._partial(item, track)
 
     def _partial(self, item: Item, track: Track) -> None:
-        """Some of the track is lost: write so at once, and tell the person once per call."""
+        """Some of the track is lost: mark its recording at once, and tell the person once per
+        call."""
         row = {"message_id": item.message_id, "partial": True}
         self._store.put("chats.Recording", track.recording_id, row)
         if not self._told_partial:
@@ -158,8 +159,8 @@ class Keeper:
             track.finish(keep_ms, lambda encoded: self._recorded(item, track, encoded))
 
     def _recorded(self, item: Item, track: Track, encoded: Encoded | None) -> None:
-        """In the encoder's thread: write the finished recording, then tell the browser. If the item
-        was removed meanwhile, nothing is written or told; `chats.orphans` finds its file."""
+        """Called in the encoder's thread: write the finished recording, then tell the browser. If
+        the item was removed meanwhile, do neither; `chats.orphans` finds its file."""
         if item.removed:
             return
 
@@ -267,8 +268,8 @@ def card_of(tool: dict[str, Any] | None, status: str) -> str | None:
 
 
 def html_of(role: str, kind: str, status: str, text: str) -> str | None:
-    """A text as safe HTML, if it is shown formatted. A long one only when it is complete, since it
-    would be formatted anew with every piece."""
+    """A text as safe HTML; None if it is not shown formatted. Long texts are formatted only once
+    they are complete, since that would be done again with every piece."""
     growing = status == Message.Status.IN_PROGRESS
     if not text or not Message.is_formatted(role, kind) or (growing and len(text) > GROWING):
         return None

@@ -38,21 +38,21 @@ class Microphone:
 
     def __init__(self, new_track: Callable[[], Track]) -> None:
         self._new_track = new_track
-        # The newest audio, and the byte its first byte is of all that was sent.
+        # The newest audio, and the position of its first byte in all audio that was sent.
         self._newest: deque[bytes] = deque()
         self._from = self._size = 0
-        # How much of it there is while nobody speaks: so much, and what came ahead of its time, as
-        # after a break. A provider is no sooner sure of that.
+        # How much of it is kept while nobody speaks: so much, and as much as came faster than real
+        # time, as after a break: a provider is sure of speech in that no sooner.
         self._pre_roll = ms_to_bytes(LATE_MS + PADDING_MS)
         self._ahead = self._heard_at = 0.0
         self.wanted: Callable[[], int] = lambda: 0
-        """How many bytes of what was sent last somebody else may ask for."""
+        """How many of the bytes sent last may be asked for by `recall`."""
         # The turn that is being spoken, when speech has started.
         self._turn: Track | None = None
         self._began = 0  # the byte its audio begins at, or that of the turn by hand
-        # The turn before, and the byte its audio begins at.
+        # The previous turn, and the byte at which its audio begins.
         self._before: tuple[Track, int] | None = None
-        self._whole = False  # that one was committed
+        self._whole = False  # the previous turn was committed
         self._ended = math.inf  # the byte that the newest turn ended at, when it is known
         self._over = 0  # the byte that the newest commit came at
         self._untold = False  # a turn was committed though nobody was said to speak
@@ -87,7 +87,7 @@ class Microphone:
 
     @property
     def _back(self) -> int:
-        """So many bytes back a turn may begin."""
+        """How many bytes back a turn may begin."""
         return self._pre_roll + min(int(self._ahead), REPEATED) + (UNTOLD if self._untold else 0)
 
     def detect(self, turns: Mapping[str, Any] | None) -> None:
@@ -115,7 +115,7 @@ class Microphone:
         return self._turn
 
     def _earlier(self, start: int) -> bytes:
-        """What the turn before has of the audio from byte `start` on, up to what is here."""
+        """The previous turn's audio from byte `start` on, up to where `_newest` begins."""
         if self._before is None or start >= self._from:
             return b""
         track, began = self._before
@@ -126,12 +126,12 @@ class Microphone:
         return pcm if len(pcm) == count else b""
 
     def recall(self, start: int, count: int) -> bytes:
-        """So many bytes of the turn that is spoken, or while nobody is found to speak of what was
-        heard last and of a turn that broke off, from byte `start` of all that was sent on; fewer,
-        or none, when there are not so many."""
+        """`count` bytes from byte `start` of all that was sent: of the turn being spoken or, if
+        there is none, of the newest audio and of a turn that broke off. Fewer, or none, if they are
+        not all there."""
         track = self._manual_track if self._manual else self._turn
         if track is None:
-            # A turn that was committed is nobody's any more, but what comes after its end.
+            # Of a turn that was committed only the audio after its end is given again.
             gone = self._whole and start < self._ended
             earlier = b"" if gone else self._earlier(start)
             at = start - (self._from - len(earlier))
@@ -142,7 +142,7 @@ class Microphone:
 
     @property
     def repeated(self) -> Track | None:
-        """The turn before, when the newest one begins where it did and so has all of it."""
+        """The previous turn, if the newest one begins where that did, and so contains it."""
         if self._manual:
             return self._again
         if self._before is None or self._turn is None or self._whole:
@@ -151,8 +151,8 @@ class Microphone:
         return track if self._began < began + min(track.size, ms_to_bytes(NEARLY_MS)) else None
 
     def own_ms(self, track: Track | None, end_ms: int) -> int | None:
-        """How much of the turn's track is its own when it ended there, if what follows came ahead
-        of its time and is in it too; None: all of it."""
+        """How many ms of the turn's track belong to the turn, which ended at `end_ms`, if the track
+        also has later audio, which came faster than real time. None: all of it."""
         if track is self._turn:
             self._ended = ms_to_bytes(end_ms)
         own = ms_to_bytes(end_ms) - self._began

@@ -1,4 +1,4 @@
-"""The tap itself: which event of a call means what for its messages."""
+"""The tap itself: what each event of a call means for its messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from realtime.recorder.tools import tool_columns
 
 # Why there are no words of a turn whose provider broke off.
 CONNECTION_LOST = "connection_lost"
-# Playback reports lag a little; an answer heard up to here was heard whole.
+# Playback reports lag a little: an answer heard up to so close to its end was heard whole.
 HEARD_WHOLE_MS = 150
 
 Event = Mapping[str, Any]
@@ -26,8 +26,8 @@ Event = Mapping[str, Any]
 class Recorder(Tap):
     """Watches one call and keeps it.
 
-    A row appears when an item appears, grows with its transcript, and is finished when the item
-    is; the assistant's ends at what was heard of it.
+    A row appears when an item appears, grows with its transcript, and is finished when the item is;
+    an answer's text ends with what was heard of it.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Recorder(Tap):
         self._keeper = Keeper(store, conversation_id, call_id, titled, notify, show)
         self._items = Items(last_position)
         self._microphone = Microphone(self._keeper.new_track)
-        self._begun = False  # the first session of the provider has
+        self._begun = False  # the provider's first session has begun
 
     @property
     def is_empty(self) -> bool:
@@ -52,12 +52,12 @@ class Recorder(Tap):
         return not any(self._items)
 
     def keep_for(self, tail: Tail) -> None:
-        """Keep what another session of the call's provider would be given again."""
+        """Keep the audio that another upstream session would be given again."""
         tail.recall = self.recall
         self._microphone.wanted = lambda: tail.wanted
 
     def recall(self, start: int, count: int) -> bytes:
-        """What the person said a while ago in the turn that is not over: see `Microphone`."""
+        """Earlier audio of the turn under way; see `Microphone.recall`."""
         return self._microphone.recall(start, count)
 
     # --- audio --------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ class Recorder(Tap):
             handler(self, event)
 
     def _session_created(self, event: Event) -> None:
-        # Another session begins as its provider's do, and is told what holds right after.
+        # A later session begins with the provider's defaults, and is configured right after that.
         if not self._begun:
             self._begun = True
             self._session(event)
@@ -114,7 +114,8 @@ class Recorder(Tap):
             self._remove_repeated()
 
     def _remove_repeated(self) -> None:
-        """A turn whose provider broke off is given to the next one, and comes again, whole."""
+        """Remove the turn that broke off with its session, if the one that begins now has all of
+        it: the next session was given it again."""
         track = self._microphone.repeated
         for item in self._items if track is not None else ():
             known = item.text and item.status == Message.Status.COMPLETED
@@ -128,7 +129,7 @@ class Recorder(Tap):
             self._microphone.stop(item.track)
 
     def _timed_out(self, event: Event) -> None:
-        """Nobody spoke: what the provider takes for a turn, to ask who is there, is silence."""
+        """Nobody spoke: remove the turn of silence with which the provider asks who is there."""
         item = self._items.get(event["item_id"])
         if item is not None:
             self._remove(item)
@@ -157,7 +158,7 @@ class Recorder(Tap):
             return
         content = added.get("content") or []
         words = [part.get("text") or "" for part in content]
-        # An answer begins without words; with them it is one that a program put there.
+        # An answer begins without text; one that has text was created by a program.
         spoken = (added["role"] == "assistant" and not any(words)) or any(
             part.get("type") == "input_audio" for part in content
         )
@@ -181,7 +182,7 @@ class Recorder(Tap):
             self._keeper.link(item)
 
     def _item_done(self, event: Event) -> None:
-        """Some providers tell an item's words nowhere else."""
+        """Take the text of an item that has none yet: some providers send it nowhere else."""
         done, item = event["item"], self._items.get(event["item"]["id"])
         if done.get("type") != "message" or item is None or item.text.strip() or item.unheard:
             return
@@ -206,7 +207,7 @@ class Recorder(Tap):
         self._keeper.save(item)
 
     def _transcription_failed(self, event: Event) -> None:
-        """There will be no words; what there is of its sound is kept, whole or not."""
+        """There will be no transcript; what there is of the turn's audio is kept."""
         item = self._items.get(event["item_id"])
         if item is not None:
             if (event.get("error") or {}).get("code") == CONNECTION_LOST:
@@ -226,7 +227,8 @@ class Recorder(Tap):
         self._tell(item, event, event.get("text"))
 
     def _tell(self, item: Item, event: Event, whole: str | None) -> None:
-        """More of a part of an answer, or all of it: not every provider tells it piece by piece."""
+        """Add to the text of a part of an answer. `whole`: all of it, as not every provider sends
+        it piece by piece."""
         index = event.get("content_index") or 0
         item.parts[index] = whole or item.parts.get(index, "") + (event.get("delta") or "")
         item.text = "".join(words for _, words in sorted(item.parts.items()))
@@ -315,7 +317,7 @@ class Recorder(Tap):
     # --- items --------------------------------------------------------------------------------
 
     def _is_nothing(self, item: Item) -> bool:
-        """Whether it is an answer that broke off before anything of it came."""
+        """Whether the item is an answer that broke off before anything of it came."""
         return (
             item.role == Message.Role.ASSISTANT
             and item.status in (Message.Status.IN_PROGRESS, Message.Status.INTERRUPTED)
@@ -328,7 +330,7 @@ class Recorder(Tap):
         self._keeper.remove(item)
 
     def _item(self, item_id: str, role: str, kind: str, after: str | None = None) -> Item:
-        """Return the item, making its row at once; a known one moves to its place after `after`."""
+        """Return the item. A new one gets its row at once, a known one moves to follow `after`."""
         item = self._items.get(item_id)
         if item is None:
             item = self._items.add(item_id, role, kind, after)
@@ -348,7 +350,7 @@ class Recorder(Tap):
         self._keeper.record(item, item.cut_ms)
 
     def _unsaid(self, item: Item) -> None:
-        """Of a spoken answer that broke off before its sound came no word was heard."""
+        """Mark all text of a spoken answer as unheard if it broke off before any audio came."""
         spoken = (item.role, item.kind) == (Message.Role.ASSISTANT, Message.Kind.SPOKEN)
         if spoken and item.track is None and item.cut_ms is None:
             item.cut_ms = 0

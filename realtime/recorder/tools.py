@@ -8,7 +8,7 @@ from typing import Any
 from realtime.bridge.shown import MAX_LABEL, MAX_OUTPUT, shown_of
 from realtime.bridge.tools import fitted
 
-# Long enough to see what was asked for; the whole is for the model only.
+# Long enough to see what was asked for; the rest is not stored.
 MAX_ARGUMENTS = 8_000
 MAX_NAME = 64
 
