@@ -1,4 +1,4 @@
-"""Stand-ins for what lies outside the bridge: legs, a browser's socket, a tap that remembers."""
+"""Test doubles for what is outside the bridge: legs, a browser's socket, a tap that records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SESSION = {
 
 
 class RecordingLeg:
-    """A leg that keeps what it is given; text frames as objects."""
+    """A leg that records the frames it is sent; text frames as parsed JSON."""
 
     def __init__(self) -> None:
         self.frames: list[Any] = []
@@ -40,13 +40,13 @@ class RecordingLeg:
         return [f["type"] if isinstance(f, dict) else "audio" for f in self.frames]
 
     def take(self) -> list[Any]:
-        """What came since the last time."""
+        """The frames that came since the last `take`."""
         frames, self.frames = self.frames, []
         return frames
 
 
 class RecordingTap(Tap):
-    """A tap that keeps everything, as tuples."""
+    """A tap that records everything; what has several arguments, as tuples."""
 
     def __init__(self) -> None:
         self.user_audio: list[tuple[bytes, int]] = []
@@ -80,7 +80,7 @@ class RecordingTap(Tap):
 
 
 class Clock:
-    """Time that a test moves."""
+    """A clock that only the test moves."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -121,14 +121,14 @@ class Rig:
 
 
 class Page:
-    """A browser's socket: a test puts frames in and looks at what came."""
+    """A browser's socket: a test puts frames in, and reads what was sent to it in `frames`."""
 
     def __init__(self) -> None:
         self.incoming: asyncio.Queue[bytes | str | Gone] = asyncio.Queue()
         self.frames: list[Any] = []
         self.news = asyncio.Condition()
         self.blocked: asyncio.Event | None = None
-        """While set to an unset event, `send` waits for it."""
+        """If there is one, `send` waits for it."""
         self.broken = False
 
     async def receive(self) -> bytes | str | Gone:

@@ -1,4 +1,4 @@
-"""Functions that the person is asked about first: nothing is done without their word."""
+"""Functions that need the person's approval: nothing is done without it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ TO = '{"to": "Ben"}'
 
 
 async def waiting(on: Scene, count: int = 1) -> None:
-    """Until so many calls wait for the person."""
+    """Wait until so many calls wait for approval."""
     async with asyncio.timeout(5):
         while [state for _, state in on.states()].count("awaiting_approval") < count:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
 
 
 async def output(on: Scene, count: int = 1) -> list[tuple[str, str]]:
-    """What the model was told, once it was."""
+    """The outputs that the model was sent, once there are so many."""
     async with asyncio.timeout(5):
         while len(on.outputs()) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
@@ -231,7 +231,7 @@ async def test_breaking_in_on_the_answer_that_asked_is_no_approval() -> None:
 
 
 async def test_talking_about_it_decides_nothing_and_the_card_stays() -> None:
-    """The person breaks in on a later answer, as one does who asks what this is about."""
+    """The person talks over a later answer, perhaps to ask what the call is about."""
     go = asyncio.Event()
     spoken = [
         Until(go),

@@ -724,7 +724,7 @@ def test_who_says_nothing_when_asked_is_not_there():
 
 
 def heard_again(rig):
-    """What a new session is given of the microphone, in ms."""
+    """How many ms of microphone audio a new session is given again."""
     rig.call.detach()
     rig.upstream.take()
     rig.attach("sess_2")
@@ -784,7 +784,7 @@ def test_of_a_very_long_turn_only_the_newest_is_heard_again():
 
 
 def recorded(rig):
-    """Give the call somebody who keeps all that was sent; what they were asked for."""
+    """Give the call a `recall` that has all audio sent; returns what it was asked for."""
     asked = []
 
     def recall(start, count):
@@ -1005,7 +1005,7 @@ def test_a_held_answer_survives_the_change_of_session():
 
 
 class Failing(Tap):
-    """Fails at everything."""
+    """A tap that always fails."""
 
     def on_user_audio(self, pcm, start_sample):
         raise RuntimeError("tap")

@@ -1,4 +1,4 @@
-"""Every error of the sample and every close code, said by a provider during a call."""
+"""Every error of the sample and every close code, sent by a provider during a call."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def of_class(*names):
 
 
 async def call_to_its_end(*scripts):
-    """A call that nobody but the provider ends: its record, its page, how often it was opened."""
+    """A call that only the provider ends: its record, its page, and how many sessions it had."""
     async with ScriptedProvider(*scripts) as provider:
         running = Running(provider, limits=SOON)
         record = await running.record()
@@ -77,8 +77,8 @@ async def call_to_its_end(*scripts):
 
 
 async def call_that_goes_on(*scripts, sign):
-    """A call that lasts until the person hangs up: after `sign` came, what was asked for is
-    answered. Returns its page and how often the provider was called."""
+    """A call that lasts until the person hangs up: after a `sign` event has come, a request is
+    still answered. Returns its page and how many sessions it had."""
     async with ScriptedProvider(*scripts) as provider:
         running = Running(provider, limits=SOON)
         await running.page.until(sign)
@@ -95,7 +95,7 @@ ANSWERS = (Expect("response.create"), Send(response_created()))
 
 
 def said_in(sample):
-    """The event, and the close that the sample says follows it."""
+    """Script steps: send the sample's event, then close the connection if the sample says so."""
     close = [Close(sample["close_code"])] if sample["close_code"] else []
     return [Send(sample["event"]), *close]
 

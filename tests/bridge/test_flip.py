@@ -1,4 +1,4 @@
-"""A model that answers in text where it was to speak."""
+"""A model that answers in text although it should speak."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def said(item_id, text):
 
 
 def asked(**options):
-    """A call with a history whose user has just said something."""
+    """A call with a history, in which the person has just said something."""
     rig = Rig(attached=False, **options)
     rig.attach(history=HISTORY)
     rig.provider(item_added("u1", None), said("u1", "Hello?"))
@@ -47,7 +47,7 @@ def asked(**options):
 
 
 def flip(rig, number=101, shown=TEXT_PART):
-    """An answer in text, up to where it shows that."""
+    """The beginning of an answer, up to the event that shows that it is text."""
     place = {**ANSWER, "response_id": f"resp_{number}", "item_id": f"item_a{number}"}
     item = item_added(place["item_id"], "u1", "assistant")
     rig.provider(
@@ -59,7 +59,7 @@ def flip(rig, number=101, shown=TEXT_PART):
 
 
 def flip_again(rig, number):
-    """The same, and the provider obeys."""
+    """The same, after which the provider cancels the answer as it was asked to."""
     flip(rig, number)
     rig.provider(response_done(f"resp_{number}", "cancelled"))
 

@@ -1,4 +1,4 @@
-"""The short way for usual frames gives what the library's parser gives, however the bytes come."""
+"""The fast path for ordinary frames gives what the library's parser gives, however bytes come."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def a_connection(masked: bool) -> ClientProtocol | ServerProtocol:
 
 
 def seen(events: list[Frame]) -> list[tuple[Opcode, bool, bytes]]:
-    """Frames as they can be compared."""
+    """Frames in a form that can be compared."""
     return [(event.opcode, event.fin, bytes(event.data)) for event in events]
 
 
@@ -56,7 +56,7 @@ def pieces(data: bytes, cuts: random.Random) -> Iterator[bytes]:
 
 
 class Both:
-    """A library's connection with the short way before it."""
+    """A connection of the library with the fast path in front of it."""
 
     def __init__(self, masked: bool) -> None:
         self.events: list[Frame] = []

@@ -1,4 +1,4 @@
-"""Gemini Live as GA events and back; every event is checked against the official types."""
+"""Gemini Live to GA events and back; every event is checked against the official types."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def target(url="wss://generativelanguage.googleapis.com", **fields):
 
 
 def checked(events):
-    """The events, each as the official types have it."""
+    """The events, each checked against the official types."""
     for event in events:
         if event["type"] in (RENEW, SPENT, TAKEN_BACK):
             continue
@@ -75,7 +75,7 @@ class Wire:
         ]
 
     def put(self, kind, **fields):
-        """What is sent for a client event, and what is answered."""
+        """The messages sent for a client event, and the dialect's own answers to it."""
         event = {"type": kind, "event_id": "e1", **fields}
         return self.read(self.dialect.encode(event)), checked(self.dialect.answers())
 
@@ -320,7 +320,7 @@ def test_usage_that_comes_once_the_next_answer_is_under_way_is_its_own():
 
 
 def content_only(message):
-    """The message without usage."""
+    """The message without its usage."""
     return {name: value for name, value in message.items() if name != "usageMetadata"}
 
 

@@ -1,4 +1,4 @@
-"""Whole calls over a socket with a provider that speaks Gemini's messages."""
+"""Whole calls over a socket, with a provider that speaks Gemini's protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the microphone's audio is somebody's turn: real recordings, any detector there is."""
+"""Which microphone audio is part of a turn: real recordings, with every detector there is."""
 
 from __future__ import annotations
 

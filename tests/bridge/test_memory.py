@@ -23,7 +23,7 @@ def spoke(item_id, text):
 
 
 def told(rig):
-    """Role and words of what another session would be told."""
+    """Role, content type and text of what another session would be told."""
     return [
         (item["role"], item["content"][0]["type"], item["content"][0]["text"])
         for item in rig.call.memory.conversation()

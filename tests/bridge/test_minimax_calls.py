@@ -16,7 +16,7 @@ SPEECH = microphone("hello_what_time.wav")[: ms_to_bytes(4_500)]
 
 
 def said(*kinds):
-    """What the sample's provider says, of these types."""
+    """The events of these types that the provider sends in the sample."""
     sent = [e["event"] for e in load_wire("minimax_call.json") if e["dir"] == "s2c"]
     return Send(*(event for event in sent if event["type"].startswith(kinds)))
 

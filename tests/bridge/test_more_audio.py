@@ -1,4 +1,4 @@
-"""An answer's audio on its quick way is what it would be on the usual one."""
+"""The fast path for an answer's audio (`more_audio`) has the same effect as decoding each frame."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.scripted import audio_delta, item_added, response_created, response_d
 
 
 class Usual(OpenAIGA):
-    """Reads every frame."""
+    """Decodes every frame."""
 
     def more_audio(self, frame: str | bytes) -> None:
         return None
 
 
 class Quick(OpenAIGA):
-    """Counts what it need not read."""
+    """Counts the frames that take the fast path."""
 
     quick = 0
 
@@ -37,7 +37,7 @@ class Quick(OpenAIGA):
 
 
 class Heard:
-    """A call over one dialect, and what everybody was told."""
+    """A call over one dialect, and everything that came of its frames."""
 
     def __init__(self, dialect: OpenAIGA) -> None:
         self.browser, self.tap, self.dialect = RecordingLeg(), RecordingTap(), dialect
@@ -50,7 +50,7 @@ class Heard:
 
     @property
     def told(self) -> tuple[Any, ...]:
-        """All of it, but for the ids that are made up."""
+        """All of it, except for event ids, some of which are random."""
         self.call.taps.catch_up()
         return (
             [_without_id(frame) for frame in self.browser.frames],
@@ -100,7 +100,7 @@ ids = st.sampled_from([True] * 6 + ["e1", 'e"3', "é", "", None])  # True: one o
 
 
 def frame(event: dict[str, Any], event_id: object, write: Any, first: bool = True) -> str:
-    """An event as a provider sends it, its id before or behind all else."""
+    """An event as a provider sends it, with its id as the first field but one or as the last."""
     named = {"type": event["type"], "event_id": event_id} | event
     if not first:
         named["event_id"] = named.pop("event_id")

@@ -1,5 +1,5 @@
-"""Whole calls with a provider that has no turn detection, over sockets: what the person does with
-the call's turns, and what the provider gets of it."""
+"""Whole calls over sockets, with a provider that has no turn detection: what the person does to
+turns, and what the provider gets."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def committed(item_id: str) -> Send:
 
 
 def spoken(response_id: str, item_id: str) -> tuple[dict, ...]:
-    """The beginning of an answer."""
+    """The beginning of a spoken answer."""
     return (
         response_created(response_id),
         item_added(item_id, None, role="assistant"),
@@ -70,7 +70,7 @@ def asked(visit) -> list[str]:
 
 
 async def hung_up(running: Running, provider: ScriptedProvider):
-    """End the call; what the provider saw, all of it expected."""
+    """End the call; returns the provider's only visit, in which everything was as expected."""
     running.page.say(HANG_UP)
     assert (await running.record()).reason == "hang_up"
     (visit,) = provider.visits

@@ -1,4 +1,4 @@
-"""Hands-free with a provider that does not find the ends of turns: the call does it."""
+"""Hands-free talking with a provider that has no turn detection: the call detects turns itself."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def speak(rig, pcm):
 
 
 def detect(rig, **settings):
-    """Change turn detection, as the page does; without settings the page takes over."""
+    """Change turn detection, as the page does; without settings, turn it off."""
     detection = {"type": "server_vad", **settings} if settings else None
     session = {"audio": {"input": {"turn_detection": detection}}}
     rig.page({"type": "session.update", "session": session})
@@ -67,7 +67,7 @@ def told(rig, *kinds):
 
 
 def kinds(frames):
-    """Event types; appends in a row are one."""
+    """Event types; several appends in a row count as one."""
     short = (f["type"].removeprefix("input_audio_buffer.") for f in frames)
     runs = ((kind, len(list(run))) for kind, run in groupby(short))
     return [kind for kind, size in runs for _ in range(1 if kind == "append" else size)]

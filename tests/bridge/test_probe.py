@@ -1,4 +1,4 @@
-"""Test connection: each step timed, and each wrong setting explained."""
+"""The connection test: each step is timed, and each wrong setting explained."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def run(target, session=SESSION, **options):
 
 
 def ends(steps):
-    """The step names that went well, and the last one as (name, ok, fault)."""
+    """The names of the steps that went well, and the last step as (name, ok, fault)."""
     return [s.name for s in steps[:-1] if s.ok], (steps[-1].name, steps[-1].ok, steps[-1].fault)
 
 
@@ -132,7 +132,7 @@ async def test_leaving_early_closes_the_connection():
 
 
 def a_session_in(dialect):
-    """A whole test as a service of this dialect answers it: GA's names, or the beta's."""
+    """A script that answers a whole test as a service of this dialect would, in GA or beta."""
     nested = dialect in ("openai_ga", "azure_ga", "xai")
     flat = {"id": "sess_1", "model": "m", "modalities": ["text", "audio"]}
     session = session_created()["session"] if nested else flat
@@ -218,14 +218,15 @@ async def test_others_cannot_tell_a_forbidden_address_from_a_closed_port():
 
 
 async def run_closed():
-    """A vouched-for target whose port is closed, seen by somebody who administers nothing."""
+    """The test of a target whose port is closed, which may be private, for somebody who is no
+    administrator."""
     async with ScriptedProvider() as provider:
         target = provider.target()
     return await run(target)
 
 
 def vars_of(step):
-    """All that is shown of a step but how long the name lookup took."""
+    """Everything that is shown of a step; of its duration, only whether it is withheld."""
     return (
         step.name,
         step.ok,

@@ -1,4 +1,4 @@
-"""How long a provider that says nothing is waited for."""
+"""How long a silent provider is waited for."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ QUICK = Timeouts(ping_every=0.001, ping_wait=0.004)
 
 
 class Line:
-    """A connection over which nothing comes but what a test lets come. `backlogs`: how it stands at
-    each look; where it is None, something arrives."""
+    """A connection on which only what the test lets arrive does. `backlogs`: what `backlog` returns
+    at each check; None: something arrives."""
 
     def __init__(self, backlogs=(), *, answers_pings=True):
         self.lost = asyncio.get_running_loop().create_future()
@@ -35,15 +35,14 @@ class Line:
 
 
 class Listening:
-    """A call of which the provider expects something, or not."""
+    """A call that waits for the provider to do something, or does not."""
 
     def __init__(self, *, awaits=False):
         self.samples, self.proven, self.awaits = 0, float("inf"), awaits
 
 
 async def looks(line, call=None, reads=True):
-    """Watch the line until it is given up; returns how often it was looked at since its last sign
-    of life."""
+    """Watch the line until it is given up; returns how often it was checked."""
     reading = asyncio.Event()
     if reads:
         reading.set()

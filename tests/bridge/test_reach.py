@@ -1,7 +1,7 @@
-"""What an endpoint typed by somebody may not reach: the corpus of known tricks.
+"""What the address of an endpoint must not reach: a corpus of known tricks (SSRF).
 
-Whatever is asked, an attempt without an operator's word never opens a connection, and what people
-are told is the text of a closed port.
+Whatever the address, an attempt that no operator has vouched for never opens a connection, and
+people are told the same as for a closed port.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ UNWRITABLE = [
 
 @pytest.fixture
 def dialled(monkeypatch):
-    """Every address a socket of this process was to connect to."""
+    """Every address that this process tried to connect to; all attempts are refused."""
     calls = []
     loop_class = type(asyncio.new_event_loop())
 
@@ -123,7 +123,7 @@ async def attempt(url, **options):
 
 
 async def told(url, **options):
-    """What a person without the site-admin permission reads of a failed test, times left out."""
+    """What a person without the site-admin permission sees of a failed test, except for times."""
     steps = [step async for step in probe(target(url), SESSION, **options)]
     return [(s.name, s.ok, s.detail, s.message, s.remedy, s.said) for s in steps]
 
@@ -271,6 +271,6 @@ async def test_what_is_in_the_query_stays_in_it():
 
 
 def test_the_resolver_of_this_machine_reads_short_forms():
-    """What makes the literals above worth testing."""
+    """This is why the literals above are worth testing."""
     found = socket.getaddrinfo("2130706433", 443, type=socket.SOCK_STREAM)
     assert found[0][4][0] == "127.0.0.1"

@@ -58,14 +58,14 @@ def spoke(item_id, text):
 
 
 def words(visit):
-    """What a provider was told of the conversation."""
+    """The conversation that a provider's session was told, as roles and text."""
     items = [event["item"] for event in visit.of_type("conversation.item.create")]
     return [(item["role"], item["content"][0]["text"]) for item in items]
 
 
 async def mended(*scripts, during=None, **options):
-    """A call whose first session breaks; it is hung up once it goes on. Returns it and the
-    provider."""
+    """A call whose first session breaks, and which is hung up once it has been reconnected. Returns
+    it and the provider."""
     async with ScriptedProvider(*scripts) as provider:
         running = Running(provider, limits=SOON, **options)
         await running.page.until("nextvoice.reconnected")
@@ -380,7 +380,7 @@ async def test_hanging_up_while_reconnecting_ends_at_once():
 
 
 class Owed(Tap):
-    """A tap that wants to be told of a turn whose session is gone."""
+    """A tap that waits for the usage of a turn whose session is gone."""
 
     lingers = awaits_usage = True
 
@@ -530,7 +530,8 @@ def test_items_of_the_last_session_are_shown_once():
 
 
 def exchange(question, answer):
-    """What a provider says that counts its items from the beginning in each session."""
+    """A turn and its answer, from a provider that counts items from the beginning in each
+    session."""
     place = {"response_id": "r1", "item_id": "item_2", "output_index": 0, "content_index": 0}
     item = {"id": "item_2", "type": "message", "role": "assistant", "content": []}
     output = {"type": "response.output_item.added", "response_id": "r1", "output_index": 0}
@@ -630,8 +631,8 @@ FRAME = 1920
 
 
 class Hearing:
-    """An upstream leg whose provider finds turns: loud frames, until there are twelve quiet ones.
-    What it says of them is told `late` frames later."""
+    """An upstream leg with a provider that detects turns: from loud frames on until twelve quiet
+    ones. Its events come `late` frames later."""
 
     def __init__(self, rig, name, late):
         self.rig, self.name, self.late = rig, name, late

@@ -1,4 +1,4 @@
-"""MCP tools that the provider itself calls: shown as calls, and approved by the person."""
+"""MCP tools that the provider calls itself: shown as tool calls, and approved by the person."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def requested(**fields: Any) -> Send:
 
 
 def called(outcome: str = "completed", /, **fields: Any) -> list[dict[str, Any]]:
-    """The events of one call, which the provider makes."""
+    """The events of one MCP call that the provider makes."""
     place = PLACE | {"item_id": "mcp_1"}
     kind = "response.mcp_call"
     item = CALLING | {"approval_request_id": fields.pop("approval_request_id", None)}
@@ -80,7 +80,7 @@ async def until(on: Scene, found: Any) -> None:
 
 
 async def after(*events: dict[str, Any], box: Box | None = None) -> Scene:
-    """A call in which the provider said this, once all of it was seen."""
+    """A call in which the provider has sent these events, and all of them have been handled."""
     script: list[Step] = [*OPENING, Send(*events, response_done())]
     async with scene(script, box=box) as on:
         await on.page.until("response.done")

@@ -24,7 +24,7 @@ def whole(pcm: bytes, from_rate: int, to_rate: int) -> bytes:
 
 
 def assert_same(one: bytes, other: bytes) -> None:
-    """Equal but for the dither of the last bit."""
+    """Assert that both are equal, except for dither in the last bit."""
     left, right = (numpy.frombuffer(pcm, "<i2").astype(int) for pcm in (one, other))
     assert len(left) == len(right)
     assert numpy.abs(left - right).max() <= 2

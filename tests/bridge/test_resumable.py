@@ -1,4 +1,4 @@
-"""A browser's leg over one socket after another."""
+"""The browser's side of a call, over one socket after another."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOON = Limits(resume_seconds=0.05)
 
 
 class Wire(Page):
-    """A socket whose page looks at what arrived by itself, and perhaps never does."""
+    """A socket whose page reads what has arrived when it likes, or never."""
 
     @property
     def raw(self):
@@ -29,7 +29,7 @@ class Wire(Page):
 
 
 async def ready(limits=SOON):
-    """A leg whose call is ready, and its first socket."""
+    """A `ResumableBrowser` whose call is ready, and its first socket."""
     wire = Wire()
     browser = ResumableBrowser(wire, limits)
     await browser.send(READY)

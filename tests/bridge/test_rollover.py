@@ -29,7 +29,7 @@ SOON = Limits(reconnect_waits=(0.0,), rollover_seconds=60.0, rollover_deadline=0
 
 
 def ending_in(seconds, *steps, session_id="sess_1"):
-    """A script whose session says that it ends so soon."""
+    """A script whose session says that it will end so soon."""
     expires_at = time.time() + seconds
     return [Send(session_created(session_id, expires_at=expires_at)), *steps]
 

@@ -38,7 +38,7 @@ STRICT = Timeouts(dns=0.3, tcp=0.3, total=0.3, close=0.1)
 
 
 class Running:
-    """A call under test: `page`, `tap`, the live `call` and the task."""
+    """A call under test: its `page`, `tap`, live `call` and `task`."""
 
     def __init__(self, provider, **options):
         self.page, self.tap = Page(), RecordingTap()
@@ -58,7 +58,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def calling(*script, **options):
-    """A call that has started, with the provider it speaks to."""
+    """A call that is ready, and its provider."""
     async with ScriptedProvider([Send(session_created()), *script]) as provider:
         running = Running(provider, **options)
         await running.page.until("nextvoice.ready")
@@ -507,7 +507,7 @@ async def test_the_key_is_in_nothing_the_page_or_the_log_gets(caplog):
 
 
 class Patient(RecordingTap):
-    """A tap that wants to know what the last answer cost."""
+    """A tap that waits for the last answer's usage."""
 
     lingers = True
 

@@ -1,4 +1,4 @@
-"""The leg for programs, driven without a loop."""
+"""The programs' side of a call, driven without an event loop."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ def tone(seconds: float, rate: int) -> bytes:
 
 
 def likeness(one: bytes, other: bytes) -> float:
-    """How far two pieces of sound are alike; 1 is the same."""
+    """How much alike two pieces of PCM16 are; 1 if they are the same."""
     a, b = (numpy.frombuffer(each, "<i2").astype(float) for each in (one, other))
     return float(a @ b / numpy.sqrt((a @ a) * (b @ b)))
 

@@ -23,14 +23,14 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Peer:
-    """A server that says what it is told to, in the pieces it is told to."""
+    """A server that sends what a test tells it to, in the pieces that it gives."""
 
     def __init__(self) -> None:
         self.writer: asyncio.StreamWriter | None = None
         self.reader: asyncio.StreamReader | None = None
 
     async def shake(self, *pieces: bytes, at: int | None = None) -> None:
-        """Answer the handshake and say more with it; `at`: cut what is sent there."""
+        """Answer the handshake and send `pieces` with it; `at`: where to cut all of it in two."""
         assert self.reader is not None
         head = await self.reader.readuntil(b"\r\n\r\n")
         key = re.search(rb"(?i)sec-websocket-key: (\S+)", head)[1]  # type: ignore[index]
@@ -188,7 +188,7 @@ async def test_a_transport_that_is_full_has_to_be_waited_for() -> None:
 
 @pytest.fixture
 def slowly(monkeypatch: pytest.MonkeyPatch) -> list[str | bytes]:
-    """What was handed to its `append`, which takes a whole turn each time."""
+    """The messages handed to its `append`, each of which takes a whole turn (`TURN_SECONDS`)."""
     now = 0.0
     monkeypatch.setattr("realtime.bridge.stream.monotonic", lambda: now)
 

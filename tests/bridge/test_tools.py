@@ -1,4 +1,4 @@
-"""Functions of our own in a call: the scripted provider asks for them on the wire."""
+"""Functions of our own in a call: the scripted provider calls them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SLOW = 0.05
 
 
 class Box:
-    """A toolbox of a test: what it was asked, and a gate for its slow function."""
+    """A toolbox for tests: it records its calls, and has a gate for its slow function."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -111,7 +111,7 @@ def wanted(
     response: str = "resp_1",
     pieces: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """The events with which a provider asks for one function."""
+    """The events with which a provider calls one function."""
     place = {"response_id": response, "item_id": f"item_{call}", "output_index": 0}
     item = {"id": f"item_{call}", "type": "function_call", "name": name, "call_id": call}
     item |= {"status": "in_progress", "arguments": ""}
@@ -129,7 +129,7 @@ def wanted(
 
 
 def asking(*calls: list[dict[str, Any]], response: str = "resp_1", **done: Any) -> Send:
-    """A whole response that asks for functions."""
+    """A whole response that calls functions."""
     events = [event for call in calls for event in call]
     return Send(response_created(response), *events, response_done(response, **done))
 
@@ -151,11 +151,11 @@ class Scene:
         return [(event["call_id"], event["state"]) for event in self.told()]
 
     def told(self) -> list[dict[str, Any]]:
-        """What was told of functions."""
+        """The `nextvoice.tool` events so far."""
         return [event for event in self.tap.events if event["type"] == "nextvoice.tool"]
 
     async def asked(self, count: int = 1) -> list[dict[str, Any]]:
-        """The requests for an answer, once there are so many."""
+        """Wait for so many requests for an answer, and return them."""
         async with asyncio.timeout(5):
             while len(self.visit.of_type("response.create")) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
@@ -188,7 +188,7 @@ async def scene(
 
 
 async def one(*calls: list[dict[str, Any]], **limits: Any) -> Scene:
-    """A call in which one response asks for these; until it was answered."""
+    """A call in which one response makes these function calls, up to the request for an answer."""
     async with scene([*OPENING, asking(*calls)], **limits) as on:
         await on.asked()
     return on

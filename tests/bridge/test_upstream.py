@@ -449,7 +449,7 @@ async def test_the_key_is_in_nothing_that_can_be_shown(caplog):
 
 
 def _chain(error):
-    """Everything an error tracker may show: chained errors, and every frame's own variables."""
+    """Everything that an error tracker may show: chained errors, and the locals of every frame."""
     shown = []
     while error is not None:
         shown.append(repr(error))

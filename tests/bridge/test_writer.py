@@ -9,7 +9,7 @@ from realtime.bridge.writer import Writer, size_of
 
 
 class Wire:
-    """A `send` that can be made to wait, fail or be slow, and remembers what it sent."""
+    """A `send` that can be made to wait, fail or be slow, and records what it sent."""
 
     def __init__(self) -> None:
         self.sent: list[str | bytes] = []

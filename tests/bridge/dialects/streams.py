@@ -27,11 +27,11 @@ SAMPLES = [
     ("xai", "xai_call.json"),
     ("voice_live", "voice_live_call.json"),
 ]
-"""Each dialect with a stream its providers send."""
+"""Each dialect with the sample of a stream as its providers send it."""
 
 
 def sent(sample: str) -> list[dict[str, Any]]:
-    """What the provider says in a sample."""
+    """The events that the provider sends in a sample."""
     return [entry["event"] for entry in load_wire(sample) if entry["dir"] == "s2c"]
 
 
@@ -42,10 +42,10 @@ def decode(dialect: Dialect, *events: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def decoded(name: str, sample: str) -> list[dict[str, Any]]:
-    """A whole sample through a fresh dialect."""
+    """The GA events of a whole sample, decoded by a fresh dialect."""
     return decode(DIALECTS[name](), *sent(sample))
 
 
 def told(dialect: Dialect, event: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the provider is told for a GA client event."""
+    """The events that the provider is sent for a GA client event."""
     return [orjson.loads(frame) for frame in dialect.encode(event)]

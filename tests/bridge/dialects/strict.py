@@ -1,7 +1,7 @@
-"""What strict clients demand of a server event, on top of OpenAI's own types.
+"""What strict clients require of server events.
 
-Both at once: every event must be valid by the official `openai` GA types, and must have what
-`@openai/agents-realtime` needs so as not to ignore it.
+Every event must be valid by the GA types of the official `openai` package, and must have what
+`@openai/agents-realtime` needs, which ignores it otherwise.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CONTENT = {
 
 
 def problems(event: Mapping[str, Any]) -> list[str]:
-    """Everything a strict client would stumble over in one event; audio may be bytes."""
+    """Everything that a strict client would not accept in one event; audio may be bytes."""
     wire = {**event}
     if isinstance(wire.get("delta"), bytes):
         wire["delta"] = base64.b64encode(wire["delta"]).decode()
@@ -96,7 +96,7 @@ def _special(event: dict[str, Any]) -> Iterator[str]:
 
 
 def whole(events: list[dict[str, Any]]) -> list[str]:
-    """What is missing of the answers in a stream: each must be told from its start to its end."""
+    """What is wrong with the answers in a stream: each event of an item's life must come once."""
     kinds: dict[str, list[str]] = {}
     for event in events:
         item = event.get("item")

@@ -1,4 +1,4 @@
-"""The beta language and GA, there and back."""
+"""Translation from GA to the beta API and back."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ LOST = {
     "reasoning": {"effort": "low"},
     "parallel_tool_calls": True,
 }
-"""What the table says that the beta language lacks."""
+"""Fields that the beta API does not have, according to the table in `dialects.beta`."""
 
 
 def bare(session):
-    """Without objects in which nothing is said."""
+    """The session without empty objects."""
     audio = {side: inner for side, inner in session.get("audio", {}).items() if inner}
     return {k: v for k, v in session.items() if k != "audio"} | ({"audio": audio} if audio else {})
 

@@ -1,4 +1,4 @@
-"""Whole calls, over a real socket, with a provider that speaks each dialect's sample."""
+"""Whole calls over a real socket, with a provider that plays the sample of each dialect."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ CALLS = [(name, sample) for name, sample in SAMPLES if sample.endswith("_call.js
 
 
 def script(name, sample):
-    """The sample as a provider plays it: first the session, then the rest of it once it was
-    configured and has heard some of the microphone."""
+    """The sample as a script for the provider: first the session, then, once that is configured and
+    some microphone audio has come, the rest."""
     first, *rest = sent(sample)
     rest = [event for event in rest if event["type"] != "error"]
     heard = DIALECTS[name].traits.input_rate // 50 * 2
@@ -57,7 +57,7 @@ async def test_a_whole_call(name, sample):
 
 
 def skipped(name, sample):
-    """How many of a sample's events mean nothing to a call."""
+    """How many events of a sample a call ignores."""
     return {"voice_live": 3, "glm": 1, "xai": 3, "qwen": 1}.get(name, 0) + (
         sample == "localai_call.json"
     )

@@ -1,4 +1,4 @@
-"""What holds for all dialects alike."""
+"""What all dialects have in common."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def test_people_see_a_name_and_an_address(name):
 
 
 def final(events):
-    """What is left of a stream: the items as last told, in order of their appearance."""
+    """The items of a stream as they are at its end, in order of their appearance."""
     items = {}
     for event in events:
         if event["type"] == "conversation.item.done":
             items[event["item"]["id"]] = event["item"]
-    # Where a provider gives no ids ours are made up.
+    # If a provider gives no ids, random ones are made.
     return [{**item, "id": "", "call_id": ""} for item in items.values()]
 
 

@@ -1,4 +1,4 @@
-"""What single providers want and say differently."""
+"""What only some providers require, or send differently."""
 
 from __future__ import annotations
 
@@ -358,7 +358,7 @@ def test_words_that_only_an_answers_item_has_are_told_as_said():
     [('"Hello \\ud83d"', "Hello \ufffd"), ('"a", "logprob": NaN', "a"), ('"\\ud83d\\ude00"', "😀")],
 )
 def test_words_that_end_in_half_a_character_and_numbers_that_are_none_are_read(words, read):
-    """As a provider sends them that cuts its words anywhere, and other parsers read them."""
+    """Providers that split text anywhere send such, and other JSON parsers read it."""
     frame = f'{{"type": "response.output_text.delta", "item_id": "a1", "delta": {words}}}'
     for form in (frame, frame.encode()):
         assert [e["delta"] for e in DIALECTS["openai_ga"]().decode(form)] == [read]
@@ -524,7 +524,7 @@ def test_a_self_hosted_server_is_answered_in_the_language_it_speaks():
 
 
 def test_a_server_that_gives_all_items_one_id_has_each_told_apart():
-    """As LocalAI long did."""
+    """LocalAI did so for a long time."""
     one, answer = "item_unique_id", {"type": "message", "role": "assistant", "content": []}
     dialect = DIALECTS["openai_beta"]()
     place = {"response_id": "resp_unique_id", "item_id": one, "output_index": 0}

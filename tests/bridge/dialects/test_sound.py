@@ -1,4 +1,4 @@
-"""Audio on the wire in another format or at another rate than the call's."""
+"""Audio that has another format or sample rate on the wire than in the call."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def spoken(events):
 
 
 def alike(pcm, wanted):
-    """Correlation of two pieces of PCM of about the same length."""
+    """Correlation of two pieces of PCM16 of about the same length; 1 if they are the same."""
     one, other = (numpy.frombuffer(each, "<i2").astype(float) for each in (pcm, wanted))
     size = min(len(one), len(other)) - 600
     return float(numpy.corrcoef(one[300:size], other[300:size])[0, 1])

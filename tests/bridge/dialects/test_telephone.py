@@ -1,4 +1,4 @@
-"""A whole call in telephone sound with the embedded provider, which decodes it itself."""
+"""A whole call in G.711 with the embedded provider, which decodes it itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAY = {
 
 
 async def answer(form):
-    """How many milliseconds of an answer a page gets, and what the provider says it speaks."""
+    """How many ms of an answer's audio a page gets, and the formats that the provider reports."""
     audio = {"input": {"format": form, "turn_detection": None}, "output": {"format": form}}
     session = {"type": "realtime", "output_modalities": ["audio"], "audio": audio}
     page, tap = Page(), RecordingTap()
