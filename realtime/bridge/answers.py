@@ -72,7 +72,7 @@ class Answering:
         """Called when an answer begins to be owed."""
         self._held: Event | None = None
         self._asked: Event | None = None
-        self._ended = False  # another response has, since then
+        self._ended = False  # a response has ended since it was asked for
         self._earlier: str | None = None  # the response that was active when the next became owed
         self._over: str | None = None  # the response that ended last
         self._cancel: str | None = None  # the event that first asked the active one to end
@@ -135,9 +135,9 @@ class Answering:
             self._cancel = client_event_id
 
     def nothing_to_stop(self, client_event_id: str | None) -> str | None:
-        """The provider had nothing to stop for this event. Returns the response that must then be
-        over, though its end was never told, if there is one; after the first such event its end may
-        be on its way."""
+        """The provider found nothing to stop for this event. If it was the first to ask the active
+        response to stop, that must be over although its end was never reported: returns its id.
+        None after a later one, since the end may still be on its way."""
         first = client_event_id is not None and client_event_id == self._cancel
         return self.active if first else None
 

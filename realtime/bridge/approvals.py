@@ -20,7 +20,7 @@ def nothing_waits(event: Event) -> None:
 
 
 class Approvals:
-    """Calls that wait for the person. No decision within `seconds` means none."""
+    """Calls that wait for the person. Without a decision within `seconds`, one is `UNANSWERED`."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

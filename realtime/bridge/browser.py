@@ -47,14 +47,14 @@ class Browser(Protocol):
 
 @runtime_checkable
 class Quick(Protocol):
-    """A `Browser` that frames pass without a queue or a task on their way."""
+    """A `Browser` with a fast path, without a queue or a task between socket and call."""
 
     def send_now(self, frame: Frame, /) -> bool:
         """Send a frame at once; False, and nothing is done, if it has to go by `send`."""
 
     def offer_to(self, take: Take | None, /) -> None:
-        """Offer frames to `take` while somebody waits in `receive`, and nothing that came
-        before is on its way to them."""
+        """Offer frames to `take`, but only while `receive` is awaited and no earlier frame is still
+        on its way to it."""
 
 
 def send_now_of(browser: Browser) -> Callable[[Frame], bool]:

@@ -51,7 +51,7 @@ class Call(Core):
         """The client is there and the call begins, without a provider yet."""
 
     def listen_with(self, vad: Vad) -> None:
-        """Find the ends of turns here, because the provider does not."""
+        """Detect turns here, because the provider does not."""
         # Only the audio of turns is sent then, which nobody else keeps by itself.
         self.tail.recall = None
         provider = self._provider

@@ -1,4 +1,4 @@
-"""The browser's half of a call: its frames checked and sent on, or answered."""
+"""The browser's half of a call: checks its frames, and sends them on or answers them."""
 
 from __future__ import annotations
 

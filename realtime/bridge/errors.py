@@ -185,7 +185,7 @@ def _by_words(message: str) -> str | None:
 
 
 def _unlisted(code: int) -> str:
-    # The application range says that the provider decided; anything else that the connection broke.
+    # An application's code means that the provider decided; any other, that the connection broke.
     return "provider_error" if 3000 <= code <= 4999 else "provider_gone"
 
 

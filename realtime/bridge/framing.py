@@ -85,8 +85,8 @@ class Splitter:
             at = after
 
     def _frame(self, data: bytes, at: int) -> int:
-        """Hand on the frame at `at`. Returns where it ends; if that, or the end of what is needed
-        to tell, is beyond `data`, nothing was handed on."""
+        """Hand on the frame at `at` and return where it ends. If it is incomplete, hand on nothing
+        and return how far `data` has to reach to get further."""
         there, body = len(data), at + 2
         if there < body:
             return body

@@ -38,7 +38,7 @@ class ProviderSide:
         self._flips = FlipGuard(core)
         self._coming: list[Event] = []
         self._taking = False
-        self._closed: set[str] = set()  # turns whose words will never come
+        self._closed: set[str] = set()  # turns whose transcript will never come
         # Parts of the answer whose text is complete, as item id and content index.
         self._said: set[tuple[str, int]] = set()
         self._handlers: dict[str, Callable[[Event], None]] = {

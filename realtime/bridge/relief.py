@@ -61,8 +61,8 @@ class Relief:
         await self._change(end - now())
 
     async def _change(self, left: float) -> None:
-        """Open a session at a quiet moment within `left` seconds, then wait for another quiet one
-        to use it."""
+        """Open a session at a quiet moment within `left` seconds, then wait for another such moment
+        to change to it."""
         now = asyncio.get_running_loop().time
         deadline = now() + left - min(self._limits.rollover_deadline, left / 4)
         while self._fresh is None and now() < deadline:

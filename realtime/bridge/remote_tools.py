@@ -212,7 +212,7 @@ class RemoteTools:
             self._end(call, DECLINED)
 
     def _broken_off(self, response_id: str) -> None:
-        """An answer was interrupted: decline what it still waits to be allowed."""
+        """An answer was interrupted: decline its calls that still wait for approval."""
         for call in list(self._calls.values()):
             if call.response_id == response_id and call.state == AWAITING:
                 self._answer(call, approve=False)

@@ -24,7 +24,7 @@ Event = Mapping[str, Any]
 
 
 class Recorder(Tap):
-    """Watches one call and keeps it.
+    """Watches one call and stores it.
 
     A row appears when an item appears, grows with its transcript, and is finished when the item is;
     an answer's text ends with what was heard of it.

@@ -1,7 +1,7 @@
-"""Names for the items of a server that gives them all the same id, as LocalAI long did.
+"""Renames the items of a server that gives all of them the same id, as LocalAI did for a long time.
 
-An id that turns up for a second item is such an id. From then on each turn and each item of an
-answer that comes under it gets a name of ours; all other ids stay as they are.
+An id that comes for a second item is such a shared id. From then on, each turn and each item of an
+answer that has it gets an id of ours; all other ids stay as they are.
 """
 
 from __future__ import annotations

@@ -88,22 +88,21 @@ class Dialect(Protocol):
         """The GA events of one received frame, complete: ids and indexes filled, audio as PCM
         bytes. The session's start is `session.created`. Never raises on bad input.
 
-        `response.usage` and a transcription's `usage` are in GA's spelling. Where the provider
-        said something else, or nothing of a transcription (which GA wants to have one), its own
-        object, or None, is beside them as the event's `raw_usage`.
+        `response.usage` and a transcription's `usage` are in GA's spelling. If the provider reports
+        something else, or no usage of a transcription (for which GA requires one), the event's
+        `raw_usage` has its own object, or None.
         """
 
     def more_audio(self, frame: Frame) -> tuple[Event, bytes] | None:
-        """The fast way to read a frame, tried before `decode`: if it is only the next audio of the
-        part of an answer that `decode` returned last, that event and the following PCM. None:
-        `decode` it."""
+        """A fast path, tried before `decode`: if the frame only has more audio for the part of an
+        answer whose audio `decode` returned last, that event and the new PCM. None: `decode` it."""
 
     def encode(self, event: Mapping[str, Any]) -> Iterable[Frame]:
         """The frames for one GA client event other than an audio append."""
 
     def answers(self) -> Sequence[Event]:
-        """GA events with which the dialect itself answers what it was last given to encode, instead
-        of the provider; asked for after each `encode` and `audio`. Each is returned once."""
+        """GA events with which the dialect itself answers what it was last given to encode, in
+        place of the provider; fetched after each `encode` and `audio`. Each is returned once."""
 
     def audio(self, pcm: bytes) -> Iterable[Frame]:
         """The frames that carry microphone audio; none while a resampler still gathers."""

@@ -45,7 +45,7 @@ class Endpoint:
         return self.identity(target) | dict(target.headers)
 
     def identity(self, target: Target) -> dict[str, str]:
-        """The headers that say who we are."""
+        """The headers that identify us to the provider."""
         return {"Authorization": f"Bearer {target.key}"} if target.key else {}
 
     def _whole_path(self, path: str) -> str:

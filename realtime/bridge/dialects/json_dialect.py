@@ -252,7 +252,7 @@ class JsonDialect(Endpoint):
         return (event,)
 
     def judged(self, error: Event) -> Event:
-        """A provider's error as the tables of `errors` know it, if it uses other codes."""
+        """A provider's error, changed so that the tables of `errors` recognise it."""
         return error
 
     def _checked(self, event: Event) -> list[Event]:

@@ -1,7 +1,7 @@
-"""Renames items of a provider that counts them from the beginning in each session.
+"""Renames the items of a provider that numbers them from the beginning in each session.
 
-An id of an item in an earlier session or call must not be used for another one: such an item gets a
-name of ours, and the provider keeps its own.
+The id of an item in an earlier session or call must not be used for another one: the new item gets
+an id of ours, while the provider goes on using its own.
 """
 
 from __future__ import annotations

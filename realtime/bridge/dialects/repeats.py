@@ -26,7 +26,7 @@ class Repeats:
 
     def came(self, frame: Frame) -> bool:
         """Whether this very frame, of an event with an id, came before."""
-        # The id alone is not enough: not every provider counts its events well. A hash is kept
+        # The id alone is not enough: not every provider's event ids are unique. A hash is kept
         # because it is small, and hashing an answer's audio takes half a microsecond.
         mark = hash(frame)
         if mark in self._known:

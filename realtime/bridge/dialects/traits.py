@@ -47,7 +47,7 @@ class Traits:
     further: tuple[str, ...] = ()
     """Other GA session fields that it takes; `*`: all of them."""
     usage: str = "tokens"
-    """What of usage is reported, in words."""
+    """Which usage is reported, in words."""
     asks: tuple[str, ...] = ()
     """Fields of a `Target` that the dialect uses, besides url, model and key."""
     note: str = ""
@@ -55,5 +55,5 @@ class Traits:
 
     @property
     def own_turns(self) -> bool:
-        """Whether the bridge has to find the ends of turns."""
+        """Whether the bridge has to detect turns."""
         return not self.turn_detection

@@ -1,4 +1,4 @@
-"""The provider's half of a program's call: GA events passed on, errors included."""
+"""The provider's half of a program's call: passes on GA events, errors included."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Show = Callable[[Event], Event]
 
 
 class SdkProviderSide(ProviderSide):
-    """Tells a program what a page need not know, such as benign errors: it follows the session
-    itself.
+    """Passes on what a page need not know, such as benign errors, since a program follows the
+    session itself.
 
     An answer that comes as text where audio was asked for is left as it is.
     """

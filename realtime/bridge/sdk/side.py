@@ -1,4 +1,4 @@
-"""A program's half of a call: its GA events checked and sent on, or answered."""
+"""A program's half of a call: checks its GA events, and sends them on or answers them."""
 
 from __future__ import annotations
 
