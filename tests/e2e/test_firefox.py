@@ -181,7 +181,7 @@ def test_what_did_not_arrive_once_is_there_when_it_is_asked_for_again(visit: Ope
             page.route(f"**/js/panels/{name}*.js", lambda route: route.abort())
         page.reload()
         page.get_by_test_id("open-options").click()
-        told = page.get_by_role("alert").filter(has_text="A part of this page did not arrive.")
+        told = page.get_by_role("alert").filter(has_text="A part of this page did not load.")
         expect(told).to_be_visible()
         page.unroute_all()
         page.get_by_test_id("open-options").click()
