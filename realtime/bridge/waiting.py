@@ -89,6 +89,7 @@ class Tail:
         self._asked_by: Event | None = None  # the page's commit, if it said that it ended
         self.asks_again = False
         """Whether that turn is given again."""
+        self._was_asked = False  # the turn under way was over once before
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._kept)
@@ -124,11 +125,13 @@ class Tail:
     def over(self, now: int) -> None:
         """The turn is over. `now`: how many bytes were sent in the whole call."""
         begins, ends, commit = self._begins, self._ends, self.commit
+        again = self._was_asked
         if commit is not None and self.size <= self._most():
             begins = now - self.size
         if begins is None or not begins < ends <= now:
             ends = now
-        asked = b"" if begins is None else self._held(begins, ends, now)
+        # Perhaps the provider breaks at it: once is enough.
+        asked = b"" if begins is None or again else self._held(begins, ends, now)
         self.clear(now - ends)
         self.asked, self._asked_until, self._asked_by = asked, ends, commit
 
@@ -163,6 +166,7 @@ class Tail:
         joins = self._asked_until == end - self.size and not (self._asked_by and self.size)
         self.asks_again = joins and bool(self.asked)
         if self.asks_again:
+            self._was_asked = True
             self.commit = self._asked_by
             self._kept.extendleft(reversed(_pieces(self.asked)))
             self.size += len(self.asked)
@@ -173,7 +177,7 @@ class Tail:
         """The turn is over: drop all that was sent except about the last `rest` bytes."""
         self._begins, self._ends = None, 0
         self.commit = None
-        self.asked, self.asks_again = b"", False
+        self.asked, self.asks_again, self._was_asked = b"", False, False
         if self.recall is not None:
             self._kept.clear()
             self.size = min(self.size, rest)

@@ -231,6 +231,25 @@ async def test_a_turn_that_was_lost_before_its_words_came_is_told():
     assert "conversation.item.input_audio_transcription.failed" in running.page.types()
 
 
+async def test_a_turn_at_which_the_provider_breaks_each_time_is_given_again_once():
+    by_hand = {"audio": {"input": {"turn_detection": None}}}
+    script = [Send(session_created()), Expect("input_audio_buffer.commit"), Send(committed("u1"))]
+    async with ScriptedProvider([*script, Die()], [*script, Die()], script) as provider:
+        running = Running(provider, limits=SOON)
+        await running.page.until("nextvoice.ready")
+        running.page.say({"type": "session.update", "session": by_hand})
+        for _ in range(50):
+            running.page.say(PCM)
+        running.page.say({"type": "input_audio_buffer.commit"})
+        running.page.say({"type": "response.create"})
+        await running.page.until("nextvoice.notice")
+        running.page.say(HANG_UP)
+        assert (await running.record()).reason == "hang_up"
+    assert [len(visit.audio) for visit in provider.visits] == [96_000, 96_000, 0]
+    codes = [f["code"] for f in running.page.frames if isinstance(f, dict) and "code" in f]
+    assert codes == ["turn_lost"]
+
+
 async def test_a_turn_is_answered_that_was_written_down_as_far_as_anybody_knows():
     kind = "conversation.item.input_audio_transcription.delta"
     turn = [committed("u1"), item_added("u1", None)]
