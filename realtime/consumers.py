@@ -23,6 +23,7 @@ from realtime import metrics
 from realtime.bridge import Gone, Resume, receive_start
 from realtime.bridge.browser import Quick, Take
 from realtime.bridge.ends import ENDS, End, ended_event
+from realtime.bridge.limits import Limits
 from realtime.bridge.start import Start
 from realtime.bridge.writer import never
 from realtime.calls import elsewhere, live
@@ -45,6 +46,8 @@ Message = dict[str, Any]
 NOT_FOUND = 4404
 MOST_WAITING = 5
 """How many sockets of one person may be open in one process without having started a call."""
+BEAT_SECONDS = 3.0
+"""How often a page hears that its connection lives, when nothing else is sent."""
 
 _waiting = Places()
 AWAY = 1013  # the page tries again
@@ -175,7 +178,8 @@ class CallConsumer(AsyncConsumer):  # type: ignore[misc]
             await self._refuse(browser, refused.reason, refused.words)
             return
         person_pass = PagePass(conversation.pk, scope["session_key"])
-        running = RunningCall(browser, scope["user"], opening, person_pass)
+        limits = Limits(beat_seconds=BEAT_SECONDS if start.beats else 0.0)
+        running = RunningCall(browser, scope["user"], opening, person_pass, limits=limits)
         running.start()
         await self._attend(browser, running)
 

@@ -79,6 +79,9 @@ class Limits:
     """How many functions a model may call between two turns of the person."""
     resume_seconds: float = 15.0
     """How long a call goes on without its browser."""
+    beat_seconds: float = 0.0
+    """How often a browser that listens for it hears that the line is there, when nothing else is
+    to be told; 0: never."""
     resume_bytes: int = 400_000
     """How much that a browser has not confirmed is kept, in case it was lost."""
     remembered_letters: int = 24_000

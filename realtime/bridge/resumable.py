@@ -20,6 +20,8 @@ from .writer import Frame, Writer, size_of
 
 TOKEN_BYTES = 24
 READY = '{"type":"nextvoice.ready"'
+BEAT = '{"type":"nextvoice.beat"}'
+"""Says no more than that the line is there; neither side counts it."""
 LOST_CODES = frozenset({None, 1005, 1006, 1011, 1012, 1013, 1014, 1015})
 """Close codes of a socket that was lost. With any other the page has left, or misbehaved."""
 HOLD_SECONDS = 8.0
@@ -92,6 +94,8 @@ class ResumableBrowser:
         self._attached = asyncio.Event()
         self._flowing = asyncio.Event()  # the socket takes frames, or there is none
         self._lost_at = 0  # bytes that had been sent when the socket was lost
+        self._beating: asyncio.TimerHandle | None = None
+        self._told = 0  # frames that had been sent at the last beat
         self._attach(socket)
 
     @property
@@ -189,6 +193,8 @@ class ResumableBrowser:
     async def close(self) -> None:
         """The call is over: no more sockets are accepted, and the last one is let go."""
         self._leave(Gone())
+        if self._beating is not None:
+            self._beating.cancel()
         self._detach()
         if self._closing:
             await asyncio.wait(self._closing)
@@ -196,8 +202,18 @@ class ResumableBrowser:
     def _keep(self, frame: Frame) -> None:
         if not self._ready:
             self._ready = isinstance(frame, str) and frame.startswith(READY)
+            if self._ready and self._limits.beat_seconds:
+                self._beat()
         if self._ready:
             self._ring.add(frame)
+
+    def _beat(self) -> None:
+        """Tell the browser that the line is there, unless it hears something anyway."""
+        if self._told == self._ring.end and self._writer is not None and self._flowing.is_set():
+            self._writer.write(BEAT)
+        self._told = self._ring.end
+        loop = asyncio.get_running_loop()
+        self._beating = loop.call_later(self._limits.beat_seconds, self._beat)
 
     def _offered(self, frame: Frame) -> bool:
         # While `receive` waits here no earlier frame is on its way, so none is overtaken.

@@ -28,6 +28,8 @@ class Start:
     changes: tuple[Change, ...] = ()
     """The `session` it asks for, as checked changes; they take precedence over the fields above."""
     time_zone: str = ""
+    beats: bool = False
+    """Whether the page listens for `nextvoice.beat`, by which it knows that its line is there."""
 
     @property
     def asked_voice(self) -> str | None:
@@ -84,6 +86,7 @@ def parse_start(text: str) -> Start:
         sample_rate=count(client, "sample_rate", 0, MAX_RATE),
         changes=tuple(changes_of(wanted)),
         time_zone=client.get("time_zone") or "",
+        beats=client.get("beats") is True,
     )
 
 

@@ -112,6 +112,19 @@ async def test_frames_of_a_socket_that_was_replaced_are_neither_taken_nor_counte
 # Who may
 
 
+async def test_a_page_hears_that_its_line_is_there_and_nobody_counts_it():
+    browser, wire = await ready(Limits(resume_seconds=5, beat_seconds=0.02))
+    await wire.until("nextvoice.beat", 2)
+    went_on, new = resumed(browser, 1)
+    assert went_on
+    await new.until("nextvoice.beat", 2)
+    assert {*new.types()} == {"nextvoice.resumed", "nextvoice.beat"}
+    await browser.close()
+    said = len(new.frames)
+    await asyncio.sleep(0.05)
+    assert len(new.frames) == said
+
+
 async def test_a_wrong_token_changes_nothing():
     browser, wire = await ready()
     for token in ("", "wrong", "\u00e9", browser.token + "x", browser.token[:-1]):

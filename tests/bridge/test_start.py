@@ -22,10 +22,10 @@ def test_a_start_says_everything_it_wants():
         model="7",
         voice="cedar",
         turn_detection=None,
-        client={"sample_rate": 48000, "time_zone": "Europe/Rome"},
+        client={"sample_rate": 48000, "time_zone": "Europe/Rome", "beats": True},
     )
     assert parse_start(frame) == Start(
-        ("text",), "7", "cedar", True, 48000, time_zone="Europe/Rome"
+        ("text",), "7", "cedar", True, 48000, time_zone="Europe/Rome", beats=True
     )
 
 

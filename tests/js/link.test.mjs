@@ -295,6 +295,32 @@ test("sound said while away arrives after the resume, the newest 1.8 seconds of 
   assert.equal(link.counters.framesDropped, 15);
 });
 
+test("a line that the server says is there, and then says nothing for 8 seconds, is let go", (context) => {
+  const { socket, told, link } = dial({ resume: RESUME });
+  const plain = dial({ resume: RESUME });
+  const began = performance.now();
+  let seconds = 0;
+  context.mock.method(performance, "now", () => began + 1000 * seconds);
+  const pass = (by) => {
+    for (let n = 0; n < by; n++) {
+      seconds += 1;
+      link.sendAudio(PCM);
+      mock.timers.tick(1000);
+    }
+  };
+  socket.says({ type: "nextvoice.beat" });
+  pass(7);
+  socket.says({ type: "nextvoice.beat" });
+  pass(7);
+  assert.deepEqual(told, ["nextvoice.ready"]);
+  pass(4);
+  assert.deepEqual(told, ["nextvoice.ready", "lost"]);
+  const again = next();
+  // Nobody counts a beat.
+  assert.equal(again.sent[0].received, 1);
+  assert.deepEqual(plain.told, ["nextvoice.ready"]);
+});
+
 test("words that went into a line that was dead already, and are too old, are told as lost", () => {
   const { link, socket, told } = dial({ resume: RESUME });
   link.onspeechlost = () => told.push("speech lost");

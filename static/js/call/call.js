@@ -339,7 +339,7 @@ export class Call extends EventTarget {
     this.#sound?.begin();
     const turns = this.#sound && this.mode === "free" ? "server_vad" : null;
     // For questions about the time, which mean the person's time zone.
-    const client = { time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+    const client = { time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone, beats: true };
     return { ...this.#applied.begin(this.options), turn_detection: turns, client };
   }
 

@@ -9,7 +9,8 @@ import { CallSocket, Outbox } from "./socket.js";
 
 const WAITS_MS = [0, 250, 500, 1000, 2000]; // the last one is repeated
 const GIVE_UP_MS = 60_000;
-const TICK_MS = 10_000;
+const TICK_MS = 2000;
+const SILENT_MS = 8000; // where the server says every three seconds that the line is there
 const ASLEEP_MS = 120_000; // timers of a page in the background may be a minute late
 const FIRST = { openMs: 15_000, answerMs: 30_000 };
 const AGAIN = { openMs: 4000, answerMs: 30_000 };
@@ -56,6 +57,8 @@ export class CallLink {
   #moved = 0; // bytes that have left the socket's buffer
   #silence; // timer that runs while nothing has been received since a message was sent
   #ticking;
+  #beats = false; // whether it does
+  #heardAt = 0;
   #awakeAt = Date.now();
   #wokeAt = -Infinity; // by the wall clock: other clocks may stop while the device sleeps
   #onOnline = () => this.#phase === "lost" && !this.#socket && this.#connect();
@@ -132,13 +135,17 @@ export class CallLink {
     this.#socket = null;
   }
 
-  /** Notice when the device was asleep. */
+  /** Notice when the device was asleep, and when the line is dead: what is sent is no sign of it. */
   #tick() {
     clearTimeout(this.#ticking);
     const now = Date.now();
     if (now - this.#awakeAt > ASLEEP_MS) this.#wokeAt = now;
     this.#awakeAt = now;
-    this.#ticking = setTimeout(() => this.#tick(), TICK_MS);
+    this.#ticking = setTimeout(() => {
+      this.#tick();
+      const silent = performance.now() - this.#heardAt > SILENT_MS;
+      if (silent && this.#beats && this.#phase === "ready" && this.#resume) this.#letGo();
+    }, TICK_MS);
   }
 
   #connect() {
@@ -163,6 +170,7 @@ export class CallLink {
 
   #take(frame) {
     clearTimeout(this.#silence);
+    this.#heardAt = performance.now();
     if (!this.#begun) {
       // Before `begin` it can only be the reason for a close. If that still holds later, the next
       // socket will be told as well.
@@ -176,6 +184,10 @@ export class CallLink {
       return;
     }
     const event = parsed(frame);
+    if (event?.type === "nextvoice.beat") {
+      this.#beats = true;
+      return;
+    }
     if (event?.type === "nextvoice.resumed") return this.#onResumed(event);
     if (event?.type === "nextvoice.ready") this.#onReady(event);
     this.#count(frame.length);
