@@ -11,8 +11,11 @@ import pytest
 from django.db import OperationalError
 
 from realtime import unawaited
+from realtime.db import in_database
+from realtime.models import Lease
 from realtime.money import keeper
 from realtime.money.keeper import Keeper
+from realtime.money.quotas import renew
 from realtime.money.terms import Terms, Wish
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,3 +85,26 @@ async def test_one_call_that_fails_in_an_outage_sets_no_other_free(
         for member in members:
             ours.leave(member.call_id)
         await asyncio.wait(unawaited._tasks)
+
+
+async def test_a_call_that_leaves_while_its_place_is_kept_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, member, loop = Keeper(), Member(), asyncio.get_running_loop()
+
+    async def leave() -> None:
+        ours.leave(member.call_id)
+        await asyncio.wait(unawaited._tasks)
+
+    def renew_late(wishes: Collection[Wish], now: datetime) -> dict[uuid.UUID, Terms]:
+        asyncio.run_coroutine_threadsafe(leave(), loop).result(30)
+        return renew(wishes, now)
+
+    monkeypatch.setattr(keeper, "SECONDS", 0.01)
+    monkeypatch.setattr(keeper, "_renews_with", renew_late)
+    ours.join(member.call_id, member)
+    assert ours._task is not None
+    await asyncio.wait_for(ours._task, 30)
+    if unawaited._tasks:
+        await asyncio.wait(unawaited._tasks)
+    assert await in_database(Lease.objects.count) == 0
