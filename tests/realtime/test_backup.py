@@ -334,6 +334,12 @@ def changed(whole: Path, path: Path, change: str) -> Path:
     with path.open("wb") as out:
         writer = archive.Writer(out)
         manifest = archive.verified(whole)
+        if change == "file lost":
+            for part in archive.parts(whole):
+                if not part.name.startswith("media/"):
+                    writer.add(part.name, BytesIO(part.content.read()))
+            writer._tar.close()
+            return path
         for part in archive.parts(whole):
             if part.name == archive.MANIFEST or (change == "part lost" and "price" in part.name):
                 continue
@@ -373,6 +379,7 @@ REFUSALS = {
     "endless": "is not whole: its end is missing",
     "link": "a part that is no file|goes on after its manifest",
     "rows lost": "rows/chats.user/000001.jsonl.gz cannot be read",
+    "file lost": "its parts are not those of its manifest",
     "part lost": "realtime.price is not what was backed up (0 of",
 }
 
