@@ -599,6 +599,7 @@ async def test_time_that_a_provider_counts_is_billed_as_it_counts_in_each_sessio
     assert await balanced() == Decimal("0.05")
     (estimated,) = (row for row in ledger if row.seconds == 5)
     assert "/1/" in estimated.upstream_session
+    assert [row.kind for row in ledger if "/2/" in row.upstream_session] == ["time"]
 
 
 def test_a_price_by_time_that_is_set_before_a_call_is_connected_bills_nothing_before() -> None:
