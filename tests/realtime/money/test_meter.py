@@ -922,6 +922,11 @@ async def test_an_answer_that_is_told_again_without_usage_costs_what_was_reporte
     assert (row.source, row.cost) == ("reported", COST)
     await asyncio.wait_for(safe.wait(), 8)
     assert list(rig.meter.settling.names()) == []
+    # Where nothing is on its way nobody waits.
+    for wait in (rig.meter.settling.hold, rig.meter.settling.when_settled):
+        safe.clear()
+        wait(safe.set)
+        assert safe.is_set()
     assert await balanced() == COST
 
 
