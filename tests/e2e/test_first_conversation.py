@@ -297,6 +297,10 @@ def test_muting_and_the_keyboard(visit: Open) -> None:
         expect(panel).to_have_attribute("data-state", "muted")
         page.keyboard.press("m")
         expect(panel).not_to_have_attribute("data-state", "muted")
+        # It is the same key where it writes another script.
+        for key, muted in (("ь", True), ("צ", False), (",", False)):
+            panel.dispatch_event("keydown", {"key": key, "code": "KeyM", "bubbles": True})
+            assert (panel.get_attribute("data-muted") is not None) == muted
         # What an input method takes back is no wish to hang up.
         composed = {"key": "Escape", "isComposing": True, "bubbles": True}
         for _ in range(2):

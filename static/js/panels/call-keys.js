@@ -23,7 +23,7 @@ export function connectCallKeys(panel, call, { warn, dismiss }) {
       return;
     }
     if (isWriting(event.target) || !call.live || event.defaultPrevented) return;
-    if (event.key.toLowerCase() === "m" && !event.repeat) call.toggleMute();
+    if (isM(event) && !event.repeat) call.toggleMute();
     if (event.key === " " && call.mode !== "free" && !isForButton(event.target)) {
       event.preventDefault();
       // Some browsers click a focused button on keyup even if keydown was cancelled.
@@ -37,6 +37,11 @@ export function connectCallKeys(panel, call, { warn, dismiss }) {
     if (event.key === " ") letGo(call);
   });
   window.addEventListener("blur", () => letGo(call));
+}
+
+/** Whether the key is M. Keyboards of other scripts have another letter in its place. */
+function isM({ key, code }) {
+  return key.toLowerCase() === "m" || (code === "KeyM" && key > "\x7f");
 }
 
 /** End a turn that is held. */
