@@ -85,8 +85,10 @@ export class ConversationPage {
   async talk() {
     switchOnSound();
     this.#unfollow();
+    if (this.#config.models.length > 0) this.#call.dial(this.#config.ws_url);
     const panel = await this.#panel();
     if (panel && !this.#left) this.#talkIn(panel);
+    this.#call.undial();
     // If no call started, release the audio context and watch other tabs again.
     if (!this.#callIsHere) leaveAudio(this);
     this.#follow();

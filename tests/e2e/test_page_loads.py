@@ -123,7 +123,9 @@ def test_a_tap_on_talk_before_what_a_call_needs_is_there_begins_one_call(visit: 
         page.route("**/js/call/sound*.js", lambda route: asked.append(route))
         page.reload()
         talk, panel = page.get_by_test_id("start-call"), page.get_by_test_id("call-panel")
-        talk.click()
+        # Meanwhile its line is opened.
+        with page.expect_websocket(lambda socket: "/ws/call/" in socket.url):
+            talk.click()
         expect(talk).to_have_attribute("aria-busy", "true")
         talk.click()
         until(page, lambda: asked)

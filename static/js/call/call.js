@@ -36,6 +36,7 @@ export class Call extends EventTarget {
   #responses = new Responses();
   #whole = false; // the last response was completed
   #link = null;
+  #dialed = null; // {url, link} of a call that is about to begin
   #attempt = 0; // incremented to invalidate an asynchronous start that is still under way
   #readyAt = null;
   #applied = new Applied(); // the choices that the running call knows
@@ -117,6 +118,18 @@ export class Call extends EventTarget {
     const sent = this.#link?.counters ?? { framesSent: 0, framesDropped: 0 };
     const heard = this.#sound?.counters ?? { samplesRendered: 0, peakRendered: 0, itemsHeard: 0 };
     return { state: this.state, ...sent, ...heard };
+  }
+
+  /** A call is about to begin: open its line meanwhile. Whatever comes of that, `undial`. */
+  dial(url) {
+    this.undial();
+    this.#dialed = { url, link: new CallLink(url, () => this.#startFields()) };
+  }
+
+  /** Close a line that no call came to need. */
+  undial() {
+    this.#dialed?.link.close();
+    this.#dialed = null;
   }
 
   /**
@@ -320,7 +333,10 @@ export class Call extends EventTarget {
   }
 
   #newLink() {
-    const link = new CallLink(this.options.url, () => this.#startFields());
+    const { url } = this.options;
+    if (this.#dialed?.url !== url) this.dial(url);
+    const { link } = this.#dialed;
+    this.#dialed = null;
     link.onevent = (event) => this.#take(event);
     link.onaudio = (id, pcm) => this.#sound?.play(id, pcm);
     link.onlost = () => this.#state.apply("lost");
