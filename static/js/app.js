@@ -323,7 +323,10 @@ connectVisits();
 exposeCounters();
 later().catch(() => {}); // retried when a module is needed
 visits.begin();
-setInterval(() => showTimes(document), TIMES_MS);
+setInterval(() => {
+  showTimes(document);
+  page?.thread.showDays();
+}, TIMES_MS);
 window.addEventListener("pagehide", ({ persisted }) => {
   page?.choice.flush();
   if (!persisted) call.hangUp();

@@ -158,6 +158,19 @@ def test_on_paper_code_tables_and_a_long_title_are_whole(visit: Open, site: Site
         assert page.evaluate("document.documentElement.scrollWidth") <= 600
 
 
+def test_the_day_of_what_was_said_is_told_once_it_is_over(visit: Open) -> None:
+    with visit(None) as page:
+        page.clock.install()
+        new_conversation(page)
+        page.get_by_test_id("composer-text").fill("hello")
+        page.keyboard.press("Enter")
+        messages = page.get_by_test_id("message")
+        expect(messages).to_have_count(2, timeout=ANSWER_MS)
+        assert messages.first.get_attribute("data-day") is None
+        page.clock.fast_forward("24:00:00")
+        expect(messages.first).to_have_attribute("data-day", "Yesterday")
+
+
 FRAME = """(box) => {
   const { outlineStyle, outlineColor, color } = getComputedStyle(box.parentElement);
   return outlineStyle === "solid" && outlineColor === color;

@@ -81,6 +81,11 @@ export class Thread {
     show(this.#empty, this.empty);
   }
 
+  /** Say of which day the messages are; at midnight today becomes yesterday. */
+  showDays() {
+    showDays(this.#list);
+  }
+
   /** A call begins: prepare its divider. */
   beginCall(id, { spoken }) {
     this.#calls.add(id);
