@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import Open
+from tests.e2e.test_options import until
 
 KEY = "sk-canary-0123456789abcdef"
 PHONE = {"width": 390, "height": 844}
@@ -45,6 +46,19 @@ def test_choosing_a_service_and_pasting_a_key_is_all_it_takes(visit: Open) -> No
         provider.get_by_role("link", name="Delete").click()
         page.get_by_role("button", name="Delete").click()
         expect(page.get_by_text("and its key were deleted")).to_be_visible()
+
+
+def test_a_service_that_is_chosen_before_the_scripts_are_there_fills_the_form(visit: Open) -> None:
+    with visit(None) as page:
+        page.get_by_label("Your account").click()
+        page.get_by_role("link", name="Models and keys").click()
+        asked: list[Route] = []
+        page.route("**/js/app*.js", lambda route: asked.append(route))
+        page.get_by_test_id("providers").get_by_role("link", name="Add a provider").first.click()
+        page.get_by_label("Service").select_option("azure")
+        until(page, lambda: asked)[0].continue_()
+        expect(page.get_by_label("Name").first).to_have_value("Azure OpenAI")
+        expect(page.get_by_label("Deployment")).to_be_visible()
 
 
 def test_who_answers_is_chosen_on_the_front_page_and_kept(visit: Open) -> None:

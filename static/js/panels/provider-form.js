@@ -22,9 +22,15 @@ export function connectProviderForm(root = document) {
     fill(root, presets, presets[preset.value]);
     showAsked();
   });
+  if (wasChosenBefore(preset, find("#id_url", root))) fill(root, presets, presets[preset.value]);
   showNote(root, presets[preset?.value]);
   showModels(root, presets[preset?.value], false);
   showAsked();
+}
+
+/** Whether a service was chosen before this was there, and nothing that comes with it is filled in. */
+function wasChosenBefore(preset, url) {
+  return Boolean(preset?.value) && !preset.selectedOptions[0].defaultSelected && url.value === url.defaultValue;
 }
 
 function fill(root, presets, preset) {
