@@ -334,6 +334,7 @@ async def test_silence_after_which_a_provider_asks_who_is_there_is_not_estimated
     rig.meter.on_event({"type": "input_audio_buffer.timeout_triggered", **silence})
     rig.meter.on_event(turn()[-1])
     assert not rig.meter.awaits_usage
+    rig.meter.on_event(turn(usage=HEARD)[-1] | {"usage": None})
     rig.meter.on_event(session_created())
     assert await rig.settle() == []
     # What the provider says it took to write it down is paid for all the same.
@@ -348,8 +349,9 @@ async def test_what_a_page_took_back_of_a_turn_is_not_estimated(transactional_db
     for _ in range(2):
         rig.meter.on_user_audio(bytes(SECOND), 0)
     rig.meter.on_event(committed)
-    (owed,) = rig.owing
-    assert owed["counts"]["seconds"] == "2"
+    rig.meter.on_user_audio(bytes(SECOND), 0)
+    rig.meter.on_event(committed | {"item_id": "item_next"})
+    assert [owed["counts"]["seconds"] for owed in rig.owing] == ["2", "1"]
     rig.meter.on_event(session_created())
     await rig.settle()
 
@@ -392,6 +394,28 @@ async def test_a_turn_that_broke_off_with_its_session_is_paid_for_in_the_next(
     assert (row.key, row.cost) == ("item_b", HEARD_COST)
 
 
+async def test_what_is_written_down_without_usage_is_estimated_at_the_price_of_who_does(
+    transactional_db: None,
+) -> None:
+    price = {"kind": "transcription", "since": datetime.now(UTC), "text_out": Decimal(10)}
+    await in_database(lambda: Price.objects.create(model="t2", audio_in=Decimal(6), **price))
+    rig = Rig()
+    hearing = {"transcription": {"model": "t2"}}
+    for hears in ({"input": hearing}, {"output": {"voice": "x"}}):
+        session = {"type": "realtime", "audio": hears}
+        rig.meter.on_client_event({"type": "session.update", "session": session})
+        if "input" in hears:
+            rig.meter.on_event({"type": "session.updated", "session": session})
+    started, stopped, committed, done = turn(usage=HEARD)
+    # The ends of turns that nobody told the beginning of are nobody's.
+    rig.meter.on_event(stopped)
+    for event in (started, stopped, committed, stopped, done | {"usage": None}):
+        rig.meter.on_event(event)
+    (row,) = await rig.settle()
+    assert (row.model, row.counts()) == ("t2", Counts(audio_in=15, text_out=2))
+    assert [event["item_id"] for event in rig.told] == ["item_u"]
+
+
 async def test_what_is_to_be_written_down_no_more_is_not_estimated(transactional_db: None) -> None:
     rig = Rig()
     hearing = {"transcription": None}
@@ -401,6 +425,7 @@ async def test_what_is_to_be_written_down_no_more_is_not_estimated(transactional
     for event in turn():
         rig.meter.on_event(event)
     assert (rig.meter.awaits_usage, rig.owing) == (False, None)
+    rig.meter.on_event(turn(usage=HEARD)[-1] | {"usage": None})
     assert await rig.settle() == []
 
 
@@ -844,6 +869,11 @@ async def test_what_is_on_its_way_into_the_ledger_is_under_way_if_the_model_used
         assert len(rig.meter.settling.names()) == 3
         assert rig.meter.under_way() == [counts_of(USAGE)]
         assert rig.meter.under_way(without=[name]) == []
+        rig.meter.on_event(response_created("resp_2"))
+        rig.meter.on_assistant_audio("item_a", 0, bytes(SECOND))
+        (spoken,) = rig.meter.under_way(without=[name])
+        rig.meter.on_event(response_done("resp_2"))
+        assert rig.meter.under_way(without=[name]) == [spoken]
     await rig.settle()
 
 
