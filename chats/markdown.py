@@ -28,6 +28,9 @@ TAGS = {
 }
 LINK = {"link_open", "link_close"}
 
+_LINKS = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_AROUND = re.compile(r"\*\*|~~|`+")
+_BETWEEN = re.compile(r"(?<!\S)(?:#{1,6}|[>*+|-]|[:|-]{3,})(?!\S)")
 _HEADING = re.compile(r"(</?h)([1-6])>")
 _parser = MarkdownIt(
     "commonmark", {"html": False, "maxNesting": MAX_NESTING, "breaks": True}
@@ -81,6 +84,13 @@ def as_html(text: str) -> SafeString:
 
 
 @lru_cache(maxsize=REMEMBERED)
+def without_marks(part: str) -> str:
+    """A line cut out of Markdown, such as a search result, without most of its marks. Only for
+    short texts."""
+    words = _AROUND.sub("", _LINKS.sub(r"\1", part))
+    return " ".join(_BETWEEN.sub(" ", words).split())
+
+
 def _formatted(text: str) -> str:
     made = _cleaner.clean(_parser.render(text))
     # Wide tables scroll by themselves, like code.

@@ -69,10 +69,11 @@ def teach_sqlite(sender: object, connection: Any, **_: object) -> None:
 
 
 class Hit(NamedTuple):
-    """A message with some of the words, and its text."""
+    """A message with some of the words, its text, and whether that is Markdown."""
 
     pk: uuid.UUID
     text: str
+    formatted: bool
 
 
 def words_of(text: str) -> list[str]:
@@ -157,7 +158,10 @@ def _add_hits(found: Sequence[Conversation], words: Sequence[str]) -> None:
     best = Subquery(hits(words).filter(conversation=OuterRef("pk")).values("pk")[:1])
     shown = Conversation.objects.filter(pk__in=[each.pk for each in found])
     wanted = shown.annotate(best=best).values("best")
-    said = Message.objects.filter(pk__in=wanted).values_list("conversation", "pk", "text")
-    of = {conversation: Hit(pk, text) for conversation, pk, text in said}
+    said = Message.objects.filter(pk__in=wanted)
+    of = {
+        each.conversation_id: Hit(each.pk, each.text, Message.is_formatted(each.role, each.kind))
+        for each in said.only("conversation_id", "text", "role", "kind")
+    }
     for each in found:
         each.hit = of.get(each.pk)  # type: ignore[attr-defined]

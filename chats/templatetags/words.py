@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django import template
 
-from chats.markdown import as_html
+from chats.markdown import as_html, without_marks
 from chats.models import Message
-from chats.search import around, words_of
+from chats.search import Hit, around, words_of
 
 register = template.Library()
 
@@ -21,6 +21,7 @@ def formatted(message: Message | None) -> bool:
 
 
 @register.filter
-def excerpt(text: str, searched: str) -> str:
-    """The part of a text around the words that were searched for."""
-    return around(text, words_of(searched))
+def excerpt(hit: Hit, searched: str) -> str:
+    """The part of a found text around the words that were searched for, as plain text."""
+    part = around(hit.text, words_of(searched))
+    return without_marks(part) if hit.formatted else part

@@ -263,6 +263,12 @@ def test_a_search_shows_what_was_said_around_the_words(
     assert ("around noon y" in long, long[0], long[-1], len(long) < 260) == (True, "…", "…", True)
     assert shown("trip") == []
     assert shown("crème") == ["Cre\u0300me"]
+    answer = "## Rome\n\n| **Hills** | [more](https://x.org) |\n|---|---|\n| seven | `a-b` - c |"
+    said = Message.objects.filter(pk=Message.objects.get(text__contains="noon").pk)
+    said.update(text=answer, kind="typed", role="assistant")
+    assert shown("seven") == ["Rome Hills more seven a-b c"]
+    said.update(kind="spoken")
+    assert shown("seven")[0].startswith("## Rome | **Hills**")
 
 
 def test_what_a_search_found_is_opened_where_it_was_said(
