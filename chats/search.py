@@ -158,10 +158,11 @@ def _add_hits(found: Sequence[Conversation], words: Sequence[str]) -> None:
     best = Subquery(hits(words).filter(conversation=OuterRef("pk")).values("pk")[:1])
     shown = Conversation.objects.filter(pk__in=[each.pk for each in found])
     wanted = shown.annotate(best=best).values("best")
-    said = Message.objects.filter(pk__in=wanted)
+    columns = ("conversation", "pk", "text", "role", "kind")
+    said = Message.objects.filter(pk__in=wanted).values_list(*columns)
     of = {
-        each.conversation_id: Hit(each.pk, each.text, Message.is_formatted(each.role, each.kind))
-        for each in said.only("conversation_id", "text", "role", "kind")
+        conversation: Hit(pk, text, Message.is_formatted(role, kind))
+        for conversation, pk, text, role, kind in said
     }
     for each in found:
         each.hit = of.get(each.pk)  # type: ignore[attr-defined]
