@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
@@ -18,6 +17,7 @@ from django.views.decorators.http import require_safe
 from chats.downloads import sent
 from chats.models import Conversation, Message
 from chats.paging import every
+from chats.views import conversation_of
 
 ROWS_AT_A_TIME = 200
 
@@ -26,7 +26,7 @@ ROWS_AT_A_TIME = 200
 @require_safe
 def download(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The conversation's transcript; `?zone=` names the time zone its times are told in."""
-    found = get_object_or_404(Conversation.objects.visible_to(request.user), pk=pk)
+    found = conversation_of(request, pk)
     zone = _zone(request.GET.get("zone", ""))
     day = timezone.localdate(found.created, zone)
     name = get_valid_filename(f"{found} {day}.md")

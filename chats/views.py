@@ -79,7 +79,7 @@ def _unused(person: Any, account: Account) -> Conversation | None:
 def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """One thread: its end, the messages `?before=` or `?after=` a place in it, or those around the
     message with the id `?at=`."""
-    found = _found(request, pk)
+    found = conversation_of(request, pk)
     thread = (
         Message.objects.filter(conversation=found)
         .select_related("recording")
@@ -108,7 +108,7 @@ def conversation(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def rename(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Give a conversation the posted `title`."""
-    found = _found(request, pk)
+    found = conversation_of(request, pk)
     title = " ".join(request.POST.get("title", "").replace("\0", "").split())[:120]
     if title:
         found.title = title
@@ -120,7 +120,7 @@ def rename(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Hide a conversation; the message shown offers to bring it back."""
-    found = _found(request, pk)
+    found = conversation_of(request, pk)
     found.deleted = timezone.now()
     found.save(update_fields=["deleted"])
     undo = reverse("conversation-restore", args=[found.pk])
@@ -140,7 +140,8 @@ def restore(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return HttpResponseRedirect(found.get_absolute_url())
 
 
-def _found(request: HttpRequest, pk: uuid.UUID) -> Conversation:
+def conversation_of(request: HttpRequest, pk: uuid.UUID) -> Conversation:
+    """The conversation of a URL, named for the log; 404 if the person may not see it."""
     found = get_object_or_404(Conversation.objects.visible_to(request.user), pk=pk)
     about(conversation=str(pk), account=found.account_id)
     return found

@@ -12,11 +12,10 @@ import uuid
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
-from chats.asking import about
 from chats.models import Conversation, User
+from chats.views import conversation_of
 from realtime.bridge.events import Problem
 from realtime.bridge.session import changes_of, check_name
 
@@ -33,8 +32,7 @@ class NotSettings(ValueError):
 @require_POST
 def save(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Keep the posted `settings` (JSON) for a conversation; with `default`, for new ones too."""
-    conversation = get_object_or_404(Conversation.objects.visible_to(request.user), pk=pk)
-    about(conversation=str(pk), account=conversation.account_id)
+    conversation = conversation_of(request, pk)
     try:
         settings = parse_settings(request.POST.get("settings", ""))
     except NotSettings as problem:

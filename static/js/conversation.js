@@ -6,7 +6,7 @@ import { Watch } from "./call/watch.js";
 import { find, isComposing, jsonOf, setText, show } from "./helpers/dom.js";
 import { fetchPage, post, whyNot } from "./helpers/http.js";
 import { draftOf, keepDraft } from "./helpers/storage.js";
-import { t } from "./helpers/strings.js";
+import { t, timeZone } from "./helpers/strings.js";
 import { connectAttachments } from "./panels/attachments.js";
 import { Composer } from "./panels/composer.js";
 import { renewList, retitle } from "./panels/conversation-list.js";
@@ -263,8 +263,7 @@ export class ConversationPage {
 
   /** Have the transcript's times in this device's time zone, as on the page. */
   #connectTranscript() {
-    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    find("[data-transcript]", this.#root).search = new URLSearchParams({ zone });
+    find("[data-transcript]", this.#root).search = new URLSearchParams({ zone: timeZone() });
   }
 
   #connectRename() {

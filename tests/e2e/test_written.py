@@ -120,15 +120,21 @@ FROM_LEFT = """(answer) => [...answer.querySelectorAll("p, pre, li")].map((part)
 })"""
 
 
-def test_each_part_of_an_answer_is_written_in_its_own_direction(visit: Open, site: Site) -> None:
-    thread = site.run(
+def answered(site: Site, text: str, title: str = "") -> str:
+    """A conversation of Ann's in which the assistant wrote this; its id."""
+    thread: str = site.run(
         "from chats.models import User\n"
         "ann = User.objects.get(username='ann')\n"
-        "thread = ann.conversations.create(account=ann.own_account)\n"
+        f"thread = ann.conversations.create(account=ann.own_account, title={title!r})\n"
         "thread.messages.create(position=1, role='assistant', kind='typed', status='completed',"
-        f" text={BOTH_WAYS!r})\n"
+        f" text={text!r})\n"
         "tell(str(thread.pk))"
     )
+    return thread
+
+
+def test_each_part_of_an_answer_is_written_in_its_own_direction(visit: Open, site: Site) -> None:
+    thread = answered(site, BOTH_WAYS)
     with visit(None) as page:
         page.goto(f"{site.url}/c/{thread}/")
         answer = wording(page.get_by_test_id("message"))
@@ -140,14 +146,7 @@ ON_PAPER = f"```\n{WIDE}\n```\n\n| a | b |\n|---|---|\n| {'wide' * 60} | {WIDE} 
 
 
 def test_on_paper_code_tables_and_a_long_title_are_whole(visit: Open, site: Site) -> None:
-    thread = site.run(
-        "from chats.models import User\n"
-        "ann = User.objects.get(username='ann')\n"
-        "thread = ann.conversations.create(account=ann.own_account, title='wide' * 30)\n"
-        "thread.messages.create(position=1, role='assistant', kind='typed', status='completed',"
-        f" text={ON_PAPER!r})\n"
-        "tell(str(thread.pk))"
-    )
+    thread = answered(site, ON_PAPER, title="wide" * 30)
     cut = "all => all.map((one) => one.scrollWidth > one.clientWidth)"
     with visit(None, viewport={"width": 600, "height": 800}) as page:
         page.goto(f"{site.url}/c/{thread}/")

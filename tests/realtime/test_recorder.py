@@ -379,6 +379,17 @@ def recorded(call: Call) -> Rig:
     return rig
 
 
+BY_HAND = {"audio": {"input": {"turn_detection": None}}}
+
+
+def recorded_by_hand(call: Call) -> Rig:
+    """The same, in which the person says where turns end."""
+    rig = recorded(call)
+    rig.page({"type": "session.update", "session": BY_HAND})
+    rig.provider({"type": "session.updated", "session": BY_HAND})
+    return rig
+
+
 def speak(rig: Rig, ms: int) -> None:
     for _ in range(ms // 20):
         rig.clock.now += 0.02
@@ -419,13 +430,10 @@ def test_what_a_silent_provider_was_told_is_heard_again_and_kept_whole(call: Cal
 
 
 def test_a_turn_by_hand_is_kept_whole_over_a_break(call: Call) -> None:
-    rig = recorded(call)
-    by_hand = {"audio": {"input": {"turn_detection": None}}}
-    rig.page({"type": "session.update", "session": by_hand})
-    rig.provider({"type": "session.updated", "session": by_hand})
+    rig = recorded_by_hand(call)
     speak(rig, 4000)
     assert heard_again(rig) == 4000
-    rig.provider({"type": "session.updated", "session": by_hand})
+    rig.provider({"type": "session.updated", "session": BY_HAND})
     speak(rig, 1000)
     committed = {"item_id": "u1", "previous_item_id": None}
     rig.provider({"type": "input_audio_buffer.committed", **committed})
@@ -435,10 +443,7 @@ def test_a_turn_by_hand_is_kept_whole_over_a_break(call: Call) -> None:
 
 
 def test_a_turn_by_hand_that_no_provider_took_is_kept_once_when_the_next_has_it(call: Call) -> None:
-    rig = recorded(call)
-    by_hand = {"audio": {"input": {"turn_detection": None}}}
-    rig.page({"type": "session.update", "session": by_hand})
-    rig.provider({"type": "session.updated", "session": by_hand})
+    rig = recorded_by_hand(call)
     speak(rig, 4000)
     rig.page({"type": "input_audio_buffer.commit"})
     assert heard_again(rig) == 4000
@@ -451,10 +456,7 @@ def test_a_turn_by_hand_that_no_provider_took_is_kept_once_when_the_next_has_it(
 
 
 def test_a_turn_by_hand_of_which_nothing_came_is_heard_again_and_kept_once(call: Call) -> None:
-    rig = recorded(call)
-    by_hand = {"audio": {"input": {"turn_detection": None}}}
-    rig.page({"type": "session.update", "session": by_hand})
-    rig.provider({"type": "session.updated", "session": by_hand})
+    rig = recorded_by_hand(call)
     committed = {"type": "input_audio_buffer.committed", "previous_item_id": None}
     speak(rig, 4000)
     rig.page({"type": "input_audio_buffer.commit"}, {"type": "response.create"})
@@ -474,10 +476,7 @@ def test_a_turn_by_hand_of_which_nothing_came_is_heard_again_and_kept_once(call:
 
 
 def test_a_turn_by_hand_is_not_heard_again_when_the_next_has_begun(call: Call) -> None:
-    rig = recorded(call)
-    by_hand = {"audio": {"input": {"turn_detection": None}}}
-    rig.page({"type": "session.update", "session": by_hand})
-    rig.provider({"type": "session.updated", "session": by_hand})
+    rig = recorded_by_hand(call)
     speak(rig, 4000)
     rig.page({"type": "input_audio_buffer.commit"}, {"type": "response.create"})
     committed = {"item_id": "u1", "previous_item_id": None}

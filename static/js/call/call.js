@@ -4,6 +4,7 @@ import { Captions } from "./captions.js";
 import { leaveAudio, switchOnSound } from "../audio/context.js";
 import { Applied } from "./choice.js";
 import { Costs } from "./costs.js";
+import { timeZone } from "../helpers/strings.js";
 import { CallLink } from "./link.js";
 import { CallState, isActive, isLive, Responses } from "./state.js";
 import { creation, itemOf, newMessage, Written } from "./written.js";
@@ -355,7 +356,7 @@ export class Call extends EventTarget {
     this.#sound?.begin();
     const turns = this.#sound && this.mode === "free" ? "server_vad" : null;
     // For questions about the time, which mean the person's time zone.
-    const client = { time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone, beats: true };
+    const client = { time_zone: timeZone(), beats: true };
     return { ...this.#applied.begin(this.options), turn_detection: turns, client };
   }
 

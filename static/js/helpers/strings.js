@@ -30,6 +30,11 @@ export function language() {
   return globalThis.document?.documentElement.lang || undefined;
 }
 
+/** The name of the device's time zone, such as Europe/Rome. */
+export function timeZone() {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
 // File sizes in human-readable form.
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"];
